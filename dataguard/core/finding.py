@@ -1,0 +1,143 @@
+"""What a rule concludes: a finding, an observation, or that it could not decide."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+from typing import TypeAlias
+
+from dataguard.core.exhibit import Exhibit
+
+
+class Severity(IntEnum):
+    """How bad a finding is if it is true."""
+
+    INFO = 1
+    """Worth knowing; nothing is wrong yet."""
+    WARNING = 2
+    """Probably a fault, or one that only the owner of the data can judge."""
+    ERROR = 3
+    """A fault: training on this, or a figure measured on it, is not to be trusted."""
+
+    @property
+    def word(self) -> str:
+        """The name in lower case, as reports and the command line write it."""
+        return self.name.lower()
+
+
+class Confidence(Enum):
+    """How sure the rule is that a finding is true, apart from how bad it would be."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measurement:
+    """One number that bears on a result, with what it was held against."""
+
+    name: str
+    value: float | int | str
+    threshold: float | int | str | None = None
+    """What ``value`` was compared with; None where it was only observed."""
+    low: float | None = None
+    """Lower end of the interval, where there is one."""
+    high: float | None = None
+    level: float | None = None
+    """Coverage of the interval, for example 0.95."""
+    p_value: float | None = None
+    n: int | None = None
+    """How many samples the value rests on."""
+    unit: str = ""
+    """'' for a pure number; 'share' for a fraction that reads best as a percentage."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Location:
+    """Where a finding is: a sample, a class, a split, a row and column, or a line of a file."""
+
+    path: str | None = None
+    """A file, relative to the report's ``subject.root``."""
+    line: int | None = None
+    column: str | None = None
+    """The name of a table's column."""
+    sample_id: str | None = None
+    split: str | None = None
+    label: str | None = None
+    related: tuple[str, ...] = ()
+    """Ids of the samples that this one is compared with, as the copies of a duplicate."""
+    note: str = ""
+    """What is the matter here, where that differs from place to place."""
+
+    @property
+    def identity(self) -> str:
+        """A text that stays the same as long as it is the same place, whatever is found elsewhere."""
+        parts = (self.path, self.sample_id, self.split, self.label, self.column, *sorted(self.related))
+        return "\x1f".join("" if part is None else part for part in parts)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """A defect that a rule found.
+
+    One finding a defect, with a location a place: 31 copied samples are one finding with 31 locations. Made by
+    `Rule.finding`, which knows code and name.
+    """
+
+    code: str
+    name: str
+    severity: Severity
+    confidence: Confidence
+    message: str
+    """What was observed, one sentence that stands by itself and holds the figures."""
+    remedy: str
+    """What to do next."""
+    measurements: tuple[Measurement, ...] = ()
+    locations: tuple[Location, ...] = ()
+    """Every place, most telling first."""
+    exhibits: tuple[Exhibit, ...] = ()
+    key: tuple[str, ...] = ()
+    """What tells this finding from the rule's others, as the two splits that a leak joins."""
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that name this defect in a baseline.
+
+        They depend on the rule and on ``key``, and not on the figures or the order of the data.
+        """
+        return hashlib.sha256("\x1e".join((self.code, *self.key)).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+    def location_fingerprint(self, location: Location) -> str:
+        """16 hexadecimal digits that name one place of this defect in a baseline."""
+        text = "\x1e".join((self.code, *self.key, location.identity))
+        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Observation:
+    """What a rule measured, whether or not it found anything; a passing rule still shows its figures."""
+
+    message: str
+    measurements: tuple[Measurement, ...] = ()
+    exhibits: tuple[Exhibit, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inconclusive:
+    """The rule ran and cannot decide, for example because n is too small. Not a pass."""
+
+    reason: str
+    measurements: tuple[Measurement, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Skipped:
+    """Something was not there, so that nothing was tried. Not a pass."""
+
+    reason: str
+    hint: str = ""
+
+
+Outcome: TypeAlias = Finding | Observation | Inconclusive | Skipped

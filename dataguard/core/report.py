@@ -1,0 +1,119 @@
+"""The report: what was checked, by which rule with which options, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from dataguard.core.errors import ExitCode
+from dataguard.core.exhibit import Exhibit
+from dataguard.core.finding import Finding, Inconclusive, Observation, Severity
+
+SCHEMA_VERSION = "1"
+
+
+class Status(Enum):
+    """What became of a rule in one run."""
+
+    PASSED = "passed"
+    FOUND = "found"
+    INCONCLUSIVE = "inconclusive"
+    SKIPPED = "skipped"
+    IGNORED = "ignored"
+    """Not run, because the configuration ignores it and says why."""
+    CRASHED = "crashed"
+    NOT_RUN = "not-run"
+    """The run was interrupted before it."""
+
+
+CONCLUDED = frozenset({Status.PASSED, Status.FOUND})
+"""The states in which a rule came to a conclusion."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RuleRun:
+    """One rule's part in a run."""
+
+    code: str
+    name: str
+    summary: str
+    severity: Severity
+    status: Status
+    reason: str = ""
+    """Why it was skipped, ignored, inconclusive or crashed."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Every option with the value it ran with."""
+    findings: tuple[Finding, ...] = ()
+    observations: tuple[Observation, ...] = ()
+    inconclusive: tuple[Inconclusive, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subject:
+    """What was checked."""
+
+    kind: str
+    """'dataset' here; 'repository' or 'lock' for the other jobs."""
+    root: str
+    """The absolute folder that every path of the report is relative to."""
+    source: str
+    """The kind of source: 'folder', 'table', …"""
+    version_id: str
+    """The dataset version: the root of the Merkle tree over (key, content, label)."""
+    n_samples: int
+    splits: Mapping[str, int]
+    """How many samples each split has; the key '' stands for samples without a split."""
+    n_classes: int | None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """Other figures worth showing: bytes, kinds of file, image sizes."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """Everything that one run says. Formats render it, and nothing but it."""
+
+    subject: Subject
+    runs: tuple[RuleRun, ...]
+    tool_version: str
+    started_at: str
+    """UTC, ISO 8601."""
+    seconds: float
+    configuration: Mapping[str, Any]
+    """Where the configuration came from, and every setting with the value in force."""
+    environment: Mapping[str, str]
+    """Versions of Python and of the packages that the figures depend on."""
+    overview: tuple[Exhibit, ...] = ()
+    partial: bool = False
+    """The run was interrupted: what is here is true and not all."""
+    schema_version: str = SCHEMA_VERSION
+
+    @property
+    def findings(self) -> Iterator[Finding]:
+        """Every finding, worst first, then by code."""
+        everything = [finding for run in self.runs for finding in run.findings]
+        return iter(sorted(everything, key=lambda finding: (-finding.severity, finding.code)))
+
+    def count(self, status: Status) -> int:
+        """How many rules ended in `status`."""
+        return sum(run.status is status for run in self.runs)
+
+    def exit_code(self, *, fail_on: Severity = Severity.ERROR, strict: bool = False) -> ExitCode:
+        """The exit code that CI sees.
+
+        Args:
+            fail_on: The least severity that fails the run.
+            strict: Whether a skipped or inconclusive rule fails the run with 2.
+        """
+        if any(run.status is Status.CRASHED for run in self.runs) or self.partial:
+            return ExitCode.FAILED
+        if any(finding.severity >= fail_on for finding in self.findings):
+            return ExitCode.FOUND
+        unsettled = {Status.SKIPPED, Status.INCONCLUSIVE}
+        if strict and any(run.status in unsettled for run in self.runs):
+            return ExitCode.FAILED
+        if not any(run.status in CONCLUDED for run in self.runs):
+            return ExitCode.NOTHING_CHECKED
+        return ExitCode.CLEAN

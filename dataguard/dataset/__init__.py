@@ -1,0 +1,1 @@
+"""Sources of samples, the sample table, its manifest, and what is computed from it."""

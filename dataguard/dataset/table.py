@@ -1,0 +1,194 @@
+"""The sample table: one row a sample, in Parquet, queried out of core by DuckDB through narwhals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import duckdb
+    import narwhals.stable.v2 as nw
+    from numpy.typing import NDArray
+
+THUMBNAIL_SIDE = 32
+"""Side of the thumbnails, in pixels: the least that a 32×32 perceptual hash needs."""
+
+COLUMNS: Mapping[str, str] = {
+    "sample_id": "VARCHAR",
+    "split": "VARCHAR",
+    "label": "VARCHAR",
+    "group_id": "VARCHAR",
+    "time": "TIMESTAMP",
+    "path": "VARCHAR",
+    "row": "BIGINT",
+    "bytes": "BIGINT",
+    "format": "VARCHAR",
+    "content_hash": "VARCHAR",
+    "perceptual_hash": "UBIGINT",
+    "width": "INTEGER",
+    "height": "INTEGER",
+    "mode": "VARCHAR",
+    "channel_sums": "BIGINT[]",
+    "channel_square_sums": "BIGINT[]",
+    "thumbnail": "BLOB",
+    "decode_error": "VARCHAR",
+}
+"""Every column of the sample table with its DuckDB type.
+
+* ``sample_id``: unique. For image files the path relative to the root, with ``/``; for tables the id column, or the
+  row's number.
+* ``split``, ``label``, ``group_id``, ``time``: what the dataset says of the sample; NULL where it says nothing.
+* ``path``: the image file relative to the root; NULL for a sample that is only a row.
+* ``row``: for tables, the number of the data row from 1; NULL for folders.
+* ``bytes``: size of the file; NULL for rows.
+* ``format``: the kind of file by its content ('jpeg', 'png', …), never by its name.
+* ``content_hash``: BLAKE3 of the file's bytes, or of the row's values, 64 hexadecimal digits; NULL where it could
+  not be read.
+* ``perceptual_hash``: 64-bit DCT hash of the gray thumbnail; NULL where there is no picture, or one without texture.
+* ``width``, ``height``: in pixels as stored, before any EXIF rotation.
+* ``mode``: 'L', 'LA', 'RGB', 'RGBA', with ';16' for 16-bit channels.
+* ``channel_sums``, ``channel_square_sums``: exact integer sums over all pixels of each channel's value and of its
+  square, in the order of ``mode``. Exact, so that merging is order-free.
+* ``thumbnail``: 32×32×3 uint8 RGB (gray is repeated, alpha dropped), area-averaged, 3,072 bytes, row-major.
+* ``decode_error``: why the sample cannot be used; NULL where it can.
+"""
+
+TABULAR_SOURCE = "table"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SampleTable:
+    """One row a sample; see `COLUMNS`.
+
+    Rows stay on disk: `frame` is lazy, and the methods that return arrays read the columns they need and no others.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    query: str
+    """A DuckDB FROM clause that yields the rows, ordered by ``sample_id``."""
+    root: Path
+    """The folder that ``path`` is relative to."""
+    source: str
+    version_id: str
+    n_samples: int
+
+    @classmethod
+    def open(cls, parquet: Path, *, root: Path, source: str, version_id: str) -> SampleTable:
+        """The sample table that lies in a Parquet file."""
+        import duckdb
+
+        connection = duckdb.connect()
+        query = f"read_parquet({_quote(str(parquet))})"
+        n_samples = connection.execute(f"SELECT count(*) FROM {query}").fetchall()[0][0]
+        return cls(
+            connection=connection,
+            query=query,
+            root=root,
+            source=source,
+            version_id=version_id,
+            n_samples=n_samples,
+        )
+
+    @classmethod
+    def from_rows(
+        cls,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        root: Path = Path(),
+        source: str = "folder",
+        version_id: str = "",
+    ) -> SampleTable:
+        """A sample table in memory; columns that a row leaves out are NULL.
+
+        >>> SampleTable.from_rows([{"sample_id": "a", "label": "cat"}]).n_samples
+        1
+
+        Raises:
+            KeyError: a row has a key that is no column.
+        """
+        import duckdb
+
+        connection = duckdb.connect()
+        declaration = ", ".join(f'"{name}" {kind}' for name, kind in COLUMNS.items())
+        connection.execute(f"CREATE TABLE samples ({declaration})")
+        values = []
+        for row in sorted(rows, key=lambda row: str(row["sample_id"])):
+            if unknown := set(row) - set(COLUMNS):
+                raise KeyError(f"no such column in the sample table: {sorted(unknown)}")
+            values.append([row.get(name) for name in COLUMNS])
+        if values:
+            marks = ", ".join("?" for _ in COLUMNS)
+            connection.executemany(f"INSERT INTO samples VALUES ({marks})", values)
+        return cls(
+            connection=connection,
+            query="samples",
+            root=root,
+            source=source,
+            version_id=version_id,
+            n_samples=len(values),
+        )
+
+    @property
+    def frame(self) -> nw.LazyFrame[Any]:
+        """The rows as a lazy narwhals frame; `fetch` collects what is made of it."""
+        import narwhals.stable.v2 as nw
+
+        return nw.from_native(self.connection.sql(f"FROM {self.query}"))
+
+    def fetch(self, columns: Sequence[str], *, where: str = "") -> dict[str, NDArray[Any]]:
+        """Some columns as read-only arrays, ordered by ``sample_id``.
+
+        Args:
+            columns: Names out of `COLUMNS`.
+            where: A condition in SQL over the columns, for example ``label IS NOT NULL``.
+
+        Returns:
+            One array a column, all of the same length. Text is of dtype object with None for NULL; nullable numbers
+            are float64 with NaN where a NULL occurs, except ``perceptual_hash``, which is uint64 and must be asked
+            for with a condition that leaves NULLs out.
+        """
+        selected = ", ".join(f'"{name}"' for name in columns)
+        condition = f"WHERE {where}" if where else ""
+        fetched = self.connection.execute(
+            f'SELECT {selected} FROM {self.query} {condition} ORDER BY "sample_id"'
+        ).fetchnumpy()
+        result = {}
+        for name in columns:
+            array: NDArray[Any] = fetched[name]
+            if isinstance(array, np.ma.MaskedArray):
+                nulls = np.ma.getmaskarray(array)
+                array = np.array(array.data, dtype=np.float64 if nulls.any() and array.dtype != object else array.dtype)
+                array[nulls] = None if array.dtype == object else np.nan
+            array = np.asarray(array)
+            array.setflags(write=False)
+            result[name] = array
+        return result
+
+    def thumbnails(self, *, where: str = "") -> tuple[NDArray[np.object_], NDArray[np.uint8]]:
+        """The thumbnails of all samples that have one.
+
+        Returns:
+            The sample ids, shape (n,), dtype object, ascending; and the thumbnails, shape (n, 32, 32, 3), uint8 RGB,
+            read-only.
+        """
+        condition = "thumbnail IS NOT NULL" + (f" AND ({where})" if where else "")
+        fetched = self.fetch(["sample_id", "thumbnail"], where=condition)
+        joined = np.frombuffer(b"".join(bytes(blob) for blob in fetched["thumbnail"]), dtype=np.uint8)
+        return fetched["sample_id"], joined.reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3)
+
+
+def fetch_rows(frame: nw.LazyFrame[Any]) -> list[tuple[Any, ...]]:
+    """The rows of a lazy narwhals frame as tuples of Python values, None for NULL."""
+    native = frame.to_native()
+    if hasattr(native, "fetchall"):
+        rows: list[tuple[Any, ...]] = native.fetchall()
+        return rows
+    return list(frame.collect(backend="pandas").iter_rows(named=False))
+
+
+def _quote(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

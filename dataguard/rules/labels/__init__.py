@@ -1,0 +1,1 @@
+"""DG1xx: labels."""

@@ -1,0 +1,1 @@
+"""DG3xx: splits, leakage and normalization."""

@@ -1,0 +1,1 @@
+"""DG8xx: dataset versions and schema."""
