@@ -158,7 +158,7 @@ class SampleTable:
         ).fetchnumpy()
         result = {}
         for name in columns:
-            array: NDArray[Any] = fetched[name]
+            array: Any = fetched[name]
             if isinstance(array, np.ma.MaskedArray):
                 nulls = np.ma.getmaskarray(array)
                 array = np.array(array.data, dtype=np.float64 if nulls.any() and array.dtype != object else array.dtype)
