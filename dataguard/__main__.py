@@ -1,0 +1,6 @@
+"""``python -m dataguard``."""
+
+from dataguard.cli import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())

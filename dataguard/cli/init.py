@@ -1,0 +1,38 @@
+"""``dataguard init``: write a configuration that fits a dataset."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "init",
+        help="write a configuration that fits a dataset",
+        description="Write a commented dataguard.toml that fits the dataset it is pointed at.",
+    )
+    parser.add_argument(
+        "path", nargs="?", default=".", metavar="PATH", help="a folder of images or a table (default: .)"
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", default="dataguard.toml", help="where to write it (default: ./dataguard.toml)"
+    )
+    parser.add_argument("--force", action="store_true", help="replace a file that is there")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from dataguard.core.atomic import write_atomically
+    from dataguard.core.errors import OutputError
+    from dataguard.starter import propose
+
+    output = Path(arguments.output)
+    if output.exists() and not arguments.force:
+        raise OutputError("is there already", where=output.absolute(), hint="--force replaces it")
+    write_atomically(output, propose(Path(arguments.path), relative_to=output.absolute().parent))
+    print(f"wrote {output}\nnext: edit it, then run `dataguard check {output}`")
+    return 0

@@ -1,0 +1,320 @@
+"""The configuration, typed: ``dataguard.toml``, or ``[tool.dataguard]`` in ``pyproject.toml``.
+
+An unknown key is an error that names the nearest valid key, and so is a value of the wrong type: a gate that reads a
+misspelt setting as its default is open.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dataguard.core.errors import ConfigurationError, did_you_mean
+from dataguard.core.finding import Severity
+from dataguard.core.rule import Rule
+
+FILE_NAME = "dataguard.toml"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DatasetConfig:
+    """The table ``[dataset]``: where the samples are and what their parts are called."""
+
+    path: str | None = None
+    """A folder of images, or a CSV or Parquet file; relative to the configuration."""
+    source: str | None = None
+    """'folder' or 'table'; by default told from the path."""
+    pattern: str | None = None
+    """Folders: a glob with named groups, as ``{split}/{label}/*.png``."""
+    label: str | None = None
+    """Tables: the column that holds the label."""
+    split: str | None = None
+    image: str | None = None
+    """Tables: the column that holds paths of images, relative to the table."""
+    group: str | None = None
+    time: str | None = None
+    id: str | None = None
+    pred_probs: str | None = None
+    """A .npy, .npz or .parquet file of out-of-sample class probabilities."""
+    features: str | None = None
+    """A .npy or .npz file of features to judge the labels by."""
+    schema: str | None = None
+    """A pandera schema: a YAML file, or ``module.py:Schema``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """Everything that a run is told."""
+
+    origin: str | None = None
+    """The file it came from; None for the defaults."""
+    base: Path = field(default_factory=Path)
+    """The folder that relative paths of the configuration are relative to."""
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    select: tuple[str, ...] = ()
+    """Codes, prefixes of codes or names of the rules to run; empty for all."""
+    ignore: Mapping[str, str] = field(default_factory=dict)
+    """Codes, prefixes or names of rules not to run, each with the reason."""
+    fail_on: Severity = Severity.ERROR
+    strict: bool = False
+    jobs: int | None = None
+    """Threads; None for one a core."""
+    seed: int = 0
+    max_pixels: int = 178_956_970
+    """The largest image that is decoded. Twice Pillow's MAX_IMAGE_PIXELS, above which Pillow refuses too."""
+    cache: str | None = None
+    """The cache folder; None for the user's cache folder."""
+    rules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Options by rule code, checked."""
+
+    def options(self, rule: Rule[Any]) -> dict[str, Any]:
+        """Every option of a rule, with the value in force."""
+        return rule.configure(self.rules.get(rule.code, {}), where=self._where(f"rules.{rule.code}"))
+
+    def _where(self, key: str) -> str:
+        return f"{self.origin}: {key}" if self.origin else key
+
+
+def find_config(start: Path) -> Path | None:
+    """The configuration that holds for a folder: its own, or that of the nearest folder above it.
+
+    ``dataguard.toml`` wins over ``[tool.dataguard]`` in ``pyproject.toml`` of the same folder.
+    """
+    start = start.absolute()
+    for folder in (start, *start.parents):
+        candidate = folder / FILE_NAME
+        if candidate.is_file():
+            return candidate
+        project = folder / "pyproject.toml"
+        if project.is_file() and "dataguard" in _read_toml(project).get("tool", {}):
+            return project
+    return None
+
+
+def load_config(path: Path, rules: Iterable[Rule[Any]]) -> Config:
+    """Read and check a configuration file.
+
+    Args:
+        path: ``dataguard.toml`` or a ``pyproject.toml``.
+        rules: Every rule there is; the tables ``[rules.…]`` are checked against their options.
+
+    Raises:
+        ConfigurationError: the file is missing or no TOML, or a key or a value is not valid.
+    """
+    if not path.exists():
+        raise ConfigurationError("no such configuration file", where=path, hint="`dataguard init` writes one")
+    data = _read_toml(path)
+    prefix = ""
+    if path.name == "pyproject.toml":
+        data = data.get("tool", {}).get("dataguard")
+        prefix = "tool.dataguard."
+        if data is None:
+            raise ConfigurationError("no table [tool.dataguard]", where=path, hint=f"add one, or write {FILE_NAME}")
+    return parse_config(data, rules, origin=str(path), base=path.absolute().parent, prefix=prefix)
+
+
+def parse_config(
+    data: Mapping[str, Any],
+    rules: Iterable[Rule[Any]],
+    *,
+    origin: str | None = None,
+    base: Path | None = None,
+    prefix: str = "",
+) -> Config:
+    """Check a configuration that has been read.
+
+    Args:
+        data: The tables and keys.
+        rules: Every rule there is.
+        origin: The file that errors name.
+        base: The folder that its relative paths are relative to; the current one by default.
+        prefix: What stands before every key in that file.
+
+    Raises:
+        ConfigurationError: a key or a value is not valid.
+    """
+    by_code = {rule.code: rule for rule in rules}
+    reader = _Reader(origin=origin, prefix=prefix)
+    settings: dict[str, Any] = {}
+    for key, value in data.items():
+        name = key.replace("-", "_")
+        if name not in _SETTINGS:
+            raise ConfigurationError(
+                f"unknown key {key!r}",
+                where=reader.where(),
+                hint=did_you_mean(name, _SETTINGS).replace("_", "-"),
+            )
+        settings[name] = _SETTINGS[name](reader, key, value)
+    settings["ignore"] = {
+        selector: reason
+        for selector, reason in settings.get("ignore", {}).items()
+        if check_selector(selector, by_code.values(), where=reader.where("ignore"))
+    }
+    for selector in settings.get("select", ()):
+        check_selector(selector, by_code.values(), where=reader.where("select"))
+    settings["rules"] = {
+        _rule_named(key, by_code, reader): _rule_options(key, value, by_code, reader)
+        for key, value in settings.get("rules", {}).items()
+    }
+    return Config(origin=origin, base=base or Path.cwd(), **settings)
+
+
+def matches(selector: str, rule: Rule[Any]) -> bool:
+    """Whether a selector (code, prefix of a code, name, or 'ALL') means a rule.
+
+    >>> from dataguard.rules import all_rules
+    >>> [rule.code for rule in all_rules() if matches("class-imbalance", rule)]
+    ['DG102']
+    """
+    return selector.upper() == "ALL" or rule.code.startswith(selector.upper()) or rule.name == selector.lower()
+
+
+def check_selector(selector: str, rules: Iterable[Rule[Any]], *, where: str) -> bool:
+    """True where a selector means at least one rule.
+
+    Raises:
+        ConfigurationError: it means none.
+    """
+    known = list(rules)
+    if re.fullmatch(r"(?i)all|[a-z][\w-]*", selector) and any(matches(selector, rule) for rule in known):
+        return True
+    names = {name for rule in known for name in (rule.code, rule.name)}
+    raise ConfigurationError(f"no rule matches {selector!r}", where=where, hint=_rule_hint(selector, names))
+
+
+def _rule_hint(word: str, names: Iterable[str]) -> str:
+    hint = did_you_mean(word, names)
+    return hint if hint.startswith("did you") else "`dataguard rules` lists them"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Reader:
+    """Says where in the file a key is, and reads single values."""
+
+    origin: str | None
+    prefix: str
+
+    def where(self, key: str = "") -> str:
+        full = (self.prefix + key).strip(".")
+        return ": ".join(part for part in (self.origin, full) if part) or "configuration"
+
+    def expect(self, key: str, value: object, kind: type, words: str) -> Any:
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise ConfigurationError(f"expected {words}, got {value!r}", where=self.where(key))
+        return value
+
+    def text(self, key: str, value: object) -> Any:
+        return self.expect(key, value, str, "text in quotes")
+
+    def flag(self, key: str, value: object) -> Any:
+        return self.expect(key, value, bool, "true or false")
+
+    def count(self, key: str, value: object) -> Any:
+        number = self.expect(key, value, int, "a whole number")
+        if number < 1:
+            raise ConfigurationError(f"expected at least 1, got {number}", where=self.where(key))
+        return number
+
+    def whole(self, key: str, value: object) -> Any:
+        number = self.expect(key, value, int, "a whole number")
+        if number < 0:
+            raise ConfigurationError(f"expected 0 or more, got {number}", where=self.where(key))
+        return number
+
+    def texts(self, key: str, value: object) -> Any:
+        items = self.expect(key, value, list, "a list of texts in quotes")
+        return tuple(self.text(key, item) for item in items)
+
+    def severity(self, key: str, value: object) -> Any:
+        return severity_named(self.text(key, value), where=self.where(key))
+
+    def reasons(self, key: str, value: object) -> Any:
+        table = self.expect(key, value, dict, 'a table of rules with reasons, as { DG102 = "why" }')
+        for selector, reason in table.items():
+            if not isinstance(reason, str) or not reason.strip():
+                raise ConfigurationError(
+                    "an ignored rule needs a reason",
+                    where=self.where(f"{key}.{selector}"),
+                    hint=f'write {selector} = "why this does not apply here"',
+                )
+        return dict(table)
+
+    def dataset(self, key: str, value: object) -> Any:
+        table = self.expect(key, value, dict, "a table")
+        known = {item.name for item in dataclasses.fields(DatasetConfig)}
+        fields = {}
+        for name, item in table.items():
+            field_name = name.replace("-", "_")
+            if field_name not in known:
+                raise ConfigurationError(
+                    f"unknown key {name!r}",
+                    where=self.where(key),
+                    hint=did_you_mean(field_name, known).replace("_", "-"),
+                )
+            fields[field_name] = self.text(f"{key}.{name}", item)
+        if fields.get("source") not in (None, "folder", "table"):
+            raise ConfigurationError(
+                f"unknown source {fields['source']!r}",
+                where=self.where(f"{key}.source"),
+                hint=did_you_mean(fields["source"], ("folder", "table")),
+            )
+        return DatasetConfig(**fields)
+
+    def table(self, key: str, value: object) -> Any:
+        return self.expect(key, value, dict, "a table")
+
+
+_SETTINGS: Mapping[str, Callable[[_Reader, str, object], Any]] = {
+    "dataset": _Reader.dataset,
+    "select": _Reader.texts,
+    "ignore": _Reader.reasons,
+    "fail_on": _Reader.severity,
+    "strict": _Reader.flag,
+    "jobs": _Reader.count,
+    "seed": _Reader.whole,
+    "max_pixels": _Reader.count,
+    "cache": _Reader.text,
+    "rules": _Reader.table,
+}
+
+
+def severity_named(word: str, *, where: str) -> Severity:
+    """The severity that a word names.
+
+    Raises:
+        ConfigurationError: there is no such severity.
+    """
+    names = {severity.word: severity for severity in Severity}
+    if word.lower() not in names:
+        raise ConfigurationError(f"unknown severity {word!r}", where=where, hint=did_you_mean(word, names))
+    return names[word.lower()]
+
+
+def _rule_named(key: str, by_code: Mapping[str, Rule[Any]], reader: _Reader) -> str:
+    for rule in by_code.values():
+        if key.upper() == rule.code or key.lower() == rule.name:
+            return rule.code
+    names = [name for rule in by_code.values() for name in (rule.code, rule.name)]
+    raise ConfigurationError(f"no rule {key!r}", where=reader.where("rules"), hint=_rule_hint(key, names))
+
+
+def _rule_options(key: str, value: object, by_code: Mapping[str, Rule[Any]], reader: _Reader) -> Mapping[str, Any]:
+    options = reader.expect(f"rules.{key}", value, dict, "a table of options")
+    rule = by_code[_rule_named(key, by_code, reader)]
+    return rule.configure(options, where=reader.where(f"rules.{key}"))
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"not valid TOML: {error}", where=path) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"not UTF-8 at byte {error.start}", where=path, hint="save it as UTF-8") from error
+    except OSError as error:
+        raise ConfigurationError(f"cannot be read: {error.strerror}", where=path) from error

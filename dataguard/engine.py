@@ -1,0 +1,272 @@
+"""Select rules, satisfy their inputs, run them, and put together the report."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import importlib.metadata
+import platform
+import time
+import traceback
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dataguard import __version__
+from dataguard.config import Config, check_selector, find_config, load_config, matches
+from dataguard.core.errors import DataguardError, SourceError
+from dataguard.core.exhibit import Exhibit, Histogram, Series
+from dataguard.core.finding import Finding, Inconclusive, Observation, Skipped
+from dataguard.core.progress import Progress, silent
+from dataguard.core.report import Report, RuleRun, Status, Subject
+from dataguard.core.rule import Rule
+from dataguard.inputs import Inputs, open_source
+from dataguard.rules import all_rules
+
+if TYPE_CHECKING:
+    from dataguard.dataset.class_counts import ClassCounts
+    from dataguard.dataset.table import SampleTable
+
+MEASURING_PACKAGES = (
+    "numpy",
+    "opencv-python-headless",
+    "pillow",
+    "scikit-learn",
+    "scipy",
+    "duckdb",
+    "pandas",
+    "pandera",
+)
+"""Packages whose version can change a figure; the report names their versions."""
+
+
+def check(
+    path: str | Path | None = None,
+    *,
+    config: str | Path | Config | None = None,
+    select: Iterable[str] | None = None,
+    ignore: Mapping[str, str] | None = None,
+    jobs: int | None = None,
+    cache: bool | str | Path = True,
+    progress: Progress = silent,
+) -> Report:
+    """Check a dataset version.
+
+    Args:
+        path: A folder of images, a CSV or Parquet file, or a ``dataguard.toml``. By default the configuration of the
+            current folder says where the dataset is.
+        config: A configuration file, or a configuration; by default the nearest one to `path`.
+        select: Codes, prefixes or names of rules to run, over what the configuration says.
+        ignore: Rules not to run with the reason for each, in addition to the configuration's.
+        jobs: Threads; by default one a core.
+        cache: Whether to keep and use what was computed, or the folder to keep it in.
+        progress: Called with how far it is.
+
+    Returns:
+        The report. `Report.exit_code` says whether it should fail a build.
+
+    Raises:
+        DataguardError: the dataset cannot be read or the configuration is wrong.
+        NothingToCheckError: there is not one sample.
+    """
+    rules = all_rules()
+    settings = resolve_config(path, config, rules)
+    changes: dict[str, Any] = {}
+    if select is not None:
+        changes["select"] = tuple(select)
+    if ignore:
+        changes["ignore"] = {**settings.ignore, **ignore}
+    if jobs is not None:
+        changes["jobs"] = jobs
+    if not isinstance(cache, bool):
+        changes["cache"] = str(Path(cache).absolute())
+    settings = dataclasses.replace(settings, **changes)
+    for selector in (*settings.select, *settings.ignore):
+        check_selector(selector, rules, where="select or ignore")
+    return run(settings, rules, use_cache=cache is not False, progress=progress)
+
+
+def resolve_config(path: str | Path | None, config: str | Path | Config | None, rules: Iterable[Rule[Any]]) -> Config:
+    """The configuration that holds, with the dataset's path made absolute.
+
+    A configuration file as `path` is read. A folder that holds a configuration which names a dataset means that
+    dataset. Any other `path` is the dataset, and the nearest configuration holds.
+    """
+    target = None if path is None else Path(path)
+    if isinstance(config, Config):
+        settings = config
+    elif config is not None:
+        settings = load_config(Path(config), rules)
+    elif target is not None and target.suffix == ".toml":
+        settings = load_config(target, rules)
+        target = None
+    else:
+        if target is not None and not target.exists():
+            raise SourceError("no such file or folder", where=target.absolute(), hint=_siblings_hint(target))
+        start = Path.cwd() if target is None else target if target.is_dir() else target.parent
+        found = find_config(start) or (find_config(Path.cwd()) if target is not None else None)
+        settings = load_config(found, rules) if found else Config(base=Path.cwd())
+        if target is not None and found and found.parent == target.absolute() and settings.dataset.path:
+            target = None
+    chosen = target.absolute() if target is not None else settings.base / (settings.dataset.path or ".")
+    return dataclasses.replace(settings, dataset=dataclasses.replace(settings.dataset, path=str(chosen)))
+
+
+def _siblings_hint(missing: Path) -> str | None:
+    import difflib
+
+    try:
+        names = [entry.name for entry in missing.absolute().parent.iterdir()]
+    except OSError:
+        return "its folder does not exist either"
+    near = difflib.get_close_matches(missing.name, names, n=1)
+    return f"did you mean {str(missing.parent / near[0])!r}?" if near else None
+
+
+def run(config: Config, rules: Iterable[Rule[Any]], *, use_cache: bool = True, progress: Progress = silent) -> Report:
+    """Run the selected rules on the dataset that a configuration names; see `check`.
+
+    Interrupted (Ctrl-C) while rules run, it returns what it has, marked as partial.
+    """
+    started = dt.datetime.now(dt.UTC)
+    clock = time.perf_counter()
+    source = open_source(config)
+    inputs = Inputs(config, source, use_cache=use_cache, progress=progress)
+    chosen = [rule for rule in rules if not config.select or any(matches(text, rule) for text in config.select)]
+    runs: list[RuleRun] = []
+    partial = False
+    table = inputs.table()
+    for number, rule in enumerate(chosen):
+        if partial:
+            runs.append(_record(rule, Status.NOT_RUN, reason="interrupted before it"))
+            continue
+        progress("checking", number, len(chosen))
+        try:
+            runs.append(_run_rule(rule, config, inputs))
+        except KeyboardInterrupt:
+            partial = True
+            runs.append(_record(rule, Status.NOT_RUN, reason="interrupted while it ran"))
+    progress("checking", len(chosen), len(chosen))
+    counts = inputs.class_counts()
+    return Report(
+        subject=_subject(table, counts),
+        runs=tuple(runs),
+        tool_version=__version__,
+        started_at=started.isoformat(timespec="seconds"),
+        seconds=round(time.perf_counter() - clock, 3),
+        configuration=_settings(config, use_cache=use_cache),
+        environment=_environment(),
+        overview=_overview(counts),
+        partial=partial,
+    )
+
+
+def _run_rule(rule: Rule[Any], config: Config, inputs: Inputs) -> RuleRun:
+    for selector, reason in config.ignore.items():
+        if matches(selector, rule):
+            return _record(rule, Status.IGNORED, reason=reason)
+    options = config.options(rule)
+    clock = time.perf_counter()
+    arguments = []
+    try:
+        for parameter in rule.inputs:
+            value = inputs.get(parameter.type)
+            if isinstance(value, Skipped | Inconclusive):
+                if parameter.required:
+                    return _settled(rule, [value], options, time.perf_counter() - clock)
+                value = None
+            arguments.append(value)
+        outcomes = rule(*arguments, **options)
+    except DataguardError as error:
+        return _record(rule, Status.CRASHED, reason=str(error), options=options)
+    except Exception as error:  # noqa: BLE001 - one broken rule must not take the others' findings with it
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(frame.filename).name}:{frame.lineno}"
+        reason = f"{type(error).__name__} at {place}: {error} (a fault of dataguard's; please report it)"
+        return _record(rule, Status.CRASHED, reason=reason, options=options)
+    return _settled(rule, outcomes, options, time.perf_counter() - clock)
+
+
+def _settled(rule: Rule[Any], outcomes: Iterable[object], options: Mapping[str, Any], seconds: float) -> RuleRun:
+    outcomes = list(outcomes)
+    findings = tuple(item for item in outcomes if isinstance(item, Finding))
+    inconclusive = tuple(item for item in outcomes if isinstance(item, Inconclusive))
+    skipped = [item for item in outcomes if isinstance(item, Skipped)]
+    if findings:
+        status, reason = Status.FOUND, ""
+    elif inconclusive:
+        status, reason = Status.INCONCLUSIVE, "; ".join(item.reason for item in inconclusive)
+    elif skipped:
+        status = Status.SKIPPED
+        reason = "; ".join(item.reason + (f" ({item.hint})" if item.hint else "") for item in skipped)
+    else:
+        status, reason = Status.PASSED, ""
+    return _record(
+        rule,
+        status,
+        reason=reason,
+        options=options,
+        findings=findings,
+        observations=tuple(item for item in outcomes if isinstance(item, Observation)),
+        inconclusive=inconclusive,
+        seconds=round(seconds, 3),
+    )
+
+
+def _record(rule: Rule[Any], status: Status, **fields: Any) -> RuleRun:
+    return RuleRun(
+        code=rule.code, name=rule.name, summary=rule.summary, severity=rule.severity, status=status, **fields
+    )
+
+
+def _subject(table: SampleTable, counts: ClassCounts | Skipped) -> Subject:
+    from dataguard.dataset.class_counts import split_order
+
+    splits = {
+        "" if name is None else str(name): int(n)
+        for name, n in table.connection.execute(f"SELECT split, count(*) FROM {table.query} GROUP BY split").fetchall()
+    }
+    return Subject(
+        kind="dataset",
+        root=str(table.root),
+        source=table.source,
+        version_id=table.version_id,
+        n_samples=table.n_samples,
+        splits={name: splits[name] for name in sorted(splits, key=split_order)},
+        n_classes=None if isinstance(counts, Skipped) else len(counts.classes),
+        facts=table.facts(),
+    )
+
+
+def _overview(counts: ClassCounts | Skipped) -> tuple[Exhibit, ...]:
+    if isinstance(counts, Skipped):
+        return ()
+    series = tuple(
+        Series(name=split or "all", values=tuple(float(n) for n in row))
+        for split, row in zip(counts.splits, counts.counts, strict=True)
+    )
+    return (Histogram(title="Samples per class", categories=counts.classes, series=series),)
+
+
+def _settings(config: Config, *, use_cache: bool) -> dict[str, Any]:
+    return {
+        "origin": config.origin,
+        "dataset": {key: value for key, value in dataclasses.asdict(config.dataset).items() if value is not None},
+        "select": list(config.select),
+        "ignore": dict(config.ignore),
+        "fail_on": config.fail_on.word,
+        "strict": config.strict,
+        "seed": config.seed,
+        "max_pixels": config.max_pixels,
+        "cache": use_cache,
+    }
+
+
+def _environment() -> dict[str, str]:
+    versions = {"python": platform.python_version(), "platform": platform.platform(terse=True)}
+    for package in MEASURING_PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "not installed as a distribution"
+    return versions

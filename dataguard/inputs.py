@@ -1,0 +1,273 @@
+"""What rules look at, made once a run and only where a rule asks for it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+import numpy as np
+
+from dataguard.config import Config
+from dataguard.core.errors import ConfigurationError, SourceError
+from dataguard.core.finding import Inconclusive, Skipped
+from dataguard.core.progress import Progress
+from dataguard.dataset.cache import Cache
+from dataguard.dataset.class_counts import ClassCounts
+from dataguard.dataset.duplicates import Duplicates
+from dataguard.dataset.near_duplicates import NearDuplicates, find_near_duplicates
+from dataguard.dataset.scan import scan
+from dataguard.dataset.schema import SchemaFailures, validate
+from dataguard.dataset.sources import Source
+from dataguard.dataset.sources.folder import FolderSource
+from dataguard.dataset.sources.table import TableSource
+from dataguard.dataset.table import SampleTable
+from dataguard.labels.out_of_sample import OutOfSample, out_of_sample
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+T = TypeVar("T")
+Unavailable: TypeAlias = Skipped | Inconclusive
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
+
+
+def open_source(config: Config) -> Source:
+    """The source that a configuration names; ``config.dataset.path`` is absolute.
+
+    Raises:
+        SourceError: there is nothing at that path, or it is no kind of dataset.
+    """
+    dataset = config.dataset
+    path = Path(dataset.path or ".")
+    if not path.exists():
+        raise SourceError("no such file or folder", where=path, hint="dataset.path names a folder of images or a table")
+    kind = dataset.source or ("folder" if path.is_dir() else "table")
+    if kind == "folder":
+        for key in ("label", "split", "image", "group", "time", "id"):
+            if getattr(dataset, key) is not None:
+                raise ConfigurationError(
+                    f"dataset.{key} names a column of a table, and this is a folder",
+                    where=config.origin or path,
+                    hint="use dataset.pattern, as '{split}/{label}/*.png'",
+                )
+        return FolderSource(path, pattern=dataset.pattern)
+    if dataset.pattern is not None:
+        raise ConfigurationError("dataset.pattern is for folders, and this is a table", where=config.origin or path)
+    if path.is_dir() or not path.name.lower().endswith(TABLE_SUFFIXES):
+        raise SourceError("not a table", where=path, hint="tables are " + ", ".join(TABLE_SUFFIXES) + " files")
+    return TableSource(
+        path,
+        label=dataset.label,
+        split=dataset.split,
+        image=dataset.image,
+        group=dataset.group,
+        time=dataset.time,
+        id=dataset.id,
+    )
+
+
+class Inputs:
+    """Makes every kind of input that a rule may ask for, once.
+
+    Attributes:
+        notes: What the user should know of how the inputs were made, as a cache that could not be used.
+    """
+
+    def __init__(self, config: Config, source: Source, *, use_cache: bool, progress: Progress) -> None:
+        self.config = config
+        self.source = source
+        self.progress = progress
+        self.cache: Cache | None = None
+        if use_cache:
+            folder = Path(config.cache) if config.cache else Cache.default_folder()
+            self.cache = Cache(config.base / folder)
+        self._made: dict[type, Any] = {}
+        self._makers: dict[type, Callable[[], Any]] = {
+            SampleTable: self._scan,
+            ClassCounts: self._class_counts,
+            Duplicates: lambda: Duplicates.from_table(self.table()),
+            NearDuplicates: self._near_duplicates,
+            OutOfSample: self._out_of_sample,
+            SchemaFailures: self._schema_failures,
+        }
+
+    def get(self, kind: type[T]) -> T | Unavailable:
+        """The input of that type, or why there is none."""
+        if kind not in self._made:
+            self._made[kind] = self._makers[kind]()
+        made: T | Unavailable = self._made[kind]
+        return made
+
+    def table(self) -> SampleTable:
+        """The sample table; scans where that has not been done."""
+        table = self.get(SampleTable)
+        if isinstance(table, Skipped | Inconclusive):
+            raise TypeError("the scan gave no table")
+        return table
+
+    def class_counts(self) -> ClassCounts | Skipped:
+        """The class counts, or why there are none."""
+        counts = self.get(ClassCounts)
+        if isinstance(counts, Inconclusive):
+            raise TypeError("class counts are never inconclusive")
+        return counts
+
+    def _scan(self) -> SampleTable:
+        config = self.config
+        return scan(
+            self.source, cache=self.cache, jobs=config.jobs, progress=self.progress, max_pixels=config.max_pixels
+        )
+
+    def _class_counts(self) -> ClassCounts | Skipped:
+        counts = ClassCounts.from_table(self.table())
+        return counts if counts.classes else Skipped(reason="no sample has a label", hint=_label_hint(self.source))
+
+    def _near_duplicates(self) -> NearDuplicates | Skipped:
+        return find_near_duplicates(
+            self.table(), jobs=self.config.jobs, progress=self.progress, cache=self.cache, seed=self.config.seed
+        )
+
+    def _schema_failures(self) -> SchemaFailures | Skipped:
+        reference = self.config.dataset.schema
+        if reference is None:
+            return Skipped(reason="no schema is named", hint="set dataset.schema to a pandera schema")
+        frame = self.source.columns() if isinstance(self.source, TableSource) else self.table().to_pandas()
+        return validate(reference, frame, base=self.config.base)
+
+    def _out_of_sample(self) -> OutOfSample | Unavailable:
+        from dataguard.labels.given import read_features, read_pred_probs
+
+        dataset, base = self.config.dataset, self.config.base
+        table = self.table()
+        # Tables are read in their own order, which is the order of the user's probabilities too.
+        order = '"row"' if isinstance(self.source, TableSource) else '"sample_id"'
+        columns = ["sample_id", "split", "path", "label", "content_hash"]
+        rows = table.fetch(columns, order=order)
+        labels = rows["label"]
+        counts = self.class_counts()
+        if isinstance(counts, Skipped):
+            return counts
+        common = {
+            "sample_ids": tuple(rows["sample_id"]),
+            "splits": tuple(split or "" for split in rows["split"]),
+            "paths": tuple(rows["path"]),
+        }
+        if dataset.pred_probs is not None:
+            path = base / dataset.pred_probs
+            given = read_pred_probs(path, sample_ids=common["sample_ids"], classes=counts.classes)
+            return _with_labels(labels, counts.classes, given, common, {"source": str(path), "sha256": _digest(path)})
+        key_parts: dict[str, Any] = {"version_id": table.version_id, "seed": self.config.seed, "order": order}
+        if dataset.features is not None:
+            path = base / dataset.features
+            kind, features = "given", read_features(path, sample_ids=common["sample_ids"])
+            key_parts["features"] = _digest(path)
+        elif table.has_thumbnails:
+            kind, features = "image", None
+        elif isinstance(self.source, TableSource):
+            kind, features = "table", None
+        else:
+            return Skipped(reason="there is no picture to compute features from", hint="set dataset.features")
+        return self._cross_validated(kind, features, rows, common, key_parts)
+
+    def _cross_validated(
+        self,
+        kind: str,
+        features: NDArray[np.float32] | None,
+        rows: dict[str, NDArray[Any]],
+        common: dict[str, Any],
+        key_parts: dict[str, Any],
+    ) -> OutOfSample | Unavailable:
+        from dataguard.labels import ALGORITHM_VERSION
+
+        versions = {name: importlib.metadata.version(name) for name in ("numpy", "scikit-learn", "scipy")}
+        key = "out-of-sample/" + json.dumps(
+            {**key_parts, **versions, "kind": kind, "algorithm": ALGORITHM_VERSION}, sort_keys=True
+        )
+        if self.cache is not None and (blob := self.cache.get_blob(key)) is not None:
+            return _unpack(blob, common)
+        keep = np.ones(len(rows["label"]), dtype=bool)
+        if features is None:
+            features, keep = self._own_features(kind, rows["sample_id"])
+        chosen = {name: tuple(np.array(values, dtype=object)[keep]) for name, values in common.items()}
+        made = out_of_sample(
+            **chosen,
+            labels=rows["label"][keep],
+            features=features,
+            kind=kind,
+            groups=rows["content_hash"][keep],
+            seed=self.config.seed,
+            jobs=self.config.jobs,
+            progress=self.progress,
+        )
+        if self.cache is not None and isinstance(made, OutOfSample):
+            self.cache.put_blob(key, _pack(made, common))
+        return made
+
+    def _own_features(self, kind: str, sample_ids: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        from dataguard.labels.features import image_features, table_features
+
+        if kind == "table" and isinstance(self.source, TableSource):
+            return table_features(self.source.columns(self.source.feature_names)), np.ones(len(sample_ids), dtype=bool)
+        with_picture, thumbnails = self.table().thumbnails()
+        return image_features(thumbnails), np.isin(sample_ids.astype(str), with_picture.astype(str))
+
+
+def _with_labels(
+    labels: NDArray[Any],
+    classes: tuple[str, ...],
+    pred_probs: NDArray[np.float32],
+    common: dict[str, Any],
+    origin: dict[str, Any],
+) -> OutOfSample:
+    """Given probabilities with the labels, samples without a label left out."""
+    keep = np.array([label is not None for label in labels])
+    index = {name: code for code, name in enumerate(classes)}
+    codes = np.array([index[label] for label in labels[keep]], dtype=np.int32)
+    chosen = pred_probs[keep]
+    for array in (codes, chosen):
+        array.setflags(write=False)
+    fields = {name: tuple(np.array(values, dtype=object)[keep]) for name, values in common.items()}
+    return OutOfSample(**fields, classes=classes, codes=codes, pred_probs=chosen, origin=origin)
+
+
+def _pack(made: OutOfSample, common: dict[str, Any]) -> bytes:
+    position = {sample_id: index for index, sample_id in enumerate(common["sample_ids"])}
+    buffer = io.BytesIO()
+    header = json.dumps({"classes": made.classes, "origin": dict(made.origin)})
+    np.savez(
+        buffer,
+        header=np.frombuffer(header.encode(), dtype=np.uint8),
+        rows=np.array([position[sample_id] for sample_id in made.sample_ids], dtype=np.int64),
+        codes=made.codes,
+        pred_probs=made.pred_probs,
+    )
+    return buffer.getvalue()
+
+
+def _unpack(blob: bytes, common: dict[str, Any]) -> OutOfSample:
+    with np.load(io.BytesIO(blob), allow_pickle=False) as stored:
+        header = json.loads(stored["header"].tobytes())
+        rows, codes, pred_probs = stored["rows"], stored["codes"], stored["pred_probs"]
+    for array in (codes, pred_probs):
+        array.setflags(write=False)
+    fields = {name: tuple(values[row] for row in rows) for name, values in common.items()}
+    return OutOfSample(
+        **fields, classes=tuple(header["classes"]), codes=codes, pred_probs=pred_probs, origin=header["origin"]
+    )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _label_hint(source: Source) -> str:
+    if isinstance(source, TableSource):
+        return "name the column with dataset.label"
+    return "put each class in a folder of its own, or set dataset.pattern, as '{split}/{label}_*.png'"

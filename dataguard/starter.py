@@ -1,0 +1,153 @@
+"""A commented configuration that fits a dataset, for the owner to edit."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from pathlib import Path
+
+from dataguard.core.errors import NothingToCheckError, SourceError
+from dataguard.dataset.sources import Reference
+from dataguard.dataset.sources.folder import FolderSource
+from dataguard.dataset.sources.table import TableSource
+from dataguard.inputs import TABLE_SUFFIXES
+
+LOOKED_AT = 100_000
+"""How many files at most are looked at to see how a folder is laid out."""
+
+_COMMON = """
+# Rules to run: codes, prefixes of codes, or names. All by default.
+# select = ["DG1", "duplicate-across-splits"]
+
+# Rules not to run, each with the reason; the report shows it.
+# ignore = { DG102 = "long-tailed by nature; the loss is weighted" }
+
+# The least severity that fails a build: "info", "warning" or "error".
+fail-on = "error"
+
+# Whether a rule that could not be run fails it too.
+# strict = true
+"""
+
+_OPTIONS = """
+# Options of a rule; `dataguard rule DG101` says what they mean.
+# [rules.DG101]
+# max-noise-rate = 0.03
+#
+# [rules.DG102]
+# min-ratio = 0.1
+"""
+
+
+def propose(target: Path, *, relative_to: Path) -> str:
+    """A configuration for the dataset at a path.
+
+    Args:
+        target: A folder of images, a folder that holds one table, or a table.
+        relative_to: The folder that the configuration will lie in.
+
+    Returns:
+        The text of a ``dataguard.toml``.
+
+    Raises:
+        SourceError: there is nothing there that can be checked.
+    """
+    if not target.exists():
+        raise SourceError("no such file or folder", where=target.absolute())
+    if target.is_file():
+        return _for_table(target, relative_to)
+    try:
+        return _for_folder(target, relative_to)
+    except NothingToCheckError as error:
+        tables = [path for path in sorted(target.iterdir()) if path.name.lower().endswith(TABLE_SUFFIXES)]
+        if not tables:
+            raise SourceError(
+                "neither images nor a table", where=target.absolute(), hint="point it at the dataset itself"
+            ) from error
+        if len(tables) > 1:
+            names = ", ".join(path.name for path in tables[:5])
+            raise SourceError(
+                f"{len(tables)} tables", where=target.absolute(), hint=f"point it at one of them: {names}"
+            ) from error
+        return _for_table(tables[0], relative_to)
+
+
+def _for_folder(folder: Path, relative_to: Path) -> str:
+    references = list(islice(FolderSource(folder).references(), LOOKED_AT))
+    splits = _distinct(references, "split")
+    labels = _distinct(references, "label")
+    seen = f"{len(references):,}" + ("+" if len(references) == LOOKED_AT else "")
+    lines = [
+        f"# {seen} images, {len(labels)} classes, "
+        + (f"splits {', '.join(splits)}" if splits else "no splits")
+        + ", found when this file was written.",
+        "[dataset]",
+        f"path = {_text(_relative(folder, relative_to))}",
+    ]
+    layout = "{split}/{label}/*" if splits else "{label}/*"
+    if labels:
+        lines.append(
+            f"# Where splits and labels stand in the paths; this is what the folders say:\n# pattern = {_text(layout)}"
+        )
+    else:
+        lines.append(
+            "# No labels were found in the paths. Say where they stand:\n# pattern = " + _text("{label}_*.png")
+        )
+    lines += [
+        "# Your own model's out-of-sample probabilities, one row an image, images in the order of their paths:",
+        '# pred-probs = "pred_probs.npy"',
+        "# A pandera schema for the table of images (width, height, mode, label, …): YAML, or module.py:Schema",
+        '# schema = "schema.yaml"',
+    ]
+    return _assemble(lines)
+
+
+def _for_table(path: Path, relative_to: Path) -> str:
+    source = TableSource(path)
+    names = source.column_names
+    lines = [
+        f"# {len(names)} columns: {', '.join(names[:12])}{', …' if len(names) > 12 else ''}",
+        "[dataset]",
+        f"path = {_text(_relative(path, relative_to))}",
+    ]
+    guesses = {"label": source.label, "split": source.split}
+    meanings = {
+        "label": "the column that is to be predicted",
+        "split": "the column that says train, val or test",
+        "image": "the column with paths of images, relative to the table",
+        "group": "the column that must not straddle splits, as a patient or a user",
+        "time": "the column that says when a row was recorded",
+        "id": "the column that names a row",
+    }
+    for key, meaning in meanings.items():
+        guess = guesses.get(key)
+        lines.append(f"# {key}: {meaning}")
+        lines.append(f"{key} = {_text(guess)}" if guess else f'# {key} = "{key}"')
+    lines += [
+        "# Your own model's out-of-sample probabilities, one row a row of the table:",
+        '# pred-probs = "pred_probs.npy"',
+        "# A pandera schema for the table: YAML, or module.py:Schema",
+        '# schema = "schema.yaml"',
+    ]
+    return _assemble(lines)
+
+
+def _assemble(dataset_lines: list[str]) -> str:
+    head = "# Configuration of dataguard. Run `dataguard check` in this folder.\n"
+    return head + _COMMON + "\n" + "\n".join(dataset_lines) + "\n" + _OPTIONS
+
+
+def _distinct(references: list[Reference], field: str) -> list[str]:
+    return sorted({value for reference in references if (value := getattr(reference, field)) is not None})
+
+
+def _relative(path: Path, base: Path) -> str:
+    try:
+        return path.absolute().relative_to(base.absolute()).as_posix() or "."
+    except ValueError:
+        return str(path.absolute())
+
+
+def _text(text: str) -> str:
+    # A string of JSON is a basic string of TOML, but for DEL, which JSON leaves as it is.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
