@@ -17,6 +17,7 @@ from dataguard.config import Config, check_selector, find_config, load_config, m
 from dataguard.core.errors import DataguardError, SourceError
 from dataguard.core.exhibit import Exhibit, Histogram, Series
 from dataguard.core.finding import Finding, Inconclusive, Observation, Skipped
+from dataguard.core.paths import encode_path
 from dataguard.core.progress import Progress, silent
 from dataguard.core.report import Report, RuleRun, Status, Subject
 from dataguard.core.rule import Rule
@@ -25,6 +26,7 @@ from dataguard.rules import all_rules
 
 if TYPE_CHECKING:
     from dataguard.dataset.class_counts import ClassCounts
+    from dataguard.dataset.sources import Source
     from dataguard.dataset.table import SampleTable
 
 MEASURING_PACKAGES = (
@@ -135,21 +137,25 @@ def run(config: Config, rules: Iterable[Rule[Any]], *, use_cache: bool = True, p
     chosen = [rule for rule in rules if not config.select or any(matches(text, rule) for text in config.select)]
     runs: list[RuleRun] = []
     partial = False
-    table = inputs.table()
+    table: SampleTable | None = None
+    try:
+        table = inputs.table()
+    except KeyboardInterrupt:
+        # What was decoded is in the cache: the next run goes on from there.
+        partial = True
     for number, rule in enumerate(chosen):
         if partial:
             runs.append(_record(rule, Status.NOT_RUN, reason="interrupted before it"))
             continue
-        progress("checking", number, len(chosen))
+        progress(f"checking {rule.code}", number, len(chosen))
         try:
             runs.append(_run_rule(rule, config, inputs))
         except KeyboardInterrupt:
             partial = True
             runs.append(_record(rule, Status.NOT_RUN, reason="interrupted while it ran"))
-    progress("checking", len(chosen), len(chosen))
-    counts = inputs.class_counts()
+    counts = Skipped(reason="the scan was interrupted") if table is None else inputs.class_counts()
     return Report(
-        subject=_subject(table, counts),
+        subject=_subject(source, table, counts),
         runs=tuple(runs),
         tool_version=__version__,
         started_at=started.isoformat(timespec="seconds"),
@@ -219,16 +225,26 @@ def _record(rule: Rule[Any], status: Status, **fields: Any) -> RuleRun:
     )
 
 
-def _subject(table: SampleTable, counts: ClassCounts | Skipped) -> Subject:
+def _subject(source: Source, table: SampleTable | None, counts: ClassCounts | Skipped) -> Subject:
     from dataguard.dataset.class_counts import split_order
 
+    if table is None:
+        return Subject(
+            kind="dataset",
+            root=encode_path(str(source.root)),
+            source=source.kind,
+            version_id="",
+            n_samples=0,
+            splits={},
+            n_classes=None,
+        )
     splits = {
         "" if name is None else str(name): int(n)
         for name, n in table.connection.execute(f"SELECT split, count(*) FROM {table.query} GROUP BY split").fetchall()
     }
     return Subject(
         kind="dataset",
-        root=str(table.root),
+        root=encode_path(str(table.root)),
         source=table.source,
         version_id=table.version_id,
         n_samples=table.n_samples,

@@ -8,7 +8,7 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -31,7 +31,11 @@ from dataguard.labels.out_of_sample import OutOfSample, out_of_sample
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from dataguard.labels.features import TableFeatures
+
 T = TypeVar("T")
+Kind: TypeAlias = Literal["image", "table", "given"]
+Features: TypeAlias = "NDArray[np.float32] | TableFeatures"
 Unavailable: TypeAlias = Skipped | Inconclusive
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
@@ -137,11 +141,14 @@ class Inputs:
         reference = self.config.dataset.schema
         if reference is None:
             return Skipped(reason="no schema is named", hint="set dataset.schema to a pandera schema")
-        frame = self.source.columns() if isinstance(self.source, TableSource) else self.table().to_pandas()
-        return validate(reference, frame, base=self.config.base)
+        if isinstance(self.source, TableSource):
+            sample_ids = self.table().fetch(["sample_id"], order='"row"')["sample_id"]
+            return validate(reference, self.source.columns(), base=self.config.base, sample_ids=sample_ids.tolist())
+        return validate(reference, self.table().to_pandas(), base=self.config.base)
 
     def _out_of_sample(self) -> OutOfSample | Unavailable:
         from dataguard.labels.given import read_features, read_pred_probs
+        from dataguard.labels.out_of_sample import from_pred_probs
 
         dataset, base = self.config.dataset, self.config.base
         table = self.table()
@@ -161,11 +168,13 @@ class Inputs:
         if dataset.pred_probs is not None:
             path = base / dataset.pred_probs
             given = read_pred_probs(path, sample_ids=common["sample_ids"], classes=counts.classes)
-            return _with_labels(labels, counts.classes, given, common, {"source": str(path), "sha256": _digest(path)})
+            origin = {"pred_probs": str(path), "sha256": _digest(path)}
+            return from_pred_probs(**common, labels=labels, classes=counts.classes, pred_probs=given, origin=origin)
         key_parts: dict[str, Any] = {"version_id": table.version_id, "seed": self.config.seed, "order": order}
         if dataset.features is not None:
             path = base / dataset.features
-            kind, features = "given", read_features(path, sample_ids=common["sample_ids"])
+            kind: Kind = "given"
+            features: NDArray[np.float32] | None = read_features(path, sample_ids=common["sample_ids"])
             key_parts["features"] = _digest(path)
         elif table.has_thumbnails:
             kind, features = "image", None
@@ -177,7 +186,7 @@ class Inputs:
 
     def _cross_validated(
         self,
-        kind: str,
+        kind: Kind,
         features: NDArray[np.float32] | None,
         rows: dict[str, NDArray[Any]],
         common: dict[str, Any],
@@ -191,14 +200,16 @@ class Inputs:
         )
         if self.cache is not None and (blob := self.cache.get_blob(key)) is not None:
             return _unpack(blob, common)
-        keep = np.ones(len(rows["label"]), dtype=bool)
+        used: Features
         if features is None:
-            features, keep = self._own_features(kind, rows["sample_id"])
+            used, keep = self._own_features(kind, rows["sample_id"])
+        else:
+            used, keep = features, np.ones(len(rows["label"]), dtype=bool)
         chosen = {name: tuple(np.array(values, dtype=object)[keep]) for name, values in common.items()}
         made = out_of_sample(
             **chosen,
             labels=rows["label"][keep],
-            features=features,
+            features=used,
             kind=kind,
             groups=rows["content_hash"][keep],
             seed=self.config.seed,
@@ -209,7 +220,7 @@ class Inputs:
             self.cache.put_blob(key, _pack(made, common))
         return made
 
-    def _own_features(self, kind: str, sample_ids: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def _own_features(self, kind: Kind, sample_ids: NDArray[Any]) -> tuple[Features, NDArray[np.bool_]]:
         from dataguard.labels.features import image_features, table_features
 
         if kind == "table" and isinstance(self.source, TableSource):
@@ -218,48 +229,38 @@ class Inputs:
         return image_features(thumbnails), np.isin(sample_ids.astype(str), with_picture.astype(str))
 
 
-def _with_labels(
-    labels: NDArray[Any],
-    classes: tuple[str, ...],
-    pred_probs: NDArray[np.float32],
-    common: dict[str, Any],
-    origin: dict[str, Any],
-) -> OutOfSample:
-    """Given probabilities with the labels, samples without a label left out."""
-    keep = np.array([label is not None for label in labels])
-    index = {name: code for code, name in enumerate(classes)}
-    codes = np.array([index[label] for label in labels[keep]], dtype=np.int32)
-    chosen = pred_probs[keep]
-    for array in (codes, chosen):
-        array.setflags(write=False)
-    fields = {name: tuple(np.array(values, dtype=object)[keep]) for name, values in common.items()}
-    return OutOfSample(**fields, classes=classes, codes=codes, pred_probs=chosen, origin=origin)
-
-
 def _pack(made: OutOfSample, common: dict[str, Any]) -> bytes:
     position = {sample_id: index for index, sample_id in enumerate(common["sample_ids"])}
+    header = json.dumps(
+        {
+            "classes": made.classes,
+            "origin": dict(made.origin),
+            "unlabelled": made.unlabelled,
+            "rare": None if made.rare is None else dict(made.rare),
+        }
+    )
+    arrays = {"codes": made.codes, "pred_probs": made.pred_probs}
+    if made.neighbour_probs is not None:
+        arrays["neighbour_probs"] = made.neighbour_probs
     buffer = io.BytesIO()
-    header = json.dumps({"classes": made.classes, "origin": dict(made.origin)})
     np.savez(
         buffer,
         header=np.frombuffer(header.encode(), dtype=np.uint8),
         rows=np.array([position[sample_id] for sample_id in made.sample_ids], dtype=np.int64),
-        codes=made.codes,
-        pred_probs=made.pred_probs,
+        **arrays,
     )
     return buffer.getvalue()
 
 
 def _unpack(blob: bytes, common: dict[str, Any]) -> OutOfSample:
     with np.load(io.BytesIO(blob), allow_pickle=False) as stored:
-        header = json.loads(stored["header"].tobytes())
-        rows, codes, pred_probs = stored["rows"], stored["codes"], stored["pred_probs"]
-    for array in (codes, pred_probs):
+        arrays = {name: stored[name] for name in stored.files}
+    header = json.loads(arrays.pop("header").tobytes())
+    rows = arrays.pop("rows")
+    for array in arrays.values():
         array.setflags(write=False)
     fields = {name: tuple(values[row] for row in rows) for name, values in common.items()}
-    return OutOfSample(
-        **fields, classes=tuple(header["classes"]), codes=codes, pred_probs=pred_probs, origin=header["origin"]
-    )
+    return OutOfSample(**fields, **arrays, **{**header, "classes": tuple(header["classes"])})
 
 
 def _digest(path: Path) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataguard import __version__
 from dataguard.cli import check, init, rule, rules
 from dataguard.core.errors import DataguardError, ExitCode
+from dataguard.core.text import printable
 
 _EPILOG = """\
 exit codes:
@@ -61,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = arguments.run(arguments)
         sys.stdout.flush()
     except DataguardError as error:
-        print(f"dataguard: {error}", file=sys.stderr)
+        print("dataguard:", printable(str(error), keep="\n"), file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         # Whoever read the output has gone (`| head`); Python would complain once more while it closes stdout.
@@ -69,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ExitCode.FAILED
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        print(f"dataguard: {place}{error.strerror or error}", file=sys.stderr)
+        print("dataguard:", printable(f"{place}{error.strerror or error}"), file=sys.stderr)
         return ExitCode.FAILED
     except KeyboardInterrupt:
         print("dataguard: interrupted", file=sys.stderr)

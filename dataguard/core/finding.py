@@ -39,15 +39,19 @@ class Measurement:
     """One number that bears on a result, with what it was held against."""
 
     name: str
+    """What was measured."""
     value: float | int | str
+    """What was observed."""
     threshold: float | int | str | None = None
     """What ``value`` was compared with; None where it was only observed."""
     low: float | None = None
     """Lower end of the interval, where there is one."""
     high: float | None = None
+    """Upper end of the interval."""
     level: float | None = None
     """Coverage of the interval, for example 0.95."""
     p_value: float | None = None
+    """Probability of a value at least as extreme if nothing were wrong."""
     n: int | None = None
     """How many samples the value rests on."""
     unit: str = ""
@@ -61,11 +65,15 @@ class Location:
     path: str | None = None
     """A file, relative to the report's ``subject.root``."""
     line: int | None = None
+    """From 1."""
     column: str | None = None
     """The name of a table's column."""
     sample_id: str | None = None
+    """The sample's id in the sample table."""
     split: str | None = None
+    """The split that it is in."""
     label: str | None = None
+    """The class that the dataset gives."""
     related: tuple[str, ...] = ()
     """Ids of the samples that this one is compared with, as the copies of a duplicate."""
     note: str = ""
@@ -87,17 +95,23 @@ class Finding:
     """
 
     code: str
+    """``DG`` and three digits; never reused."""
     name: str
+    """The defect in kebab case."""
     severity: Severity
+    """How bad it is if it is true."""
     confidence: Confidence
+    """How sure the rule is that it is true."""
     message: str
     """What was observed, one sentence that stands by itself and holds the figures."""
     remedy: str
     """What to do next."""
     measurements: tuple[Measurement, ...] = ()
+    """The figures that it rests on."""
     locations: tuple[Location, ...] = ()
     """Every place, most telling first."""
     exhibits: tuple[Exhibit, ...] = ()
+    """What to look at."""
     key: tuple[str, ...] = ()
     """What tells this finding from the rule's others, as the two splits that a leak joins."""
 
@@ -107,12 +121,12 @@ class Finding:
 
         They depend on the rule and on ``key``, and not on the figures or the order of the data.
         """
-        return hashlib.sha256("\x1e".join((self.code, *self.key)).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        return hashlib.sha256("\x1e".join((self.code, *self.key)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     def location_fingerprint(self, location: Location) -> str:
         """16 hexadecimal digits that name one place of this defect in a baseline."""
         text = "\x1e".join((self.code, *self.key, location.identity))
-        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,8 +134,11 @@ class Observation:
     """What a rule measured, whether or not it found anything; a passing rule still shows its figures."""
 
     message: str
+    """One sentence that holds the figures."""
     measurements: tuple[Measurement, ...] = ()
+    """The figures."""
     exhibits: tuple[Exhibit, ...] = ()
+    """What to look at."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,7 +146,9 @@ class Inconclusive:
     """The rule ran and cannot decide, for example because n is too small. Not a pass."""
 
     reason: str
+    """Why it cannot decide."""
     measurements: tuple[Measurement, ...] = ()
+    """The figures that say so."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

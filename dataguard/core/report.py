@@ -18,12 +18,17 @@ class Status(Enum):
     """What became of a rule in one run."""
 
     PASSED = "passed"
+    """It decided, and found nothing."""
     FOUND = "found"
+    """It decided, and found something."""
     INCONCLUSIVE = "inconclusive"
+    """It ran, and cannot decide. Not a pass."""
     SKIPPED = "skipped"
+    """An input was not there. Not a pass."""
     IGNORED = "ignored"
     """Not run, because the configuration ignores it and says why."""
     CRASHED = "crashed"
+    """It failed; the fault is dataguard's, or the system's."""
     NOT_RUN = "not-run"
     """The run was interrupted before it."""
 
@@ -37,18 +42,27 @@ class RuleRun:
     """One rule's part in a run."""
 
     code: str
+    """``DG`` and three digits."""
     name: str
+    """The defect in kebab case."""
     summary: str
+    """The defect in one sentence."""
     severity: Severity
+    """What its findings have unless one says otherwise."""
     status: Status
+    """What became of it."""
     reason: str = ""
     """Why it was skipped, ignored, inconclusive or crashed."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Every option with the value it ran with."""
     findings: tuple[Finding, ...] = ()
+    """The defects that it found."""
     observations: tuple[Observation, ...] = ()
+    """What it measured, also where it found nothing."""
     inconclusive: tuple[Inconclusive, ...] = ()
+    """What it could not decide; it may have decided the rest."""
     seconds: float = 0.0
+    """How long it ran."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,9 +78,11 @@ class Subject:
     version_id: str
     """The dataset version: the root of the Merkle tree over (key, content, label)."""
     n_samples: int
+    """How many samples there are, unreadable ones included."""
     splits: Mapping[str, int]
     """How many samples each split has; the key '' stands for samples without a split."""
     n_classes: int | None
+    """How many classes there are; None where there are no labels."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Other figures worth showing: bytes, kinds of file, image sizes."""
 
@@ -76,19 +92,25 @@ class Report:
     """Everything that one run says. Formats render it, and nothing but it."""
 
     subject: Subject
+    """What was checked."""
     runs: tuple[RuleRun, ...]
+    """Every rule that was selected, by code."""
     tool_version: str
+    """The version of dataguard."""
     started_at: str
     """UTC, ISO 8601."""
     seconds: float
+    """How long the run took."""
     configuration: Mapping[str, Any]
     """Where the configuration came from, and every setting with the value in force."""
     environment: Mapping[str, str]
     """Versions of Python and of the packages that the figures depend on."""
     overview: tuple[Exhibit, ...] = ()
+    """What to see of the data before any finding."""
     partial: bool = False
     """The run was interrupted: what is here is true and not all."""
     schema_version: str = SCHEMA_VERSION
+    """The version of this form of the report."""
 
     @property
     def findings(self) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     import duckdb
     import narwhals.stable.v2 as nw
+    import pandas as pd
     from numpy.typing import NDArray
 
 THUMBNAIL_SIDE = 32
@@ -139,12 +140,54 @@ class SampleTable:
 
         return nw.from_native(self.connection.sql(f"FROM {self.query}"))
 
-    def fetch(self, columns: Sequence[str], *, where: str = "") -> dict[str, NDArray[Any]]:
-        """Some columns as read-only arrays, ordered by ``sample_id``.
+    @property
+    def has_thumbnails(self) -> bool:
+        """Whether any sample has a picture that could be decoded."""
+        found = self.connection.execute(f"SELECT 1 FROM {self.query} WHERE thumbnail IS NOT NULL LIMIT 1").fetchall()
+        return bool(found)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Every column but the thumbnail, ordered by ``sample_id``.
+
+        Integers are pandas' nullable ``Int64`` and ``UInt64`` whether or not a NULL occurs, so that a schema's dtypes
+        hold or fail for the column and not for the data of the day.
+        """
+        frame = self.connection.execute(f'SELECT * EXCLUDE (thumbnail) FROM {self.query} ORDER BY "sample_id"').df()
+        integers = {"BIGINT": "Int64", "INTEGER": "Int64", "UBIGINT": "UInt64"}
+        return frame.astype({name: integers[kind] for name, kind in COLUMNS.items() if kind in integers})
+
+    def facts(self) -> dict[str, Any]:
+        """Figures of the whole dataset that are worth showing.
+
+        Returns:
+            ``bytes`` in all; ``formats`` and ``modes`` with the number of samples of each; ``width`` and ``height``
+            as [least, median, largest], in pixels; ``unreadable`` samples. What does not apply is left out.
+        """
+        total, unreadable, pictures = self.connection.execute(
+            f"SELECT sum(bytes)::BIGINT, count(decode_error), count(width) FROM {self.query}"
+        ).fetchall()[0]
+        found: dict[str, Any] = {"unreadable": unreadable}
+        if total is not None:
+            found["bytes"] = total
+        for column in ("format", "mode"):
+            counts = self.connection.execute(
+                f"SELECT {column}, count(*) FROM {self.query} WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
+            ).fetchall()
+            if counts:
+                found[column + "s"] = dict(counts)
+        if pictures:
+            for side in ("width", "height"):
+                sizes = f"min({side}), quantile_disc({side}, 0.5), max({side})"
+                found[side] = list(self.connection.execute(f"SELECT {sizes} FROM {self.query}").fetchall()[0])
+        return found
+
+    def fetch(self, columns: Sequence[str], *, where: str = "", order: str = '"sample_id"') -> dict[str, NDArray[Any]]:
+        """Some columns as read-only arrays.
 
         Args:
             columns: Names out of `COLUMNS`.
             where: A condition in SQL over the columns, for example ``label IS NOT NULL``.
+            order: What the rows are ordered by.
 
         Returns:
             One array a column, all of the same length. Text is of dtype object with None for NULL; nullable numbers
@@ -154,7 +197,7 @@ class SampleTable:
         selected = ", ".join(f'"{name}"' for name in columns)
         condition = f"WHERE {where}" if where else ""
         fetched = self.connection.execute(
-            f'SELECT {selected} FROM {self.query} {condition} ORDER BY "sample_id"'
+            f"SELECT {selected} FROM {self.query} {condition} ORDER BY {order}"
         ).fetchnumpy()
         result = {}
         for name in columns:

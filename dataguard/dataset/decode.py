@@ -1,0 +1,259 @@
+"""An image file's bytes to facts: size, exact sums, thumbnail, perceptual hash, or why it cannot be decoded."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.metadata
+import io
+import re
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dataguard.dataset import decoder_messages
+from dataguard.dataset.image_header import ImageHeader, image_format, read_header
+from dataguard.dataset.measure import measure
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MAX_PIXELS = 178_956_970
+"""Twice Pillow's ``Image.MAX_IMAGE_PIXELS``: from there on Pillow refuses, as a decompression bomb."""
+
+FACTS_VERSION = 1
+"""Counts up whenever the same bytes and the same decoders give other facts."""
+
+# Of libjpeg's warnings (jerror.h), those after which pixels are made up or displaced.
+_PIXELS_LOST = re.compile(
+    r"Corrupt JPEG data: (?:premature end of data segment|bad Huffman code|bad arithmetic code|found marker \S+ instead"
+    r" of RST\d+)|Premature end of JPEG file|Inconsistent progression sequence[^\n]*"
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageFacts:
+    """What the sample table says of an image's content; see `dataguard.dataset.table.COLUMNS`."""
+
+    format: str | None = None
+    width: int | None = None
+    height: int | None = None
+    mode: str | None = None
+    channel_sums: tuple[int, ...] | None = None
+    channel_square_sums: tuple[int, ...] | None = None
+    thumbnail: bytes | None = None
+    decode_error: str | None = None
+
+
+@cache
+def decoder_id() -> str:
+    """What facts depend on besides the file: this code's version and the decoding libraries'."""
+    found = []
+    for names in (("opencv-python-headless", "opencv-python", "opencv-contrib-python"), ("pillow",)):
+        for name in names:
+            try:
+                found.append(f"{name} {importlib.metadata.version(name)}")
+                break
+            except importlib.metadata.PackageNotFoundError:
+                continue
+    return f"facts {FACTS_VERSION}, " + ", ".join(found)
+
+
+# Parameters of mallopt(3).
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_KEPT = 32 << 20
+
+
+def _keep_freed_memory() -> None:
+    """Let the C library keep what a decoded image lay in, for the next image.
+
+    By default glibc gives blocks of that size back at once, and the kernel clears every page anew: 0.4 ms for a
+    picture that is decoded in 0.7. The largest value that glibc takes, and the one that it would arrive at by itself.
+    """
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt"):
+        library.mallopt(_M_MMAP_THRESHOLD, _KEPT)
+        library.mallopt(_M_TRIM_THRESHOLD, 2 * _KEPT)
+
+
+@contextmanager
+def decoding() -> Iterator[None]:
+    """Settings of the decoders for as long as images are decoded in many threads; restores them."""
+    import cv2
+    from PIL import Image
+
+    _keep_freed_memory()
+    threads, limit, level = cv2.getNumThreads(), Image.MAX_IMAGE_PIXELS, cv2.utils.logging.getLogLevel()
+    with decoder_messages.caught(), warnings.catch_warnings():
+        # Pillow warns of odd metadata; the pixels are what counts here.
+        warnings.simplefilter("ignore")
+        cv2.setNumThreads(1)
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        # Our own limit is checked before anything is decoded.
+        Image.MAX_IMAGE_PIXELS = None
+        try:
+            yield
+        finally:
+            cv2.setNumThreads(threads)
+            cv2.utils.logging.setLogLevel(level)
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def image_facts(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageFacts:
+    """The facts of one image file; call it within `decoding`.
+
+    OpenCV decodes JPEG and PNG, Pillow what OpenCV cannot. Of animations the first picture counts. EXIF rotation is
+    not applied.
+
+    Args:
+        data: The file's bytes.
+        max_pixels: Pictures with more pixels than that are not decoded.
+    """
+    kind = image_format(data)
+    header = read_header(data)
+    if header is not None and (error := _refusal(header, max_pixels)):
+        return ImageFacts(format=kind, width=header.width, height=header.height, decode_error=error)
+    if header is not None and _for_opencv(header):
+        facts = _with_opencv(data, header)
+        if facts is not None:
+            return facts
+    return _with_pillow(data, kind, max_pixels)
+
+
+def _refusal(header: ImageHeader, max_pixels: int) -> str:
+    return header.damage or _too_large(header.width, header.height, max_pixels)
+
+
+def _too_large(width: int, height: int, max_pixels: int) -> str:
+    if width * height <= max_pixels:
+        return ""
+    return (
+        f"the header says {width:,}×{height:,} = {width * height:,} pixels, above the limit of {max_pixels:,}:"
+        " a decompression bomb, or raise max-pixels"
+    )
+
+
+def _for_opencv(header: ImageHeader) -> bool:
+    if not header.complete:
+        return False
+    if header.format == "jpeg":
+        return header.bits == 8 and header.channels in (1, 3)
+    return not header.transparent
+
+
+def _with_opencv(data: bytes, header: ImageHeader) -> ImageFacts | None:
+    import cv2
+
+    decoder_messages.take()
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        return None
+    said = decoder_messages.take()
+    if pixels is None or pixels.shape[:2] != (header.height, header.width):
+        return None
+    if said and (lost := _PIXELS_LOST.search(said)):
+        return ImageFacts(
+            format=header.format,
+            width=header.width,
+            height=header.height,
+            decode_error=f"part of the picture is lost: {lost[0]}",
+        )
+    mode, order = _channels(pixels, header)
+    return _facts(pixels, order, mode, header.format)
+
+
+def _channels(pixels: NDArray[np.uint8], header: ImageHeader) -> tuple[str, tuple[int, ...]]:
+    """The mode, and the channels of OpenCV's BGR(A) in its order."""
+    if pixels.ndim == 2:
+        mode, order = "L", (0,)
+    elif header.channels == 2:
+        # Gray with alpha comes as BGRA.
+        mode, order = "LA", (0, 3)
+    elif pixels.shape[2] == 4:
+        mode, order = "RGBA", (2, 1, 0, 3)
+    else:
+        mode, order = "RGB", (2, 1, 0)
+    return mode + (";16" if pixels.dtype == np.uint16 else ""), order
+
+
+def _with_pillow(data: bytes, kind: str | None, max_pixels: int) -> ImageFacts:
+    from PIL import Image, UnidentifiedImageError
+
+    facts = ImageFacts(format=kind)
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            width, height = image.size
+            facts = replace(facts, format=kind or (image.format or "").lower() or None, width=width, height=height)
+            if error := _too_large(width, height, max_pixels):
+                return replace(facts, decode_error=error)
+            image.load()
+            pixels, mode = _as_stored(image)
+    except UnidentifiedImageError:
+        return replace(facts, decode_error=_not_an_image(data, kind))
+    except MemoryError:
+        return replace(facts, decode_error="there is not enough memory to decode it")
+    except Exception as error:  # noqa: BLE001 - Pillow's plugins raise whatever a broken file makes them stumble over
+        return replace(facts, decode_error=_broken(error))
+    if pixels is None:
+        return replace(facts, mode=mode)
+    order = tuple(range(1 if pixels.ndim == 2 else pixels.shape[2]))
+    return _facts(pixels, order, mode, facts.format)
+
+
+def _as_stored(image: Image.Image) -> tuple[NDArray[np.uint8 | np.uint16] | None, str]:
+    """A decoded picture in one of the sample table's modes; None where its numbers fit none of them."""
+    mode = image.mode
+    if mode == "F" or (mode == "I" and (image.getextrema()[0] < 0 or image.getextrema()[1] > 0xFFFF)):
+        return None, mode
+    if mode.startswith("I"):
+        return np.ascontiguousarray(np.asarray(image), dtype=np.uint16), "L;16"
+    if mode in ("P", "PA"):
+        wanted = "RGBA" if mode == "PA" or "transparency" in image.info else "RGB"
+    else:
+        wanted = {"1": "L", "L": "L", "La": "LA", "LA": "LA", "RGBA": "RGBA", "RGBa": "RGBA"}.get(mode, "RGB")
+    converted = image if mode == wanted else image.convert(wanted)
+    return np.ascontiguousarray(np.asarray(converted)), wanted
+
+
+def _facts(pixels: NDArray[np.uint8 | np.uint16], order: tuple[int, ...], mode: str, kind: str | None) -> ImageFacts:
+    measured = measure(pixels, order)
+    return ImageFacts(
+        format=kind,
+        width=pixels.shape[1],
+        height=pixels.shape[0],
+        mode=mode,
+        channel_sums=measured.sums,
+        channel_square_sums=measured.squares,
+        thumbnail=measured.thumbnail.tobytes(),
+    )
+
+
+def _not_an_image(data: bytes, kind: str | None) -> str:
+    if not data:
+        return "the file is empty"
+    if kind is not None:
+        return f"it begins as a {kind.upper()} file does, and is none"
+    if data.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer: the file itself has not been fetched"
+    head = data[:512]
+    if not head.strip(b"\x00"):
+        return "not an image: it begins with zeros"
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError:
+        return "not an image in any known format"
+    words = "HTML" if head.lstrip()[:5].lower() in (b"<!doc", b"<html") else "text"
+    return f"not an image: the file holds {words}"
+
+
+def _broken(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    if "truncated" in text.lower() or isinstance(error, EOFError | struct.error):
+        return f"the image is truncated: {text}"
+    return f"the image is broken: {text}"

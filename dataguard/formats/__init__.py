@@ -1,0 +1,6 @@
+"""What people and machines read: each format renders a `Report` and nothing but it.
+
+* `dataguard.formats.terminal` for the eyes, in a terminal or a CI log;
+* `dataguard.formats.html` for a closer look, one file with pictures;
+* `dataguard.formats.json` for programs, lossless, described by ``schemas/report.v1.schema.json``.
+"""

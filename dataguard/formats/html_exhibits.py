@@ -1,0 +1,374 @@
+"""Exhibits in the HTML report: galleries, pairs, histograms and listings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from dataguard.core.exhibit import Exhibit, Gallery, Histogram, Listing, PairGallery, Picture
+from dataguard.formats import wording
+from dataguard.formats.html_graphics import bar, profile
+from dataguard.formats.markup import Child, Element, element
+from dataguard.formats.pictures import Album, Embedded
+
+FIRST_PICTURES = 24
+FIRST_PAIRS = 8
+FIRST_ROWS = 20
+"""How much is open at once; the rest unfolds."""
+
+MOST_ROWS = 500
+"""Rows of a table that the page holds at all; the JSON report has them all."""
+
+NAMED_CATEGORIES = 40
+"""Up to so many categories a histogram has a row for each."""
+
+EXTREMES = 8
+"""Beyond, so many of the largest and of the smallest are named."""
+
+MOST_CATEGORIES = 2000
+"""Rows of the unfolded table of all categories."""
+
+
+def exhibit(shown: Exhibit, album: Album, *, level: int) -> Element:
+    """Any exhibit.
+
+    Args:
+        shown: What to show.
+        album: Where its pictures come from.
+        level: The level of its heading, so that headings follow one another in order.
+    """
+    heading = element(f"h{level}", shown.title)
+    if isinstance(shown, Gallery):
+        body = _gallery(shown, album)
+    elif isinstance(shown, PairGallery):
+        body = _pairs(shown, album)
+    elif isinstance(shown, Histogram):
+        body = _histogram(shown)
+    else:
+        body = _listing(shown)
+    return element("section", heading, body, class_="exhibit")
+
+
+# --- pictures
+
+
+def _gallery(gallery: Gallery, album: Album) -> list[Child]:
+    pictures = gallery.pictures
+    if pictures and all(picture.path is None for picture in pictures):
+        return _gallery_without_pictures(gallery)
+    cards = [element("li", _card(picture, album)) for picture in pictures]
+    says_score = any(picture.score is not None for picture in pictures)
+    return [
+        element("p", _shown_of(len(pictures), gallery.total, "sample"), _score_words(says_score), class_="note"),
+        _folded_list(cards, "gallery", FIRST_PICTURES, "pictures"),
+    ]
+
+
+def _gallery_without_pictures(gallery: Gallery) -> list[Child]:
+    columns = ("sample", "split", "given", "suggested", "score", "")
+    rows = [
+        (picture.sample_id, picture.split, picture.given, picture.suggested, picture.score, picture.caption or None)
+        for picture in gallery.pictures
+    ]
+    used = [index for index in range(len(columns)) if any(row[index] is not None for row in rows)]
+    says_score = any(picture.score is not None for picture in gallery.pictures)
+    return [
+        element("p", _shown_of(len(rows), gallery.total, "sample"), _score_words(says_score), class_="note"),
+        *table_parts(
+            gallery.title,
+            [columns[index] for index in used],
+            [[row[index] for index in used] for row in rows],
+            total=gallery.total,
+        ),
+    ]
+
+
+def _score_words(says_score: bool) -> str:
+    return " Score: how much the rule trusts the given label, from 0 (not at all) to 1." if says_score else ""
+
+
+def _pairs(gallery: PairGallery, album: Album) -> list[Child]:
+    cards = [
+        element(
+            "li",
+            element("div", _card(pair.left, album), _card(pair.right, album), class_="pair"),
+            element("p", pair.caption, class_="pair-caption") if pair.caption else None,
+        )
+        for pair in gallery.pairs
+    ]
+    return [
+        element("p", _shown_of(len(cards), gallery.total, "pair"), class_="note"),
+        _folded_list(cards, "pairs", FIRST_PAIRS, "pairs"),
+    ]
+
+
+def _card(picture: Picture, album: Album) -> Element:
+    labels: list[Child] = []
+    if picture.given is not None:
+        word = "given" if picture.suggested is not None else "label"
+        labels.append(_label(word, picture.given, word))
+    if picture.suggested is not None:
+        labels.append(_label("suggested", picture.suggested, "suggested"))
+    if picture.score is not None:
+        labels.append(
+            element(
+                "div",
+                element("dt", "score"),
+                element("dd", f"{picture.score:.3f} ", bar(picture.score)),
+                class_="score",
+            )
+        )
+    split = picture.split if picture.split and picture.split not in picture.sample_id.split("/") else None
+    return element(
+        "figure",
+        _image(picture, album),
+        element(
+            "figcaption",
+            element("dl", labels, class_="labels") if labels else None,
+            element("p", element("bdi", picture.sample_id), class_="name"),
+            element("p", element("bdi", split), class_="split") if split else None,
+            element("p", picture.caption, class_="caption") if picture.caption else None,
+        ),
+        class_="sample",
+    )
+
+
+def _label(word: str, label: str, kind: str) -> Element:
+    return element("div", element("dt", word), element("dd", element("bdi", label)), class_=kind)
+
+
+def _image(picture: Picture, album: Album) -> Element:
+    made = album.picture(picture.path)
+    words = [f"sample {picture.sample_id}"]
+    if picture.given is not None:
+        words.append(f"given label {picture.given}")
+    if picture.suggested is not None:
+        words.append(f"suggested label {picture.suggested}")
+    if not isinstance(made, Embedded):
+        return element("p", element("span", "no picture: "), made.reason, class_="frame no-picture")
+    title = f"{made.width:,} × {made.height:,} pixels" + (f", {made.note}" if made.note else "")
+    return element(
+        "div",
+        element(
+            "img",
+            src=made.uri,
+            alt=", ".join(words),
+            title=title,
+            width=96,
+            height=96,
+            class_="pixelated" if made.pixelated else None,
+        ),
+        class_="frame",
+    )
+
+
+def _folded_list(items: Sequence[Element], kind: str, first: int, noun: str) -> list[Child]:
+    rest = items[first:]
+    return [
+        element("ul", items[:first], class_=kind),
+        element(
+            "details",
+            element("summary", f"{len(rest):,} more {noun}"),
+            element("ul", rest, class_=kind),
+        )
+        if rest
+        else None,
+    ]
+
+
+def _shown_of(n_shown: int, total: int, noun: str) -> str:
+    if n_shown >= total:
+        return f"{wording.count(total, noun)}."
+    return f"The first {n_shown:,} of {wording.count(total, noun)}."
+
+
+# --- histograms
+
+
+def _histogram(histogram: Histogram) -> list[Child]:
+    if not histogram.categories or not histogram.series:
+        return [element("p", "There is nothing to count.", class_="note")]
+    if len(histogram.categories) <= NAMED_CATEGORIES:
+        return [
+            element("p", f"In {histogram.unit}. Bars compare within a column.", class_="note"),
+            _bar_table(histogram, range(len(histogram.categories)), histogram.title),
+        ]
+    return [_profiles(histogram), *_extremes(histogram)]
+
+
+def _value(histogram: Histogram, series: int, category: int) -> float:
+    values = histogram.series[series].values
+    return values[category] if category < len(values) else math.nan
+
+
+def _bar_table(histogram: Histogram, categories: Iterable[int], title: str) -> Element:
+    tops = [max((v for v in series.values if math.isfinite(v)), default=0) for series in histogram.series]
+    rows = []
+    for index in categories:
+        cells: list[Element] = []
+        for column, top in enumerate(tops):
+            value = _value(histogram, column, index)
+            share = value / top if top > 0 and math.isfinite(value) else 0.0
+            cells.append(
+                element(
+                    "td",
+                    element("span", wording.number(value), class_="zero" if value == 0 else None),
+                    bar(share),
+                    class_="bar-cell",
+                )
+            )
+        rows.append(element("tr", element("th", element("bdi", histogram.categories[index]), scope="row"), cells))
+    head = element(
+        "tr",
+        element("th", "class", scope="col"),
+        [element("th", element("bdi", series.name), scope="col") for series in histogram.series],
+    )
+    return scrollable(
+        element(
+            "table",
+            element("caption", title, class_="hidden"),
+            element("thead", head),
+            element("tbody", rows),
+            class_="bars",
+        ),
+        title,
+    )
+
+
+def _profiles(histogram: Histogram) -> Element:
+    figures = []
+    for series in histogram.series:
+        values = [value for value in series.values if math.isfinite(value) and value >= 0]
+        if not values:
+            continue
+        ordered = sorted(values)
+        middle = ordered[len(ordered) // 2]
+        n_empty = values.count(0)
+        words = (
+            f"largest {wording.number(ordered[-1])}, median {wording.number(middle)}, "
+            f"smallest {wording.number(ordered[0])}"
+        )
+        figures.append(
+            element(
+                "figure",
+                element(
+                    "figcaption",
+                    element("strong", element("bdi", series.name)),
+                    f" {words}",
+                    element("span", f", {n_empty:,} with none", class_="zero") if n_empty else None,
+                ),
+                profile(values, name=series.name, unit=histogram.unit),
+                class_="profile-box",
+            )
+        )
+    note = element(
+        "p",
+        f"{len(histogram.categories):,} classes, each split from its largest to its smallest, in {histogram.unit}.",
+        class_="note",
+    )
+    return element("div", note, element("div", figures, class_="profiles"))
+
+
+def _extremes(histogram: Histogram) -> list[Child]:
+    def total(index: int) -> float:
+        values = (_value(histogram, column, index) for column in range(len(histogram.series)))
+        return sum(value for value in values if math.isfinite(value))
+
+    order = sorted(range(len(histogram.categories)), key=lambda index: (-total(index), index))
+    every = order[:MOST_CATEGORIES]
+    left_out = len(order) - len(every)
+    return [
+        element(
+            "div",
+            _titled(histogram, order[:EXTREMES], f"The {EXTREMES} largest"),
+            _titled(histogram, order[: -EXTREMES - 1 : -1], f"The {EXTREMES} smallest"),
+            class_="extremes",
+        ),
+        element(
+            "details",
+            element("summary", f"All {len(order):,} classes"),
+            _table(
+                f"{histogram.title}, all",
+                ["class", *(series.name for series in histogram.series)],
+                [
+                    [histogram.categories[index], *(_value(histogram, i, index) for i in range(len(histogram.series)))]
+                    for index in every
+                ],
+                [False, *(True for _ in histogram.series)],
+            ),
+            element("p", f"{left_out:,} more are in the JSON report.", class_="note") if left_out else None,
+        ),
+    ]
+
+
+def _titled(histogram: Histogram, categories: Sequence[int], title: str) -> Element:
+    return element("div", element("p", title, class_="part"), _bar_table(histogram, categories, title))
+
+
+# --- tables
+
+
+def _listing(listing: Listing) -> list[Child]:
+    return [
+        element("p", _shown_of(len(listing.rows), listing.total, "row"), class_="note"),
+        *table_parts(listing.title, listing.columns, listing.rows, total=listing.total),
+    ]
+
+
+def table_parts(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str | int | float | None]],
+    *,
+    total: int,
+    first: int = FIRST_ROWS,
+) -> list[Child]:
+    """A table whose later rows unfold, with a word on those that the page leaves out."""
+    if not rows:
+        return []
+    numeric = [
+        all(not isinstance(row[index], str) for row in rows if index < len(row)) for index in range(len(columns))
+    ]
+    kept = rows[:MOST_ROWS]
+    rest = kept[first:]
+    parts: list[Child] = [_table(title, columns, kept[:first], numeric)]
+    if rest:
+        parts.append(
+            element(
+                "details",
+                element("summary", f"{len(rest):,} more rows"),
+                _table(f"{title}, continued", columns, rest, numeric),
+            )
+        )
+    if total > len(kept) and len(rows) > len(kept):
+        parts.append(element("p", f"{total - len(kept):,} more rows are in the JSON report.", class_="note"))
+    return parts
+
+
+def _table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str | int | float | None]], numeric: Sequence[bool]
+) -> Element:
+    def cell(value: str | float | None, column: int) -> Element:
+        text = element("bdi", value) if isinstance(value, str) else wording.number(value)
+        return element("td", text, class_="number" if numeric[column] else None)
+
+    body = [element("tr", [cell(value, column) for column, value in enumerate(row[: len(columns)])]) for row in rows]
+    head = [
+        element("th", column, scope="col", class_="number" if numeric[index] else None)
+        for index, column in enumerate(columns)
+    ]
+    return scrollable(
+        element(
+            "table",
+            element("caption", title, class_="hidden"),
+            element("thead", element("tr", head)),
+            element("tbody", body),
+            class_="listing",
+        ),
+        title,
+    )
+
+
+def scrollable(table: Element, title: str) -> Element:
+    """A table that scrolls by itself where the window is narrow, by keyboard too."""
+    return element("div", table, class_="scroll", role="region", aria_label=title, tabindex=0)

@@ -1,0 +1,176 @@
+"""The JSON Schema of the report, made from the records themselves, so that the two cannot drift apart."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import textwrap
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, is_dataclass
+from enum import Enum
+from typing import Any
+
+from dataguard.core.exhibit import Exhibit
+from dataguard.core.finding import Finding, Location, Severity
+from dataguard.core.report import SCHEMA_VERSION, Report, Status
+from dataguard.formats.json import EXHIBIT_KINDS, NON_FINITE, SPARSE, layout, members_of, slots_of
+
+FILE_NAME = f"report.v{SCHEMA_VERSION}.schema.json"
+"""Its name among the shipped schemas."""
+
+_SIMPLE = {str: "string", int: "integer", bool: "boolean", type(None): "null"}
+_FINGERPRINT = {"type": "string", "pattern": "^[0-9a-f]{16}$"}
+
+
+def report_schema() -> str:
+    """The text of ``schemas/report.v1.schema.json``: JSON Schema, draft 2020-12.
+
+    Descriptions are the records' docstrings. No object allows a key that it does not name. Keys of the records that
+    come in thousands may be missing, and then have the default that the schema gives.
+    """
+    definitions: dict[str, Any] = {"Number": _number()}
+    root = _record(Report, definitions)
+    return (
+        layout(
+            {
+                "$schema": "https://json-schema.org/draft/2020-12/schema",
+                "$id": f"urn:dataguard:report:v{SCHEMA_VERSION}",
+                "title": "Report of dataguard",
+                **root,
+                "$defs": {name: definitions[name] for name in sorted(definitions)},
+            }
+        )
+        + "\n"
+    )
+
+
+def _number() -> dict[str, Any]:
+    return {
+        "description": "A number. JSON has no words for those that are not finite; an object stands for them.",
+        "anyOf": [
+            {"type": "number"},
+            {
+                "type": "object",
+                "properties": {"float": {"enum": list(NON_FINITE)}},
+                "required": ["float"],
+                "additionalProperties": False,
+            },
+        ],
+    }
+
+
+def _record(record: type, definitions: dict[str, Any]) -> dict[str, Any]:
+    documents = _field_documents(record)
+    properties: dict[str, Any] = _derived(record)
+    required = list(properties)
+    for slot in slots_of(record):
+        properties[slot.name] = _described(documents.get(slot.name, ""), _type(slot.hint, definitions))
+        if record in SPARSE and slot.default is not MISSING:
+            properties[slot.name]["default"] = list(slot.default) if isinstance(slot.default, tuple) else slot.default
+        else:
+            required.append(slot.name)
+    if record is Report:
+        properties["schema_version"]["const"] = SCHEMA_VERSION
+    return {
+        **_described(inspect.getdoc(record) or "", {}),
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
+def _derived(record: type) -> dict[str, Any]:
+    """What `dataguard.formats.json.dump` adds to a record's own fields."""
+    if record is Report:
+        names = [severity.word for severity in sorted(Severity, reverse=True)] + [status.value for status in Status]
+        counts = {
+            "description": "How many findings there are of each severity, and how many rules ended in each state.",
+            "type": "object",
+            "properties": {name: {"type": "integer", "minimum": 0} for name in names},
+            "required": names,
+            "additionalProperties": False,
+        }
+        return {"counts": counts}
+    if record is Finding:
+        return {"fingerprint": _described(inspect.getdoc(Finding.fingerprint) or "", _FINGERPRINT)}
+    if record is Location:
+        return {"fingerprint": _described(inspect.getdoc(Finding.location_fingerprint) or "", _FINGERPRINT)}
+    for kind, exhibit in EXHIBIT_KINDS.items():
+        if exhibit is record:
+            return {"kind": {"description": "Tells the kinds of exhibits apart.", "const": kind}}
+    return {}
+
+
+def _type(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+    if hint is Any:
+        return {}
+    if hint == Exhibit:
+        return {"oneOf": [_type(member, definitions) for member in members_of(hint)]}
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple:
+        return {"type": "array", "items": _type(arguments[0], definitions)}
+    if origin is Mapping:
+        return {"type": "object", "additionalProperties": _type(arguments[1], definitions)}
+    members = members_of(hint)
+    if len(members) > 1:
+        if all(member in _SIMPLE for member in members):
+            return {"type": [_SIMPLE[member] for member in members]}
+        # Every integer is a number.
+        return {"anyOf": [_type(member, definitions) for member in members if member is not int]}
+    if hint is float:
+        return {"$ref": "#/$defs/Number"}
+    if hint in _SIMPLE:
+        return {"type": _SIMPLE[hint]}
+    return _reference(hint, definitions)
+
+
+def _reference(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
+    name = kind.__name__
+    if name not in definitions:
+        definitions[name] = {}
+        if issubclass(kind, Enum):
+            definitions[name] = _enum(kind)
+        elif is_dataclass(kind):
+            definitions[name] = _record(kind, definitions)
+        else:
+            raise TypeError(f"{kind} has no counterpart in JSON Schema")
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _enum(kind: type[Enum]) -> dict[str, Any]:
+    documents = _field_documents(kind)
+    words = {member.name: member.word if isinstance(member, Severity) else member.value for member in kind}
+    meanings = [f"{word}: {documents[name]}" for name, word in words.items() if name in documents]
+    return {**_described("\n".join([inspect.getdoc(kind) or "", *meanings]), {}), "enum": list(words.values())}
+
+
+def _described(document: str, schema: dict[str, Any]) -> dict[str, Any]:
+    text = re.sub(r"`+([^`]+)`+", r"\1", " ".join(document.split("\nArgs:")[0].split()))
+    text = re.sub(r"\bNone\b", "null", text)
+    return {"description": text, **schema} if text else dict(schema)
+
+
+def _field_documents(record: type) -> dict[str, str]:
+    """The docstrings that stand below the fields of a class."""
+    definition = ast.parse(textwrap.dedent(inspect.getsource(record))).body[0]
+    documents = {}
+    if isinstance(definition, ast.ClassDef):
+        for field, below in zip(definition.body, definition.body[1:], strict=False):
+            target = (
+                field.target
+                if isinstance(field, ast.AnnAssign)
+                else field.targets[0]
+                if isinstance(field, ast.Assign)
+                else None
+            )
+            if (
+                isinstance(target, ast.Name)
+                and isinstance(below, ast.Expr)
+                and isinstance(below.value, ast.Constant)
+                and isinstance(below.value.value, str)
+            ):
+                documents[target.id] = inspect.cleandoc(below.value.value)
+    return documents

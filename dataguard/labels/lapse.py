@@ -1,0 +1,190 @@
+"""The model of label noise: a calibrated classifier's labels, some of them replaced by another class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LOG_FLOOR = -30.0
+"""Least log probability that is told apart; about the least that float32 softmax outputs keep meaningful."""
+POWER_SPREAD = 0.35
+"""Standard deviation of the normal prior on the logarithm of the power: a factor of two either way is two deviations."""
+MAX_RATE = 0.9
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Calibration:
+    """How margins become probabilities: softmax(−(d/temperature)^power), d the margin below the best class."""
+
+    temperature: float
+    power: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LapseFit:
+    """Most likely noise rate with its profile-likelihood interval."""
+
+    rate: float
+    low: float
+    high: float
+    calibration: Calibration
+    log_likelihood: float
+    surface: int
+    """Which of the surfaces holds the peak."""
+
+
+def margins(pred_probs: NDArray[np.floating]) -> NDArray[np.float64]:
+    """How far each class lies below the likeliest, in nats: shape (n, classes), 0 for the likeliest."""
+    with np.errstate(divide="ignore"):
+        logs = np.maximum(np.log(pred_probs.astype(np.float64)), LOG_FLOOR)
+    return logs.max(axis=1, keepdims=True) - logs
+
+
+def calibrated(distance: NDArray[np.float64], calibration: Calibration) -> NDArray[np.float64]:
+    """Probabilities of the true class, shape (n, classes)."""
+    energies = np.exp(-((distance / calibration.temperature) ** calibration.power))
+    return energies / energies.sum(axis=1, keepdims=True)
+
+
+class LapseLikelihood:
+    """log Π_i Σ_k p_k(x_i)·T_k,ỹ_i with T = I − rate·(diag(r) − R), as a function of rate and calibration.
+
+    R holds the pattern of the errors: R_kj is proportional to how often class k is labelled j, its rows sum to r_k,
+    and Σ π_k r_k = 1 over the class shares, so that `rate` is the share of wrong labels in all. Every class pair that
+    has a value of its own in it costs ½·log n (Schwarz 1978).
+    """
+
+    def __init__(
+        self,
+        distance: NDArray[np.float64],
+        codes: NDArray[np.intp],
+        pattern: NDArray[np.float64],
+        *,
+        free_pairs: int = 0,
+    ) -> None:
+        self.n = len(codes)
+        self.free_pairs = free_pairs
+        self.penalty = 0.5 * np.log(self.n) * free_pairs
+        self.distance = distance
+        self.rows = np.arange(self.n), codes
+        self.pattern = pattern
+        row_sums = pattern.sum(axis=1)
+        self.top = min(MAX_RATE, 0.99 / float(row_sums.max())) if row_sums.max() > 0 else MAX_RATE
+        # Column ỹ_i of (R − diag(r)): what one unit of noise adds to the likelihood of the label given x's true class.
+        self.gain = np.ascontiguousarray((pattern - np.diag(row_sums)).T)[codes]
+        self.log_distance = np.log(np.maximum(distance, 1e-12))
+
+    def value(self, rate: float, log_temperature: float, log_power: float) -> tuple[float, NDArray[np.float64]]:
+        """Penalised mean log likelihood and its gradient by (rate, log temperature, log power)."""
+        power = np.exp(log_power)
+        log_u = power * (self.log_distance - log_temperature)
+        u = np.exp(np.minimum(log_u, 6.5))
+        q = np.exp(-u)
+        q /= q.sum(axis=1, keepdims=True)
+        indicator = q[self.rows]
+        noise = np.einsum("ij,ij->i", q, self.gain)
+        likelihood = np.maximum(indicator + rate * noise, 1e-300)
+        weighted = q * self.gain
+        weighted *= rate
+        weighted[self.rows] += indicator
+        gradient = np.empty(3)
+        gradient[0] = np.mean(noise / likelihood)
+        for index, slope in ((1, -power * u), (2, u * log_u)):
+            centre = np.einsum("ij,ij->i", q, slope)
+            change = np.einsum("ij,ij->i", weighted, slope) - centre * (indicator + rate * noise)
+            gradient[index] = -np.mean(change / likelihood)
+        penalty = (log_power / POWER_SPREAD) ** 2 / 2 / self.n
+        gradient[2] -= log_power / POWER_SPREAD**2 / self.n
+        return float(np.mean(np.log(likelihood)) - penalty), gradient
+
+    def best(
+        self, start: NDArray[np.float64], *, rate: float | None = None
+    ) -> tuple[float, NDArray[np.float64]]:
+        """The greatest total log likelihood, less the penalty, and where it is; with the rate fixed where one is given."""
+        from scipy import optimize
+
+        free = slice(0, 3) if rate is None else slice(1, 3)
+        bounds = [(0.0, self.top), (np.log(1e-3), np.log(1e3)), (np.log(0.2), np.log(5.0))][free]
+
+        def objective(x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            point = np.concatenate([[rate], x]) if rate is not None else x
+            value, gradient = self.value(*point)
+            return -value, -gradient[free]
+
+        found = optimize.minimize(
+            objective, start[free], jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-12, "gtol": 1e-8}
+        )
+        point = found.x if rate is None else np.concatenate([[rate], found.x])
+        return -float(found.fun) * self.n - self.penalty, point
+
+
+def corners(distance: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Points (rate, log temperature, log power) to start a search from."""
+    positive = distance[distance > 0]
+    scale = np.log(max(float(np.median(positive)) / 3, 1e-3)) if len(positive) else 0.0
+    return [np.array([rate, scale + shift, 0.0]) for rate in (0.02, 0.2) for shift in (-1.0, 1.0)]
+
+
+def fit(surfaces: Sequence[LapseLikelihood], *, level: float = 0.95) -> LapseFit:
+    """The most likely rate and calibration over all surfaces, and the profile-likelihood interval of the rate.
+
+    The interval holds every rate that some surface, at its best calibration, makes likely enough against the peak:
+    the doubt about where errors go is in it.
+
+    Args:
+        surfaces: Likelihoods of the same labels under different patterns.
+        level: Coverage of the interval, from the χ² distribution with one degree of freedom.
+    """
+    from scipy import optimize, stats
+
+    starts = corners(surfaces[0].distance)
+    peaks = [max((surface.best(start) for start in starts), key=lambda found: found[0]) for surface in surfaces]
+    chosen = max(range(len(surfaces)), key=lambda index: peaks[index][0])
+    peak, point = peaks[chosen]
+    floor = peak - float(stats.chi2.ppf(level, 1)) / 2
+
+    def end(surface: LapseLikelihood, top: NDArray[np.float64], limit: float) -> float:
+        # The profile can have two ridges; following each from its own end keeps the interval from stopping at a dip.
+        at_limit = max((surface.best(start, rate=limit) for start in (top, *starts)), key=lambda found: found[0])
+        if at_limit[0] > floor:
+            return limit
+        warm = [top, at_limit[1]]
+
+        def excess(rate: float) -> float:
+            found = [surface.best(start, rate=rate) for start in warm]
+            warm[:] = [place for _, place in found]
+            return max(value for value, _ in found) - floor
+
+        return float(optimize.brentq(excess, float(top[0]), limit, xtol=1e-4))
+
+    ends = [float(point[0])]
+    for surface, (height, top) in zip(surfaces, peaks, strict=True):
+        if height > floor:
+            ends.append(end(surface, top, 0.0) if top[0] > 0 else 0.0)
+            ends.append(end(surface, top, surface.top) if top[0] < surface.top else surface.top)
+    return LapseFit(
+        rate=float(point[0]),
+        low=min(ends),
+        high=max(ends),
+        calibration=Calibration(temperature=float(np.exp(point[1])), power=float(np.exp(point[2]))),
+        log_likelihood=peak,
+        surface=chosen,
+    )
+
+
+def uniform_pattern(classes: int) -> NDArray[np.float64]:
+    """Errors that fall on all other classes alike, and are as frequent in each class."""
+    pattern = np.full((classes, classes), 1 / (classes - 1))
+    np.fill_diagonal(pattern, 0)
+    return pattern
+
+
+def transition(rate: float, pattern: NDArray[np.float64]) -> NDArray[np.float64]:
+    """T[k, j], the probability that class k is labelled j; rows sum to 1."""
+    return np.eye(len(pattern)) + rate * (pattern - np.diag(pattern.sum(axis=1)))

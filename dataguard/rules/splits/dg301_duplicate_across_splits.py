@@ -1,0 +1,207 @@
+"""DG301: exact copies in two splits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from dataguard.core.exhibit import Exhibit, Listing, PairGallery, PicturePair
+from dataguard.core.finding import Confidence, Finding, Measurement, Observation, Outcome, Severity, Skipped
+from dataguard.core.rule import Between, rule
+from dataguard.dataset.class_counts import is_training
+from dataguard.dataset.duplicates import COPIES_P_VALUE, Duplicates, Origin, Overlap
+
+SHOWN = 50
+"""Pairs or rows in an exhibit; the locations hold all."""
+
+_CONFIDENCE = {
+    Origin.COPIED: Confidence.HIGH,
+    Origin.UNDECIDED: Confidence.LOW,
+    Origin.CHANCE: Confidence.MEDIUM,
+}
+_TRAINING_SEVERITY = {
+    Origin.COPIED: Severity.ERROR,
+    Origin.UNDECIDED: Severity.WARNING,
+    Origin.CHANCE: Severity.INFO,
+}
+
+
+@rule("DG301", "duplicate-across-splits", Severity.ERROR)
+def duplicate_across_splits(
+    duplicates: Duplicates, *, max_share: Annotated[float, Between(low=0, high=1)] = 0.0
+) -> Iterator[Outcome]:
+    """The same sample is in two splits, so that what is measured on one was seen in the other.
+
+    ## What it does
+
+    Compares the BLAKE3 hashes of all samples' content (the bytes of the picture, or the values of the row without its
+    label) between every two splits.
+
+    ## Why is this bad?
+
+    A model can remember what it was trained on. With a share s of the evaluation split copied from training, an
+    accuracy a on new samples is measured as up to a + s·(1 − a). Copies between validation and test make the model
+    that was chosen on the one look better on the other.
+
+    ## How it decides
+
+    It counts the samples of the evaluation split (of the later of the two, in the order training, validation, test)
+    whose content is in the other split, and reports a share above `max_share`. The default is 0: copies cost
+    nothing to remove.
+
+    *Severity.* Copies shared with training are an error. Copies shared by two evaluation splits are a warning: no
+    weight was fitted to them, only choices. The report puts the leaked share s beside the widest 95 % sampling error of
+    an accuracy on n samples, 0.98/√n: a share below it is bad but does not show in the figure.
+
+    *What cannot be evidence* is left out: files that cannot be decoded (all empty files are equal) and pictures of one
+    colour (all black pictures are).
+
+    *Rows of tables* can be equal by chance, where pictures cannot. Two tests decide, each at p < 0.001:
+
+    - *Too many in both splits.* Assigned at random, a content with m rows lies in both splits with probability
+      1 − C(n₁, m)/C(n, m) − C(n₂, m)/C(n, m), so that the sum over contents has a known distribution
+      (Poisson-binomial; normal beyond 2,000 contents). More of them than that means that rows were copied
+      after the split.
+    - *Pairs without triples.* Of independent draws from any discrete distribution, with φₖ contents occurring k
+      times, E φ₃ ≥ (2/3)·(E φ₂)²/E φ₁ (Cauchy–Schwarz on Good's moments). Rows that were written twice make pairs only.
+      φ₂ is taken two standard deviations below what was seen, φ₁ two above, and φ₃ is Poisson.
+
+    Where either holds, rows are judged as pictures are. Where there are enough pairs for the second test to
+    decide and it finds nothing, they are information: discrete data repeat themselves, as new data will. Where there
+    are too few, they are a warning of low confidence, for the owner of the data to judge.
+
+    *Measured.* BENCH
+
+    ## Example
+
+    >>> from dataguard.dataset.duplicates import DuplicateGroup, Duplicates, Member
+    >>> group = DuplicateGroup(content_hash="5f", members=(
+    ...     Member(sample_id="train/a.png", split="train", path="train/a.png"),
+    ...     Member(sample_id="test/b.png", split="test", path="test/b.png")))
+    >>> finding, _ = duplicate_across_splits(Duplicates.from_groups([group], sizes={"train": 100, "test": 50}))
+    >>> print(finding.message)
+    1 of 50 samples of test (2.00 %) has an exact copy in train
+
+    ## How to fix
+
+    Delete the copies from the training split, so that the evaluation split stays what earlier results were measured
+    on, and measure again. If the dataset is split by a script, remove duplicates before it splits.
+
+    ## References
+
+    - B. Barz, J. Denzler: Do We Train on Test Data? Purging CIFAR of Near-Duplicates, Journal of Imaging 2020 (3.3 %
+      of the CIFAR-10 test set).
+    - S. Kapoor, A. Narayanan: Leakage and the reproducibility crisis in machine-learning-based science, Patterns 2023.
+    - I. J. Good: The Population Frequencies of Species and the Estimation of Population Parameters, Biometrika 1953.
+    """
+    if len(duplicates.sizes) < 2:
+        yield Skipped(
+            reason="there is only one split" if duplicates.sizes else "no sample has readable content",
+            hint="name the splits, as folders train/ and test/ or a split column",
+        )
+        return
+    overlaps = list(duplicates.overlaps)
+    for overlap in overlaps:
+        if is_training(overlap.left) and is_training(overlap.right):
+            continue
+        if overlap.shared_right > max_share * overlap.n_right:
+            yield _finding(duplicates, overlap, max_share)
+    left_out = []
+    if duplicates.n_textureless:
+        left_out.append(f"{duplicates.n_textureless:,} pictures without texture")
+    if duplicates.n_unreadable:
+        left_out.append(f"{duplicates.n_unreadable:,} unreadable samples")
+    yield Observation(
+        message=f"{duplicates.n_groups:,} contents occur more than once among {duplicates.n_samples:,} samples"
+        + (f"; {' and '.join(left_out)} left out" if left_out else ""),
+        measurements=tuple(
+            Measurement(
+                name=f"samples of {_name(overlap.right)} with a copy in {_name(overlap.left)}",
+                value=overlap.shared_right,
+                threshold=max_share * overlap.n_right,
+                n=overlap.n_right,
+            )
+            for overlap in overlaps
+        ),
+    )
+
+
+def _finding(duplicates: Duplicates, overlap: Overlap, max_share: float) -> Finding:
+    origin = duplicates.origin(overlap)
+    training = is_training(overlap.left) or is_training(overlap.right)
+    severity = _TRAINING_SEVERITY[origin]
+    if not training:
+        severity = Severity.WARNING if origin is Origin.COPIED else Severity.INFO
+    left, right = _name(overlap.left), _name(overlap.right)
+    share = overlap.shared_right / overlap.n_right
+    message = (
+        f"{overlap.shared_right:,} of {overlap.n_right:,} samples of {right} ({share * 100:.2f} %) "
+        f"{'has' if overlap.shared_right == 1 else 'have'} an exact copy in {left}"
+    )
+    if origin is Origin.UNDECIDED:
+        message += "; rows can be equal by chance, and there are too few of them to tell"
+    elif origin is Origin.CHANCE:
+        message += "; chance explains them, as the data are discrete"
+    groups = [group for group in duplicates.groups if group.in_split(overlap.left) and group.in_split(overlap.right)]
+    locations = tuple(
+        member.location(group.in_split(overlap.left)) for group in groups for member in group.in_split(overlap.right)
+    )
+    exhibit: Exhibit
+    title = f"Exact copies in {left} and {right}"
+    if duplicates.pictures:
+        exhibit = PairGallery(
+            title=title,
+            pairs=tuple(
+                PicturePair(
+                    left=group.in_split(overlap.left)[0].picture(),
+                    right=group.in_split(overlap.right)[0].picture(),
+                    caption="equal bytes",
+                )
+                for group in groups[:SHOWN]
+            ),
+            total=overlap.n_groups,
+        )
+    else:
+        exhibit = Listing(
+            title=title,
+            columns=(left, right),
+            rows=tuple(
+                tuple(
+                    ", ".join(member.sample_id for member in group.in_split(split)[:6])
+                    for split in (overlap.left, overlap.right)
+                )
+                for group in groups[:SHOWN]
+            ),
+            total=overlap.n_groups,
+        )
+    return duplicate_across_splits.finding(
+        message,
+        remedy=f"Delete the copies from {left}, or move them to one split, and measure on {right} again.",
+        severity=severity,
+        confidence=_CONFIDENCE[origin],
+        measurements=(
+            Measurement(
+                name=f"share of {right} copied", value=share, threshold=max_share, n=overlap.n_right, unit="share"
+            ),
+            Measurement(
+                name=f"widest 95 % sampling error of an accuracy on {right}",
+                value=0.98 / overlap.n_right**0.5,
+                n=overlap.n_right,
+                unit="share",
+            ),
+            Measurement(
+                name="contents in both splits",
+                value=overlap.n_groups,
+                threshold=f"p < {COPIES_P_VALUE:g}",
+                p_value=overlap.p_value,
+            ),
+            Measurement(name="expected if these samples were split at random", value=round(overlap.expected_groups, 2)),
+        ),
+        locations=locations,
+        exhibits=(exhibit,),
+        key=(overlap.left, overlap.right),
+    )
+
+
+def _name(split: str) -> str:
+    return split or "the samples without a split"

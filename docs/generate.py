@@ -1,0 +1,61 @@
+"""Write what is generated from the code: the rules' pages in docs/rules/.
+
+`--check` writes nothing and fails where a file is not what it would write.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from dataguard.rules import all_rules
+from dataguard.rules.pages import index, page
+
+RULES = Path(__file__).resolve().parent / "rules"
+
+
+def generated() -> dict[Path, str]:
+    """Every generated file with its text."""
+    files = {RULES / f"{rule.code}.md": page(rule) for rule in all_rules()}
+    files[RULES / "README.md"] = index(all_rules())
+    return files
+
+
+def differences() -> list[Path]:
+    """The files that are missing, not up to date or of a rule that is no more."""
+    wanted = generated()
+    stale = [path for path in RULES.glob("*.md") if path not in wanted]
+    return sorted(stale + [path for path, text in wanted.items() if not path.is_file() or _read(path) != text])
+
+
+def write() -> None:
+    """Write every generated file and remove those of rules that are no more."""
+    wanted = generated()
+    RULES.mkdir(parents=True, exist_ok=True)
+    for path in RULES.glob("*.md"):
+        if path not in wanted:
+            path.unlink()
+    for path, text in wanted.items():
+        if not path.is_file() or _read(path) != text:
+            path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _read(path: Path) -> str:
+    return path.read_bytes().decode("utf-8")
+
+
+def main() -> int:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where something would change")
+    if not parser.parse_args().check:
+        write()
+        return 0
+    for path in (changed := differences()):
+        sys.stderr.write(f"not up to date: {path}; run `make docs`\n")
+    return 1 if changed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

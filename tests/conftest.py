@@ -1,0 +1,45 @@
+"""Datasets that tests share, and a cache that no test shares with the user."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATAGUARD_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+
+
+def write_image(path: Path, pixels: NDArray[np.uint8]) -> Path:
+    """Write an image by its suffix, RGB or gray, making the folder where it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stored = pixels[..., ::-1] if pixels.ndim == 3 else pixels
+    ok, data = cv2.imencode(path.suffix, stored)
+    assert ok
+    path.write_bytes(data.tobytes())
+    return path
+
+
+@pytest.fixture(scope="session")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """300 gray PNGs of 16×16 pixels: two classes that are easy to tell apart, in three splits; nothing is wrong."""
+    folder = tmp_path_factory.mktemp("shapes")
+    rng = np.random.default_rng(0)
+    for label in ("disc", "stripe"):
+        for number in range(150):
+            split = ("train", "train", "train", "val", "test")[number % 5]
+            pixels = rng.normal(60, 12, (16, 16))
+            row, column = rng.integers(5, 11, 2)
+            if label == "disc":
+                y, x = np.ogrid[:16, :16]
+                pixels[(y - row) ** 2 + (x - column) ** 2 < 14] += 120
+            else:
+                pixels[row : row + 2] += 120
+            image = np.clip(pixels, 0, 255).astype(np.uint8)
+            write_image(folder / split / label / f"{number:03d}.png", image)
+    return folder

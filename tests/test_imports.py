@@ -1,0 +1,280 @@
+"""The import direction of the design: what may know what."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import dataguard
+
+ROOT = Path(dataguard.__file__).parent
+
+# Level by level, inner first; a package may import what stands on a lower level. Those on one level do not know each
+# other. The names are the first part below `dataguard`.
+LEVELS = (
+    {"core"},
+    {"dataset", "labels", "batches", "preprocessing", "environment", "training", "formats"},
+    {"reproduction"},
+    {"rules"},
+    {"config"},
+    {"inputs"},
+    {"engine", "starter"},
+    {"cli", "demo"},
+    {"__main__"},
+)
+LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}
+MAY_NEVER = {
+    # Formats render a report and know nothing of what it is about.
+    "formats": set(LEVEL_OF) - {"core", "formats"},
+    "config": {"dataset", "labels", "batches", "preprocessing", "environment", "training", "formats"},
+}
+FORMATS_USERS = {"cli", "demo", "__main__"}
+EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
+CORE_MAY_IMPORT = {"numpy", "dataguard"}
+HEAVY = {
+    "PIL",
+    "blake3",
+    "cv2",
+    "duckdb",
+    "narwhals",
+    "numpy",
+    "pandas",
+    "pandera",
+    "rich",
+    "scipy",
+    "sklearn",
+    "torch",
+    "yaml",
+}
+MAY_PRINT_AND_EXIT = {"cli", "demo", "__main__"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Module:
+    """One module with its source."""
+
+    name: str
+    text: str
+    is_package: bool = False
+
+    @property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.text)
+
+    @property
+    def area(self) -> str:
+        """The first part of the name below `dataguard`; '' for the package itself."""
+        return area_of(self.name)
+
+
+def area_of(name: str) -> str:
+    parts = name.split(".")
+    return parts[1] if len(parts) > 1 else ""
+
+
+def all_modules(root: Path = ROOT) -> list[Module]:
+    found = []
+    for path in sorted(root.rglob("*.py")):
+        parts = [root.name, *path.relative_to(root).with_suffix("").parts]
+        is_package = parts[-1] == "__init__"
+        name = ".".join(parts[:-1] if is_package else parts)
+        found.append(Module(name=name, text=path.read_text(encoding="utf-8"), is_package=is_package))
+    return found
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Line and full name of everything that is imported, at any depth; relative imports as '.…'."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            for alias in node.names:
+                yield node.lineno, f"{base}.{alias.name}"
+
+
+def runtime_imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """What is imported as soon as the module is: not in functions, and not under TYPE_CHECKING."""
+    pending: list[ast.stmt] = list(tree.body)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from imports(node)
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            pending += node.orelse
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            pending += [child for child in ast.walk(node) if isinstance(child, ast.stmt) and child is not node]
+
+
+def direction_violations(module: Module) -> list[str]:
+    """Imports that point outward, sideways or are relative."""
+    found = []
+    for line, name in imports(module.tree):
+        if name.startswith("."):
+            found.append(f"{module.name}:{line} imports {name}: relative")
+            continue
+        if name.split(".")[0] != "dataguard" or not module.area:
+            continue
+        source, target = module.area, area_of(name)
+        if target in ("", source, "__version__"):
+            continue
+        if target not in LEVEL_OF or source not in LEVEL_OF:
+            found.append(f"{module.name}:{line} imports {name}: {target!r} or {source!r} has no level")
+        elif LEVEL_OF[target] >= LEVEL_OF[source] or target in MAY_NEVER.get(source, ()):
+            found.append(f"{module.name}:{line} imports {name}: {source} may not know {target}")
+        elif target == "formats" and source not in FORMATS_USERS:
+            found.append(f"{module.name}:{line} imports {name}: only the command line renders")
+    return found
+
+
+def foreign_to_core(module: Module) -> list[str]:
+    """What a module of core imports beside numpy and the standard library."""
+    names = {name.split(".")[0] for _, name in imports(module.tree)}
+    return sorted(names - CORE_MAY_IMPORT - set(sys.stdlib_module_names)) if module.area == "core" else []
+
+
+def prints_or_exits(module: Module) -> list[str]:
+    """Calls of print, exit, quit, sys.exit and os._exit."""
+    if module.area in MAY_PRINT_AND_EXIT:
+        return []
+    calls = [node for node in ast.walk(module.tree) if isinstance(node, ast.Call)]
+    banned = {"print", "exit", "quit", "sys.exit", "os._exit", "builtins.print"}
+    found = [
+        f"{module.name}:{call.lineno} {ast.unparse(call.func)}" for call in calls if ast.unparse(call.func) in banned
+    ]
+    raises = [node for node in ast.walk(module.tree) if isinstance(node, ast.Raise) and node.exc is not None]
+    return found + [f"{module.name}:{node.lineno} SystemExit" for node in raises if "SystemExit" in ast.unparse(node)]
+
+
+def reachable(start: str, modules: dict[str, Module]) -> set[str]:
+    """Every module of dataguard that importing `start` imports."""
+    seen: set[str] = set()
+    pending = [start]
+    while pending:
+        name = pending.pop()
+        if name in seen or name not in modules:
+            continue
+        seen.add(name)
+        parts = name.split(".")
+        pending += [".".join(parts[:length]) for length in range(1, len(parts))]
+        for _, imported in runtime_imports(modules[name].tree):
+            pending += [imported, imported.rpartition(".")[0]]
+    return seen
+
+
+MODULES = {module.name: module for module in all_modules()}
+
+
+def test_there_are_modules_to_check() -> None:
+    assert {"dataguard.core.rule", "dataguard.rules", "dataguard.engine", "dataguard.cli"} <= set(MODULES)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_point_inward(name: str) -> None:
+    assert direction_violations(MODULES[name]) == []
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if area_of(name) == "core"])
+def test_core_imports_numpy_and_the_standard_library_only(name: str) -> None:
+    assert foreign_to_core(MODULES[name]) == []
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_only_the_command_line_prints_or_exits(name: str) -> None:
+    assert prints_or_exits(MODULES[name]) == []
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    assert [name for name in MODULES if set(name.split(".")) & EMPTY_NAMES] == []
+
+
+def test_importing_the_command_line_imports_nothing_heavy() -> None:
+    chain = reachable("dataguard.cli", MODULES) | reachable("dataguard.__main__", MODULES)
+    heavy = {
+        f"{name}:{line} {imported}"
+        for name in chain
+        for line, imported in runtime_imports(MODULES[name].tree)
+        if imported.split(".")[0] in HEAVY
+    }
+    assert heavy == set()
+
+
+def test_the_command_line_really_loads_nothing_heavy() -> None:
+    code = "import sys, dataguard, dataguard.cli; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not HEAVY & set(loaded)
+
+
+# The checker can fail.
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("dataguard.core.x", "from dataguard.dataset.table import SampleTable", "core may not know dataset"),
+        ("dataguard.core.x", "def f():\n    import dataguard.engine", "core may not know engine"),
+        ("dataguard.dataset.x", "from dataguard.labels import spelling", "dataset may not know labels"),
+        ("dataguard.labels.x", "from dataguard import rules", "labels may not know rules"),
+        ("dataguard.formats.x", "import dataguard.dataset.table", "formats may not know dataset"),
+        ("dataguard.rules.x", "from dataguard.config import Config", "rules may not know config"),
+        ("dataguard.rules.x", "from dataguard.formats import json", "only the command line renders"),
+        ("dataguard.config", "from dataguard.dataset import table", "config may not know dataset"),
+        ("dataguard.core.x", "from . import rule", "relative"),
+        ("dataguard.core.x", "from ..rules import all_rules", "relative"),
+        ("dataguard.novelty.x", "from dataguard.core import rule", "has no level"),
+        ("dataguard.core.x", "if TYPE_CHECKING:\n    from dataguard.rules import all_rules", "core may not know rules"),
+    ],
+)
+def test_the_checker_finds_a_wrong_import(name: str, text: str, expected: str) -> None:
+    (violation,) = direction_violations(Module(name=name, text=text))
+    assert expected in violation
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("dataguard.engine", "from dataguard.config import Config\nfrom dataguard.rules import all_rules"),
+        ("dataguard.rules.labels.x", "from dataguard.dataset.table import SampleTable\nimport dataguard.core.rule"),
+        ("dataguard.config", "from dataguard.core.rule import Rule\nfrom dataguard.rules import all_rules"),
+        ("dataguard.core.x", "import numpy\nfrom dataguard.core import errors"),
+        ("dataguard.cli.x", "from dataguard.formats import html\nfrom dataguard import __version__"),
+    ],
+)
+def test_the_checker_lets_a_right_import_pass(name: str, text: str) -> None:
+    assert direction_violations(Module(name=name, text=text)) == []
+
+
+def test_the_checker_finds_foreign_imports_of_core() -> None:
+    assert foreign_to_core(Module(name="dataguard.core.x", text="import json, numpy\nimport pandas as pd")) == [
+        "pandas"
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["print(1)", "import sys\nsys.exit(1)", "def f():\n    raise SystemExit", "exit()", "raise SystemExit(2)"]
+)
+def test_the_checker_finds_printing_and_exiting(text: str) -> None:
+    assert len(prints_or_exits(Module(name="dataguard.rules.x", text=text))) == 1
+    assert prints_or_exits(Module(name="dataguard.cli.x", text=text)) == []
+
+
+def test_the_checker_follows_imports_and_leaves_lazy_ones_out() -> None:
+    texts = {
+        "dataguard": "",
+        "dataguard.cli": "from dataguard.core import errors\ndef f():\n    import dataguard.engine",
+        "dataguard.core": "",
+        "dataguard.core.errors": "try:\n    import pandas\nfinally:\n    pass",
+        "dataguard.engine": "import cv2",
+    }
+    modules = {name: Module(name=name, text=text) for name, text in texts.items()}
+    assert reachable("dataguard.cli", modules) == set(texts) - {"dataguard.engine"}
+    assert [name for _, name in runtime_imports(modules["dataguard.core.errors"].tree)] == ["pandas"]
+    guarded = ast.parse("if TYPE_CHECKING:\n    import pandas\nelse:\n    import json")
+    assert [name for _, name in runtime_imports(guarded)] == ["json"]
