@@ -126,7 +126,7 @@ def without_colour(picture: Picture, _: np.random.Generator) -> Picture:
 
 def noisy(picture: Picture, generator: np.random.Generator) -> Picture:
     """Independent noise of 10 levels."""
-    return rounded(picture + generator.normal(0, 10, picture.shape))
+    return rounded(picture.astype(np.float64) + generator.normal(0, 10, picture.shape))
 
 
 def gray_half(picture: Picture, generator: np.random.Generator) -> Picture:

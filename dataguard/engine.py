@@ -268,7 +268,7 @@ def _settings(config: Config, *, use_cache: bool) -> dict[str, Any]:
     return {
         "origin": config.origin,
         "dataset": {key: value for key, value in dataclasses.asdict(config.dataset).items() if value is not None},
-        "select": list(config.select),
+        "select": config.select,
         "ignore": dict(config.ignore),
         "fail_on": config.fail_on.word,
         "strict": config.strict,

@@ -1,4 +1,4 @@
-"""Write what is generated from the code: the rules' pages in docs/rules/.
+"""Write what is generated from the code: the rules' pages in docs/rules/, and the schema of the report.
 
 `--check` writes nothing and fails where a file is not what it would write.
 """
@@ -9,16 +9,19 @@ import argparse
 import sys
 from pathlib import Path
 
+from dataguard.formats.schema import report_schema
 from dataguard.rules import all_rules
 from dataguard.rules.pages import index, page
 
 RULES = Path(__file__).resolve().parent / "rules"
+SCHEMA = Path(__file__).resolve().parents[1] / "schemas" / "report.v1.schema.json"
 
 
 def generated() -> dict[Path, str]:
     """Every generated file with its text."""
     files = {RULES / f"{rule.code}.md": page(rule) for rule in all_rules()}
     files[RULES / "README.md"] = index(all_rules())
+    files[SCHEMA] = report_schema()
     return files
 
 

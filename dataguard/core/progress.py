@@ -18,5 +18,5 @@ class Progress(Protocol):
         """
 
 
-def silent(stage: str, done: int, total: int | None) -> None:  # noqa: ARG001
+def silent(stage: str, done: int, total: int | None) -> None:
     """Progress that nobody watches."""

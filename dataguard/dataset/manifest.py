@@ -22,10 +22,11 @@ class Manifest:
     of samples nor how they were divided among workers matters, and an edit changes two buckets at most.
     """
 
-    __slots__ = ("_buckets",)
+    __slots__ = ("_buckets", "_stated")
 
     def __init__(self) -> None:
         self._buckets: dict[int, bytearray] = {}
+        self._stated: dict[tuple[str | None, str | None], bytes] = {}
 
     def add(self, key: str, content: bytes | None, label: str | None, split: str | None) -> None:
         """Add a sample.
@@ -36,16 +37,15 @@ class Manifest:
             label: None for a sample without a label, which is not the label ''.
             split: None for a sample without a split.
         """
-        parts = [_LEAF]
-        for part in (key, content, label, split):
-            # Lengths are written plus one, and 0 is for a part that is not there.
-            if part is None:
-                parts.append(b"\x00\x00\x00\x00")
-            else:
-                raw = part if isinstance(part, bytes) else part.encode()
-                parts.append((len(raw) + 1).to_bytes(4, "big"))
-                parts.append(raw)
-        leaf = blake3(b"".join(parts)).digest()
+        # Netstrings: a part's length is before it, and '-' stands for a part that is not there.
+        name = key.encode()
+        stated = self._stated.get((label, split))
+        if stated is None:
+            stated = self._stated[label, split] = _netstring(label) + _netstring(split)
+        if content is None:
+            leaf = blake3(b"%b%d:%b-%b" % (_LEAF, len(name), name, stated)).digest()
+        else:
+            leaf = blake3(b"%b%d:%b%d:%b%b" % (_LEAF, len(name), name, len(content), content, stated)).digest()
         self._buckets.setdefault(leaf[0] << 4 | leaf[1] >> 4, bytearray()).extend(leaf)
 
     def update(self, other: Manifest) -> None:
@@ -90,3 +90,10 @@ class Manifest:
         for index, digest in self.bucket_hashes().items():
             root.update(index.to_bytes(2, "big") + digest)
         return root.hexdigest()
+
+
+def _netstring(text: str | None) -> bytes:
+    if text is None:
+        return b"-"
+    data = text.encode()
+    return b"%d:%b" % (len(data), data)

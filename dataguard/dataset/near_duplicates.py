@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,8 +44,8 @@ MAX_RESIDUAL = 0.2
 """Pairs that leave more of the variance unexplained are not looked at further."""
 TINY_DATASET_RESIDUAL = 0.01
 """The most that a pair leaves unexplained where there are too few pictures to compare with."""
-BLOCK = 32_768
-"""Candidate pairs at a time: at most 65,536 gray thumbnails of 4 KB are held, 0.27 GB."""
+BLOCK = 16_384
+"""Candidate pairs at a time: at most 32,768 thumbnails of 3 KB, and of 4 KB in gray, are held, 0.24 GB."""
 MAX_CHANCE_PAIRS = 0.05
 """Of chance pairs at least as alike, this many are expected in a whole dataset at most: one in 20 clean datasets
 shows a false pair, before the second look."""
@@ -304,33 +304,37 @@ class _Rows:
     def thumbnails(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
         """The gray thumbnails at ascending positions, shape (n, pixels)."""
         values = np.empty((len(positions), THUMBNAIL_SIDE**2), dtype=np.float32)
-        self.cursor.execute(
-            f"""SELECT thumbnail FROM hashed JOIN (SELECT sample_id, thumbnail FROM {self.query}) USING (sample_id)
-            WHERE position IN (SELECT unnest($1::BIGINT[])) ORDER BY position""",
-            [positions.tolist()],
-        )
+        condition = "sample_id IN (SELECT sample_id FROM hashed WHERE position IN (SELECT unnest($1::BIGINT[])))"
         done = 0
-        while rows := self.cursor.fetchmany(4_096):
-            pixels = np.frombuffer(b"".join(bytes(row[0]) for row in rows), dtype=np.uint8)
-            values[done : done + len(rows)] = gray(pixels.reshape(len(rows), THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3))
-            done += len(rows)
+        for pictures in self._pictures(condition, [positions.tolist()]):
+            values[done : done + len(pictures)] = gray(pictures)
+            done += len(pictures)
         return values
 
     def mirrored_hashes(self, progress: Progress) -> NDArray[np.uint64]:
         """The perceptual hashes of the mirrored pictures, shape (n,)."""
-        hashes = np.empty(len(self.hashes), dtype=np.uint64)
-        self.cursor.execute(
-            f"""SELECT position, thumbnail FROM hashed
-            JOIN (SELECT sample_id, thumbnail FROM {self.query}) USING (sample_id)"""
-        )
+        n = len(self.hashes)
+        hashes = np.empty(n, dtype=np.uint64)
         done = 0
-        while rows := self.cursor.fetchmany(4_096):
-            pixels = np.frombuffer(b"".join(bytes(row[1]) for row in rows), dtype=np.uint8)
-            pictures = pixels.reshape(len(rows), THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3)
-            hashes[[row[0] for row in rows]] = perceptual_hashes(pictures[:, :, ::-1])[0]
-            done += len(rows)
-            progress("mirroring thumbnails", done, len(hashes))
+        for start in range(0, n, BLOCK):
+            progress("mirroring thumbnails", start, n)
+            stop = min(n, start + BLOCK)
+            # The bounds spare the rows outside them, as the table is ordered by sample_id.
+            condition = f"""sample_id IN (SELECT sample_id FROM hashed WHERE position >= {start} AND position < {stop})
+                AND sample_id BETWEEN (SELECT sample_id FROM hashed WHERE position = {start})
+                AND (SELECT sample_id FROM hashed WHERE position = {stop - 1})"""
+            for pictures in self._pictures(condition, []):
+                hashes[done : done + len(pictures)] = perceptual_hashes(pictures[:, :, ::-1])[0]
+                done += len(pictures)
+        progress("mirroring thumbnails", n, n)
         return hashes
+
+    def _pictures(self, condition: str, values: list[Any]) -> Iterator[NDArray[np.uint8]]:
+        """Thumbnails in the order of their positions, some at a time, each shape (n, 32, 32, 3)."""
+        self.cursor.execute(f"SELECT thumbnail FROM {self.query} WHERE {condition} ORDER BY sample_id", values)
+        while rows := self.cursor.fetchmany(4_096):
+            pixels = np.frombuffer(b"".join(bytes(row[0]) for row in rows), dtype=np.uint8)
+            yield pixels.reshape(len(rows), THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3)
 
     def members(self, positions: Sequence[int]) -> dict[int, tuple[Member, str]]:
         """The samples at some positions, with their content hashes."""

@@ -29,31 +29,19 @@ from dataguard.dataset.decode import MAX_PIXELS, ImageFacts, decoder_id, decodin
 from dataguard.dataset.files import UnreadableFileError, read_file, stamp_of
 from dataguard.dataset.manifest import Manifest
 from dataguard.dataset.perceptual_hash import perceptual_hashes
-from dataguard.dataset.sources import Reference, Source
+from dataguard.dataset.sample import Sample
+from dataguard.dataset.sources import Identity, Reference, Source
 from dataguard.dataset.table import THUMBNAIL_SIDE, SampleTable
 from dataguard.dataset.writer import TableWriter
 
 _LISTED_AT_A_TIME = 1_000
 _ROWS_IN_A_CHUNK = 4_096
 _IMAGES_IN_A_CHUNK = 64
+_BYTES_PER_PIXEL = 8
+_OVERHEAD = 1 << 26
+"""No picture has more bytes than 8 a pixel, which is 16-bit RGBA uncompressed, and some metadata."""
 _CHUNKS_PER_JOB = 16
 """Chunks are made so small that the last one does not keep the other threads waiting for long."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sample:
-    """One row of the sample table, and what a cache may keep of it."""
-
-    reference: Reference
-    bytes: int | None = None
-    content: bytes | None = None
-    """BLAKE3, 32 bytes; None where the file could not be read."""
-    facts: ImageFacts = field(default_factory=ImageFacts)
-    perceptual_hash: int | None = None
-    stamp: Stamp | None = None
-    """Where the file has just been read."""
-    decoded: bool = False
-    """Whether the facts are new."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -70,11 +58,6 @@ class Summary:
     n_unreadable: int = 0
     n_decoded: int = 0
     bytes: int = 0
-
-    @property
-    def table_key(self) -> str:
-        """64 hexadecimal digits that are the same for the same sample table."""
-        return blake3(f"{decoder_id()}\n{self.manifest.version_id}\n{self.details.version_id}".encode()).hexdigest()
 
 
 def merge(one: Summary, other: Summary) -> Summary:
@@ -144,31 +127,293 @@ def scan(
     """
     total, key = _listed(source, cache, max_pixels, progress)
     tables = None if cache is None else cache.tables
-    if key is not None and tables is not None:
-        found = _finished(tables / key[0], source, key[1])
-        if found is not None:
-            progress("scanning", total, total)
-            return found
+    if key is not None and tables is not None and (table := _open(tables / key.table, source, key.version_id)):
+        progress("scanning", total, total)
+        return table
     jobs = jobs or len(os.sched_getaffinity(0))
     folder = _partial_folder(tables)
     try:
-        with decoding(), TableWriter(folder) as writer:
-            summary = Summary()
+        manifest, details, done = Manifest(), Manifest(), 0
+        with decoding(), TableWriter(folder, where=source.root) as writer:
             for part in _parts(source, cache, jobs, max_pixels, total):
                 writer.add(part.samples)
                 if cache is not None:
                     _keep(part, source.root, cache, max_pixels)
-                summary.manifest.update(part.manifest)
-                summary.details.update(part.details)
-                summary = replace(summary, n_samples=summary.n_samples + part.n_samples)
-                progress("scanning", summary.n_samples, total)
+                # As `merge` does, in place.
+                manifest.update(part.manifest)
+                details.update(part.details)
+                done += part.n_samples
+                progress("scanning", done, total)
             writer.finish()
-        return _publish(folder, tables, _table_key(summary, max_pixels), source, summary.manifest.version_id, cache)
-    except OSError as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise OutputError(
-            f"the sample table cannot be written: {error.strerror or error}", where=folder, hint="free some space"
-        ) from error
+        key = _key(manifest, details, max_pixels)
+        if cache is not None and (identity := source.identity()) is not None:
+            cache.put_blob(_identity_key(identity, max_pixels), f"{key.table} {key.version_id}".encode())
+        return _publish(folder, tables, source, key, cache)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Key:
+    """What a finished table is called, and the dataset version that it shows."""
+
+    table: str
+    version_id: str
+
+
+class _Known:
+    """What the cache knows of some samples."""
+
+    def __init__(self, references: Sequence[Reference], root: Path, cache: Cache | None, max_pixels: int) -> None:
+        self._cache = cache if cache is not None and cache.usable else None
+        self._max_pixels = max_pixels
+        self.hashes: dict[str, bytes] = {}
+        self.stamps: dict[str, Stamp] = {}
+        self._facts: dict[bytes, ImageFacts] = {}
+        if self._cache is None:
+            return
+        self.stamps = {
+            key: stamp
+            for reference in references
+            if reference.path is not None and (stamp := stamp_of(_absolute(root, reference.path))) is not None
+            for key in (_cache_key(root, reference.path),)
+        }
+        self.hashes = self._cache.hashes(self.stamps)
+        self._facts = self._cache.facts(list(self.hashes.values()), decoder_id())
+
+    def facts(self, content: bytes) -> ImageFacts | None:
+        """The facts of that content, where they are known and hold under this run's limit."""
+        found = self._facts.get(content)
+        if found is None and self._cache is not None:
+            found = self._cache.facts([content], decoder_id()).get(content)
+        return None if found is None or _beyond(found, self._max_pixels) else found
+
+
+def _sample(reference: Reference, root: Path, known: _Known, max_pixels: int) -> Sample:
+    if reference.path is None:
+        return Sample(reference=reference, content=reference.digest)
+    if not reference.path:
+        return Sample(reference=reference, facts=ImageFacts(decode_error="the row names no file"))
+    key = _cache_key(root, reference.path)
+    content = known.hashes.get(key)
+    if content is not None and (facts := known.facts(content)) is not None:
+        return Sample(reference=reference, bytes=known.stamps[key].size, content=content, facts=facts)
+    try:
+        data, stamp = read_file(_absolute(root, reference.path), max_bytes=_BYTES_PER_PIXEL * max_pixels + _OVERHEAD)
+    except UnreadableFileError as error:
+        return Sample(reference=reference, facts=ImageFacts(decode_error=str(error)))
+    content = blake3(data).digest()
+    facts = known.facts(content)
+    decoded = facts is None
+    if facts is None:
+        facts = image_facts(data, max_pixels=max_pixels)
+    return Sample(reference=reference, bytes=len(data), content=content, facts=facts, stamp=stamp, decoded=decoded)
+
+
+def _with_perceptual_hashes(samples: list[Sample]) -> list[Sample]:
+    # All at a time: one matrix product costs little more than its overhead.
+    rows = [row for row, sample in enumerate(samples) if sample.facts.thumbnail is not None]
+    if not rows:
+        return samples
+    joined = np.frombuffer(b"".join(samples[row].facts.thumbnail or b"" for row in rows), dtype=np.uint8)
+    hashes, valid = perceptual_hashes(joined.reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3))
+    for row, value, means_something in zip(rows, hashes.tolist(), valid.tolist(), strict=True):
+        if means_something:
+            samples[row] = replace(samples[row], perceptual_hash=value)
+    return samples
+
+
+def _summary(samples: list[Sample]) -> Summary:
+    manifest, details = Manifest(), Manifest()
+    for sample in samples:
+        reference = sample.reference
+        _enter(manifest, details, reference, sample.content)
+        if sample.content is None and sample.facts.decode_error is not None:
+            details.add(reference.sample_id, sample.facts.decode_error.encode(), None, None)
+    return Summary(
+        manifest=manifest,
+        details=details,
+        samples=tuple(sorted(samples, key=lambda sample: sample.reference.sample_id)),
+        n_samples=len(samples),
+        n_unreadable=sum(sample.facts.decode_error is not None for sample in samples),
+        n_decoded=sum(sample.decoded for sample in samples),
+        bytes=sum(sample.bytes or 0 for sample in samples),
+    )
+
+
+def _enter(manifest: Manifest, details: Manifest, reference: Reference, content: bytes | None) -> None:
+    manifest.add(reference.sample_id, content, reference.label, reference.split)
+    path = None if reference.path == reference.sample_id else reference.path
+    row = None if reference.row is None or str(reference.row) == reference.sample_id else reference.row
+    if not (path is row is reference.group_id is reference.time is None):
+        rest = repr((path, row, reference.group_id, reference.time))
+        details.add(reference.sample_id, rest.encode(), None, None)
+
+
+def _listed(source: Source, cache: Cache | None, max_pixels: int, progress: Progress) -> tuple[int, _Key | None]:
+    """How many samples there are; and the key of their table, where every file is known unchanged."""
+    identity = source.identity()
+    if identity is not None:
+        stored = None if cache is None else cache.get_blob(_identity_key(identity, max_pixels))
+        table, _, version_id = (stored or b"").decode().partition(" ")
+        return identity.n_samples, _Key(table=table, version_id=version_id) if stored else None
+    total = 0
+    summary: Summary | None = None if cache is None or not cache.usable else Summary()
+    for references in _batches(source.references(), _LISTED_AT_A_TIME):
+        total += len(references)
+        progress("listing", total, None)
+        if summary is None or cache is None:
+            continue
+        stamps = {
+            _cache_key(source.root, reference.path): stamp_of(_absolute(source.root, reference.path))
+            for reference in references
+            if reference.path is not None
+        }
+        hashes = cache.hashes({key: stamp for key, stamp in stamps.items() if stamp is not None})
+        if len(hashes) < len(stamps):
+            summary = None
+            continue
+        for reference in references:
+            content = reference.digest if reference.path is None else hashes[_cache_key(source.root, reference.path)]
+            _enter(summary.manifest, summary.details, reference, content)
+    if summary is None:
+        return total, None
+    return total, _key(summary.manifest, summary.details, max_pixels)
+
+
+def _parts(source: Source, cache: Cache | None, jobs: int, max_pixels: int, total: int) -> Iterator[Summary]:
+    """The summaries of all chunks, in the source's order, with a few of them under way."""
+    size = max(8, min(_IMAGES_IN_A_CHUNK, total // (_CHUNKS_PER_JOB * jobs)))
+    stop = threading.Event()
+    under_way: deque[Future[Summary]] = deque()
+    pool = ThreadPoolExecutor(jobs, thread_name_prefix="dataguard-scan")
+    try:
+        for references in _chunks(source.references(), size):
+            if references[0].path is None:
+                # Rows are nothing but Python, which a second thread would only get in the way of.
+                yield from _drained(under_way)
+                yield chunk(references, root=source.root, max_pixels=max_pixels)
+                continue
+            under_way.append(
+                pool.submit(chunk, references, root=source.root, cache=cache, max_pixels=max_pixels, stop=stop)
+            )
+            while len(under_way) > 2 * jobs:
+                yield under_way.popleft().result()
+        yield from _drained(under_way)
+    except BaseException:
+        stop.set()
+        for future in under_way:
+            future.cancel()
+        raise
+    finally:
+        pool.shutdown(wait=True)
+
+
+def _drained(under_way: deque[Future[Summary]]) -> Iterator[Summary]:
+    while under_way:
+        yield under_way.popleft().result()
+
+
+def _batches(references: Iterable[Reference], size: int) -> Iterator[list[Reference]]:
+    iterator = iter(references)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def _chunks(references: Iterator[Reference], images: int) -> Iterator[list[Reference]]:
+    """Pieces of work: so many images, or more rows, which cost next to nothing."""
+    for first in references:
+        size = images if first.path is not None else _ROWS_IN_A_CHUNK
+        yield list(chain((first,), islice(references, size - 1)))
+
+
+def _keep(part: Summary, root: Path, cache: Cache, max_pixels: int) -> None:
+    cache.put(
+        [
+            (_cache_key(root, path), sample.stamp, sample.content)
+            for sample in part.samples
+            if sample.stamp is not None and sample.content is not None
+            for path in (sample.reference.path,)
+            if path is not None
+        ],
+        [
+            (sample.content, sample.facts)
+            for sample in part.samples
+            if sample.decoded and sample.content is not None
+            if not _beyond(sample.facts, max_pixels)
+        ],
+        decoder_id(),
+    )
+
+
+def _beyond(facts: ImageFacts, max_pixels: int) -> bool:
+    return (facts.width or 0) * (facts.height or 0) > max_pixels
+
+
+def _absolute(root: Path, path: str) -> str:
+    # An absolute path stands for itself. pathlib would take five times as long, for every file.
+    return os.path.join(root, decode_path(path))  # noqa: PTH118
+
+
+def _cache_key(root: Path, path: str) -> str:
+    return os.path.join(encode_path(str(root)), path)  # noqa: PTH118
+
+
+def _key(manifest: Manifest, details: Manifest, max_pixels: int) -> _Key:
+    version_id = manifest.version_id
+    parts = (decoder_id(), str(max_pixels), version_id, details.version_id)
+    return _Key(table=blake3("\n".join(parts).encode()).hexdigest(), version_id=version_id)
+
+
+def _identity_key(identity: Identity, max_pixels: int) -> str:
+    return f"scan/{identity.digest}/{max_pixels}/{decoder_id()}"
+
+
+def _partial_folder(tables: Path | None) -> Path:
+    for parent in (tables, None):
+        try:
+            return Path(tempfile.mkdtemp(prefix=".partial-", dir=parent))
+        except OSError as error:
+            failure = error
+    raise OutputError(
+        f"there is no place for temporary files: {failure.strerror}",
+        where=tempfile.gettempdir(),
+        hint="free some space, or set TMPDIR to a folder with room",
+    )
+
+
+def _publish(folder: Path, tables: Path | None, source: Source, key: _Key, cache: Cache | None) -> SampleTable:
+    """The finished table, under its own name among the tables, or for as long as it is in use where nothing is kept."""
+    if cache is not None and tables is not None and folder.parent == tables:
+        target = tables / key.table
+        try:
+            folder.rename(target)
+        except OSError:
+            # Another process was faster, or something of that name is broken.
+            table = _open(target, source, key.version_id)
+            if table is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+                return table
+        else:
+            cache.prune_tables()
+            folder = target
+    table = SampleTable.open(folder, root=source.root, source=source.kind, version_id=key.version_id)
+    if tables is None or folder.parent != tables or folder.name.startswith("."):
+        weakref.finalize(table.connection, shutil.rmtree, folder, ignore_errors=True)
+    return table
+
+
+def _open(folder: Path, source: Source, version_id: str) -> SampleTable | None:
+    """A finished table; None where there is none, or it is broken, which removes it."""
+    import duckdb
+
+    if not folder.is_dir():
+        return None
+    try:
+        table = SampleTable.open(folder, root=source.root, source=source.kind, version_id=version_id)
+        os.utime(folder)
+    except (duckdb.Error, OSError):
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+    return table

@@ -79,11 +79,16 @@ class SampleTable:
 
     @classmethod
     def open(cls, parquet: Path, *, root: Path, source: str, version_id: str) -> SampleTable:
-        """The sample table that lies in a Parquet file."""
+        """The sample table that lies in a Parquet file, or in the Parquet files of a folder in the order of their names.
+
+        Raises:
+            duckdb.Error: there is no such file, or it is broken.
+        """
         import duckdb
 
         connection = duckdb.connect()
-        query = f"read_parquet({_quote(str(parquet))})"
+        parts = sorted(parquet.glob("*.parquet")) if parquet.is_dir() else [parquet]
+        query = f"read_parquet([{', '.join(_quote(str(part)) for part in parts)}])"
         n_samples = connection.execute(f"SELECT count(*) FROM {query}").fetchall()[0][0]
         return cls(
             connection=connection,

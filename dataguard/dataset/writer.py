@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 _BYTES_IN_A_PART = 1 << 22
 _ROW_BYTES = 400
 _CHANNELS = 4
+_NUMBERS = ("row", "bytes", "width", "height")
+_ABSENT = -1
+
+# Thumbnails and hashes do not compress, and looking for repeats among them costs more than all the rest.
+_OPTIONS = "FORMAT parquet, COMPRESSION uncompressed, DICTIONARY_SIZE_LIMIT 1"
 
 
 class TableWriter:
@@ -29,12 +34,15 @@ class TableWriter:
         OutputError: from any method: the disk is full, or the folder cannot be written.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, where: Path) -> None:
         import duckdb
 
         self.folder = folder
+        self.where = where
         self._connection = duckdb.connect()
         self._connection.execute("SET threads = 1")
+        # The type of a column of objects is to follow from all of them, not from a sample.
+        self._connection.execute("SET pandas_analyze_sample = 1000000000")
         self._rows: list[Sample] = []
         self._bytes = 0
         self._parts = 0
@@ -77,7 +85,7 @@ class TableWriter:
         )
         if twice:
             names = ", ".join(f"{name!r} ({count} times)" for name, count in twice)
-            raise SourceError(f"sample ids are not unique: {names}")
+            raise SourceError(f"sample ids are not unique: {names}", where=self.where)
         self._execute(f"COPY (FROM {query} ORDER BY sample_id) TO {_text(self.folder / 'sorted.parquet')} ({_OPTIONS})")
         for path in unordered:
             path.unlink()
@@ -85,13 +93,7 @@ class TableWriter:
     def _flush(self) -> None:
         batch = _columns(self._rows)
         self._rows, self._bytes = [], 0
-        expressions = {
-            "channel_sums": _list("sum"),
-            "channel_square_sums": _list("square"),
-        }
-        selected = ", ".join(
-            f'CAST({expressions.get(name, name)} AS {kind}) AS "{name}"' for name, kind in COLUMNS.items()
-        )
+        selected = ", ".join(f'CAST({_expression(name)} AS {kind}) AS "{name}"' for name, kind in COLUMNS.items())
         self._connection.register("batch", batch)
         target = self.folder / f"{self._parts:06d}.parquet"
         self._execute(f"COPY (SELECT {selected} FROM batch) TO {_text(target)} ({_OPTIONS})")
@@ -112,39 +114,56 @@ class TableWriter:
             ) from error
 
 
-# Thumbnails and hashes do not compress; looking for repeats among them costs more than all else.
-_OPTIONS = "FORMAT parquet, COMPRESSION uncompressed, DICTIONARY_SIZE_LIMIT 1"
+def _expression(column: str) -> str:
+    if column == "perceptual_hash":
+        return "CASE WHEN has_perceptual_hash THEN perceptual_hash END"
+    if column in _NUMBERS:
+        return f"nullif({column}, {_ABSENT})"
+    if column in ("channel_sums", "channel_square_sums"):
+        places = ", ".join(f"{column}_{index}" for index in range(_CHANNELS))
+        return f"CASE WHEN channels > 0 THEN list_slice([{places}], 1, channels) END"
+    return f'"{column}"'
 
 
 def _columns(samples: Sequence[Sample]) -> dict[str, NDArray[Any]]:
+    """The rows as arrays that DuckDB reads; what is NULL is None, or `_ABSENT` in a column of numbers."""
     references = [sample.reference for sample in samples]
     facts = [sample.facts for sample in samples]
     columns: dict[str, NDArray[Any]] = {
-        "sample_id": _objects([reference.sample_id for reference in references]),
-        "split": _objects([reference.split for reference in references]),
-        "label": _objects([reference.label for reference in references]),
-        "group_id": _objects([reference.group_id for reference in references]),
-        "time": np.array([reference.time for reference in references], dtype="datetime64[us]"),
-        "path": _objects([reference.path for reference in references]),
-        "row": _integers([reference.row for reference in references]),
-        "bytes": _integers([sample.bytes for sample in samples]),
-        "format": _objects([found.format for found in facts]),
-        "content_hash": _objects([None if sample.content is None else sample.content.hex() for sample in samples]),
-        "perceptual_hash": _integers([sample.perceptual_hash for sample in samples], np.uint64),
-        "width": _integers([found.width for found in facts]),
-        "height": _integers([found.height for found in facts]),
-        "mode": _objects([found.mode for found in facts]),
-        "thumbnail": _objects([found.thumbnail for found in facts]),
-        "decode_error": _objects([found.decode_error for found in facts]),
-        "channels": np.array([len(found.channel_sums or ()) for found in facts], dtype=np.int64),
+        name: _objects([getattr(reference, name) for reference in references])
+        for name in ("sample_id", "split", "label", "group_id", "path")
     }
-    for index in range(_CHANNELS):
-        for name, chosen in (
-            ("sum", [found.channel_sums for found in facts]),
-            ("square", [found.channel_square_sums for found in facts]),
-        ):
-            columns[f"{name}{index}"] = np.array(
-                [values[index] if values is not None and index < len(values) else 0 for values in chosen],
-                dtype=np.int64,
-            )
+    for name in ("format", "mode", "thumbnail", "decode_error"):
+        columns[name] = _objects([getattr(found, name) for found in facts])
+    columns["content_hash"] = _objects([sample.content and sample.content.hex() for sample in samples])
+    columns["time"] = np.array([reference.time for reference in references], dtype="datetime64[us]")
+    columns["row"] = _numbers([reference.row for reference in references])
+    columns["bytes"] = _numbers([sample.bytes for sample in samples])
+    columns["width"] = _numbers([found.width for found in facts])
+    columns["height"] = _numbers([found.height for found in facts])
+    hashes = [sample.perceptual_hash for sample in samples]
+    columns["has_perceptual_hash"] = np.array([value is not None for value in hashes], dtype=np.bool_)
+    columns["perceptual_hash"] = np.array([value or 0 for value in hashes], dtype=np.uint64)
+    columns["channels"] = np.array([len(found.channel_sums or ()) for found in facts], dtype=np.int64)
+    for name in ("channel_sums", "channel_square_sums"):
+        padded = np.zeros((_CHANNELS, len(facts)), dtype=np.int64)
+        for row, found in enumerate(facts):
+            values = getattr(found, name)
+            if values is not None:
+                padded[: len(values), row] = values
+        columns.update({f"{name}_{index}": padded[index] for index in range(_CHANNELS)})
     return columns
+
+
+def _objects(values: Sequence[Any]) -> NDArray[np.object_]:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def _numbers(values: Sequence[int | None]) -> NDArray[np.int64]:
+    return np.array([_ABSENT if value is None else value for value in values], dtype=np.int64)
+
+
+def _text(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

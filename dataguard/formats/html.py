@@ -21,6 +21,9 @@ from dataguard.formats.pictures import Album
 PICTURE_BUDGET = 16_000_000
 """Bytes that all pictures of a report may have together: what a mail server still lets through."""
 
+_FEW_FIGURES = 6
+"""Up to so many figures are all open; of more, those unfold that nothing is compared with."""
+
 _GLANCE = 8
 """How many findings are named at the very top."""
 
@@ -383,6 +386,24 @@ def _pair(term: str, value: Child) -> Element:
 
 
 def _measurements(measurements: Sequence[Measurement], title: str) -> Element | None:
+    """The figures that decide as a table, and the others unfolding."""
+    first, others = wording.leading(measurements, _FEW_FIGURES)
+    if not others:
+        return _figures(first, title)
+    pairs = element("dl", [_pair(item.name, _figure_words(item)) for item in others], class_="others")
+    if not first or len(measurements) <= _FEW_FIGURES:
+        return element("div", _figures(first, title), pairs)
+    folded = element("details", element("summary", wording.count(len(others), "more figure")), pairs)
+    return element("div", _figures(first, title), folded)
+
+
+def _figure_words(item: Measurement) -> str:
+    value = wording.number(item.value, item.unit)
+    compared = wording.comparison(item)
+    return f"{value} ({compared})" if compared else value
+
+
+def _figures(measurements: Sequence[Measurement], title: str) -> Element | None:
     """A table of figures with only the columns that say something."""
     if not measurements:
         return None

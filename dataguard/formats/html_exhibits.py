@@ -114,7 +114,7 @@ def _card(picture: Picture, album: Album) -> Element:
             element(
                 "div",
                 element("dt", "score"),
-                element("dd", f"{picture.score:.3f} ", bar(picture.score)),
+                element("dd", _score(picture.score), " ", bar(picture.score)),
                 class_="score",
             )
         )
@@ -131,6 +131,13 @@ def _card(picture: Picture, album: Album) -> Element:
         ),
         class_="sample",
     )
+
+
+def _score(score: float) -> str:
+    # Fixed decimals, so that a gallery's scores can be compared at a glance.
+    if not math.isfinite(score):
+        return wording.number(score)
+    return "< 0.001" if 0 < score < 0.0005 else f"{score:.3f}"
 
 
 def _label(word: str, label: str, kind: str) -> Element:
@@ -190,10 +197,18 @@ def _histogram(histogram: Histogram) -> list[Child]:
         return [element("p", "There is nothing to count.", class_="note")]
     if len(histogram.categories) <= NAMED_CATEGORIES:
         return [
-            element("p", f"In {histogram.unit}. Bars compare within a column.", class_="note"),
+            element("p", f"{_unit_words(histogram)} Bars compare within a column.", class_="note"),
             _bar_table(histogram, range(len(histogram.categories)), histogram.title),
         ]
     return [_profiles(histogram), *_extremes(histogram)]
+
+
+def _in_unit(histogram: Histogram, value: float) -> str:
+    return wording.number(value, histogram.unit if histogram.unit in ("share", "bytes") else "")
+
+
+def _unit_words(histogram: Histogram) -> str:
+    return "As shares." if histogram.unit == "share" else f"In {histogram.unit}."
 
 
 def _value(histogram: Histogram, series: int, category: int) -> float:
@@ -203,17 +218,22 @@ def _value(histogram: Histogram, series: int, category: int) -> float:
 
 def _bar_table(histogram: Histogram, categories: Iterable[int], title: str) -> Element:
     tops = [max((v for v in series.values if math.isfinite(v)), default=0) for series in histogram.series]
-    rows = []
+    rows, longest = [], 0
     for index in categories:
         cells: list[Element] = []
         for column, top in enumerate(tops):
             value = _value(histogram, column, index)
             share = value / top if top > 0 and math.isfinite(value) else 0.0
+            text = _in_unit(histogram, value)
+            longest = max(longest, len(text))
             cells.append(
                 element(
                     "td",
-                    element("span", wording.number(value), class_="zero" if value == 0 else None),
-                    bar(share),
+                    element(
+                        "div",
+                        element("span", text, class_="zero" if value == 0 else None),
+                        bar(share),
+                    ),
                     class_="bar-cell",
                 )
             )
@@ -229,7 +249,7 @@ def _bar_table(histogram: Histogram, categories: Iterable[int], title: str) -> E
             element("caption", title, class_="hidden"),
             element("thead", head),
             element("tbody", rows),
-            class_="bars",
+            class_="bars wide" if longest > 6 else "bars",
         ),
         title,
     )
@@ -245,8 +265,8 @@ def _profiles(histogram: Histogram) -> Element:
         middle = ordered[len(ordered) // 2]
         n_empty = values.count(0)
         words = (
-            f"largest {wording.number(ordered[-1])}, median {wording.number(middle)}, "
-            f"smallest {wording.number(ordered[0])}"
+            f"largest {_in_unit(histogram, ordered[-1])}, median {_in_unit(histogram, middle)}, "
+            f"smallest {_in_unit(histogram, ordered[0])}"
         )
         figures.append(
             element(
@@ -263,7 +283,8 @@ def _profiles(histogram: Histogram) -> Element:
         )
     note = element(
         "p",
-        f"{len(histogram.categories):,} classes, each split from its largest to its smallest, in {histogram.unit}.",
+        f"{len(histogram.categories):,} classes, each column from its largest to its smallest. "
+        f"{_unit_words(histogram)}",
         class_="note",
     )
     return element("div", note, element("div", figures, class_="profiles"))

@@ -57,9 +57,10 @@ def mark(kind: str) -> Element:
 
 def bar(share: float) -> Element:
     """A bar as long as `share` of its cell; the number stands beside it."""
-    filled = max(0.0, min(1.0, share)) * 100
-    if share > 0 and filled < 1:
-        filled = 1.0
+    filled = max(0.0, min(1.0, share)) * 100 if math.isfinite(share) else 0.0
+    if share >= 0.001:
+        # A few samples of thousands must not look like none.
+        filled = max(filled, 0.8)
     return element(
         "svg",
         element("rect", class_="track", width=100, height=8, fill="#e8e8e4"),

@@ -15,9 +15,10 @@ from dataguard.formats import wording
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+FEW_FIGURES = 5
 FEW_PLACES = 5
 MANY_PLACES = 1000
-"""How many places of a finding are shown, as a rule and when asked for more."""
+"""How many figures and places of a finding are shown, and how many places when asked for more."""
 
 _SEVERITY_STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold blue"}
 _STATUS_STYLES = {"crashed": "bold red", "not run": "bold red"}
@@ -149,15 +150,20 @@ class _Writer:
             self.rows([(_text(("fix", "bold green")), wording.prose(finding.remedy))], indent=2)
 
     def measurements(self, measurements: tuple[Measurement, ...], *, indent: int = 4) -> None:
-        rows = [
-            (
-                item.name,
-                _text((wording.number(item.value, item.unit), "bold")),
-                _text((_comparison(item), "dim")),
-            )
-            for item in measurements
-        ]
-        self.rows(rows, indent=indent, right=(1,))
+        shown = measurements if self.verbose else wording.leading(measurements, FEW_FIGURES)[0][:FEW_FIGURES]
+        rows: list[tuple[Any, ...]] = []
+        for item in shown:
+            compared = wording.comparison(item)
+            if isinstance(item.value, str):
+                # A value in words would widen the column of the numbers.
+                rows.append((item.name, "", f"{item.value}, {compared}" if compared else item.value))
+            else:
+                rows.append((item.name, _text((wording.number(item.value, item.unit), "bold")), compared))
+        if rows:
+            self.rows(rows, indent=indent, right=(1,))
+        if hidden := len(measurements) - len(shown):
+            more = wording.count(hidden, "more figure")
+            self.text((f"and {more} (--verbose, or another format)", "dim"), indent=indent)
 
     def places(self, finding: Finding, *, html: bool) -> None:
         shown = finding.locations[: MANY_PLACES if self.verbose else FEW_PLACES]
@@ -243,18 +249,3 @@ def _text(*parts: str | tuple[str, str]) -> Any:
         content, style = (part, "") if isinstance(part, str) else part
         text.append(printable(content), style=style)
     return text
-
-
-def _comparison(item: Measurement) -> str:
-    """What the figure is held against and how sure it is."""
-    parts = []
-    if item.threshold is not None:
-        parts.append(f"threshold {wording.number(item.threshold, item.unit)}")
-    if span := wording.interval(item):
-        level = wording.level(item)
-        parts.append(f"interval {span}" + (f" ({level})" if level else ""))
-    if item.p_value is not None:
-        parts.append(f"p={wording.p_value(item.p_value)}")
-    if item.n is not None:
-        parts.append(f"n={item.n:,}")
-    return ", ".join(parts)

@@ -129,6 +129,36 @@ def level(measurement: Measurement) -> str:
     return number(measurement.level, "share") if measurement.level is not None else ""
 
 
+def comparison(measurement: Measurement) -> str:
+    """What a figure is held against and how sure it is, or ''."""
+    parts = []
+    if measurement.threshold is not None:
+        parts.append(f"threshold {number(measurement.threshold, measurement.unit)}")
+    if span := interval(measurement):
+        parts.append(f"interval {span}" + (f" ({level(measurement)})" if level(measurement) else ""))
+    elif measurement.level is not None:
+        parts.append(f"level {level(measurement)}")
+    if measurement.p_value is not None:
+        parts.append(f"p={p_value(measurement.p_value)}")
+    if measurement.n is not None:
+        parts.append(f"n={measurement.n:,}")
+    return ", ".join(parts)
+
+
+def leading(measurements: Sequence[Measurement], few: int) -> tuple[tuple[Measurement, ...], tuple[Measurement, ...]]:
+    """The figures to show first, and the others.
+
+    A rule may give a dozen, settings of its method among them; those that decide are the ones that were held against
+    something or have an interval. Where there are few, all lead but words.
+    """
+    compared = [
+        item for item in measurements if (item.threshold, item.low, item.high, item.p_value) != (None, None, None, None)
+    ]
+    plain = [item for item in measurements if item in compared or not isinstance(item.value, str)]
+    first = plain if len(measurements) <= few else compared or plain[:few]
+    return tuple(first), tuple(item for item in measurements if item not in first)
+
+
 def p_value(value: float | None) -> str:
     """A p-value, or ''."""
     if value is None:
@@ -185,6 +215,11 @@ def fact(name: str, value: Any) -> tuple[str, str]:
     title = "size" if name == "bytes" else printable(name.replace("_", " "))
     if isinstance(value, int) and (name == "bytes" or name.endswith("_bytes")):
         return title, size(value)
+    if name in ("width", "height") and isinstance(value, list | tuple) and len(value) == 3:
+        least, median, largest = (number(item) for item in value)
+        if least == largest:
+            return title, f"{least} pixels"
+        return title, f"{least} to {largest} pixels, median {median}"
     return title, _fact_value(value) or "none"
 
 

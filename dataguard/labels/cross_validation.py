@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataguard.core.progress import Progress, silent
+from dataguard.labels.threads import limited
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,10 +47,8 @@ def cross_validated(
     Returns:
         Shape (n, classes).
     """
-    import threadpoolctl
     from sklearn.exceptions import ConvergenceWarning
 
-    # Small fits spend more time handing work to threads than doing it, and very much more on a busy machine.
     limit = 1 if features.size < THREADS_FROM else None
     log_probs = np.empty((len(codes), n_classes))
     folds = np.unique(fold)
@@ -62,7 +61,7 @@ def cross_validated(
         if len(seen) == 1:
             probs[:, seen[0]] = 1
         else:
-            with warnings.catch_warnings(), threadpoolctl.threadpool_limits(limits=limit):
+            with warnings.catch_warnings(), limited(limit):
                 # An unfinished optimum is still a classifier, and its probabilities are calibrated afterwards.
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 fitted = _estimator(model, seed).fit(features[inside], codes[inside])

@@ -83,8 +83,10 @@ def _pooled(picture: NDArray[np.float32], size: int) -> NDArray[np.float32]:
 
 
 def _unit_spread(block: NDArray[np.float32]) -> NDArray[np.float32]:
+    if not len(block):
+        return block
     centred = block - block.mean(axis=0, dtype=np.float64).astype(np.float32)
-    spread = float(np.mean(np.einsum("ij,ij->i", centred, centred, dtype=np.float64))) if len(block) else 0.0
+    spread = float(np.mean(np.einsum("ij,ij->i", centred, centred, dtype=np.float64)))
     # Rounding alone leaves about 1e-13 in a block of equal values.
     return centred / np.float32(np.sqrt(spread)) if spread > 1e-10 else np.zeros_like(block)
 
@@ -142,7 +144,7 @@ def table_features(frame: pd.DataFrame) -> TableFeatures:
             continue
         missing = np.isnan(numbers)
         known = numbers[~missing]
-        if _is_row_number(known, series):
+        if _is_row_number(known, series.dtype):
             dropped[name] = "numbers the rows"
             continue
         if (known == known[0]).all() and not missing.any():
@@ -196,10 +198,10 @@ def _number_like(value: Any) -> Any:
         return "not a number"
 
 
-def _is_row_number(known: NDArray[np.float64], series: pd.Series[Any]) -> bool:
+def _is_row_number(known: NDArray[np.float64], dtype: Any) -> bool:
     from pandas.api import types
 
-    if len(known) < 3 or len(known) < len(series) or types.is_float_dtype(series.dtype):
+    if len(known) < 3 or not types.is_integer_dtype(dtype):
         return False
     steps = np.diff(np.sort(known))
     return bool(steps[0] > 0 and (steps == steps[0]).all())

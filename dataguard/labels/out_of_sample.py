@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from dataguard.labels import cross_validation, kernel, neighbours
 from dataguard.labels.features import TableFeatures
 from dataguard.labels.pooling import pool
 from dataguard.labels.quality import assess
+from dataguard.labels.threads import limited
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -137,7 +137,7 @@ def out_of_sample(
     tickets = np.array([_ticket(seed, names[row]) for row in rows], dtype=np.uint64)[first[group]]
     order = np.lexsort((np.arange(len(rows)), tickets))
 
-    with _threads(jobs):
+    with limited(jobs):
         scores, origin = _scores(used, codes, len(classes), group, tickets, order, kind, seed, folds, progress)
         probs, weights, rate, rounds = _pooled(scores, codes)
         shares = neighbours.neighbour_shares(used, codes, len(classes), group, order)
@@ -306,15 +306,6 @@ def _copies(features: NDArray[np.float32], groups: Sequence[str | None] | None) 
     links = coo_array((np.ones(len(ends)), (np.tile(np.arange(n), len(keys)), np.array(ends))), shape=(n, n))
     number: NDArray[np.intp] = connected_components(links, directed=False)[1].astype(np.intp)
     return number
-
-
-def _threads(jobs: int | None) -> contextlib.AbstractContextManager[object]:
-    if jobs is None:
-        return contextlib.nullcontext()
-    import threadpoolctl
-
-    limits: contextlib.AbstractContextManager[object] = threadpoolctl.threadpool_limits(limits=jobs)
-    return limits
 
 
 def _frozen(array: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dataguard.labels.threads import limited
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -45,8 +47,8 @@ def pool(
         return -float(np.mean(np.log(likelihood))), -np.array(gradient)
 
     top = 0.99 * (n_classes - 1) / n_classes
-    best = min(
-        (
+    with limited(1):
+        found = [
             optimize.minimize(
                 objective,
                 np.array([rate, *([strength / len(scores)] * len(scores))]),
@@ -56,9 +58,8 @@ def pool(
             )
             for rate in (0.02, 0.2)
             for strength in (3.0, 10.0)
-        ),
-        key=lambda found: float(found.fun),
-    )
+        ]
+    best = min(found, key=lambda result: float(result.fun))
     weights = best.x[1:] / scale
     probabilities = _softmax(sum(a * z for a, z in zip(weights, scores, strict=True)))
     return probabilities.astype(np.float32), weights, float(best.x[0])

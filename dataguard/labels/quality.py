@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dataguard.labels import lapse
+from dataguard.labels.threads import limited
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,11 +85,12 @@ def assess(
 
     distance = lapse.margins(pred_probs)
     surfaces = [lapse.LapseLikelihood(distance, codes, lapse.uniform_pattern(classes))]
-    for rate in STARTING_RATES:
-        shaped = _shaped(surfaces[0], codes, rate)
-        if shaped is not None:
-            surfaces.append(shaped)
-    fitted = lapse.fit(surfaces, level=level)
+    with limited(1):
+        for rate in STARTING_RATES:
+            shaped = _shaped(surfaces[0], codes, rate)
+            if shaped is not None:
+                surfaces.append(shaped)
+        fitted = lapse.fit(surfaces, level=level)
     pattern = surfaces[fitted.surface].pattern
     probs = lapse.calibrated(distance, fitted.calibration)
     transition = lapse.transition(fitted.rate, pattern)

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from dataguard.core.exhibit import Gallery, Histogram, Listing, Picture, Series
+from dataguard.core.finding import Measurement, Observation
 from dataguard.core.report import Report, Status
 from dataguard.formats import html, json, terminal
 
@@ -175,6 +176,17 @@ def test_figures_options_and_settings_are_all_there(report: Report) -> None:
         assert setting in text
 
 
+def test_what_an_undecided_rule_measured_is_shown(make_report: Callable[..., Report]) -> None:
+    run = make_report().runs[3]
+    seen = Observation(message="Seen in 7 of 9 pairs.", measurements=(Measurement(name="pairs", value=9),))
+    page = assert_sound(
+        html.render(make_report(runs=(dataclasses.replace(run, observations=(seen,), options={"depth": 3}),)))
+    )
+    undecided = page.text[page.text.index("Not decided") :]
+    for said in ("inconclusive DG302", "collisions 0.041", "Seen in 7 of 9 pairs.", "pairs 9", "depth 3"):
+        assert said in undecided
+
+
 # --- pictures
 
 
@@ -218,6 +230,15 @@ def test_samples_without_pictures_are_a_table(make_report: Callable[..., Report]
     assert "no picture" not in text[text.index("Rows") : text.index("Not decided")]
 
 
+@pytest.mark.parametrize(
+    ("score", "text"), [(0.0, "0.000"), (0.0001, "< 0.001"), (0.12345, "0.123"), (float("nan"), "not a number")]
+)
+def test_scores_have_the_same_decimals(make_report: Callable[..., Report], score: float, text: str) -> None:
+    picture = Picture(sample_id="a", path="a.png", given="x", suggested="y", score=score)
+    shown = Page(with_overview(make_report, Gallery(title="G", pictures=(picture,), total=1))).text
+    assert f"score {text}" in shown
+
+
 def histogram(n: int) -> Histogram:
     values = tuple(float(1000 - index % 997) for index in range(n))
     names = tuple(f"class {index}" for index in range(n))
@@ -239,7 +260,7 @@ def test_a_histogram_of_many_classes_is_a_profile(make_report: Callable[..., Rep
     text = with_overview(make_report, histogram(n))
     page = Page(text)
     assert len([a for a in page.named("svg") if a.get("class") == "profile"]) == 2
-    assert f"{n:,} classes, each split from its largest to its smallest" in page.text
+    assert f"{n:,} classes, each column from its largest to its smallest" in page.text
     assert "smallest 0 , 1 with none" in page.text
     assert len(text) < 500_000
     assert f"class {n - 1}" in page.text or "more are in the JSON report" in page.text

@@ -178,4 +178,6 @@ def test_an_interrupted_run_says_so_at_the_top(make_report: Callable[..., Report
 def test_verbose_shows_options_and_figures_of_what_passed(report: Report) -> None:
     text = terminal.render(report, verbose=True)
     assert "options: min_samples = 20" in text
+    assert re.search(r"DG101 +label-noise: The probabilities are right for 96.2 %", text[text.index("ALSO MEASURED") :])
+    assert "options: threshold = 0.03, models = linear, forest" in " ".join(text.split())
     assert re.search(r"smallest class +24 +threshold 20", text)

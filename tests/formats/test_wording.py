@@ -83,3 +83,28 @@ def test_facts_are_in_words(name: str, value: Any, shown: tuple[str, str]) -> No
 )
 def test_settings_are_shown_in_full(value: Any, shown: str) -> None:
     assert wording.setting(value) == shown
+
+
+def test_figures_that_decide_lead_where_there_are_many() -> None:
+    compared = (
+        Measurement(name="rate", value=0.1, threshold=0.2),
+        Measurement(name="kind", value="uint8", threshold="float32"),
+        Measurement(name="bounded", value=0.1, low=0.0),
+        Measurement(name="tested", value=math.nan, p_value=0.5),
+    )
+    settings = tuple(Measurement(name=f"setting {index}", value=index) for index in range(6))
+    words = Measurement(name="model", value="kernel ridge regression")
+    assert wording.leading((*settings, *compared, words), 5) == (compared, (*settings, words))
+    assert wording.leading((*compared, words), 5) == (compared, (words,))
+    assert wording.leading((*settings, words), 5) == (settings[:5], (settings[5], words))
+    assert wording.leading((words,), 5) == ((), (words,))
+    assert wording.leading((), 5) == ((), ())
+
+
+def test_a_comparison_says_all_that_is_known() -> None:
+    assert wording.comparison(Measurement(name="x", value=1)) == ""
+    full = Measurement(
+        name="x", value=0.1, threshold=0.2, low=0.05, high=0.15, level=0.95, p_value=0.01, n=9, unit="share"
+    )
+    assert wording.comparison(full) == "threshold 20 %, interval 5 % to 15 % (95 %), p=0.01, n=9"
+    assert wording.comparison(Measurement(name="x", value=1, level=0.9)) == "level 90 %"

@@ -27,6 +27,15 @@ class Reference:
     """For a sample that is a row and no file: BLAKE3 of its values, 32 bytes."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Identity:
+    """What decides on everything that a source yields, where that is cheaper to find out than to list."""
+
+    digest: str
+    """64 hexadecimal digits."""
+    n_samples: int
+
+
 class Source(Protocol):
     """Something that lists samples."""
 
@@ -45,3 +54,6 @@ class Source(Protocol):
             SourceError: the source cannot be read.
             NothingToCheckError: it holds no sample.
         """
+
+    def identity(self) -> Identity | None:
+        """What all references follow from; None where only listing and reading files can tell."""

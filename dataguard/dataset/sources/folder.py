@@ -13,7 +13,7 @@ from dataguard.core.errors import NothingToCheckError, SourceError, did_you_mean
 from dataguard.core.paths import encode_path
 from dataguard.dataset.class_counts import split_order
 from dataguard.dataset.image_header import has_image_signature
-from dataguard.dataset.sources import Reference
+from dataguard.dataset.sources import Identity, Reference
 
 IMAGE_SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .apng .bmp .dib .gif .webp .tif .tiff .jp2 .j2k .avif .ppm .pgm .pbm .pnm .tga".split()
@@ -113,8 +113,16 @@ class FolderSource:
         if not found:
             raise self._nothing(seen)
 
+    def identity(self) -> Identity | None:
+        """None: only the files can tell."""
+        return None
+
     def _has_splits(self) -> bool:
-        names = [entry.name for entry in _entries(str(self.root), self.root) if not _ignored(entry.name) and _is_folder(entry)]
+        names = [
+            entry.name
+            for entry in _entries(str(self.root), self.root)
+            if not _ignored(entry.name) and _is_folder(entry)
+        ]
         splits = [name for name in names if split_order(name)[0] < 3]
         # One class may well be called "test"; two splits, or nothing but splits, are no accident.
         return bool(splits) and (len(splits) == len(names) or len({split_order(name)[0] for name in splits}) > 1)
@@ -255,12 +263,15 @@ def _compile(pattern: str) -> re.Pattern[str]:
             result.append("[^/]")
         elif token[0] == "[" and len(token) > 1:
             negated = token[1] in "!^"
-            result.append("[" + ("^/" if negated else "") + re.escape(token[1 + negated : -1]).replace(r"\-", "-") + "]")
+            result.append(
+                "[" + ("^/" if negated else "") + re.escape(token[1 + negated : -1]).replace(r"\-", "-") + "]"
+            )
         elif token[0] == "{" and len(token) > 1:
             name = token[1:-1]
             if name not in _GROUPS:
                 raise SourceError(
-                    f"the pattern {pattern!r} names {{{name}}}, which means nothing here", hint=did_you_mean(name, _GROUPS)
+                    f"the pattern {pattern!r} names {{{name}}}, which means nothing here",
+                    hint=did_you_mean(name, _GROUPS),
                 )
             result.append(f"(?P={name})" if name in named else f"(?P<{name}>[^/]+?)")
             named.add(name)
@@ -275,7 +286,9 @@ def _compile(pattern: str) -> re.Pattern[str]:
 def _nearest_hint(path: Path) -> str | None:
     parent = path.parent
     if not parent.is_dir():
-        missing = next((folder for folder in reversed(PurePosixPath(path).parents) if not Path(folder).exists()), parent)
+        missing = next(
+            (folder for folder in reversed(PurePosixPath(path).parents) if not Path(folder).exists()), parent
+        )
         return f"{missing} does not exist either"
     names = [entry.name for entry in parent.iterdir() if not entry.name.startswith(".")]
     return did_you_mean(path.name, names) if 0 < len(names) <= 20 else None

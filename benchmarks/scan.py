@@ -1,0 +1,215 @@
+"""How fast the scan decodes, against the fastest decode loop there is, and whether its memory grows.
+
+Makes 500×375 JPEGs of photographs (quality 90, 4:2:0) and times, in turns and over and over, with all cores:
+
+* the fastest loop that decodes them: read, ``cv2.imdecode``, throw away, with the allocator set as the scan sets it;
+* ``scan`` without a cache, and with an empty one;
+* ``scan`` of the unchanged folder, twice: with the facts and with the finished table in the cache;
+* the peer: Pillow and numpy sums in as many threads.
+
+The best of each counts, since other programs can only make a run slower. Peak memory is that of a process of its own.
+
+    python benchmarks/scan.py [--images 2000] [--rounds 5] [--output benchmarks/results/scan.json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import duckdb
+import numpy as np
+import PIL
+from PIL import Image
+
+from dataguard.dataset.cache import Cache
+from dataguard.dataset.decode import decoding
+from dataguard.dataset.scan import scan
+from dataguard.dataset.sources.folder import FolderSource
+
+REQUIRED = 0.8
+WIDTH, HEIGHT = 500, 375
+
+
+def generate(folder: Path, count: int, seed: int = 0) -> None:
+    """Write so many JPEGs: crops of scikit-learn's two photographs, scaled, flipped, brightened, with sensor noise."""
+    from sklearn.datasets import load_sample_images
+
+    generator = np.random.default_rng(seed)
+    photographs = [np.asarray(image) for image in load_sample_images().images]
+    folder.mkdir(parents=True)
+    for index in range(count):
+        photograph = photographs[index % 2]
+        scale = generator.uniform(0.8, 1.0)
+        height, width = int(photograph.shape[0] * scale), int(photograph.shape[1] * scale)
+        top = generator.integers(0, photograph.shape[0] - height + 1)
+        left = generator.integers(0, photograph.shape[1] - width + 1)
+        crop = cv2.resize(
+            photograph[top : top + height, left : left + width], (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC
+        )
+        if generator.random() < 0.5:
+            crop = crop[:, ::-1]
+        noisy = crop * generator.uniform(0.7, 1.2) + generator.normal(0, 4, crop.shape)
+        pixels = np.ascontiguousarray(np.clip(noisy, 0, 255).astype(np.uint8)[..., ::-1])
+        options = [
+            cv2.IMWRITE_JPEG_QUALITY,
+            90,
+            cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+            cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
+        ]
+        _, encoded = cv2.imencode(".jpg", pixels, options)
+        (folder / f"{index:06d}.jpg").write_bytes(encoded.tobytes())
+
+
+def in_threads(work: Callable[[str], object], paths: Sequence[str], jobs: int) -> None:
+    """Call `work` for every path, with the paths dealt out in pieces of 32."""
+
+    def piece(start: int) -> None:
+        for path in paths[start : start + 32]:
+            work(path)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(piece, range(0, len(paths), 32)))
+
+
+def decode_only(path: str) -> None:
+    """Read and decode; nothing that takes longer is left in."""
+    descriptor = os.open(path, os.O_RDONLY)
+    data = os.read(descriptor, os.fstat(descriptor).st_size + 1)
+    os.close(descriptor)
+    cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
+
+
+def with_pillow(path: str) -> None:
+    """What most scripts do: decode with Pillow, mean and standard deviation with numpy, a thumbnail."""
+    with Image.open(path) as image:
+        pixels = np.asarray(image, dtype=np.float64)
+        pixels.mean(axis=(0, 1))
+        pixels.std(axis=(0, 1))
+        image.resize((32, 32), Image.Resampling.BOX)
+
+
+def timed(work: Callable[[], object]) -> tuple[float, float]:
+    """Seconds by the wall and of the CPUs."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def measure(folder: Path, count: int, rounds: int, jobs: int) -> dict[str, dict[str, float]]:
+    """The best times of everything over some rounds, in ms an image."""
+    paths = [str(path) for path in sorted(folder.iterdir())]
+    source = FolderSource(folder)
+    caches = folder.parent / "cache"
+
+    def loop() -> None:
+        with decoding():
+            in_threads(decode_only, paths, jobs)
+
+    def cached() -> None:
+        scan(source, cache=Cache(caches), jobs=jobs)
+
+    def empty_cache() -> None:
+        shutil.rmtree(caches, ignore_errors=True)
+
+    def without_tables() -> None:
+        shutil.rmtree(caches / "tables", ignore_errors=True)
+
+    steps: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
+        "decode loop": (lambda: None, loop),
+        "scan, no cache": (lambda: None, lambda: scan(source, cache=None, jobs=jobs)),
+        "scan, empty cache": (empty_cache, cached),
+        "scan, facts cached": (without_tables, cached),
+        "scan, unchanged": (lambda: None, cached),
+        "Pillow and numpy": (lambda: None, lambda: in_threads(with_pillow, paths[: count // 8], jobs)),
+    }
+    best: dict[str, dict[str, float]] = {}
+    for number in range(rounds + 1):
+        for name, (prepare, work) in steps.items():
+            prepare()
+            wall, cpu = timed(work)
+            share = (len(paths) // 8 if name.startswith("Pillow") else len(paths)) / 1e3
+            entry = best.setdefault(name, {"wall_ms": np.inf, "cpu_ms": np.inf})
+            if number:  # the first round imports libraries and fills the page cache
+                entry["wall_ms"] = min(entry["wall_ms"], wall / share)
+                entry["cpu_ms"] = min(entry["cpu_ms"], cpu / share)
+    return best
+
+
+def peak_memory(folder: Path) -> float:
+    """Peak resident memory of a process that scans a folder without a cache, in MB."""
+    code = (
+        "import resource, sys; from dataguard.dataset.scan import scan;"
+        "from dataguard.dataset.sources.folder import FolderSource;"
+        "scan(FolderSource(sys.argv[1]), cache=None);"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(folder)], check=True, capture_output=True, text=True)
+    return float(done.stdout)
+
+
+def main() -> None:
+    """Run it."""
+    parser = argparse.ArgumentParser(description="Time the scan against the fastest decode loop.")
+    parser.add_argument("--images", type=int, default=2_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--output", type=Path)
+    options = parser.parse_args()
+    jobs = len(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "images"
+        generate(folder, options.images)
+        # Files younger than 2 s are not trusted by their stat.
+        time.sleep(2.1)
+        size = sum(path.stat().st_size for path in folder.iterdir()) / options.images
+        best = measure(folder, options.images, options.rounds, jobs)
+        small, large = Path(scratch) / "small", Path(scratch) / "large"
+        generate(small, 1_000)
+        generate(large, 8_000)
+        memory = {"1,000 images": peak_memory(small), "8,000 images": peak_memory(large)}
+    loop = best["decode loop"]
+    print(f"{options.images:,} JPEGs of {WIDTH}×{HEIGHT}, {size / 1e3:.0f} kB each, {jobs} threads\n")
+    print(f"{'':24}{'ms/image':>10}{'images/s':>10}{'of loop':>9}{'CPU ms':>9}{'of loop':>9}")
+    for name, times in best.items():
+        wall, cpu = times["wall_ms"], times["cpu_ms"]
+        print(
+            f"{name:24}{wall:10.3f}{1e3 / wall:10,.0f}{loop['wall_ms'] / wall:9.2f}"
+            f"{cpu:9.3f}{loop['cpu_ms'] / cpu:9.2f}"
+        )
+    print("\npeak memory: " + ", ".join(f"{value:.0f} MB for {name}" for name, value in memory.items()))
+    ratio = loop["wall_ms"] / best["scan, empty cache"]["wall_ms"]
+    print(f"required: scan at {REQUIRED} of the loop or better; measured {ratio:.2f}")
+    if options.output is not None:
+        result = {
+            "images": options.images,
+            "rounds": options.rounds,
+            "threads": jobs,
+            "bytes_per_image": round(size),
+            "best": best,
+            "ratio": ratio,
+            "peak_memory_mb": memory,
+            "versions": {
+                "python": platform.python_version(),
+                "opencv": cv2.__version__,
+                "pillow": PIL.__version__,
+                "duckdb": duckdb.__version__,
+                "numpy": np.__version__,
+            },
+        }
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        options.output.write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
