@@ -97,7 +97,9 @@ def digits() -> None:
     }
     kinds |= {"next class 10%": shifted(0.1), "next class 30%": shifted(0.3), "3→8 40%, 4→9 30%": pairs}
     print(f"digits, n = {len(truth)}, seeds 0-9; F1 mean (least), largest error of the rate in points")
-    print(f"{'noise':18} {'dataguard F1':>16} {'rate':>6} {'covered':>8} {'flagged':>8} {'cleanlab F1':>18} {'rate':>6}")
+    print(
+        f"{'noise':18} {'dataguard F1':>16} {'rate':>6} {'covered':>8} {'flagged':>8} {'cleanlab F1':>18} {'rate':>6}"
+    )
     for name, plant in kinds.items():
         rows = []
         for seed in range(1 if name == "uniform 0%" else 10):

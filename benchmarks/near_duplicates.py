@@ -2,8 +2,8 @@
 
     python benchmarks/near_duplicates.py [accuracy|speed] [--seed 0]
 
-Accuracy: 100 pictures of a set are transformed and added to it; *hash* counts those within the Hamming distance, *found*
-those that are reported, *false* what is reported besides. Three sets: photograph-like (non-overlapping crops of
+Accuracy: 100 pictures of a set are transformed and added to it; *hash* counts those within the Hamming distance,
+*found* those that are reported, *false* what is reported besides. Three sets: photograph-like (non-overlapping crops of
 scikit-learn's two photographs, and dead-leaves pictures, whose statistics are those of photographs: Lee, Mumford and
 Huang 2001), handwritten digits, and coloured shapes on white.
 
@@ -99,7 +99,8 @@ def shapes(generator: np.random.Generator) -> list[Picture]:
 
 def rounded(values: NDArray[Any]) -> Picture:
     """Values as 8-bit levels."""
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    picture: Picture = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return picture
 
 
 def resized(factor: float, interpolation: int) -> Transformation:

@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from dataguard.core.errors import NothingToCheckError, SourceError
+from dataguard.dataset.class_counts import split_order
 from dataguard.dataset.sources import Reference
 from dataguard.dataset.sources.folder import FolderSource
 from dataguard.dataset.sources.table import TableSource
@@ -74,7 +75,7 @@ def propose(target: Path, *, relative_to: Path) -> str:
 
 def _for_folder(folder: Path, relative_to: Path) -> str:
     references = list(islice(FolderSource(folder).references(), LOOKED_AT))
-    splits = _distinct(references, "split")
+    splits = sorted(_distinct(references, "split"), key=split_order)
     labels = _distinct(references, "label")
     seen = f"{len(references):,}" + ("+" if len(references) == LOOKED_AT else "")
     lines = [

@@ -1,8 +1,9 @@
 """A 64-bit perceptual hash of a thumbnail, from its discrete cosine transform.
 
-The 8×8 lowest frequencies of the 32×32 gray thumbnail without the constant one (Zauner, *Implementation and
-benchmarking of perceptual image hash functions*, 2010, section 3.2.1, as in pHash 0.9: rows and columns 1 to 8), each
-bit telling whether a coefficient is above their median.
+The 8×8 lowest frequencies of the 32×32 gray thumbnail, each bit telling whether a coefficient is above the median of
+all but the constant one (Zauner, *Implementation and benchmarking of perceptual image hash functions*, 2010, section
+3.2.1). pHash takes rows and columns 1 to 8; this takes 0 to 7, as imagehash does, because a picture of 8×8 pixels has
+nothing at frequency 8, and a horizontal or vertical stripe has everything at 0. The constant one's own bit is 0.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from dataguard.dataset.table import THUMBNAIL_SIDE
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LEAST_ENERGY = (16 + 1) * 64 / 12
-"""The least sum of squares of the 64 coefficients that a hash is made of.
+LEAST_ENERGY = (16 + 1) * 63 / 12
+"""The least sum of squares of the 63 coefficients that a hash is made of.
 
 A thumbnail is rounded to integers, which gives every coefficient of the orthonormal transform an error of variance 1/12
 at most. Bits of two versions of a picture whose coefficients have correlation ρ differ with probability arccos(ρ)/π;
@@ -32,9 +33,10 @@ _GRAY = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601 luma
 @cache
 def _basis() -> NDArray[np.float32]:
     side = THUMBNAIL_SIDE
-    frequency = np.arange(1, 9)[:, None]
+    frequency = np.arange(8)[:, None]
     position = np.arange(side)[None, :] + 0.5
     basis: NDArray[np.float32] = (np.sqrt(2 / side) * np.cos(np.pi * frequency * position / side)).astype(np.float32)
+    basis[0] /= np.float32(np.sqrt(2))
     basis.setflags(write=False)
     return basis
 
@@ -51,9 +53,11 @@ def perceptual_hashes(thumbnails: NDArray[np.uint8]) -> tuple[NDArray[np.uint64]
     """
     basis = _basis()
     coefficients = (basis @ (thumbnails.astype(np.float32) @ _GRAY) @ basis.T).reshape(-1, 64)
-    bits = coefficients > np.median(coefficients, axis=1, keepdims=True)
+    bits = coefficients > np.median(coefficients[:, 1:], axis=1, keepdims=True)
+    bits[:, 0] = False
     hashes = np.packbits(bits, axis=1).view(">u8").ravel().astype(np.uint64)
-    return hashes, np.einsum("ij,ij->i", coefficients, coefficients) >= LEAST_ENERGY
+    texture = coefficients[:, 1:]
+    return hashes, np.einsum("ij,ij->i", texture, texture) >= LEAST_ENERGY
 
 
 def perceptual_hash(thumbnail: NDArray[np.uint8]) -> int | None:

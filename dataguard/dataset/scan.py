@@ -12,9 +12,10 @@ import tempfile
 import threading
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
 
@@ -40,6 +41,8 @@ _IMAGES_IN_A_CHUNK = 64
 _BYTES_PER_PIXEL = 8
 _OVERHEAD = 1 << 26
 """No picture has more bytes than 8 a pixel, which is 16-bit RGBA uncompressed, and some metadata."""
+_HELD_BYTES = 1 << 21
+"""How much of files is read before the cache is asked for all of them at a time, and they are decoded."""
 _CHUNKS_PER_JOB = 16
 """Chunks are made so small that the last one does not keep the other threads waiting for long."""
 
@@ -65,7 +68,7 @@ def merge(one: Summary, other: Summary) -> Summary:
     return Summary(
         manifest=one.manifest | other.manifest,
         details=one.details | other.details,
-        samples=tuple(sorted((*one.samples, *other.samples), key=lambda sample: sample.reference.sample_id)),
+        samples=_ordered((*one.samples, *other.samples)),
         n_samples=one.n_samples + other.n_samples,
         n_unreadable=one.n_unreadable + other.n_unreadable,
         n_decoded=one.n_decoded + other.n_decoded,
@@ -90,13 +93,13 @@ def chunk(
         max_pixels: Pictures with more pixels than that are not decoded.
         stop: When set, what remains is left out.
     """
-    known = _Known(references, root, cache, max_pixels)
-    samples = []
-    for reference in references:
+    finder = _Finder(root, cache, max_pixels)
+    found = []
+    for batch in finder.batches(references):
         if stop is not None and stop.is_set():
             break
-        samples.append(_sample(reference, root, known, max_pixels))
-    return _summary(_with_perceptual_hashes(samples))
+        found += batch
+    return _summary(found)
 
 
 def scan(
@@ -162,84 +165,140 @@ class _Key:
     version_id: str
 
 
-class _Known:
-    """What the cache knows of some samples."""
+@dataclass(slots=True)
+class _File:
+    """A file on its way to being a sample."""
 
-    def __init__(self, references: Sequence[Reference], root: Path, cache: Cache | None, max_pixels: int) -> None:
+    reference: Reference
+    key: str
+    data: bytes = b""
+    size: int | None = None
+    stamp: Stamp | None = None
+    content: bytes | None = None
+    facts: ImageFacts | None = None
+    decoded: bool = False
+
+
+class _Finder:
+    """Finds out about files: by their stat, by their content, or by decoding them."""
+
+    def __init__(self, root: Path, cache: Cache | None, max_pixels: int) -> None:
+        self._root = root
         self._cache = cache if cache is not None and cache.usable else None
         self._max_pixels = max_pixels
-        self.hashes: dict[str, bytes] = {}
-        self.stamps: dict[str, Stamp] = {}
-        self._facts: dict[bytes, ImageFacts] = {}
-        if self._cache is None:
+        self._max_bytes = _BYTES_PER_PIXEL * max_pixels + _OVERHEAD
+
+    def batches(self, references: Sequence[Reference]) -> Iterator[list[Sample]]:
+        """Samples, as many at a time as can be held in memory as files."""
+        stamps = _stamps(self._root, references) if self._cache is not None else {}
+        hashes = self._known_hashes(stamps)
+        facts = self._known_facts(hashes.values())
+        waiting: list[_File] = []
+        held = 0
+        for reference in references:
+            if reference.path is None:
+                yield [Sample(reference=reference, content=reference.digest)]
+                continue
+            file = _File(reference=reference, key=_cache_key(self._root, reference.path))
+            waiting.append(file)
+            content = hashes.get(file.key)
+            if content in facts:
+                file.content, file.facts, file.size = content, facts[content], stamps[file.key].size
+                continue
+            self._read(file)
+            held += len(file.data)
+            if held > _HELD_BYTES:
+                yield self._finished(waiting)
+                waiting, held = [], 0
+        yield self._finished(waiting)
+
+    def _read(self, file: _File) -> None:
+        path = file.reference.path
+        if not path:
+            file.facts = ImageFacts(decode_error="the row names no file")
             return
-        self.stamps = {
-            key: stamp
-            for reference in references
-            if reference.path is not None and (stamp := stamp_of(_absolute(root, reference.path))) is not None
-            for key in (_cache_key(root, reference.path),)
-        }
-        self.hashes = self._cache.hashes(self.stamps)
-        self._facts = self._cache.facts(list(self.hashes.values()), decoder_id())
+        try:
+            file.data, file.stamp = read_file(_absolute(self._root, path), max_bytes=self._max_bytes)
+        except UnreadableFileError as error:
+            file.facts = ImageFacts(decode_error=str(error))
+            return
+        file.size = len(file.data)
+        file.content = blake3(file.data).digest()
 
-    def facts(self, content: bytes) -> ImageFacts | None:
-        """The facts of that content, where they are known and hold under this run's limit."""
-        found = self._facts.get(content)
-        if found is None and self._cache is not None:
-            found = self._cache.facts([content], decoder_id()).get(content)
-        return None if found is None or _beyond(found, self._max_pixels) else found
+    def _finished(self, files: list[_File]) -> list[Sample]:
+        missing = [file for file in files if file.facts is None]
+        facts = self._known_facts(file.content for file in missing)
+        for file in missing:
+            file.facts = facts.get(file.content)
+            if file.facts is None:
+                file.facts = image_facts(file.data, max_pixels=self._max_pixels)
+                file.decoded = True
+            file.data = b""
+        return _samples(files)
 
+    def _known_hashes(self, stamps: Mapping[str, Stamp]) -> dict[str, bytes]:
+        return {} if self._cache is None else self._cache.hashes(stamps)
 
-def _sample(reference: Reference, root: Path, known: _Known, max_pixels: int) -> Sample:
-    if reference.path is None:
-        return Sample(reference=reference, content=reference.digest)
-    if not reference.path:
-        return Sample(reference=reference, facts=ImageFacts(decode_error="the row names no file"))
-    key = _cache_key(root, reference.path)
-    content = known.hashes.get(key)
-    if content is not None and (facts := known.facts(content)) is not None:
-        return Sample(reference=reference, bytes=known.stamps[key].size, content=content, facts=facts)
-    try:
-        data, stamp = read_file(_absolute(root, reference.path), max_bytes=_BYTES_PER_PIXEL * max_pixels + _OVERHEAD)
-    except UnreadableFileError as error:
-        return Sample(reference=reference, facts=ImageFacts(decode_error=str(error)))
-    content = blake3(data).digest()
-    facts = known.facts(content)
-    decoded = facts is None
-    if facts is None:
-        facts = image_facts(data, max_pixels=max_pixels)
-    return Sample(reference=reference, bytes=len(data), content=content, facts=facts, stamp=stamp, decoded=decoded)
+    def _known_facts(self, contents: Iterable[bytes | None]) -> dict[bytes | None, ImageFacts]:
+        if self._cache is None:
+            return {}
+        found = self._cache.facts([content for content in contents if content is not None], decoder_id())
+        # What an earlier run decoded may be above this run's limit.
+        return {content: facts for content, facts in found.items() if not _beyond(facts, self._max_pixels)}
 
 
-def _with_perceptual_hashes(samples: list[Sample]) -> list[Sample]:
-    # All at a time: one matrix product costs little more than its overhead.
-    rows = [row for row, sample in enumerate(samples) if sample.facts.thumbnail is not None]
-    if not rows:
-        return samples
-    joined = np.frombuffer(b"".join(samples[row].facts.thumbnail or b"" for row in rows), dtype=np.uint8)
-    hashes, valid = perceptual_hashes(joined.reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3))
-    for row, value, means_something in zip(rows, hashes.tolist(), valid.tolist(), strict=True):
-        if means_something:
-            samples[row] = replace(samples[row], perceptual_hash=value)
+def _samples(files: Sequence[_File]) -> list[Sample]:
+    thumbnails = [file.facts.thumbnail for file in files if file.facts is not None and file.facts.thumbnail]
+    joined = np.frombuffer(b"".join(thumbnails), dtype=np.uint8)
+    hashes, textured = perceptual_hashes(joined.reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3))
+    perceptual = iter(zip(hashes.tolist(), textured.tolist(), strict=True))
+    samples = []
+    for file in files:
+        facts = file.facts or ImageFacts()
+        value, has_texture = next(perceptual) if facts.thumbnail else (0, False)
+        samples.append(
+            Sample(
+                reference=file.reference,
+                bytes=file.size,
+                content=file.content,
+                facts=facts,
+                perceptual_hash=value if has_texture else None,
+                stamp=file.stamp,
+                decoded=file.decoded,
+            )
+        )
     return samples
+
+
+def _stamps(root: Path, references: Iterable[Reference]) -> dict[str, Stamp]:
+    found = {}
+    for reference in references:
+        if reference.path:
+            stamp = stamp_of(_absolute(root, reference.path))
+            if stamp is not None:
+                found[_cache_key(root, reference.path)] = stamp
+    return found
 
 
 def _summary(samples: list[Sample]) -> Summary:
     manifest, details = Manifest(), Manifest()
     for sample in samples:
-        reference = sample.reference
-        _enter(manifest, details, reference, sample.content)
+        _enter(manifest, details, sample.reference, sample.content)
         if sample.content is None and sample.facts.decode_error is not None:
-            details.add(reference.sample_id, sample.facts.decode_error.encode(), None, None)
+            details.add(sample.reference.sample_id, sample.facts.decode_error.encode(), None, None)
     return Summary(
         manifest=manifest,
         details=details,
-        samples=tuple(sorted(samples, key=lambda sample: sample.reference.sample_id)),
+        samples=_ordered(samples),
         n_samples=len(samples),
         n_unreadable=sum(sample.facts.decode_error is not None for sample in samples),
         n_decoded=sum(sample.decoded for sample in samples),
         bytes=sum(sample.bytes or 0 for sample in samples),
     )
+
+
+def _ordered(samples: Iterable[Sample]) -> tuple[Sample, ...]:
+    return tuple(sorted(samples, key=lambda sample: sample.reference.sample_id))
 
 
 def _enter(manifest: Manifest, details: Manifest, reference: Reference, content: bytes | None) -> None:
@@ -265,13 +324,8 @@ def _listed(source: Source, cache: Cache | None, max_pixels: int, progress: Prog
         progress("listing", total, None)
         if summary is None or cache is None:
             continue
-        stamps = {
-            _cache_key(source.root, reference.path): stamp_of(_absolute(source.root, reference.path))
-            for reference in references
-            if reference.path is not None
-        }
-        hashes = cache.hashes({key: stamp for key, stamp in stamps.items() if stamp is not None})
-        if len(hashes) < len(stamps):
+        hashes = cache.hashes(_stamps(source.root, references))
+        if len(hashes) < sum(reference.path is not None for reference in references):
             summary = None
             continue
         for reference in references:
@@ -352,12 +406,18 @@ def _beyond(facts: ImageFacts, max_pixels: int) -> bool:
 
 
 def _absolute(root: Path, path: str) -> str:
-    # An absolute path stands for itself. pathlib would take five times as long, for every file.
-    return os.path.join(root, decode_path(path))  # noqa: PTH118
+    # For every file: pathlib would take ten times as long.
+    name = decode_path(path)
+    return name if name[0] == "/" else f"{root}/{name}"
 
 
 def _cache_key(root: Path, path: str) -> str:
-    return os.path.join(encode_path(str(root)), path)  # noqa: PTH118
+    return path if path[:1] == "/" else f"{_encoded(root)}/{path}"
+
+
+@lru_cache(maxsize=16)
+def _encoded(root: Path) -> str:
+    return encode_path(str(root))
 
 
 def _key(manifest: Manifest, details: Manifest, max_pixels: int) -> _Key:

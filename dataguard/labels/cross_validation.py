@@ -20,7 +20,7 @@ TREE_MAX_WORK = 4_000_000
 THREADS_FROM = 2_000_000
 """Numbers in a table from which more than one thread is used for it."""
 PRIOR_SHARE = 1e-4
-"""How much of the class shares is mixed into every prediction, so that a class that a fold has not seen stays possible."""
+"""How much of the class shares is mixed into every prediction, so that a class unseen in a fold stays possible."""
 
 
 def cross_validated(
@@ -75,7 +75,11 @@ def _estimator(model: str, seed: int) -> Any:
         from sklearn.ensemble import HistGradientBoostingClassifier
 
         return HistGradientBoostingClassifier(
-            max_iter=60, learning_rate=0.1, max_leaf_nodes=15, l2_regularization=1.0, early_stopping=False,
+            max_iter=60,
+            learning_rate=0.1,
+            max_leaf_nodes=15,
+            l2_regularization=1.0,
+            early_stopping=False,
             random_state=seed,
         )
     from sklearn.linear_model import LogisticRegression

@@ -35,13 +35,11 @@ def image_features(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
         Shape (n, 736), float32: 128 + 512 gradient values, 64 gray, 32 colour.
     """
     n, side = thumbnails.shape[:2]
-    blocks = [
-        np.empty((n, width), dtype=np.float32) for width in (16 * ORIENTATIONS, 64 * ORIENTATIONS, 64, 32)
-    ]
+    blocks = [np.empty((n, width), dtype=np.float32) for width in (16 * ORIENTATIONS, 64 * ORIENTATIONS, 64, 32)]
     for start in range(0, n, CHUNK):
         part = slice(start, min(start + CHUNK, n))
-        rgb = thumbnails[part].astype(np.float32) / 255
-        gray = rgb @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+        rgb = thumbnails[part].astype(np.float32) / np.float32(255)
+        gray: NDArray[np.float32] = rgb @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
         blocks[0][part], blocks[1][part] = _oriented_gradients(gray)
         blocks[2][part] = _pooled(gray, side // 8)
         chroma = np.stack([rgb[..., 0] - gray, rgb[..., 2] - gray], axis=-1)
@@ -219,9 +217,12 @@ def _scaled(numbers: NDArray[np.float64], missing: NDArray[np.bool_]) -> NDArray
         scale = 1.0
     centred = np.where(missing, middle, numbers) / largest - middle / largest
     with np.errstate(over="ignore"):
-        return np.clip(centred / scale, -10.0, 10.0).astype(np.float32)
+        scaled: NDArray[np.float32] = np.clip(centred / scale, -10.0, 10.0).astype(np.float32)
+    return scaled
 
 
 def _unit_column(indicator: NDArray[np.float64]) -> NDArray[np.float32]:
     spread = float(indicator.std())
-    return ((indicator - indicator.mean()) / (spread if spread > 0 else 1.0)).clip(-10, 10).astype(np.float32)
+    scaled = (indicator - indicator.mean()) / (spread if spread > 0 else 1.0)
+    clipped: NDArray[np.float32] = scaled.clip(-10, 10).astype(np.float32)
+    return clipped

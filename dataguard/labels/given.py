@@ -42,9 +42,7 @@ def read_pred_probs(path: Path, *, sample_ids: Sequence[str], classes: Sequence[
         position = {name: index for index, name in enumerate(columns)}
         for name in classes:
             if name not in position:
-                raise SourceError(
-                    f"no probabilities for class {name!r}", where=path, hint=did_you_mean(name, position)
-                )
+                raise SourceError(f"no probabilities for class {name!r}", where=path, hint=did_you_mean(name, position))
         values = values[:, [position[name] for name in classes]]
     elif values.shape[1] != len(classes):
         raise SourceError(
@@ -63,7 +61,8 @@ def read_pred_probs(path: Path, *, sample_ids: Sequence[str], classes: Sequence[
         path,
         "apply softmax to logits; for several labels a sample this check does not apply",
     )
-    return (probs / sums[:, None]).astype(np.float32)
+    normalized: NDArray[np.float32] = (probs / sums[:, None]).astype(np.float32)
+    return normalized
 
 
 def read_features(path: Path, *, sample_ids: Sequence[str]) -> NDArray[np.float32]:
@@ -91,7 +90,9 @@ def _read(
     """The numbers, shape (rows, columns), with the rows' ids and the columns' names where the file says them."""
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
-        raise SourceError(f"cannot read {suffix or 'a file without a suffix'!r}", where=path, hint="use " + ", ".join(FORMATS))
+        raise SourceError(
+            f"cannot read {suffix or 'a file without a suffix'!r}", where=path, hint="use " + ", ".join(FORMATS)
+        )
     if not path.is_file():
         raise SourceError("no such file", where=path, hint="paths are relative to the folder that dataguard runs in")
     if suffix == ".parquet":
@@ -138,24 +139,26 @@ def _read_parquet(path: Path, classes: Sequence[str] | None) -> tuple[NDArray[An
             selected = [*quoted, *(["CAST(sample_id AS VARCHAR) AS sample_id"] if has_ids else [])]
             if not selected:
                 return np.zeros((0, 0)), None, names
-            fetched = relation.project(", ".join(f"{part} AS c{i}" if i < len(quoted) else part for i, part in enumerate(selected))).fetchnumpy()
+            fetched = relation.project(
+                ", ".join(f"{part} AS c{i}" if i < len(quoted) else part for i, part in enumerate(selected))
+            ).fetchnumpy()
         except duckdb.Error as error:
             raise SourceError(f"not a readable Parquet file: {error}", where=path) from error
-    columns = [np.ma.filled(np.ma.asarray(fetched[f"c{index}"], dtype=np.float64), np.nan) for index in range(len(wanted))]
+    columns = [
+        np.ma.filled(np.ma.asarray(fetched[f"c{index}"], dtype=np.float64), np.nan) for index in range(len(wanted))
+    ]
     ids = [str(name) for name in fetched["sample_id"]] if has_ids else None
     rows = len(columns[0]) if columns else len(ids or [])
     return (np.column_stack(columns) if columns else np.zeros((rows, 0))), ids, wanted if classes is None else names
 
 
-def _in_order(
-    values: NDArray[Any], ids: list[str] | None, sample_ids: Sequence[str], path: Path
-) -> NDArray[Any]:
+def _in_order(values: NDArray[Any], ids: list[str] | None, sample_ids: Sequence[str], path: Path) -> NDArray[Any]:
     if ids is None:
         if len(values) != len(sample_ids):
             raise SourceError(
                 f"{len(values)} rows for {len(sample_ids)} samples",
                 where=path,
-                hint="one row a sample in the order of the sample ids is needed, or ids beside the rows (.npz, .parquet)",
+                hint="one row a sample in the order of the sample ids, or ids beside them (.npz, .parquet)",
             )
         return values
     position = {name: row for row, name in enumerate(ids)}
@@ -170,16 +173,15 @@ def _in_order(
             where=path,
             hint=did_you_mean(absent[0], ids[:1000]),
         )
-    return values[[position[name] for name in sample_ids]]
+    ordered: NDArray[Any] = values[[position[name] for name in sample_ids]]
+    return ordered
 
 
-def _refuse(
-    bad: NDArray[np.bool_], what: str, sample_ids: Sequence[str], path: Path, hint: str | None = None
-) -> None:
+def _refuse(bad: Any, what: str, sample_ids: Sequence[str], path: Path, hint: str | None = None) -> None:
     rows = np.flatnonzero(bad)
     if len(rows):
         raise SourceError(
-            f"{what} in {len(rows)} of {len(bad)} rows: {_first([sample_ids[row] for row in rows])}",
+            f"{what} in {len(rows)} of {len(bad)} rows: {_first([sample_ids[int(row)] for row in rows])}",
             where=path,
             hint=hint,
         )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dataguard.core.progress import Progress, silent
+from dataguard.labels.threads import limited
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,6 +22,8 @@ WIDTHS = (1.0, 2.0, 4.0)
 RIDGES = tuple(10.0**power for power in np.arange(-2.0, 2.1, 0.5))
 SEARCH_SAMPLES = 800
 CHUNK = 4096
+KEPT_BYTES = 2**28
+"""Projections up to this size are kept between the passes over the samples; larger ones are computed anew."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -73,9 +77,7 @@ def leave_one_out(
         if fitted[2] < best_error:
             best_width, best_error = width, fitted[2]
     progress("predicting labels", 0, None)
-    scores, ridge, error = _fit(
-        features, codes, n_classes, group, features[np.sort(landmarks)], best_width / bandwidth
-    )
+    scores, ridge, error = _fit(features, codes, n_classes, group, features[np.sort(landmarks)], best_width / bandwidth)
     return KernelScores(scores=scores, width=best_width, ridge=ridge, landmarks=len(landmarks), error=error)
 
 
@@ -88,11 +90,12 @@ def _median_square_distance(features: NDArray[np.float32]) -> float:
 
 def square_distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
     """Squared Euclidean distances, shape (len(a), len(b))."""
-    distances = a @ b.T
+    distances: NDArray[np.float32] = a @ b.T
     distances *= -2
     distances += np.einsum("ij,ij->i", a, a)[:, None]
     distances += np.einsum("ij,ij->i", b, b)[None, :]
-    return np.maximum(distances, 0, out=distances)
+    np.maximum(distances, 0, out=distances)
+    return distances
 
 
 def _kernel(a: NDArray[np.float32], b: NDArray[np.float32], rate: float) -> NDArray[np.float64]:
@@ -113,10 +116,8 @@ def _fit(
     Nyström: K ≈ C W⁺ Cᵀ with C the kernel between samples and landmarks, W that among landmarks; so features
     φ = C W^(−1/2), and ridge regression on φ. With all samples as landmarks it is exact.
     """
-    from scipy import linalg
-
     n = len(features)
-    values, vectors = linalg.eigh(_kernel(landmarks, landmarks, rate))
+    values, vectors = _eigen(_kernel(landmarks, landmarks, rate))
     kept = values > values[-1] * 1e-10
     root = vectors[:, kept] / np.sqrt(values[kept])
     parts = [slice(start, min(start + CHUNK, n)) for start in range(0, n, CHUNK)]
@@ -128,35 +129,57 @@ def _fit(
         for part in parts:
             phi = _kernel(features[part], landmarks, rate) @ root
             gram += phi.T @ phi
-        spectrum, basis = linalg.eigh(gram)
+        spectrum, basis = _eigen(gram)
         spectrum = np.maximum(spectrum, 0)
         rotation = root @ basis
+
+    def projected(part: slice) -> NDArray[np.float64]:
+        block: NDArray[np.float64] = _kernel(features[part], landmarks, rate) @ rotation
+        return block
+
+    kept_blocks = [projected(part) for part in parts] if n * len(spectrum) * 8 <= KEPT_BYTES else None
+
+    def blocks() -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        return zip(parts, kept_blocks or map(projected, parts), strict=True)
+
     weights = np.zeros((len(spectrum), n_classes))
-    for part in parts:
-        weights += (_kernel(features[part], landmarks, rate) @ rotation).T @ _indicators(codes[part], n_classes)
+    for part, psi in blocks():
+        weights += psi.T @ _indicators(codes[part], n_classes)
     copies = np.bincount(group)[group]
+    shrinkage = 1 / (spectrum[:, None] + np.array(RIDGES))
 
     errors = np.zeros(len(RIDGES))
-    for part in parts:
-        psi = _kernel(features[part], landmarks, rate) @ rotation
-        squares, indicators = psi**2, _indicators(codes[part], n_classes)
-        for index, ridge in enumerate(RIDGES):
-            residual = indicators - psi @ (weights / (spectrum + ridge)[:, None])
+    for part, psi in blocks():
+        leverage = (psi**2) @ shrinkage
+        for index in range(len(RIDGES)):
+            residual = _indicators(codes[part], n_classes) - psi @ (weights * shrinkage[:, index, None])
             # Exact where all copies have the same label; good enough to choose a ridge by.
-            residual /= _left_over(squares @ (1 / (spectrum + ridge)), copies[part])[:, None]
+            residual /= _left_over(leverage[:, index], copies[part])[:, None]
             errors[index] += np.einsum("ij,ij->", residual, residual)
-    ridge = RIDGES[int(errors.argmin())]
+    best = int(errors.argmin())
 
     residuals = np.empty((n, n_classes))
     leverages = np.empty(n)
-    for part in parts:
-        psi = _kernel(features[part], landmarks, rate) @ rotation
-        residuals[part] = _indicators(codes[part], n_classes) - psi @ (weights / (spectrum + ridge)[:, None])
-        leverages[part] = (psi**2) @ (1 / (spectrum + ridge))
+    for part, psi in blocks():
+        residuals[part] = _indicators(codes[part], n_classes) - psi @ (weights * shrinkage[:, best, None])
+        leverages[part] = (psi**2) @ shrinkage[:, best]
     summed = np.zeros((int(group.max()) + 1, n_classes))
     np.add.at(summed, group, residuals)
     residuals += (leverages / _left_over(leverages, copies))[:, None] * summed[group]
-    return _indicators(codes, n_classes) - residuals, ridge, float(np.einsum("ij,ij->", residuals, residuals) / n)
+    return (
+        _indicators(codes, n_classes) - residuals,
+        RIDGES[best],
+        float(np.einsum("ij,ij->", residuals, residuals) / n),
+    )
+
+
+def _eigen(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    from scipy import linalg
+
+    # At these sizes a second thread gains little, and on a busy machine waiting for it takes ten times as long.
+    with limited(1):
+        values, vectors = linalg.eigh(matrix, driver="evd", check_finite=False)
+    return values, vectors
 
 
 def _indicators(codes: NDArray[np.int32], n_classes: int) -> NDArray[np.float64]:

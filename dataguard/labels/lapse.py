@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 
 LOG_FLOOR = -30.0
 """Least log probability that is told apart; about the least that float32 softmax outputs keep meaningful."""
+TEMPERATURE_SPREAD = 0.7
+"""Standard deviation of the normal prior on the log of the temperature: probabilities are taken at their word within
+a factor of two, unless the labels say otherwise. It decides where all margins are alike, so that the likelihood cannot
+tell wrong labels from a need of caution."""
 POWER_SPREAD = 0.35
-"""Standard deviation of the normal prior on the logarithm of the power: a factor of two either way is two deviations."""
+"""Standard deviation of the normal prior on the log of the power: a factor of two either way is two deviations."""
 MAX_RATE = 0.9
 
 
@@ -43,13 +47,15 @@ def margins(pred_probs: NDArray[np.floating]) -> NDArray[np.float64]:
     """How far each class lies below the likeliest, in nats: shape (n, classes), 0 for the likeliest."""
     with np.errstate(divide="ignore"):
         logs = np.maximum(np.log(pred_probs.astype(np.float64)), LOG_FLOOR)
-    return logs.max(axis=1, keepdims=True) - logs
+    below: NDArray[np.float64] = logs.max(axis=1, keepdims=True) - logs
+    return below
 
 
 def calibrated(distance: NDArray[np.float64], calibration: Calibration) -> NDArray[np.float64]:
     """Probabilities of the true class, shape (n, classes)."""
-    energies = np.exp(-((distance / calibration.temperature) ** calibration.power))
-    return energies / energies.sum(axis=1, keepdims=True)
+    energies: NDArray[np.float64] = np.exp(-((distance / calibration.temperature) ** calibration.power))
+    energies /= energies.sum(axis=1, keepdims=True)
+    return energies
 
 
 class LapseLikelihood:
@@ -99,14 +105,13 @@ class LapseLikelihood:
             centre = np.einsum("ij,ij->i", q, slope)
             change = np.einsum("ij,ij->i", weighted, slope) - centre * (indicator + rate * noise)
             gradient[index] = -np.mean(change / likelihood)
-        penalty = (log_power / POWER_SPREAD) ** 2 / 2 / self.n
+        penalty = ((log_temperature / TEMPERATURE_SPREAD) ** 2 + (log_power / POWER_SPREAD) ** 2) / 2 / self.n
+        gradient[1] -= log_temperature / TEMPERATURE_SPREAD**2 / self.n
         gradient[2] -= log_power / POWER_SPREAD**2 / self.n
         return float(np.mean(np.log(likelihood)) - penalty), gradient
 
-    def best(
-        self, start: NDArray[np.float64], *, rate: float | None = None
-    ) -> tuple[float, NDArray[np.float64]]:
-        """The greatest total log likelihood, less the penalty, and where it is; with the rate fixed where one is given."""
+    def best(self, start: NDArray[np.float64], *, rate: float | None = None) -> tuple[float, NDArray[np.float64]]:
+        """The greatest penalised log likelihood and where it is; with the rate fixed where one is given."""
         from scipy import optimize
 
         free = slice(0, 3) if rate is None else slice(1, 3)
@@ -124,11 +129,22 @@ class LapseLikelihood:
         return -float(found.fun) * self.n - self.penalty, point
 
 
-def corners(distance: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """Points (rate, log temperature, log power) to start a search from."""
-    positive = distance[distance > 0]
+def search(
+    surface: LapseLikelihood, *extra: NDArray[np.float64], rate: float | None = None
+) -> tuple[float, NDArray[np.float64]]:
+    """The highest of the maxima climbed to from the better corners of the plausible range, and from `extra` points.
+
+    Args:
+        surface: What to climb.
+        extra: Points (rate, log temperature, log power) to start from as well.
+        rate: Holds the rate fixed where it is given.
+    """
+    positive = surface.distance[surface.distance > 0]
     scale = np.log(max(float(np.median(positive)) / 3, 1e-3)) if len(positive) else 0.0
-    return [np.array([rate, scale + shift, 0.0]) for rate in (0.02, 0.2) for shift in (-1.0, 1.0)]
+    rates = (0.02, 0.2) if rate is None else (rate,)
+    corners = [np.array([start, scale + shift, 0.0]) for start in rates for shift in (-1.0, 0.0, 1.0)]
+    corners.sort(key=lambda corner: -surface.value(*corner)[0])
+    return max((surface.best(start, rate=rate) for start in (*extra, *corners[:2])), key=lambda found: found[0])
 
 
 def fit(surfaces: Sequence[LapseLikelihood], *, level: float = 0.95) -> LapseFit:
@@ -143,15 +159,14 @@ def fit(surfaces: Sequence[LapseLikelihood], *, level: float = 0.95) -> LapseFit
     """
     from scipy import optimize, stats
 
-    starts = corners(surfaces[0].distance)
-    peaks = [max((surface.best(start) for start in starts), key=lambda found: found[0]) for surface in surfaces]
+    peaks = [search(surface) for surface in surfaces]
     chosen = max(range(len(surfaces)), key=lambda index: peaks[index][0])
     peak, point = peaks[chosen]
     floor = peak - float(stats.chi2.ppf(level, 1)) / 2
 
     def end(surface: LapseLikelihood, top: NDArray[np.float64], limit: float) -> float:
         # The profile can have two ridges; following each from its own end keeps the interval from stopping at a dip.
-        at_limit = max((surface.best(start, rate=limit) for start in (top, *starts)), key=lambda found: found[0])
+        at_limit = search(surface, top, rate=limit)
         if at_limit[0] > floor:
             return limit
         warm = [top, at_limit[1]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from dataguard.labels.threads import limited
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 MIN_SAMPLES = 20
 """With no error among so many, the 95 % interval of the error rate still reaches 17 %; fewer say nothing."""
@@ -101,9 +103,11 @@ def out_of_sample(
         return Skipped(reason="no sample has a label", hint="name the label column, or put images into class folders")
     matrix = features.values if isinstance(features, TableFeatures) else np.asarray(features, dtype=np.float32)
     if matrix.shape[1] == 0:
-        dropped = "; ".join(f"{name}: {why}" for name, why in features.dropped.items()) if isinstance(
-            features, TableFeatures
-        ) else ""
+        dropped = (
+            "; ".join(f"{name}: {why}" for name, why in features.dropped.items())
+            if isinstance(features, TableFeatures)
+            else ""
+        )
         return Skipped(reason="no column to learn labels from" + (f" ({dropped})" if dropped else ""))
 
     names = [str(name) for name in sample_ids]
@@ -114,23 +118,23 @@ def out_of_sample(
     if coarse:
         # A few categories repeat in most rows: equal rows are different samples then, and all there is to learn from.
         group = np.arange(len(rows))
-    classes, codes = np.unique(given[rows].astype(str), return_inverse=True)
+    classes, numbers = np.unique(given[rows].astype(str), return_inverse=True)
     if len(classes) == 1:
         return Skipped(reason=f"only one class, {classes[0]!r}", hint="labels can only be doubted against others")
-    distinct = np.array([len(np.unique(group[codes == code])) for code in range(len(classes))])
-    rare = {str(classes[code]): int(np.sum(codes == code)) for code in np.flatnonzero(distinct < MIN_PER_CLASS)}
-    kept = distinct[codes] >= MIN_PER_CLASS
+    distinct = np.array([len(np.unique(group[numbers == code])) for code in range(len(classes))])
+    rare = {str(classes[code]): int(np.sum(numbers == code)) for code in np.flatnonzero(distinct < MIN_PER_CLASS)}
+    kept = distinct[numbers] >= MIN_PER_CLASS
     rows, classes = rows[kept], classes[distinct >= MIN_PER_CLASS]
     if len(classes) < 2 or len(rows) < MIN_SAMPLES:
         return Inconclusive(
-            reason=f"too few samples: {len(rows)} in {len(classes)} classes of at least {MIN_PER_CLASS} distinct samples",
+            reason=f"too few samples: {len(rows)} in {len(classes)} classes of {MIN_PER_CLASS} or more distinct ones",
             measurements=(
                 Measurement(name="samples in such classes", value=len(rows), threshold=MIN_SAMPLES, n=len(labelled)),
                 Measurement(name="such classes", value=len(classes), threshold=2, n=len(labelled)),
             ),
         )
     group = np.unique(group[kept], return_inverse=True)[1]
-    codes = np.searchsorted(classes, given[rows].astype(str)).astype(np.int32)
+    codes: NDArray[np.int32] = np.searchsorted(classes, given[rows].astype(str)).astype(np.int32)
     # Copies have equal content; where features of the same content jitter, the first copy's stand for all.
     first = np.unique(group, return_index=True)[1]
     used = np.ascontiguousarray(matrix[rows[first[group]]])
@@ -308,7 +312,7 @@ def _copies(features: NDArray[np.float32], groups: Sequence[str | None] | None) 
     return number
 
 
-def _frozen(array: NDArray[np.generic]) -> NDArray[np.generic]:
+def _frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:
     array = np.ascontiguousarray(array)
     array.setflags(write=False)
     return array

@@ -66,6 +66,6 @@ def pool(
 
 
 def _softmax(z: NDArray[np.float64]) -> NDArray[np.float64]:
-    energies = np.exp(z - z.max(axis=1, keepdims=True))
+    energies: NDArray[np.float64] = np.exp(z - z.max(axis=1, keepdims=True))
     energies /= energies.sum(axis=1, keepdims=True)
     return energies

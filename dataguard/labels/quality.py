@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from dataguard.labels.threads import limited
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 EM_STEPS = 30
 EM_TOLERANCE = 1e-6
@@ -53,9 +55,7 @@ class LabelQuality:
     """How the given probabilities were calibrated."""
 
 
-def assess(
-    labels: NDArray[np.integer], pred_probs: NDArray[np.floating], *, level: float = 0.95
-) -> LabelQuality:
+def assess(labels: NDArray[np.integer], pred_probs: NDArray[np.floating], *, level: float = 0.95) -> LabelQuality:
     """Estimate how many labels are wrong, and which, from out-of-sample probabilities.
 
     The model: the margin d_k of class k below the likeliest one gives the probability of the true class, p_k ∝
@@ -123,9 +123,7 @@ def assess(
     )
 
 
-def _shaped(
-    uniform: lapse.LapseLikelihood, codes: NDArray[np.intp], rate: float
-) -> lapse.LapseLikelihood | None:
+def _shaped(uniform: lapse.LapseLikelihood, codes: NDArray[np.intp], rate: float) -> lapse.LapseLikelihood | None:
     """The likelihood with the class pairs set free between which errors are more frequent than elsewhere.
 
     Expectation maximization from uniform errors at `rate`; then a pair stays free where its expected errors exceed
@@ -135,9 +133,7 @@ def _shaped(
     distance, surface, free = uniform.distance, uniform, np.zeros(uniform.pattern.shape, dtype=bool)
     start = lapse.transition(rate, uniform.pattern)
     for _ in range(SHAPING_ROUNDS):
-        point = max(
-            (surface.best(corner, rate=rate) for corner in lapse.corners(distance)), key=lambda found: found[0]
-        )[1]
+        _, point = lapse.search(surface, rate=rate)
         probs = lapse.calibrated(
             distance, lapse.Calibration(temperature=float(np.exp(point[1])), power=float(np.exp(point[2])))
         )
@@ -195,6 +191,6 @@ def _clopper_pearson(errors: float, n: int, level: float) -> tuple[float, float]
     return low, high
 
 
-def _frozen(array: NDArray[np.generic]) -> NDArray[np.generic]:
+def _frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:
     array.setflags(write=False)
     return array

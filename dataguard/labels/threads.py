@@ -13,7 +13,7 @@ def limited(threads: int | None) -> contextlib.AbstractContextManager[object]:
     """
     if threads is None:
         return contextlib.nullcontext()
-    import threadpoolctl
+    import threadpoolctl  # type: ignore[import-untyped]
 
     limits: contextlib.AbstractContextManager[object] = threadpoolctl.threadpool_limits(limits=threads)
     return limits

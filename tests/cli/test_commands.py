@@ -110,7 +110,7 @@ def test_several_outputs_by_suffix(shapes: Path, tmp_path: Path, capsys: pytest.
     arguments = [part for name in names for part in ("-o", str(name))]
     assert main(["check", str(shapes), "--select", "DG102", *arguments]) == 0
     assert json.loads(names[0].read_text(encoding="utf-8"))["schema_version"] == "1"
-    assert names[1].read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert names[1].read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert "DG102" in names[2].read_text(encoding="utf-8")
     assert str(names[1]) in capsys.readouterr().out.replace("\n", "")
 

@@ -43,7 +43,7 @@ def test_npz_without_ids(tmp_path: Path) -> None:
 
 
 def test_parquet_with_a_column_a_class(tmp_path: Path) -> None:
-    duckdb.sql(
+    duckdb.default_connection().sql(
         "SELECT * FROM (VALUES ('c', 0.5, 0.5, 'x'), ('a', 0.1, 0.9, 'y'), ('b', 0.8, 0.2, 'z'))"
         " t(sample_id, dog, cat, remark)"
     ).write_parquet(str(tmp_path / "p.parquet"))
@@ -120,9 +120,9 @@ def test_features_from_every_format(tmp_path: Path) -> None:
     values = np.arange(12.0).reshape(3, 4)
     np.save(tmp_path / "f.npy", values)
     np.savez(tmp_path / "f.npz", features=values[::-1], sample_ids=IDS[::-1])
-    duckdb.sql("SELECT * FROM (VALUES ('b', 4., 5.), ('a', 0., 1.), ('c', 8., 9.)) t(sample_id, x, y)").write_parquet(
-        str(tmp_path / "f.parquet")
-    )
+    duckdb.default_connection().sql(
+        "SELECT * FROM (VALUES ('b', 4., 5.), ('a', 0., 1.), ('c', 8., 9.)) t(sample_id, x, y)"
+    ).write_parquet(str(tmp_path / "f.parquet"))
     for name, wanted in (("f.npy", values), ("f.npz", values), ("f.parquet", values[:, :2])):
         made = read_features(tmp_path / name, sample_ids=IDS)
         assert made.dtype == np.float32

@@ -13,18 +13,14 @@ def blobs(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return features, codes
 
 
-def refitted(
-    features: np.ndarray, codes: np.ndarray, group: np.ndarray, rate: float, ridge: float
-) -> np.ndarray:
+def refitted(features: np.ndarray, codes: np.ndarray, group: np.ndarray, rate: float, ridge: float) -> np.ndarray:
     """Leave-one-out by the definition: one fit a group."""
     gram = np.exp(-rate * kernel.square_distances(features, features).astype(np.float64)) + 1
     indicators = np.eye(3)[codes]
     scores = np.empty((len(codes), 3))
     for held_out in np.unique(group):
         inside, outside = group != held_out, group == held_out
-        weights = np.linalg.solve(
-            gram[np.ix_(inside, inside)] + ridge * np.eye(inside.sum()), indicators[inside]
-        )
+        weights = np.linalg.solve(gram[np.ix_(inside, inside)] + ridge * np.eye(inside.sum()), indicators[inside])
         scores[outside] = gram[np.ix_(outside, inside)] @ weights
     return scores
 

@@ -39,7 +39,7 @@ def test_overlap_of_classes_is_not_noise() -> None:
 
 
 def test_overconfident_probabilities_are_calibrated_first() -> None:
-    labels, truth, probs = overlapping(2000, 4, 4.0, 0.05, seed=2)
+    labels, _, probs = overlapping(2000, 4, 4.0, 0.05, seed=2)
     sharpened = probs.astype(np.float64) ** 4
     sharpened /= sharpened.sum(axis=1, keepdims=True)
     honest, overconfident = assess(labels, probs), assess(labels, sharpened)
@@ -144,4 +144,11 @@ def test_gradient_of_the_likelihood_is_right() -> None:
     pattern = np.array([[0, 0.3, 0.9], [1.2, 0, 0.1], [0.2, 0.4, 0]])
     surface = lapse.LapseLikelihood(lapse.margins(probs), labels, pattern)
     point = np.array([0.2, -0.3, 0.2])
-    assert check_grad(lambda x: surface.value(*x)[0], lambda x: surface.value(*x)[1], point) < 1e-6
+
+    def value(x: np.ndarray) -> float:
+        return surface.value(*x)[0]
+
+    def gradient(x: np.ndarray) -> np.ndarray:
+        return surface.value(*x)[1]
+
+    assert check_grad(value, gradient, point) < 1e-6

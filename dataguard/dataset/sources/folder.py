@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from pathlib import Path, PurePosixPath
 
 from dataguard.core.errors import NothingToCheckError, SourceError, did_you_mean
@@ -16,16 +17,16 @@ from dataguard.dataset.image_header import has_image_signature
 from dataguard.dataset.sources import Identity, Reference
 
 IMAGE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .apng .bmp .dib .gif .webp .tif .tiff .jp2 .j2k .avif .ppm .pgm .pbm .pnm .tga".split()
+    ".apng .avif .bmp .dib .gif .j2k .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tga .tif .tiff .webp".split()  # noqa: SIM905
 )
 """What is taken for an image by its name; one that is none is an unreadable sample."""
 
 OTHER_SUFFIXES = frozenset(
     (
-        ".txt .md .rst .json .jsonl .ndjson .csv .tsv .toml .yaml .yml .xml .ini .cfg .conf .log .html .htm .pdf .doc .docx"
-        " .xls .xlsx .py .ipynb .sh .js .ts .c .h .cpp .m .mat .npy .npz .pt .pth .ckpt .onnx .pb .tflite .h5 .hdf5 .pkl"
-        " .pickle .parquet .arrow .feather .db .sqlite .lmdb .mdb .tfrecord .tfrecords .rec .idx .zip .tar .gz .tgz .bz2"
-        " .xz .7z .rar .md5 .sha1 .sha256 .lock .bak .tmp .part .mp3 .wav .flac .ogg .mp4 .avi .mov .mkv .webm .svg .lnk"
+        ".7z .arrow .avi .bak .bz2 .c .cfg .ckpt .conf .cpp .csv .db .doc .docx .feather .flac .gz .h .h5 .hdf5 .htm .html"
+        " .idx .ini .ipynb .js .json .jsonl .lmdb .lnk .lock .log .m .mat .md .md5 .mdb .mkv .mov .mp3 .mp4 .ndjson .npy"
+        " .npz .ogg .onnx .parquet .part .pb .pdf .pickle .pkl .pt .pth .py .rar .rec .rst .sh .sha1 .sha256 .sqlite .svg"
+        " .tar .tflite .tfrecord .tfrecords .tgz .tmp .toml .ts .tsv .txt .wav .webm .xls .xlsx .xml .xz .yaml .yml .zip"
     ).split()
 )
 """What is never an image, by its name. Anything else is looked into."""
@@ -40,14 +41,6 @@ class _Seen:
 
     others: int = 0
     example: str | None = None
-    unreadable_folders: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    name: str
-    """Relative to the root, as the operating system has it."""
-    parts: tuple[str, ...]
 
 
 class FolderSource:
@@ -70,7 +63,7 @@ class FolderSource:
     kind = "folder"
 
     def __init__(self, root: str | Path, *, pattern: str | None = None) -> None:
-        self.root = Path(os.path.abspath(root))
+        self.root = Path(root).absolute()
         self.pattern = pattern
         self._regex = None if pattern is None else _compile(pattern)
         if not self.root.exists():
@@ -90,22 +83,27 @@ class FolderSource:
         seen = _Seen()
         found = False
         if self._regex is None:
-            has_splits = self._has_splits()
-            for file in self._walk(seen):
+            depth = int(self._has_splits())
+            for path, folders in self._walk(str(self.root), "", (), _identities(self.root), seen):
                 found = True
-                yield _by_folders(file, has_splits)
+                yield Reference(
+                    sample_id=path,
+                    path=path,
+                    split=folders[0] if depth and folders else None,
+                    label=folders[depth] if len(folders) > depth else None,
+                )
         else:
             ids: set[str] = set()
-            for file in self._walk(seen):
-                reference = self._by_pattern(file, seen)
+            for path, _ in self._walk(str(self.root), "", (), _identities(self.root), seen):
+                reference = self._by_pattern(path, seen)
                 if reference is None:
                     continue
                 found = True
-                if reference.sample_id != reference.path:
+                if reference.sample_id != path:
                     if reference.sample_id in ids:
                         raise SourceError(
                             f"two files have the id {reference.sample_id!r}",
-                            where=self.root / file.name,
+                            where=self.root / path,
                             hint=f"make {{id}} in the pattern {self.pattern!r} tell files apart",
                         )
                     ids.add(reference.sample_id)
@@ -118,72 +116,66 @@ class FolderSource:
         return None
 
     def _has_splits(self) -> bool:
-        names = [
-            entry.name
-            for entry in _entries(str(self.root), self.root)
-            if not _ignored(entry.name) and _is_folder(entry)
-        ]
+        names = [entry.name for entry in _entries(str(self.root)) if not _ignored(entry.name) and _is_folder(entry)]
         splits = [name for name in names if split_order(name)[0] < 3]
         # One class may well be called "test"; two splits, or nothing but splits, are no accident.
         return bool(splits) and (len(splits) == len(names) or len({split_order(name)[0] for name in splits}) > 1)
 
-    def _walk(self, seen: _Seen) -> Iterator[_File]:
-        info = os.stat(self.root)
-        yield from self._walk_folder(str(self.root), (), {(info.st_dev, info.st_ino)}, seen)
-
-    def _walk_folder(
-        self, folder: str, parts: tuple[str, ...], above: set[tuple[int, int]], seen: _Seen
-    ) -> Iterator[_File]:
+    def _walk(
+        self, folder: str, prefix: str, folders: tuple[str, ...], above: frozenset[tuple[int, int]], seen: _Seen
+    ) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """The encoded path of every file that may be an image, ascending, and the names of the folders it lies in."""
         try:
-            entries = _entries(folder, self.root)
+            entries = _entries(folder)
         except SourceError:
-            if not parts:
+            if not folders:
                 raise
-            # One folder without permission is one unreadable sample, and the rest goes on.
-            yield _File(name="/".join(parts), parts=parts)
+            # A folder that may not be listed is one unreadable sample, and the rest goes on.
+            yield prefix[:-1], folders[:-1]
             return
-        keyed = []
-        for entry in entries:
-            if not _ignored(entry.name):
-                is_folder = _is_folder(entry)
-                # As if the separator were part of the name: this makes the walk yield paths in ascending order.
-                keyed.append((encode_path(entry.name) + ("/" if is_folder else ""), is_folder, entry))
-        for _, is_folder, entry in sorted(keyed, key=lambda item: item[0]):
-            here = (*parts, entry.name)
-            if not is_folder:
-                if _is_candidate(entry):
-                    yield _File(name="/".join(here), parts=here)
+        # As if the separator were part of a folder's name: so the whole walk is in ascending order.
+        keyed = [
+            (encode_path(entry.name) + ("/" if _is_folder(entry) else ""), entry)
+            for entry in entries
+            if not _ignored(entry.name)
+        ]
+        keyed.sort(key=itemgetter(0))
+        for name, entry in keyed:
+            suffix = _suffix(name)
+            if name[-1] != "/":
+                if suffix in IMAGE_SUFFIXES or (suffix not in OTHER_SUFFIXES and has_image_signature(entry.path)):
+                    yield prefix + name, folders
                 else:
                     seen.others += 1
-                continue
-            if _suffix(entry.name) in IMAGE_SUFFIXES:
-                yield _File(name="/".join(here), parts=here)
-                continue
-            info = entry.stat()
-            identity = (info.st_dev, info.st_ino)
-            if identity not in above:
-                yield from self._walk_folder(entry.path, here, above | {identity}, seen)
+                    seen.example = seen.example or prefix + name
+            elif suffix in IMAGE_SUFFIXES:
+                yield prefix + name[:-1], folders
+            else:
+                info = entry.stat()
+                identity = (info.st_dev, info.st_ino)
+                # A link to a folder that this one lies in would lead in a circle.
+                if identity not in above:
+                    yield from self._walk(entry.path, prefix + name, (*folders, name[:-1]), above | {identity}, seen)
 
-    def _by_pattern(self, file: _File, seen: _Seen) -> Reference | None:
-        path = encode_path(file.name)
-        match = self._regex.fullmatch(file.name) if self._regex is not None else None
+    def _by_pattern(self, path: str, seen: _Seen) -> Reference | None:
+        match = self._regex.fullmatch(path) if self._regex is not None else None
         if match is None:
             seen.others += 1
-            seen.example = seen.example or path
+            seen.example = path
             return None
-        groups = {name: encode_path(value) for name, value in match.groupdict().items() if value is not None}
+        groups = match.groupdict()
         time = None
-        if "time" in groups:
+        if groups.get("time") is not None:
             try:
                 time = datetime.fromisoformat(groups["time"])
             except ValueError:
                 raise SourceError(
                     f"{{time}} in the pattern matched {groups['time']!r}, which is no ISO 8601 date or time",
-                    where=self.root / file.name,
+                    where=self.root / path,
                     hint="write it as 2024-01-31 or 20240131T235959",
                 ) from None
         return Reference(
-            sample_id=groups.get("id", path),
+            sample_id=groups.get("id") or path,
             path=path,
             split=groups.get("split"),
             label=groups.get("label"),
@@ -206,26 +198,19 @@ class FolderSource:
         )
 
 
-def _by_folders(file: _File, has_splits: bool) -> Reference:
-    folders = file.parts[:-1]
-    split = folders[0] if has_splits and folders else None
-    label = folders[int(has_splits)] if len(folders) > has_splits else None
-    path = encode_path(file.name)
-    return Reference(
-        sample_id=path,
-        path=path,
-        split=None if split is None else encode_path(split),
-        label=None if label is None else encode_path(label),
-    )
+def _identities(folder: Path) -> frozenset[tuple[int, int]]:
+    info = folder.stat()
+    return frozenset({(info.st_dev, info.st_ino)})
 
 
-def _entries(folder: str, root: Path) -> list[os.DirEntry[str]]:
+def _entries(folder: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return list(entries)
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise SourceError(f"the folder cannot be listed: {reason}", where=folder or root) from error
+        raise SourceError(
+            f"the folder cannot be listed: {error.strerror or error}", where=encode_path(folder)
+        ) from error
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -236,38 +221,33 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _ignored(name: str) -> bool:
-    return name.startswith(".") or name.lower() in _OTHER_NAMES
+    return name[0] == "." or name.lower() in _OTHER_NAMES
 
 
 def _suffix(name: str) -> str:
-    return os.path.splitext(name)[1].lower()
-
-
-def _is_candidate(entry: os.DirEntry[str]) -> bool:
-    suffix = _suffix(entry.name)
-    if suffix in IMAGE_SUFFIXES:
-        return True
-    return suffix not in OTHER_SUFFIXES and has_image_signature(entry.path)
+    """The suffix of a file's name, or of a folder's with the separator behind it."""
+    dot = name.rfind(".")
+    return name[dot:].rstrip("/").lower() if dot > 0 else ""
 
 
 def _compile(pattern: str) -> re.Pattern[str]:
     """The regular expression of a glob with named groups."""
     named: set[str] = set()
     result = []
-    for token in re.findall(r"\*\*/|\*+|\?|\[[^\]]+\]|\{[^}]*\}|.", pattern.removeprefix("./"), flags=re.DOTALL):
-        if token == "**/":
+    for piece in re.findall(r"\*\*/|\*+|\?|\[[^\]]+\]|\{[^}]*\}|.", pattern.removeprefix("./"), flags=re.DOTALL):
+        if piece == "**/":
             result.append("(?:[^/]+/)*")
-        elif token[0] == "*":
-            result.append("[^/]*" if token == "*" else ".*")
-        elif token == "?":
+        elif piece[0] == "*":
+            result.append("[^/]*" if piece == "*" else ".*")
+        elif piece == "?":
             result.append("[^/]")
-        elif token[0] == "[" and len(token) > 1:
-            negated = token[1] in "!^"
+        elif piece[0] == "[" and len(piece) > 1:
+            negated = piece[1] in "!^"
             result.append(
-                "[" + ("^/" if negated else "") + re.escape(token[1 + negated : -1]).replace(r"\-", "-") + "]"
+                "[" + ("^/" if negated else "") + re.escape(piece[1 + negated : -1]).replace(r"\-", "-") + "]"
             )
-        elif token[0] == "{" and len(token) > 1:
-            name = token[1:-1]
+        elif piece[0] == "{" and len(piece) > 1:
+            name = piece[1:-1]
             if name not in _GROUPS:
                 raise SourceError(
                     f"the pattern {pattern!r} names {{{name}}}, which means nothing here",
@@ -276,7 +256,7 @@ def _compile(pattern: str) -> re.Pattern[str]:
             result.append(f"(?P={name})" if name in named else f"(?P<{name}>[^/]+?)")
             named.add(name)
         else:
-            result.append(re.escape(token))
+            result.append(re.escape(piece))
     try:
         return re.compile("".join(result), flags=re.DOTALL)
     except re.error as error:

@@ -69,7 +69,8 @@ def label_noise(
 
     >>> import numpy as np
     >>> codes = np.repeat([0, 1], 100)
-    >>> probs = np.where(np.eye(2)[codes] == 1, 0.99, 0.01).astype(np.float32)
+    >>> probability = 1 / (1 + np.exp(-np.linspace(2, 16, 200)))[:, None]
+    >>> probs = np.where(np.eye(2)[codes] == 1, probability, 1 - probability).astype(np.float32)
     >>> given = codes.copy()
     >>> given[::10] = 1 - given[::10]
     >>> evidence = OutOfSample(
@@ -96,9 +97,7 @@ def label_noise(
     """
     quality = assess(evidence.codes, evidence.pred_probs, level=level)
     neighbours = (
-        None
-        if evidence.neighbour_probs is None
-        else assess(evidence.codes, evidence.neighbour_probs, level=level)
+        None if evidence.neighbour_probs is None else assess(evidence.codes, evidence.neighbour_probs, level=level)
     )
     measurements = _measurements(evidence, quality, neighbours, max_noise_rate)
     rates = _class_rates(evidence, quality)
@@ -275,7 +274,7 @@ def _summary(quality: LabelQuality) -> str:
 
 
 def _interval(quality: LabelQuality) -> str:
-    return f"({quality.level:.0%} interval {_percent(quality.low)} to {_percent(quality.high)})"
+    return f"({100 * quality.level:g} % interval {_percent(quality.low)} to {_percent(quality.high)})"
 
 
 def _count(wrong: int) -> str:

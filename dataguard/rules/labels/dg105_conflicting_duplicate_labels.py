@@ -78,8 +78,9 @@ def conflicting_duplicate_labels(duplicates: Duplicates) -> Iterator[Outcome]:
     )
     if duplicates.n_conflicts:
         yield _finding(duplicates, share, figures)
+    occur = "content occurs" if duplicates.n_groups == 1 else "contents occur"
     yield Observation(
-        message=f"{duplicates.n_groups:,} contents occur more than once among {duplicates.n_samples:,} samples; "
+        message=f"{duplicates.n_groups:,} {occur} more than once among {duplicates.n_samples:,} samples; "
         f"{duplicates.n_conflicts:,} of them with different labels",
         measurements=figures,
     )

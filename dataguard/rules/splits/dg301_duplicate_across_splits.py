@@ -17,12 +17,7 @@ SHOWN = 50
 _CONFIDENCE = {
     Origin.COPIED: Confidence.HIGH,
     Origin.UNDECIDED: Confidence.LOW,
-    Origin.CHANCE: Confidence.MEDIUM,
-}
-_TRAINING_SEVERITY = {
-    Origin.COPIED: Severity.ERROR,
-    Origin.UNDECIDED: Severity.WARNING,
-    Origin.CHANCE: Severity.INFO,
+    Origin.CHANCE: Confidence.LOW,
 }
 
 
@@ -66,11 +61,15 @@ def duplicate_across_splits(
       times, E φ₃ ≥ (2/3)·(E φ₂)²/E φ₁ (Cauchy–Schwarz on Good's moments). Rows that were written twice make pairs only.
       φ₂ is taken two standard deviations below what was seen, φ₁ two above, and φ₃ is Poisson.
 
-    Where either holds, rows are judged as pictures are. Where there are enough pairs for the second test to
-    decide and it finds nothing, they are information: discrete data repeat themselves, as new data will. Where there
-    are too few, they are a warning of low confidence, for the owner of the data to judge.
+    The same bound is tested for triples and fours. Where a test fails, rows are judged as pictures are. Otherwise they
+    are a warning of low confidence (information between two evaluation splits), for the owner of the data to judge:
+    either the data are discrete and repeat themselves, as new data will, or rows were drawn twice at random before
+    the split (oversampling), which looks the same; or there are too few to tell. The message says which.
 
-    *Measured.* BENCH
+    *Measured* (`benchmarks/duplicate_rows.py`). Independent rows of 200 to 10,000, uniform and Zipf, were taken for
+    copies in 2 of 6,300 runs. Copying 5 % of the test rows from training after the split was recognized in every
+    run from 1,000 rows on, 1 % from 10,000. Rows written twice before the split were recognized in every run where
+    they were half of 200 rows or 5 % of 10,000, and in none where they were 10 % of 1,000.
 
     ## Example
 
@@ -111,8 +110,9 @@ def duplicate_across_splits(
         left_out.append(f"{duplicates.n_textureless:,} pictures without texture")
     if duplicates.n_unreadable:
         left_out.append(f"{duplicates.n_unreadable:,} unreadable samples")
+    occur = "content occurs" if duplicates.n_groups == 1 else "contents occur"
     yield Observation(
-        message=f"{duplicates.n_groups:,} contents occur more than once among {duplicates.n_samples:,} samples"
+        message=f"{duplicates.n_groups:,} {occur} more than once among {duplicates.n_samples:,} samples"
         + (f"; {' and '.join(left_out)} left out" if left_out else ""),
         measurements=tuple(
             Measurement(
@@ -129,9 +129,9 @@ def duplicate_across_splits(
 def _finding(duplicates: Duplicates, overlap: Overlap, max_share: float) -> Finding:
     origin = duplicates.origin(overlap)
     training = is_training(overlap.left) or is_training(overlap.right)
-    severity = _TRAINING_SEVERITY[origin]
+    severity = Severity.ERROR if origin is Origin.COPIED else Severity.WARNING
     if not training:
-        severity = Severity.WARNING if origin is Origin.COPIED else Severity.INFO
+        severity = Severity(severity - 1)
     left, right = _name(overlap.left), _name(overlap.right)
     share = overlap.shared_right / overlap.n_right
     message = (
@@ -141,7 +141,7 @@ def _finding(duplicates: Duplicates, overlap: Overlap, max_share: float) -> Find
     if origin is Origin.UNDECIDED:
         message += "; rows can be equal by chance, and there are too few of them to tell"
     elif origin is Origin.CHANCE:
-        message += "; chance explains them, as the data are discrete"
+        message += "; discrete data repeat themselves so often, and so does oversampling before the split"
     groups = [group for group in duplicates.groups if group.in_split(overlap.left) and group.in_split(overlap.right)]
     locations = tuple(
         member.location(group.in_split(overlap.left)) for group in groups for member in group.in_split(overlap.right)

@@ -23,7 +23,47 @@ def near_duplicate_across_splits(
 ) -> Iterator[Outcome]:
     """The same picture, saved with another size, quality or tone, is in two splits.
 
-    PAGE
+    ## What it does
+
+    Finds pairs of pictures in two splits that are one picture up to recompression, resizing, brightness, contrast, a
+    moderate tone curve, noise, the loss of colour, or an exchange of left and right. Crops, rotations and overlays are
+    not looked for. Copies with equal bytes are DG301's.
+
+    ## Why is this bad?
+
+    A model that has seen a picture in training recognizes its JPEG of another quality. What is measured on such
+    pictures is memory: a share s of them lifts an accuracy a by up to s·(1 − a).
+
+    ## How it decides
+
+    1. *Hash.* 64-bit DCT hashes within 7 bits, by four bands of 16 bits with one bit flipped: exact, without comparing
+       all pairs. Where more than 10⁶ pairs or 4·10⁹ comparisons would come of it, the distance is lowered, and the
+       report says to what. Pictures without texture have no hash and are left out.
+    2. *Thumbnail.* The residual is the share of the variance of one 32×32 gray thumbnail that the best quadratic
+       function of the other leaves unexplained, the larger of both directions. A pair stays if it is at most 0.2 and
+       if at most 0.05 pairs of unrelated pictures are expected to be as alike *in this dataset*: around a picture
+       whose k-th neighbour among m random pictures (at most 2,048; k = max(5, m/50)) has residual r_k, chance gives
+       n·(k/m)·(r/r_k)^(d/2) neighbours with residual r among n, and n/2 times that pairs in all. d is the intrinsic
+       dimension (Levina and Bickel's estimate at the median, less two standard errors). So one clean dataset in 20
+       has a chance pair at most, by this step alone. Below 12 pictures nothing can be estimated, and the residual must
+       be at most 0.01.
+    3. *Second look.* The files are decoded and compared at their common resolution, at most 192 pixels wide. Detail
+       finer than the thumbnail's must correlate by 0.5 (copies: 0.69 and more; unrelated pictures: about 0), and
+       colours, where both pictures have any, by 0.9 (copies: 0.96 and more). Pictures no larger than a thumbnail have
+       no such detail; there the residual must be at most 0.02, which JPEG at quality 75 stays below in the median.
+
+    Counted are the pictures of the evaluation split with such a pair; a share above `max_share` (0, as copies cost
+    nothing to remove) is reported. Near-duplicates shared with training are an error; shared by two evaluation
+    splits, a warning. Confidence is high where fine detail agrees, and medium where the pictures are too small to
+    have any.
+
+    *Measured* (`benchmarks/near_duplicates.py`, 100 planted in about 1,550 photograph-like pictures). JPEG 50 to 95,
+    resizing by 0.5 to 2, brightness, contrast, gray, noise of 10 levels and mirroring: 99 to 100 found; gamma 0.6 and
+    1.6: 93 and 94; none false. Untouched handwritten digits of 8×8 pixels: none reported. Unrelated ones are so alike
+    that only nearly lossless copies stand out (JPEG 95: 50 of 100, JPEG 75: none). 1,500 plain shapes on white: 23
+    pairs, each of one shape in one place in another shade.
+
+    More than k near-copies of one picture among the m hide one another.
 
     ## Example
 
@@ -39,11 +79,17 @@ def near_duplicate_across_splits(
 
     ## How to fix
 
-    Look at the pairs.
+    Look at the pairs. Delete the copies from the training split, so that the evaluation split stays what earlier
+    results were measured on, and measure again. Where one scene was photographed many times, split by scene.
 
     ## References
 
-    - x
+    - B. Barz, J. Denzler: Do We Train on Test Data? Purging CIFAR of Near-Duplicates, Journal of Imaging 2020.
+    - C. Zauner: Implementation and benchmarking of perceptual image hash functions, 2010.
+    - M. Norouzi, A. Punjani, D. Fleet: Fast Search in Hamming Space with Multi-Index Hashing, CVPR 2012.
+    - E. Levina, P. Bickel: Maximum Likelihood Estimation of Intrinsic Dimension, NIPS 2004.
+    - S. Karlin, S. Altschul: Methods for assessing the statistical significance of molecular sequence features by using
+      general scoring schemes, PNAS 1990 (the expected number of chance hits of a search).
     """
     if len(near.sizes) < 2:
         yield Skipped(

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dataguard.core.exhibit import Gallery, Histogram, Listing
+from dataguard.core.finding import Finding, Inconclusive, Observation, Severity
+from dataguard.labels.out_of_sample import OutOfSample
+from dataguard.rules.labels.dg101_label_noise import label_noise
+
+CLASSES = ("bird", "cat", "dog")
+
+
+def evidence(n: int, wrong: int, *, pictures: bool = True, **changes: Any) -> OutOfSample:
+    """Samples of three classes that a model tells apart, some better; `wrong` of them are given the next class."""
+    truth = np.arange(n) % 3
+    given = truth.copy()
+    given[:wrong] = (given[:wrong] + 1) % 3
+    probs = np.exp(np.eye(3)[truth] * np.random.default_rng(0).uniform(2, 16, (n, 1)))
+    probs /= probs.sum(axis=1, keepdims=True)
+    fields: dict[str, Any] = {
+        "sample_ids": tuple(f"train/{row:04d}.png" for row in range(n)),
+        "splits": ("train",) * n,
+        "paths": tuple(f"train/{row:04d}.png" if pictures else None for row in range(n)),
+        "classes": CLASSES,
+        "codes": given.astype(np.int32),
+        "pred_probs": probs.astype(np.float32),
+        "origin": {"model": "kernel ridge regression", "seed": 0},
+    }
+    return OutOfSample(**{**fields, **changes})
+
+
+def findings(outcomes: list[Any]) -> list[Finding]:
+    return [outcome for outcome in outcomes if isinstance(outcome, Finding)]
+
+
+def test_fires_when_the_whole_interval_is_above_the_limit() -> None:
+    (finding,) = findings(label_noise(evidence(600, 60)))
+    assert finding.severity is Severity.ERROR
+    assert "about 10.0 % of 600 labels are wrong" in finding.message
+    assert {place.sample_id for place in finding.locations} == {f"train/{row:04d}.png" for row in range(60)}
+    (place,) = [place for place in finding.locations if place.sample_id == "train/0000.png"]
+    assert (place.label, place.split, place.path) == ("cat", "train", "train/0000.png")
+    assert "rather 'bird'" in place.note
+    rate = finding.measurements[0]
+    assert rate.threshold == 0.03
+    assert rate.low is not None
+    assert rate.low > 0.03
+    assert {"model", "seed", "temperature", "power"} <= {measured.name for measured in finding.measurements}
+
+
+def test_fires_with_pictures_or_rows_to_look_at() -> None:
+    (finding,) = findings(label_noise(evidence(600, 60)))
+    gallery, histogram = finding.exhibits
+    assert isinstance(gallery, Gallery)
+    assert (len(gallery.pictures), gallery.total) == (48, 60)
+    next_class = {"bird": "cat", "cat": "dog", "dog": "bird"}
+    assert all(next_class[str(picture.suggested)] == picture.given for picture in gallery.pictures)
+    scores = [picture.score for picture in gallery.pictures if picture.score is not None]
+    assert scores == sorted(scores)
+    assert scores[-1] < 0.5
+    assert isinstance(histogram, Histogram)
+    assert histogram.categories == CLASSES
+    assert sum(histogram.series[0].values) == pytest.approx(0.3, abs=0.03)
+    (finding,) = findings(label_noise(evidence(600, 60, pictures=False)))
+    listing = finding.exhibits[0]
+    assert isinstance(listing, Listing)
+    assert len(listing.rows) == 48
+    assert all(next_class[str(row[3])] == row[2] for row in listing.rows)
+
+
+def test_fires_as_information_on_few_but_certain_errors() -> None:
+    (finding,) = findings(label_noise(evidence(1000, 8)))
+    assert finding.severity is Severity.INFO
+    assert "labels are wrong with a probability of at least 90.0 %" in finding.message
+    assert {place.sample_id for place in finding.locations} <= {f"train/{row:04d}.png" for row in range(8)}
+    (all_of_them,) = findings(label_noise(evidence(1000, 8), certainty=0.5))
+    assert len(finding.locations) <= len(all_of_them.locations) <= 8
+
+
+def test_silent_on_clean_labels_but_with_its_figures() -> None:
+    (observation,) = label_noise(evidence(600, 0))
+    assert isinstance(observation, Observation)
+    assert "about 0.0 % of 600 labels are wrong (95 % interval 0.0 % to 0.6 %)" in observation.message
+    assert observation.measurements[0].value == 0
+
+
+def test_silent_on_classes_that_overlap() -> None:
+    rng = np.random.default_rng(0)
+    probs = rng.dirichlet([1.0, 1.0, 1.0], 900)
+    given = (probs.cumsum(axis=1) > rng.random(900)[:, None]).argmax(axis=1).astype(np.int32)
+    made = evidence(900, 0, codes=given, pred_probs=probs.astype(np.float32))
+    assert np.mean(probs.argmax(axis=1) != given) > 0.25
+    assert not findings(label_noise(made))
+
+
+def test_silent_under_a_limit_that_the_owner_allows() -> None:
+    assert all(
+        finding.severity is Severity.INFO for finding in findings(label_noise(evidence(600, 60), max_noise_rate=0.2))
+    )
+
+
+def test_edge_a_rate_above_the_limit_that_the_interval_does_not_prove() -> None:
+    (finding,) = findings(label_noise(evidence(60, 3)))
+    assert finding.severity is Severity.INFO
+    assert finding.measurements[0].low < 0.03 < finding.measurements[0].value  # type: ignore[operator]
+
+
+def test_edge_estimates_that_contradict_each_other_are_inconclusive() -> None:
+    made = evidence(600, 60)
+    agreeing = np.where(np.eye(3)[made.codes] == 1, 0.97, 0.015).astype(np.float32)
+    outcomes = label_noise(evidence(600, 60, neighbour_probs=agreeing))
+    assert not findings(outcomes)
+    (doubt,) = [outcome for outcome in outcomes if isinstance(outcome, Inconclusive)]
+    assert "two estimates contradict each other" in doubt.reason
+    assert findings(label_noise(evidence(600, 60, neighbour_probs=made.pred_probs)))
+
+
+def test_edge_what_was_not_judged_is_said() -> None:
+    observation, *_ = label_noise(evidence(300, 0, unlabelled=7, rare={"unicorn": 2}))
+    assert isinstance(observation, Observation)
+    named = {measured.name: measured.value for measured in observation.measurements}
+    assert named["samples without a label, not judged"] == 7
+    assert named["classes too rare to be judged"] == "unicorn (2)"
+
+
+def test_edge_hard_samples_are_shown_and_not_accused() -> None:
+    made = evidence(600, 0)
+    probs = made.pred_probs.copy()
+    probs[:200] = [0.4, 0.3, 0.3]
+    (observation,) = label_noise(evidence(600, 0, pred_probs=probs))
+    assert isinstance(observation, Observation)
+    titles = [exhibit.title for exhibit in observation.exhibits]
+    assert "Hard samples: predicted otherwise, probably right" in titles
+
+
+def test_edge_many_classes_show_the_worst() -> None:
+    codes = (np.arange(600) % 60).astype(np.int32)
+    given = codes.copy()
+    given[codes == 59] = 0
+    probs = np.where(np.eye(60)[codes] == 1, 0.9, 0.1 / 59).astype(np.float32)
+    classes = tuple(f"c{code:02d}" for code in range(60))
+    observation, *_ = label_noise(evidence(600, 0, codes=given, pred_probs=probs, classes=classes))
+    assert isinstance(observation, Observation)
+    histogram = observation.exhibits[0]
+    assert isinstance(histogram, Histogram)
+    assert len(histogram.categories) == 40
+    assert "the worst 40 of 60" in histogram.title
+    assert "c00" in histogram.categories
