@@ -155,7 +155,7 @@ def run(config: Config, rules: Iterable[Rule[Any]], *, use_cache: bool = True, p
             runs.append(_record(rule, Status.NOT_RUN, reason="interrupted while it ran"))
     counts = Skipped(reason="the scan was interrupted") if table is None else inputs.class_counts()
     return Report(
-        subject=_subject(source, table, counts),
+        subject=_subject(config, source, table, counts),
         runs=tuple(runs),
         tool_version=__version__,
         started_at=started.isoformat(timespec="seconds"),
@@ -163,6 +163,7 @@ def run(config: Config, rules: Iterable[Rule[Any]], *, use_cache: bool = True, p
         configuration=_settings(config, use_cache=use_cache),
         environment=_environment(),
         overview=_overview(counts),
+        notes=inputs.notes,
         partial=partial,
     )
 
@@ -225,12 +226,15 @@ def _record(rule: Rule[Any], status: Status, **fields: Any) -> RuleRun:
     )
 
 
-def _subject(source: Source, table: SampleTable | None, counts: ClassCounts | Skipped) -> Subject:
+def _subject(config: Config, source: Source, table: SampleTable | None, counts: ClassCounts | Skipped) -> Subject:
     from dataguard.dataset.class_counts import split_order
+
+    path = encode_path(config.dataset.path or str(source.root))
 
     if table is None:
         return Subject(
             kind="dataset",
+            path=path,
             root=encode_path(str(source.root)),
             source=source.kind,
             version_id="",
@@ -244,6 +248,7 @@ def _subject(source: Source, table: SampleTable | None, counts: ClassCounts | Sk
     }
     return Subject(
         kind="dataset",
+        path=path,
         root=encode_path(str(table.root)),
         source=table.source,
         version_id=table.version_id,

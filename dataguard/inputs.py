@@ -77,11 +77,7 @@ def open_source(config: Config) -> Source:
 
 
 class Inputs:
-    """Makes every kind of input that a rule may ask for, once.
-
-    Attributes:
-        notes: What the user should know of how the inputs were made, as a cache that could not be used.
-    """
+    """Makes every kind of input that a rule may ask for, once."""
 
     def __init__(self, config: Config, source: Source, *, use_cache: bool, progress: Progress) -> None:
         self.config = config
@@ -100,6 +96,12 @@ class Inputs:
             OutOfSample: self._out_of_sample,
             SchemaFailures: self._schema_failures,
         }
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was guessed of the source, and what is the matter with the cache."""
+        guessed = self.source.notes if isinstance(self.source, TableSource) else []
+        return (*guessed, *(self.cache.notes if self.cache is not None else ()))
 
     def get(self, kind: type[T]) -> T | Unavailable:
         """The input of that type, or why there is none."""

@@ -71,6 +71,8 @@ class Subject:
 
     kind: str
     """'dataset' here; 'repository' or 'lock' for the other jobs."""
+    path: str
+    """What was checked: the absolute path of a folder or of a file."""
     root: str
     """The absolute folder that every path of the report is relative to."""
     source: str
@@ -107,6 +109,8 @@ class Report:
     """Versions of Python and of the packages that the figures depend on."""
     overview: tuple[Exhibit, ...] = ()
     """What to see of the data before any finding."""
+    notes: tuple[str, ...] = ()
+    """What was guessed, and what could not be used, as a cache; nothing of it is a finding."""
     partial: bool = False
     """The run was interrupted: what is here is true and not all."""
     schema_version: str = SCHEMA_VERSION

@@ -27,7 +27,7 @@ _TABLE_DAYS = 30
 _BUSY_SECONDS = 30
 _KEYS_AT_A_TIME = 500
 _SCHEMA = (
-    "CREATE TABLE files (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode INTEGER, hash BLOB) WITHOUT ROWID",
+    "CREATE TABLE files (path TEXT PRIMARY KEY, size INT, mtime_ns INT, inode INT, hash BLOB) WITHOUT ROWID",
     "CREATE TABLE facts (hash BLOB, decoder TEXT, facts TEXT, thumbnail BLOB, PRIMARY KEY (hash, decoder))",
     "CREATE TABLE blobs (key TEXT PRIMARY KEY, value BLOB)",
 )

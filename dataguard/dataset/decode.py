@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from dataguard.dataset.measure import measure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from PIL import Image
 
 MAX_PIXELS = 178_956_970
 """Twice Pillow's ``Image.MAX_IMAGE_PIXELS``: from there on Pillow refuses, as a decompression bomb."""
@@ -114,19 +115,16 @@ def image_facts(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageFacts:
         data: The file's bytes.
         max_pixels: Pictures with more pixels than that are not decoded.
     """
-    kind = image_format(data)
     header = read_header(data)
-    if header is not None and (error := _refusal(header, max_pixels)):
-        return ImageFacts(format=kind, width=header.width, height=header.height, decode_error=error)
-    if header is not None and _for_opencv(header):
-        facts = _with_opencv(data, header)
-        if facts is not None:
-            return facts
-    return _with_pillow(data, kind, max_pixels)
-
-
-def _refusal(header: ImageHeader, max_pixels: int) -> str:
-    return header.damage or _too_large(header.width, header.height, max_pixels)
+    if header is not None:
+        error = header.damage or _too_large(header.width, header.height, max_pixels)
+        if error:
+            return ImageFacts(format=header.format, width=header.width, height=header.height, decode_error=error)
+        if _for_opencv(header):
+            facts = _with_opencv(data, header)
+            if facts is not None:
+                return facts
+    return _with_pillow(data, image_format(data), max_pixels)
 
 
 def _too_large(width: int, height: int, max_pixels: int) -> str:
@@ -168,8 +166,9 @@ def _with_opencv(data: bytes, header: ImageHeader) -> ImageFacts | None:
     return _facts(pixels, order, mode, header.format)
 
 
-def _channels(pixels: NDArray[np.uint8], header: ImageHeader) -> tuple[str, tuple[int, ...]]:
+def _channels(pixels: NDArray[Any], header: ImageHeader) -> tuple[str, tuple[int, ...]]:
     """The mode, and the channels of OpenCV's BGR(A) in its order."""
+    order: tuple[int, ...]
     if pixels.ndim == 2:
         mode, order = "L", (0,)
     elif header.channels == 2:
@@ -206,13 +205,16 @@ def _with_pillow(data: bytes, kind: str | None, max_pixels: int) -> ImageFacts:
     return _facts(pixels, order, mode, facts.format)
 
 
-def _as_stored(image: Image.Image) -> tuple[NDArray[np.uint8 | np.uint16] | None, str]:
+def _as_stored(image: Image.Image) -> tuple[NDArray[Any] | None, str]:
     """A decoded picture in one of the sample table's modes; None where its numbers fit none of them."""
     mode = image.mode
-    if mode == "F" or (mode == "I" and (image.getextrema()[0] < 0 or image.getextrema()[1] > 0xFFFF)):
+    if mode == "F":
         return None, mode
     if mode.startswith("I"):
-        return np.ascontiguousarray(np.asarray(image), dtype=np.uint16), "L;16"
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 0xFFFF:
+            return None, mode
+        return np.ascontiguousarray(values, dtype=np.uint16), "L;16"
     if mode in ("P", "PA"):
         wanted = "RGBA" if mode == "PA" or "transparency" in image.info else "RGB"
     else:
@@ -221,7 +223,7 @@ def _as_stored(image: Image.Image) -> tuple[NDArray[np.uint8 | np.uint16] | None
     return np.ascontiguousarray(np.asarray(converted)), wanted
 
 
-def _facts(pixels: NDArray[np.uint8 | np.uint16], order: tuple[int, ...], mode: str, kind: str | None) -> ImageFacts:
+def _facts(pixels: NDArray[Any], order: tuple[int, ...], mode: str, kind: str | None) -> ImageFacts:
     measured = measure(pixels, order)
     return ImageFacts(
         format=kind,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from pathlib import Path
 
 from dataguard.dataset.cache import Stamp
 
@@ -27,7 +28,7 @@ class UnreadableFileError(Exception):
 def stamp_of(path: str) -> Stamp | None:
     """The stat of a regular file; None where there is none, or it may not be looked at."""
     try:
-        info = os.stat(path)
+        info = os.stat(path)  # noqa: PTH116 - for every file, and pathlib would be ten times slower
     except (OSError, ValueError):
         return None
     return Stamp.of(info) if stat.S_ISREG(info.st_mode) else None
@@ -56,7 +57,7 @@ def read_file(path: str, *, max_bytes: int) -> tuple[bytes, Stamp]:
             os.close(descriptor)
     except OSError as error:
         words = _WORDS.get(error.errno or 0) or error.strerror or str(error)
-        if error.errno == errno.ENOENT and os.path.islink(path):
+        if error.errno == errno.ENOENT and Path(path).is_symlink():
             words = "the link points to nothing"
         raise UnreadableFileError(words) from error
     except ValueError as error:

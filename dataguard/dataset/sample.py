@@ -14,7 +14,7 @@ class Sample:
     """One row of the sample table, and what a cache may keep of it."""
 
     reference: Reference
-    bytes: int | None = None
+    n_bytes: int | None = None
     content: bytes | None = None
     """BLAKE3, 32 bytes; None where the file could not be read."""
     facts: ImageFacts = field(default_factory=ImageFacts)

@@ -15,7 +15,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
 
@@ -36,6 +35,8 @@ from dataguard.dataset.table import THUMBNAIL_SIDE, SampleTable
 from dataguard.dataset.writer import TableWriter
 
 _LISTED_AT_A_TIME = 1_000
+_KEPT_REFERENCES = 20_000
+"""Up to so many samples a source is gone through once and not twice: some 10 MB."""
 _ROWS_IN_A_CHUNK = 4_096
 _IMAGES_IN_A_CHUNK = 64
 _BYTES_PER_PIXEL = 8
@@ -60,7 +61,7 @@ class Summary:
     n_samples: int = 0
     n_unreadable: int = 0
     n_decoded: int = 0
-    bytes: int = 0
+    n_bytes: int = 0
 
 
 def merge(one: Summary, other: Summary) -> Summary:
@@ -72,7 +73,7 @@ def merge(one: Summary, other: Summary) -> Summary:
         n_samples=one.n_samples + other.n_samples,
         n_unreadable=one.n_unreadable + other.n_unreadable,
         n_decoded=one.n_decoded + other.n_decoded,
-        bytes=one.bytes + other.bytes,
+        n_bytes=one.n_bytes + other.n_bytes,
     )
 
 
@@ -128,7 +129,8 @@ def scan(
         NothingToCheckError: it is empty.
         OutputError: there is no room for the table.
     """
-    total, key = _listed(source, cache, max_pixels, progress)
+    listing = _listed(source, cache, max_pixels, progress)
+    total, key = listing.n_samples, listing.key
     tables = None if cache is None else cache.tables
     if key is not None and tables is not None and (table := _open(tables / key.table, source, key.version_id)):
         progress("scanning", total, total)
@@ -138,7 +140,7 @@ def scan(
     try:
         manifest, details, done = Manifest(), Manifest(), 0
         with decoding(), TableWriter(folder, where=source.root) as writer:
-            for part in _parts(source, cache, jobs, max_pixels, total):
+            for part in _parts(source, listing, cache, jobs, max_pixels):
                 writer.add(part.samples)
                 if cache is not None:
                     _keep(part, source.root, cache, max_pixels)
@@ -165,12 +167,22 @@ class _Key:
     version_id: str
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Listing:
+    """What going through a source tells before anything is read."""
+
+    n_samples: int
+    key: _Key | None
+    """Of the finished table, where every file is known to be unchanged."""
+    references: Sequence[Reference] | None = None
+    """All of them, where there are not too many to keep."""
+
+
 @dataclass(slots=True)
 class _File:
     """A file on its way to being a sample."""
 
     reference: Reference
-    key: str
     data: bytes = b""
     size: int | None = None
     stamp: Stamp | None = None
@@ -184,6 +196,7 @@ class _Finder:
 
     def __init__(self, root: Path, cache: Cache | None, max_pixels: int) -> None:
         self._root = root
+        self._prefix = encode_path(str(root))
         self._cache = cache if cache is not None and cache.usable else None
         self._max_pixels = max_pixels
         self._max_bytes = _BYTES_PER_PIXEL * max_pixels + _OVERHEAD
@@ -199,12 +212,14 @@ class _Finder:
             if reference.path is None:
                 yield [Sample(reference=reference, content=reference.digest)]
                 continue
-            file = _File(reference=reference, key=_cache_key(self._root, reference.path))
+            file = _File(reference)
             waiting.append(file)
-            content = hashes.get(file.key)
-            if content in facts:
-                file.content, file.facts, file.size = content, facts[content], stamps[file.key].size
-                continue
+            if facts:
+                key = _cache_key(self._prefix, reference.path)
+                content = hashes.get(key)
+                if content in facts:
+                    file.content, file.facts, file.size = content, facts[content], stamps[key].size
+                    continue
             self._read(file)
             held += len(file.data)
             if held > _HELD_BYTES:
@@ -218,7 +233,7 @@ class _Finder:
             file.facts = ImageFacts(decode_error="the row names no file")
             return
         try:
-            file.data, file.stamp = read_file(_absolute(self._root, path), max_bytes=self._max_bytes)
+            file.data, file.stamp = read_file(_absolute(self._prefix, path), max_bytes=self._max_bytes)
         except UnreadableFileError as error:
             file.facts = ImageFacts(decode_error=str(error))
             return
@@ -259,7 +274,7 @@ def _samples(files: Sequence[_File]) -> list[Sample]:
         samples.append(
             Sample(
                 reference=file.reference,
-                bytes=file.size,
+                n_bytes=file.size,
                 content=file.content,
                 facts=facts,
                 perceptual_hash=value if has_texture else None,
@@ -271,12 +286,13 @@ def _samples(files: Sequence[_File]) -> list[Sample]:
 
 
 def _stamps(root: Path, references: Iterable[Reference]) -> dict[str, Stamp]:
+    prefix = encode_path(str(root))
     found = {}
     for reference in references:
         if reference.path:
-            stamp = stamp_of(_absolute(root, reference.path))
+            stamp = stamp_of(_absolute(prefix, reference.path))
             if stamp is not None:
-                found[_cache_key(root, reference.path)] = stamp
+                found[_cache_key(prefix, reference.path)] = stamp
     return found
 
 
@@ -293,7 +309,7 @@ def _summary(samples: list[Sample]) -> Summary:
         n_samples=len(samples),
         n_unreadable=sum(sample.facts.decode_error is not None for sample in samples),
         n_decoded=sum(sample.decoded for sample in samples),
-        bytes=sum(sample.bytes or 0 for sample in samples),
+        n_bytes=sum(sample.n_bytes or 0 for sample in samples),
     )
 
 
@@ -305,45 +321,49 @@ def _enter(manifest: Manifest, details: Manifest, reference: Reference, content:
     manifest.add(reference.sample_id, content, reference.label, reference.split)
     path = None if reference.path == reference.sample_id else reference.path
     row = None if reference.row is None or str(reference.row) == reference.sample_id else reference.row
-    if not (path is row is reference.group_id is reference.time is None):
-        rest = repr((path, row, reference.group_id, reference.time))
-        details.add(reference.sample_id, rest.encode(), None, None)
+    rest = (path, row, reference.group_id, reference.time)
+    if rest != (None, None, None, None):
+        details.add(reference.sample_id, repr(rest).encode(), None, None)
 
 
-def _listed(source: Source, cache: Cache | None, max_pixels: int, progress: Progress) -> tuple[int, _Key | None]:
-    """How many samples there are; and the key of their table, where every file is known unchanged."""
+def _listed(source: Source, cache: Cache | None, max_pixels: int, progress: Progress) -> _Listing:
     identity = source.identity()
     if identity is not None:
         stored = None if cache is None else cache.get_blob(_identity_key(identity, max_pixels))
         table, _, version_id = (stored or b"").decode().partition(" ")
-        return identity.n_samples, _Key(table=table, version_id=version_id) if stored else None
+        key = _Key(table=table, version_id=version_id) if stored else None
+        return _Listing(n_samples=identity.n_samples, key=key)
     total = 0
+    kept: list[Reference] = []
     summary: Summary | None = None if cache is None or not cache.usable else Summary()
     for references in _batches(source.references(), _LISTED_AT_A_TIME):
         total += len(references)
         progress("listing", total, None)
+        if total <= _KEPT_REFERENCES:
+            kept += references
         if summary is None or cache is None:
             continue
         hashes = cache.hashes(_stamps(source.root, references))
         if len(hashes) < sum(reference.path is not None for reference in references):
             summary = None
             continue
+        prefix = encode_path(str(source.root))
         for reference in references:
-            content = reference.digest if reference.path is None else hashes[_cache_key(source.root, reference.path)]
+            content = reference.digest if reference.path is None else hashes[_cache_key(prefix, reference.path)]
             _enter(summary.manifest, summary.details, reference, content)
-    if summary is None:
-        return total, None
-    return total, _key(summary.manifest, summary.details, max_pixels)
+    key = None if summary is None else _key(summary.manifest, summary.details, max_pixels)
+    return _Listing(n_samples=total, key=key, references=kept if len(kept) == total else None)
 
 
-def _parts(source: Source, cache: Cache | None, jobs: int, max_pixels: int, total: int) -> Iterator[Summary]:
+def _parts(source: Source, listing: _Listing, cache: Cache | None, jobs: int, max_pixels: int) -> Iterator[Summary]:
     """The summaries of all chunks, in the source's order, with a few of them under way."""
-    size = max(8, min(_IMAGES_IN_A_CHUNK, total // (_CHUNKS_PER_JOB * jobs)))
+    size = max(8, min(_IMAGES_IN_A_CHUNK, listing.n_samples // (_CHUNKS_PER_JOB * jobs)))
     stop = threading.Event()
     under_way: deque[Future[Summary]] = deque()
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="dataguard-scan")
     try:
-        for references in _chunks(source.references(), size):
+        everything = source.references() if listing.references is None else iter(listing.references)
+        for references in _chunks(everything, size):
             if references[0].path is None:
                 # Rows are nothing but Python, which a second thread would only get in the way of.
                 yield from _drained(under_way)
@@ -383,9 +403,10 @@ def _chunks(references: Iterator[Reference], images: int) -> Iterator[list[Refer
 
 
 def _keep(part: Summary, root: Path, cache: Cache, max_pixels: int) -> None:
+    prefix = encode_path(str(root))
     cache.put(
         [
-            (_cache_key(root, path), sample.stamp, sample.content)
+            (_cache_key(prefix, path), sample.stamp, sample.content)
             for sample in part.samples
             if sample.stamp is not None and sample.content is not None
             for path in (sample.reference.path,)
@@ -405,19 +426,14 @@ def _beyond(facts: ImageFacts, max_pixels: int) -> bool:
     return (facts.width or 0) * (facts.height or 0) > max_pixels
 
 
-def _absolute(root: Path, path: str) -> str:
-    # For every file: pathlib would take ten times as long.
-    name = decode_path(path)
-    return name if name[0] == "/" else f"{root}/{name}"
+def _cache_key(prefix: str, path: str) -> str:
+    """The whole path in encoded form; an absolute path stands for itself."""
+    return path if path[:1] == "/" else f"{prefix}/{path}"
 
 
-def _cache_key(root: Path, path: str) -> str:
-    return path if path[:1] == "/" else f"{_encoded(root)}/{path}"
-
-
-@lru_cache(maxsize=16)
-def _encoded(root: Path) -> str:
-    return encode_path(str(root))
+def _absolute(prefix: str, path: str) -> str:
+    """The name to open a file by. Called for every file, for which pathlib would be ten times too slow."""
+    return decode_path(_cache_key(prefix, path))
 
 
 def _key(manifest: Manifest, details: Manifest, max_pixels: int) -> _Key:

@@ -51,7 +51,8 @@ COLUMNS: Mapping[str, str] = {
   not be read.
 * ``perceptual_hash``: 64-bit DCT hash of the gray thumbnail; NULL where there is no picture, or one without texture.
 * ``width``, ``height``: in pixels as stored, before any EXIF rotation.
-* ``mode``: 'L', 'LA', 'RGB', 'RGBA', with ';16' for 16-bit channels.
+* ``mode``: 'L', 'LA', 'RGB', 'RGBA', with ';16' for 16-bit channels; 'I' and 'F' for 32-bit integers and floats that
+  fit none of these, and then without sums and thumbnail.
 * ``channel_sums``, ``channel_square_sums``: exact integer sums over all pixels of each channel's value and of its
   square, in the order of ``mode``. Exact, so that merging is order-free.
 * ``thumbnail``: 32×32×3 uint8 RGB (gray is repeated, alpha dropped), area-averaged, 3,072 bytes, row-major.
@@ -79,7 +80,7 @@ class SampleTable:
 
     @classmethod
     def open(cls, parquet: Path, *, root: Path, source: str, version_id: str) -> SampleTable:
-        """The sample table that lies in a Parquet file, or in the Parquet files of a folder in the order of their names.
+        """The sample table in a Parquet file, or in the Parquet files of a folder in the order of their names.
 
         Raises:
             duckdb.Error: there is no such file, or it is broken.
@@ -171,9 +172,9 @@ class SampleTable:
         total, unreadable, pictures = self.connection.execute(
             f"SELECT sum(bytes)::BIGINT, count(decode_error), count(width) FROM {self.query}"
         ).fetchall()[0]
-        found: dict[str, Any] = {"unreadable": unreadable}
+        found: dict[str, Any] = {}
         if total is not None:
-            found["bytes"] = total
+            found |= {"unreadable": unreadable, "bytes": total}
         for column in ("format", "mode"):
             counts = self.connection.execute(
                 f"SELECT {column}, count(*) FROM {self.query} WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"

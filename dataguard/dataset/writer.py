@@ -138,7 +138,7 @@ def _columns(samples: Sequence[Sample]) -> dict[str, NDArray[Any]]:
     columns["content_hash"] = _objects([sample.content and sample.content.hex() for sample in samples])
     columns["time"] = np.array([reference.time for reference in references], dtype="datetime64[us]")
     columns["row"] = _numbers([reference.row for reference in references])
-    columns["bytes"] = _numbers([sample.bytes for sample in samples])
+    columns["bytes"] = _numbers([sample.n_bytes for sample in samples])
     columns["width"] = _numbers([found.width for found in facts])
     columns["height"] = _numbers([found.height for found in facts])
     hashes = [sample.perceptual_hash for sample in samples]

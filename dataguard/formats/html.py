@@ -100,7 +100,7 @@ class _Page:
 
     @property
     def name(self) -> str:
-        return PurePath(self.report.subject.root).name or self.report.subject.root
+        return PurePath(self.report.subject.path).name or self.report.subject.path
 
     @property
     def verdict(self) -> str:
@@ -165,8 +165,9 @@ class _Page:
             )
         facts += [wording.fact(name, value) for name, value in subject.facts.items()]
         facts += [
+            *(("note", note) for note in self.report.notes),
             ("source", subject.source),
-            ("folder", element("code", subject.root)),
+            ("path", element("code", subject.path)),
             ("version", element("code", subject.version_id[:16] or "unknown", title=subject.version_id)),
             ("checked", f"{wording.moment(report.started_at)}, in {wording.duration(report.seconds)}"),
         ]

@@ -110,7 +110,7 @@ class _Writer:
 
     def header(self, report: Report) -> None:
         subject = report.subject
-        self.text((subject.root, "bold"))
+        self.text((subject.path, "bold"))
         classes = "" if subject.n_classes is None else f" in {wording.count(subject.n_classes, 'class', 'classes')}"
         rows = [
             (subject.kind, f"{subject.source}, version {subject.version_id[:12] or 'unknown'}"),
@@ -120,6 +120,7 @@ class _Writer:
             splits = (f"{wording.split_name(split)} {n:,}" for split, n in subject.splits.items())
             rows.append(("splits", ", ".join(splits)))
         rows += [wording.fact(name, value) for name, value in subject.facts.items()]
+        rows += [("note", note) for note in report.notes]
         rows.append(("dataguard", f"{report.tool_version}, {wording.moment(report.started_at)}"))
         self.rows([(_text((name, "dim")), value) for name, value in rows], indent=2)
         if report.partial:

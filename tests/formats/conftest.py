@@ -100,6 +100,7 @@ def make_report() -> Callable[..., Report]:
         report = Report(
             subject=Subject(
                 kind="dataset",
+                path=root,
                 root=root,
                 source="folder",
                 version_id="3f2a9c1e77b0d4c8aa91",

@@ -70,7 +70,7 @@ def test_confident_contradictions_are_all_flagged() -> None:
     truth = np.arange(300) % 3
     labels = truth.copy()
     labels[:30] = (labels[:30] + 1) % 3
-    quality = assess(labels, (0.97 * np.eye(3)[truth] + 0.01).astype(np.float32))
+    quality = assess(labels, (0.997 * np.eye(3)[truth] + 0.001).astype(np.float32))
     assert quality.is_error.nonzero()[0].tolist() == list(range(30))
     assert (quality.suggested == truth).all()
     assert quality.noise_rate == pytest.approx(0.1, abs=0.01)

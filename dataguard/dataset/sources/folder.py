@@ -16,19 +16,20 @@ from dataguard.dataset.class_counts import split_order
 from dataguard.dataset.image_header import has_image_signature
 from dataguard.dataset.sources import Identity, Reference
 
-IMAGE_SUFFIXES = frozenset(
-    ".apng .avif .bmp .dib .gif .j2k .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tga .tif .tiff .webp".split()  # noqa: SIM905
-)
+_IMAGES = """
+    apng avif bmp dib gif j2k jfif jp2 jpe jpeg jpg pbm pgm png pnm ppm tga tif tiff webp
+"""
+_OTHERS = """
+    7z arrow avi bak bz2 c cfg ckpt conf cpp csv db doc docx feather flac gz h h5 hdf5 htm html idx ini ipynb js json
+    jsonl lmdb lnk lock log m mat md md5 mdb mkv mov mp3 mp4 ndjson npy npz ogg onnx parquet part pb pdf pickle pkl pt
+    pth py rar rec rst sh sha1 sha256 sqlite svg tar tflite tfrecord tfrecords tgz tmp toml ts tsv txt wav webm xls xlsx
+    xml xz yaml yml zip
+"""
+
+IMAGE_SUFFIXES = frozenset(f".{name}" for name in _IMAGES.split())
 """What is taken for an image by its name; one that is none is an unreadable sample."""
 
-OTHER_SUFFIXES = frozenset(
-    (
-        ".7z .arrow .avi .bak .bz2 .c .cfg .ckpt .conf .cpp .csv .db .doc .docx .feather .flac .gz .h .h5 .hdf5 .htm .html"
-        " .idx .ini .ipynb .js .json .jsonl .lmdb .lnk .lock .log .m .mat .md .md5 .mdb .mkv .mov .mp3 .mp4 .ndjson .npy"
-        " .npz .ogg .onnx .parquet .part .pb .pdf .pickle .pkl .pt .pth .py .rar .rec .rst .sh .sha1 .sha256 .sqlite .svg"
-        " .tar .tflite .tfrecord .tfrecords .tgz .tmp .toml .ts .tsv .txt .wav .webm .xls .xlsx .xml .xz .yaml .yml .zip"
-    ).split()
-)
+OTHER_SUFFIXES = frozenset(f".{name}" for name in _OTHERS.split())
 """What is never an image, by its name. Anything else is looked into."""
 
 _OTHER_NAMES = frozenset(("thumbs.db", "desktop.ini", "__macosx", "__pycache__", "lost+found"))
@@ -40,7 +41,9 @@ class _Seen:
     """What a walk came across, for the message when nothing was found."""
 
     others: int = 0
+    """Files that are no images, or that the pattern does not fit."""
     example: str | None = None
+    """An image that the pattern does not fit."""
 
 
 class FolderSource:
@@ -147,7 +150,6 @@ class FolderSource:
                     yield prefix + name, folders
                 else:
                     seen.others += 1
-                    seen.example = seen.example or prefix + name
             elif suffix in IMAGE_SUFFIXES:
                 yield prefix + name[:-1], folders
             else:
@@ -161,7 +163,7 @@ class FolderSource:
         match = self._regex.fullmatch(path) if self._regex is not None else None
         if match is None:
             seen.others += 1
-            seen.example = path
+            seen.example = seen.example or path
             return None
         groups = match.groupdict()
         time = None

@@ -33,8 +33,7 @@ _ENCODING_VERSION = 1
 _ROWS_AT_A_TIME = 10_000
 _DELIMITERS = (",", ";", "\t", "|")
 _INTEGERS = frozenset(
-    ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
-    + ("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")
+    sign + size for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 )
 _FLOATS = frozenset(("FLOAT", "DOUBLE"))
 
@@ -219,7 +218,7 @@ class TableSource:
             self._connection.execute(f"CREATE TABLE data AS FROM read_csv({dialect}, sample_size = -1)")
         except duckdb.InvalidInputException:
             # What was wrong is only said, with the line, where there is nothing to detect.
-            names = [name for name in next(csv.reader([self._first_line()], delimiter=self._delimiter()), [])]
+            names = next(csv.reader([self._first_line()], delimiter=self._delimiter()), [])
             if names and len(set(names)) == len(names):
                 types = ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in names)
                 self._connection.execute(
@@ -258,9 +257,12 @@ class TableSource:
         return found
 
     def _check(self) -> None:
-        if self.label is not None and self.n_rows:
-            if not self._query(f"SELECT 1 FROM {self._table} WHERE {self._text(self.label)} IS NOT NULL LIMIT 1"):
-                raise SourceError(f"the label column {self.label!r} is entirely null", where=self.path)
+        if self.label is not None and self.n_rows and not self._has_value(self.label):
+            raise SourceError(
+                f"the label column {self.label!r} is entirely null",
+                where=self.path,
+                hint="name another column, or fill it in",
+            )
         if self.image is not None and self._types[self.image] != "VARCHAR":
             raise SourceError(
                 f"the image column {self.image!r} holds {self._types[self.image]}, not paths", where=self.path
@@ -269,6 +271,10 @@ class TableSource:
             self._check_time(self.time)
         if self.id is not None:
             self._check_ids(self.id)
+
+    def _has_value(self, column: str) -> bool:
+        found = self._query(f"SELECT 1 FROM {self._table} WHERE {self._text(column)} IS NOT NULL LIMIT 1")
+        return bool(found)
 
     def _check_time(self, column: str) -> None:
         kind = self._types[column]

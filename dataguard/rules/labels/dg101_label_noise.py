@@ -59,7 +59,8 @@ def label_noise(
     * ERROR where the lower end of the interval (profile likelihood, 95 %, no narrower than Clopper and Pearson's) is
       above `max-noise-rate`, 3 %: the mean of the ten test sets above, so that the gate fails only what is worse than
       usual. It lists every label that is more likely wrong than right.
-    * INFO below that, where labels are wrong with a posterior probability of at least `certainty`, 0.9: it lists them.
+    * INFO below that, where the interval leaves zero out and labels are wrong with a posterior probability of at least
+      `certainty`, 0.9: it lists them.
     * Inconclusive where class shares among the ten nearest neighbours, put through the same estimator, put the rate
       below the limit with the whole of their interval: two estimates that contradict each other fail nobody.
 
@@ -128,7 +129,7 @@ def label_noise(
         )
         return
     wrong = _worst(quality, quality.is_error & (quality.posterior >= certainty))
-    if len(wrong):
+    if wrong and quality.low > 0:
         yield label_noise.finding(
             f"{_count(len(wrong))} wrong with a probability of at least {_percent(certainty)}; {summary}",
             remedy="Look at the listed samples and correct those that are wrong.",
@@ -203,7 +204,7 @@ def _locations(evidence: OutOfSample, quality: LabelQuality, rows: list[int]) ->
             label=evidence.classes[evidence.codes[row]],
             note=(
                 f"rather {evidence.classes[quality.suggested[row]]!r}; "
-                f"wrong with probability {quality.posterior[row]:.3g}"
+                f"wrong with probability {_probability(float(quality.posterior[row]))}"
             ),
         )
         for row in rows
@@ -279,6 +280,10 @@ def _interval(quality: LabelQuality) -> str:
 
 def _count(wrong: int) -> str:
     return "1 label is" if wrong == 1 else f"{wrong:,} labels are"
+
+
+def _probability(posterior: float) -> str:
+    return f"{posterior:.2f}" if posterior < 0.995 else "above 0.99"
 
 
 def _percent(share: float) -> str:

@@ -34,8 +34,10 @@ def unreadable_sample(
     ## How it decides
 
     Every file is decoded whole. Its format is told from its first bytes and never from its name. JPEG and PNG must
-    have their end marker, and where one is missing Pillow decides, which refuses truncated files. Sizes are read from
-    the header before any pixel is decoded, and a picture above `max-pixels` of the configuration (178,956,970: twice
+    have their end marker, and where one is missing Pillow decides, which refuses truncated files. Every chunk of a PNG
+    must have the checksum that it carries. A JPEG has none, but its decoder notices where bits no longer make sense,
+    fills the rest with gray, and prints a line, which is caught here. Sizes are read from the header before any pixel
+    is decoded, and a picture above `max-pixels` of the configuration (178,956,970: twice
     Pillow's MAX_IMAGE_PIXELS, where Pillow raises DecompressionBombError) is not decoded.
 
     There is nothing to estimate: a file can be read or it cannot. It fires where the share of unreadable files is
@@ -45,7 +47,7 @@ def unreadable_sample(
 
     - `max_share`: the share of unreadable files that passes. 0, because a file can be deleted or fetched again.
 
-    Not seen: damage inside a JPEG's compressed data that still decodes. The format has no checksum.
+    Not seen: damage inside a JPEG's compressed data that still decodes to something.
 
     ## Example
 

@@ -39,13 +39,19 @@ def findings(outcomes: list[Any]) -> list[Finding]:
 def test_fires_when_the_whole_interval_is_above_the_limit() -> None:
     (finding,) = findings(label_noise(evidence(600, 60)))
     assert finding.severity is Severity.ERROR
-    assert "about 10.0 % of 600 labels are wrong" in finding.message
-    assert {place.sample_id for place in finding.locations} == {f"train/{row:04d}.png" for row in range(60)}
-    (place,) = [place for place in finding.locations if place.sample_id == "train/0000.png"]
-    assert (place.label, place.split, place.path) == ("cat", "train", "train/0000.png")
-    assert "rather 'bird'" in place.note
+    assert "of 600 labels are wrong" in finding.message
+    assert "the limit is 3.0 %" in finding.message
+    planted = {f"train/{row:04d}.png" for row in range(60)}
+    found = {place.sample_id for place in finding.locations}
+    assert found <= planted
+    assert len(found) >= 50
+    first = finding.locations[0]
+    assert first.path == first.sample_id
+    assert (first.label, first.split) in [(name, "train") for name in CLASSES]
+    assert first.note.startswith("rather ")
     rate = finding.measurements[0]
     assert rate.threshold == 0.03
+    assert rate.value == pytest.approx(0.1, abs=0.015)
     assert rate.low is not None
     assert rate.low > 0.03
     assert {"model", "seed", "temperature", "power"} <= {measured.name for measured in finding.measurements}
@@ -55,7 +61,7 @@ def test_fires_with_pictures_or_rows_to_look_at() -> None:
     (finding,) = findings(label_noise(evidence(600, 60)))
     gallery, histogram = finding.exhibits
     assert isinstance(gallery, Gallery)
-    assert (len(gallery.pictures), gallery.total) == (48, 60)
+    assert (len(gallery.pictures), gallery.total) == (48, len(finding.locations))
     next_class = {"bird": "cat", "cat": "dog", "dog": "bird"}
     assert all(next_class[str(picture.suggested)] == picture.given for picture in gallery.pictures)
     scores = [picture.score for picture in gallery.pictures if picture.score is not None]
