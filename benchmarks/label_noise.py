@@ -201,7 +201,7 @@ def speed() -> None:
     for n in (len(truth), 10_000, 50_000):
         rng = np.random.default_rng(0)
         chosen = np.arange(n) % len(truth)
-        noise = rng.integers(-20, 20, size=(n, 32, 32, 1))
+        noise = rng.integers(-20, 20, size=(n, 32, 32, 1), dtype=np.int16)
         large = np.clip(pictures[chosen].astype(np.int16) + noise, 0, 255).astype(np.uint8)
         given = uniform(0.1)(truth[chosen], rng)
         start = time.perf_counter()
@@ -228,7 +228,7 @@ def main() -> None:
     """Run the parts that are named, or all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", default=["digits", "gate", "speed"])
-    parser.add_argument("--tables", type=int, default=120, help="generated tables for the gate (default 120)")
+    parser.add_argument("--tables", type=int, default=150, help="generated tables for the gate (default 150)")
     arguments = parser.parse_args()
     for part in arguments.parts:
         {"digits": digits, "gate": lambda: gate(arguments.tables), "speed": speed}[part]()

@@ -174,15 +174,16 @@ def _run_rule(rule: Rule[Any], config: Config, inputs: Inputs) -> RuleRun:
             return _record(rule, Status.IGNORED, reason=reason)
     options = config.options(rule)
     clock = time.perf_counter()
-    arguments = []
+    arguments: list[object] = []
     try:
         for parameter in rule.inputs:
-            value = inputs.get(parameter.type)
+            value: object = inputs.get(parameter.type)
             if isinstance(value, Skipped | Inconclusive):
                 if parameter.required:
                     return _settled(rule, [value], options, time.perf_counter() - clock)
-                value = None
-            arguments.append(value)
+                arguments.append(None)
+            else:
+                arguments.append(value)
         outcomes = rule(*arguments, **options)
     except DataguardError as error:
         return _record(rule, Status.CRASHED, reason=str(error), options=options)

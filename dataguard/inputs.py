@@ -6,7 +6,8 @@ import hashlib
 import importlib.metadata
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
@@ -154,29 +155,28 @@ class Inputs:
 
         dataset, base = self.config.dataset, self.config.base
         table = self.table()
-        # Tables are read in their own order, which is the order of the user's probabilities too.
-        order = '"row"' if isinstance(self.source, TableSource) else '"sample_id"'
-        columns = ["sample_id", "split", "path", "label", "content_hash"]
-        rows = table.fetch(columns, order=order)
-        labels = rows["label"]
         counts = self.class_counts()
         if isinstance(counts, Skipped):
             return counts
-        common = {
-            "sample_ids": tuple(rows["sample_id"]),
-            "splits": tuple(split or "" for split in rows["split"]),
-            "paths": tuple(rows["path"]),
-        }
+        # Tables are read in their own order, which is the order of the user's probabilities too.
+        order = '"row"' if isinstance(self.source, TableSource) else '"sample_id"'
+        rows = _Rows.of(table, order)
         if dataset.pred_probs is not None:
             path = base / dataset.pred_probs
-            given = read_pred_probs(path, sample_ids=common["sample_ids"], classes=counts.classes)
-            origin = {"pred_probs": str(path), "sha256": _digest(path)}
-            return from_pred_probs(**common, labels=labels, classes=counts.classes, pred_probs=given, origin=origin)
+            return from_pred_probs(
+                sample_ids=rows.sample_ids,
+                splits=rows.splits,
+                paths=rows.paths,
+                labels=rows.labels,
+                classes=counts.classes,
+                pred_probs=read_pred_probs(path, sample_ids=rows.sample_ids, classes=counts.classes),
+                origin={"pred_probs": str(path), "sha256": _digest(path)},
+            )
         key_parts: dict[str, Any] = {"version_id": table.version_id, "seed": self.config.seed, "order": order}
         if dataset.features is not None:
             path = base / dataset.features
             kind: Kind = "given"
-            features: NDArray[np.float32] | None = read_features(path, sample_ids=common["sample_ids"])
+            features: NDArray[np.float32] | None = read_features(path, sample_ids=rows.sample_ids)
             key_parts["features"] = _digest(path)
         elif table.has_thumbnails:
             kind, features = "image", None
@@ -184,14 +184,13 @@ class Inputs:
             kind, features = "table", None
         else:
             return Skipped(reason="there is no picture to compute features from", hint="set dataset.features")
-        return self._cross_validated(kind, features, rows, common, key_parts)
+        return self._cross_validated(kind, features, rows, key_parts)
 
     def _cross_validated(
         self,
         kind: Kind,
         features: NDArray[np.float32] | None,
-        rows: dict[str, NDArray[Any]],
-        common: dict[str, Any],
+        rows: _Rows,
         key_parts: dict[str, Any],
     ) -> OutOfSample | Unavailable:
         from dataguard.labels import ALGORITHM_VERSION
@@ -201,68 +200,109 @@ class Inputs:
             {**key_parts, **versions, "kind": kind, "algorithm": ALGORITHM_VERSION}, sort_keys=True
         )
         if self.cache is not None and (blob := self.cache.get_blob(key)) is not None:
-            return _unpack(blob, common)
+            return _unpack(blob, rows)
         used: Features
         if features is None:
-            used, keep = self._own_features(kind, rows["sample_id"])
+            used, rows = self._own_features(kind, rows)
         else:
-            used, keep = features, np.ones(len(rows["label"]), dtype=bool)
-        chosen = {name: tuple(np.array(values, dtype=object)[keep]) for name, values in common.items()}
+            used = features
         made = out_of_sample(
-            **chosen,
-            labels=rows["label"][keep],
+            sample_ids=rows.sample_ids,
+            splits=rows.splits,
+            paths=rows.paths,
+            labels=rows.labels,
             features=used,
             kind=kind,
-            groups=rows["content_hash"][keep],
+            groups=rows.contents,
             seed=self.config.seed,
             jobs=self.config.jobs,
             progress=self.progress,
         )
         if self.cache is not None and isinstance(made, OutOfSample):
-            self.cache.put_blob(key, _pack(made, common))
+            self.cache.put_blob(key, _pack(made))
         return made
 
-    def _own_features(self, kind: Kind, sample_ids: NDArray[Any]) -> tuple[Features, NDArray[np.bool_]]:
+    def _own_features(self, kind: Kind, rows: _Rows) -> tuple[Features, _Rows]:
         from dataguard.labels.features import image_features, table_features
 
         if kind == "table" and isinstance(self.source, TableSource):
-            return table_features(self.source.columns(self.source.feature_names)), np.ones(len(sample_ids), dtype=bool)
+            return table_features(self.source.columns(self.source.feature_names)), rows
         with_picture, thumbnails = self.table().thumbnails()
-        return image_features(thumbnails), np.isin(sample_ids.astype(str), with_picture.astype(str))
+        # Thumbnails come by sample id, and rows in the order of a table: each is put where its row is.
+        place = {sample_id: index for index, sample_id in enumerate(with_picture)}
+        kept = [index for index, sample_id in enumerate(rows.sample_ids) if sample_id in place]
+        order = [place[rows.sample_ids[index]] for index in kept]
+        return image_features(thumbnails[order]), rows.take(kept)
 
 
-def _pack(made: OutOfSample, common: dict[str, Any]) -> bytes:
-    position = {sample_id: index for index, sample_id in enumerate(common["sample_ids"])}
-    header = json.dumps(
-        {
-            "classes": made.classes,
-            "origin": dict(made.origin),
-            "unlabelled": made.unlabelled,
-            "rare": None if made.rare is None else dict(made.rare),
-        }
-    )
-    arrays = {"codes": made.codes, "pred_probs": made.pred_probs}
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Rows:
+    """What the label rules need of every sample, in one order."""
+
+    sample_ids: tuple[str, ...]
+    splits: tuple[str, ...]
+    paths: tuple[str | None, ...]
+    labels: NDArray[np.object_]
+    contents: tuple[str | None, ...]
+
+    @classmethod
+    def of(cls, table: SampleTable, order: str) -> _Rows:
+        fetched = table.fetch(["sample_id", "split", "path", "label", "content_hash"], order=order)
+        return cls(
+            sample_ids=tuple(fetched["sample_id"]),
+            splits=tuple(split or "" for split in fetched["split"]),
+            paths=tuple(fetched["path"]),
+            labels=fetched["label"],
+            contents=tuple(fetched["content_hash"]),
+        )
+
+    def take(self, rows: Sequence[int]) -> _Rows:
+        """Some of the rows."""
+        return _Rows(
+            sample_ids=tuple(self.sample_ids[row] for row in rows),
+            splits=tuple(self.splits[row] for row in rows),
+            paths=tuple(self.paths[row] for row in rows),
+            labels=self.labels[list(rows)],
+            contents=tuple(self.contents[row] for row in rows),
+        )
+
+
+def _pack(made: OutOfSample) -> bytes:
+    header = {
+        "sample_ids": made.sample_ids,
+        "classes": made.classes,
+        "origin": dict(made.origin),
+        "unlabelled": made.unlabelled,
+        "rare": None if made.rare is None else dict(made.rare),
+    }
+    arrays: dict[str, Any] = {"codes": made.codes, "pred_probs": made.pred_probs}
     if made.neighbour_probs is not None:
         arrays["neighbour_probs"] = made.neighbour_probs
     buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        header=np.frombuffer(header.encode(), dtype=np.uint8),
-        rows=np.array([position[sample_id] for sample_id in made.sample_ids], dtype=np.int64),
-        **arrays,
-    )
+    np.savez(buffer, header=np.frombuffer(json.dumps(header).encode(), dtype=np.uint8), **arrays)
     return buffer.getvalue()
 
 
-def _unpack(blob: bytes, common: dict[str, Any]) -> OutOfSample:
+def _unpack(blob: bytes, rows: _Rows) -> OutOfSample:
     with np.load(io.BytesIO(blob), allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in stored.files}
     header = json.loads(arrays.pop("header").tobytes())
-    rows = arrays.pop("rows")
     for array in arrays.values():
         array.setflags(write=False)
-    fields = {name: tuple(values[row] for row in rows) for name, values in common.items()}
-    return OutOfSample(**fields, **arrays, **{**header, "classes": tuple(header["classes"])})
+    place = {sample_id: row for row, sample_id in enumerate(rows.sample_ids)}
+    chosen = rows.take([place[sample_id] for sample_id in header["sample_ids"]])
+    return OutOfSample(
+        sample_ids=chosen.sample_ids,
+        splits=chosen.splits,
+        paths=chosen.paths,
+        classes=tuple(header["classes"]),
+        codes=arrays["codes"],
+        pred_probs=arrays["pred_probs"],
+        origin=header["origin"],
+        neighbour_probs=arrays.get("neighbour_probs"),
+        unlabelled=header["unlabelled"],
+        rare=header["rare"],
+    )
 
 
 def _digest(path: Path) -> str:

@@ -29,7 +29,7 @@ def requirements(lines: list[str]) -> set[str]:
 def locked(name: str) -> dict[str, tuple[Version, int]]:
     """The version of every package in a lock file, and how many hashes it has."""
     text = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", " ")
-    found = {}
+    found: dict[str, tuple[Version, int]] = {}
     for line in text.splitlines():
         if match := re.match(r"([A-Za-z0-9._-]+)==(\S+)(.*)", line):
             found[canonicalize_name(match[1])] = (Version(match[2]), match[3].count("--hash=sha256:"))

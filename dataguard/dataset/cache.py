@@ -28,7 +28,8 @@ _BUSY_SECONDS = 30
 _KEYS_AT_A_TIME = 500
 _SCHEMA = (
     "CREATE TABLE files (path TEXT PRIMARY KEY, size INT, mtime_ns INT, inode INT, hash BLOB) WITHOUT ROWID",
-    "CREATE TABLE facts (hash BLOB, decoder TEXT, facts TEXT, thumbnail BLOB, PRIMARY KEY (hash, decoder))",
+    "CREATE TABLE decoders (id INTEGER PRIMARY KEY, name TEXT UNIQUE)",
+    "CREATE TABLE facts (hash BLOB, decoder INT, facts TEXT, thumbnail BLOB, PRIMARY KEY (hash, decoder))",
     "CREATE TABLE blobs (key TEXT PRIMARY KEY, value BLOB)",
 )
 
@@ -127,6 +128,11 @@ class Cache:
                 found[path] = digest
         return found
 
+    def has_facts(self, decoder: str) -> bool:
+        """Whether anything is known that this decoder found."""
+        statement = "SELECT 1 FROM decoders WHERE EXISTS (SELECT 1 FROM facts WHERE decoder = id) AND name IN"
+        return bool(self._select(statement, [decoder]))
+
     def facts(self, digests: Sequence[bytes], decoder: str) -> dict[bytes, ImageFacts]:
         """What is known of some contents.
 
@@ -136,7 +142,9 @@ class Cache:
         """
         found = {}
         for digest, facts, thumbnail in self._select(
-            "SELECT hash, facts, thumbnail FROM facts WHERE decoder = ? AND hash IN", digests, decoder
+            "SELECT hash, facts, thumbnail FROM facts JOIN decoders ON decoder = id WHERE name = ? AND hash IN",
+            digests,
+            decoder,
         ):
             with contextlib.suppress(ValueError):
                 found[digest] = _unpack(facts, thumbnail)
@@ -157,8 +165,9 @@ class Cache:
                 "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)",
                 [(path, seen.size, seen.mtime_ns, seen.inode, digest) for path, seen, digest in files if seen.settled],
             ),
+            ("INSERT OR IGNORE INTO decoders (name) VALUES (?)", [(decoder,)]),
             (
-                "INSERT OR IGNORE INTO facts VALUES (?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO facts VALUES (?, (SELECT id FROM decoders WHERE name = ?), ?, ?)",
                 [(digest, decoder, _pack(found), found.thumbnail) for digest, found in facts],
             ),
         )
@@ -197,6 +206,8 @@ class Cache:
             connection.execute("PRAGMA journal_mode = TRUNCATE")
         # A power cut may take the last entries with it, which then cost some decoding and no more.
         connection.execute("PRAGMA synchronous = NORMAL")
+        # 32 MB, four times the default: pages of the index that change again and again are copied less often.
+        connection.execute("PRAGMA wal_autocheckpoint = 4000")
         if self._schema_version() == SCHEMA_VERSION:
             return
         connection.execute("BEGIN IMMEDIATE")

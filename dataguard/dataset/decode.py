@@ -7,9 +7,10 @@ import importlib.metadata
 import io
 import re
 import struct
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -82,9 +83,33 @@ def _keep_freed_memory() -> None:
         library.mallopt(_M_TRIM_THRESHOLD, 2 * _KEPT)
 
 
+_lock = threading.Lock()
+_users = 0
+_in_force = ExitStack()
+
+
 @contextmanager
 def decoding() -> Iterator[None]:
-    """Settings of the decoders for as long as images are decoded in many threads; restores them."""
+    """Settings of the decoders for as long as images are decoded in many threads.
+
+    They belong to the process. Whoever comes first makes them, and whoever leaves last restores what was before.
+    """
+    global _users  # noqa: PLW0603
+    with _lock:
+        if _users == 0:
+            _in_force.enter_context(_settings())
+        _users += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if _users == 0:
+                _in_force.close()
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
     import cv2
     from PIL import Image
 

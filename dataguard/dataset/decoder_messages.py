@@ -12,6 +12,7 @@ import ctypes
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 _UNBUFFERED = 2  # _IONBF of stdio.h
@@ -25,10 +26,6 @@ class _Functions(ctypes.Structure):
 
 
 _caught = threading.local()
-_lock = threading.Lock()
-_users = 0
-_saved: int | None = None
-_stream: int | None = None
 
 
 def _keep(_cookie: int | None, text: int, length: int) -> int:
@@ -51,37 +48,29 @@ def take() -> str:
 
 @contextmanager
 def caught() -> Iterator[None]:
-    """Catch the messages of all threads; may be nested and used by several threads at a time."""
-    global _users, _saved  # noqa: PLW0603
-    with _lock:
-        _users += 1
-        if _users == 1:
-            _saved = _swap(_open_stream())
+    """Catch the messages of all threads. Not to be nested: `dataguard.dataset.decode.decoding` sees to that."""
+    before = _swap(_stream())
     try:
         yield
     finally:
-        with _lock:
-            _users -= 1
-            if _users == 0 and _saved is not None:
-                _swap(_saved)
-                _saved = None
+        _swap(before)
 
 
-def _open_stream() -> int | None:
-    global _stream  # noqa: PLW0603
-    if _stream is None:
-        library: Any = ctypes.CDLL(None)
-        try:
-            fopencookie, setvbuf = library.fopencookie, library.setvbuf
-        except AttributeError:
-            return None
-        fopencookie.restype = ctypes.c_void_p
-        fopencookie.argtypes = (ctypes.c_void_p, ctypes.c_char_p, _Functions)
-        setvbuf.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t)
-        _stream = fopencookie(None, b"w", _Functions(None, _KEEP, None, None))
-        if _stream:
-            setvbuf(_stream, None, _UNBUFFERED, 0)
-    return _stream
+@cache
+def _stream() -> int | None:
+    """The C library's handle of a stream that calls `_keep`; None where it has no such streams. Never closed."""
+    library: Any = ctypes.CDLL(None)
+    try:
+        fopencookie, setvbuf = library.fopencookie, library.setvbuf
+    except AttributeError:
+        return None
+    fopencookie.restype = ctypes.c_void_p
+    fopencookie.argtypes = (ctypes.c_void_p, ctypes.c_char_p, _Functions)
+    setvbuf.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t)
+    stream: int | None = fopencookie(None, b"w", _Functions(None, _KEEP, None, None))
+    if stream:
+        setvbuf(stream, None, _UNBUFFERED, 0)
+    return stream
 
 
 def _swap(stream: int | None) -> int | None:

@@ -178,16 +178,14 @@ def _thumbnail(planes: Planes, rows: int, columns: int) -> NDArray[np.uint8]:
     integral = cv2.integral(planes.reshape(count * height, width), sdepth=cv2.CV_32S)
     corners, weights, scale = _grid(rows, columns, halvings, height, width, count)
     # 32-bit arithmetic wraps around, and the differences that cells are come out right nevertheless.
-    around = integral.reshape(-1).take(corners)
+    around = integral.reshape(-1).take(corners, mode="wrap")
     around *= weights
     at_edges = np.add.reduce(around, axis=0, dtype=np.int32)
-    at_edges = at_edges[:, 1:] - at_edges[:, :-1]
-    cells = (at_edges[:, :, 1:] - at_edges[:, :, :-1]) * scale
+    at_edges = at_edges[1:] - at_edges[:-1]
+    cells = (at_edges[:, count:] - at_edges[:, :-count]) * scale
     cells += _HALF
-    thumbnail = np.empty((THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3), dtype=np.uint8)
-    # One plane is broadcast to the three channels.
-    thumbnail[...] = cells.transpose(1, 2, 0)
-    return thumbnail
+    thumbnail: NDArray[np.uint8] = cells.astype(np.uint8).reshape(THUMBNAIL_SIDE, THUMBNAIL_SIDE, count)
+    return thumbnail if count == 3 else thumbnail.repeat(3, axis=2)
 
 
 @lru_cache(maxsize=256)
@@ -209,23 +207,21 @@ def _grid(
         planes: How many there are.
 
     Returns:
-        Indices, shape (4, planes, 33, 33): the pixel corners around each corner of a cell; weights, shape
-        (4, 1, 33, 33), in 1/1024; and one over 1,024 times each cell's area, shape (32, 32).
+        Indices, shape (4, 33, 33 × planes), planes innermost: the pixel corners around each corner of a cell; weights
+        of that shape, in 1/1024; and one over 1,024 times each cell's area, shape (32, 32 × planes).
     """
     along_rows, row_weights, heights = _edges(rows / 2**halvings, height)
     along_columns, column_weights, widths = _edges(columns / 2**halvings, width)
     stride = width + 1
+    plane = np.arange(planes) * (height * stride)
     corners = [
-        np.arange(planes)[:, None, None] * (height * stride) + (row * stride)[:, None] + column
+        ((row * stride)[:, None, None] + column[:, None] + plane).reshape(THUMBNAIL_SIDE + 1, -1)
         for row in along_rows
         for column in along_columns
     ]
-    weights = [np.outer(row, column)[None] for row in row_weights for column in column_weights]
-    return (
-        np.stack(corners),
-        np.stack(weights).astype(np.int32),
-        (1 / np.outer(heights, widths)).astype(np.float32),
-    )
+    weights = [np.outer(row, column).repeat(planes, axis=1) for row in row_weights for column in column_weights]
+    areas = np.outer(heights, widths).repeat(planes, axis=1)
+    return np.stack(corners), np.stack(weights).astype(np.int32), (1 / areas).astype(np.float32)
 
 
 def _edges(

@@ -12,26 +12,25 @@ import tempfile
 import threading
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 
-import numpy as np
 from blake3 import blake3
 
 from dataguard.core.errors import OutputError
-from dataguard.core.paths import decode_path, encode_path
+from dataguard.core.paths import encode_path
 from dataguard.core.progress import Progress, silent
-from dataguard.dataset.cache import Cache, Stamp
-from dataguard.dataset.decode import MAX_PIXELS, ImageFacts, decoder_id, decoding, image_facts
-from dataguard.dataset.files import UnreadableFileError, read_file, stamp_of
+from dataguard.dataset.cache import Cache
+from dataguard.dataset.decode import MAX_PIXELS, decoder_id, decoding
+from dataguard.dataset.finder import Finder, Keeper, stamps_of, whole_path
 from dataguard.dataset.manifest import Manifest
-from dataguard.dataset.perceptual_hash import perceptual_hashes
 from dataguard.dataset.sample import Sample
 from dataguard.dataset.sources import Identity, Reference, Source
-from dataguard.dataset.table import THUMBNAIL_SIDE, SampleTable
+from dataguard.dataset.table import SampleTable
 from dataguard.dataset.writer import TableWriter
 
 _LISTED_AT_A_TIME = 1_000
@@ -39,11 +38,6 @@ _KEPT_REFERENCES = 20_000
 """Up to so many samples a source is gone through once and not twice: some 10 MB."""
 _ROWS_IN_A_CHUNK = 4_096
 _IMAGES_IN_A_CHUNK = 64
-_BYTES_PER_PIXEL = 8
-_OVERHEAD = 1 << 26
-"""No picture has more bytes than 8 a pixel, which is 16-bit RGBA uncompressed, and some metadata."""
-_HELD_BYTES = 1 << 21
-"""How much of files is read before the cache is asked for all of them at a time, and they are decoded."""
 _CHUNKS_PER_JOB = 16
 """Chunks are made so small that the last one does not keep the other threads waiting for long."""
 
@@ -94,7 +88,7 @@ def chunk(
         max_pixels: Pictures with more pixels than that are not decoded.
         stop: When set, what remains is left out.
     """
-    finder = _Finder(root, cache, max_pixels)
+    finder = Finder(root, cache, max_pixels)
     found = []
     for batch in finder.batches(references):
         if stop is not None and stop.is_set():
@@ -139,11 +133,15 @@ def scan(
     folder = _partial_folder(tables)
     try:
         manifest, details, done = Manifest(), Manifest(), 0
-        with decoding(), TableWriter(folder, where=source.root) as writer:
-            for part in _parts(source, listing, cache, jobs, max_pixels):
+        with (
+            decoding(),
+            TableWriter(folder, where=source.root) as writer,
+            Keeper(cache, source.root, max_pixels) as keeper,
+            closing(_parts(source, listing, cache, jobs, max_pixels)) as parts,
+        ):
+            for part in parts:
                 writer.add(part.samples)
-                if cache is not None:
-                    _keep(part, source.root, cache, max_pixels)
+                keeper.add(part.samples)
                 # As `merge` does, in place.
                 manifest.update(part.manifest)
                 details.update(part.details)
@@ -176,124 +174,6 @@ class _Listing:
     """Of the finished table, where every file is known to be unchanged."""
     references: Sequence[Reference] | None = None
     """All of them, where there are not too many to keep."""
-
-
-@dataclass(slots=True)
-class _File:
-    """A file on its way to being a sample."""
-
-    reference: Reference
-    data: bytes = b""
-    size: int | None = None
-    stamp: Stamp | None = None
-    content: bytes | None = None
-    facts: ImageFacts | None = None
-    decoded: bool = False
-
-
-class _Finder:
-    """Finds out about files: by their stat, by their content, or by decoding them."""
-
-    def __init__(self, root: Path, cache: Cache | None, max_pixels: int) -> None:
-        self._root = root
-        self._prefix = encode_path(str(root))
-        self._cache = cache if cache is not None and cache.usable else None
-        self._max_pixels = max_pixels
-        self._max_bytes = _BYTES_PER_PIXEL * max_pixels + _OVERHEAD
-
-    def batches(self, references: Sequence[Reference]) -> Iterator[list[Sample]]:
-        """Samples, as many at a time as can be held in memory as files."""
-        stamps = _stamps(self._root, references) if self._cache is not None else {}
-        hashes = self._known_hashes(stamps)
-        facts = self._known_facts(hashes.values())
-        waiting: list[_File] = []
-        held = 0
-        for reference in references:
-            if reference.path is None:
-                yield [Sample(reference=reference, content=reference.digest)]
-                continue
-            file = _File(reference)
-            waiting.append(file)
-            if facts:
-                key = _cache_key(self._prefix, reference.path)
-                content = hashes.get(key)
-                if content in facts:
-                    file.content, file.facts, file.size = content, facts[content], stamps[key].size
-                    continue
-            self._read(file)
-            held += len(file.data)
-            if held > _HELD_BYTES:
-                yield self._finished(waiting)
-                waiting, held = [], 0
-        yield self._finished(waiting)
-
-    def _read(self, file: _File) -> None:
-        path = file.reference.path
-        if not path:
-            file.facts = ImageFacts(decode_error="the row names no file")
-            return
-        try:
-            file.data, file.stamp = read_file(_absolute(self._prefix, path), max_bytes=self._max_bytes)
-        except UnreadableFileError as error:
-            file.facts = ImageFacts(decode_error=str(error))
-            return
-        file.size = len(file.data)
-        file.content = blake3(file.data).digest()
-
-    def _finished(self, files: list[_File]) -> list[Sample]:
-        missing = [file for file in files if file.facts is None]
-        facts = self._known_facts(file.content for file in missing)
-        for file in missing:
-            file.facts = facts.get(file.content)
-            if file.facts is None:
-                file.facts = image_facts(file.data, max_pixels=self._max_pixels)
-                file.decoded = True
-            file.data = b""
-        return _samples(files)
-
-    def _known_hashes(self, stamps: Mapping[str, Stamp]) -> dict[str, bytes]:
-        return {} if self._cache is None else self._cache.hashes(stamps)
-
-    def _known_facts(self, contents: Iterable[bytes | None]) -> dict[bytes | None, ImageFacts]:
-        if self._cache is None:
-            return {}
-        found = self._cache.facts([content for content in contents if content is not None], decoder_id())
-        # What an earlier run decoded may be above this run's limit.
-        return {content: facts for content, facts in found.items() if not _beyond(facts, self._max_pixels)}
-
-
-def _samples(files: Sequence[_File]) -> list[Sample]:
-    thumbnails = [file.facts.thumbnail for file in files if file.facts is not None and file.facts.thumbnail]
-    joined = np.frombuffer(b"".join(thumbnails), dtype=np.uint8)
-    hashes, textured = perceptual_hashes(joined.reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3))
-    perceptual = iter(zip(hashes.tolist(), textured.tolist(), strict=True))
-    samples = []
-    for file in files:
-        facts = file.facts or ImageFacts()
-        value, has_texture = next(perceptual) if facts.thumbnail else (0, False)
-        samples.append(
-            Sample(
-                reference=file.reference,
-                n_bytes=file.size,
-                content=file.content,
-                facts=facts,
-                perceptual_hash=value if has_texture else None,
-                stamp=file.stamp,
-                decoded=file.decoded,
-            )
-        )
-    return samples
-
-
-def _stamps(root: Path, references: Iterable[Reference]) -> dict[str, Stamp]:
-    prefix = encode_path(str(root))
-    found = {}
-    for reference in references:
-        if reference.path:
-            stamp = stamp_of(_absolute(prefix, reference.path))
-            if stamp is not None:
-                found[_cache_key(prefix, reference.path)] = stamp
-    return found
 
 
 def _summary(samples: list[Sample]) -> Summary:
@@ -343,19 +223,21 @@ def _listed(source: Source, cache: Cache | None, max_pixels: int, progress: Prog
             kept += references
         if summary is None or cache is None:
             continue
-        hashes = cache.hashes(_stamps(source.root, references))
+        hashes = cache.hashes(stamps_of(source.root, references))
         if len(hashes) < sum(reference.path is not None for reference in references):
             summary = None
             continue
         prefix = encode_path(str(source.root))
         for reference in references:
-            content = reference.digest if reference.path is None else hashes[_cache_key(prefix, reference.path)]
+            content = reference.digest if reference.path is None else hashes[whole_path(prefix, reference.path)]
             _enter(summary.manifest, summary.details, reference, content)
     key = None if summary is None else _key(summary.manifest, summary.details, max_pixels)
     return _Listing(n_samples=total, key=key, references=kept if len(kept) == total else None)
 
 
-def _parts(source: Source, listing: _Listing, cache: Cache | None, jobs: int, max_pixels: int) -> Iterator[Summary]:
+def _parts(
+    source: Source, listing: _Listing, cache: Cache | None, jobs: int, max_pixels: int
+) -> Generator[Summary, None, None]:
     """The summaries of all chunks, in the source's order, with a few of them under way."""
     size = max(8, min(_IMAGES_IN_A_CHUNK, listing.n_samples // (_CHUNKS_PER_JOB * jobs)))
     stop = threading.Event()
@@ -400,40 +282,6 @@ def _chunks(references: Iterator[Reference], images: int) -> Iterator[list[Refer
     for first in references:
         size = images if first.path is not None else _ROWS_IN_A_CHUNK
         yield list(chain((first,), islice(references, size - 1)))
-
-
-def _keep(part: Summary, root: Path, cache: Cache, max_pixels: int) -> None:
-    prefix = encode_path(str(root))
-    cache.put(
-        [
-            (_cache_key(prefix, path), sample.stamp, sample.content)
-            for sample in part.samples
-            if sample.stamp is not None and sample.content is not None
-            for path in (sample.reference.path,)
-            if path is not None
-        ],
-        [
-            (sample.content, sample.facts)
-            for sample in part.samples
-            if sample.decoded and sample.content is not None
-            if not _beyond(sample.facts, max_pixels)
-        ],
-        decoder_id(),
-    )
-
-
-def _beyond(facts: ImageFacts, max_pixels: int) -> bool:
-    return (facts.width or 0) * (facts.height or 0) > max_pixels
-
-
-def _cache_key(prefix: str, path: str) -> str:
-    """The whole path in encoded form; an absolute path stands for itself."""
-    return path if path[:1] == "/" else f"{prefix}/{path}"
-
-
-def _absolute(prefix: str, path: str) -> str:
-    """The name to open a file by. Called for every file, for which pathlib would be ten times too slow."""
-    return decode_path(_cache_key(prefix, path))
 
 
 def _key(manifest: Manifest, details: Manifest, max_pixels: int) -> _Key:

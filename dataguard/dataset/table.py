@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,9 +86,7 @@ class SampleTable:
         Raises:
             duckdb.Error: there is no such file, or it is broken.
         """
-        import duckdb
-
-        connection = duckdb.connect()
+        connection = _connect()
         parts = sorted(parquet.glob("*.parquet")) if parquet.is_dir() else [parquet]
         query = f"read_parquet([{', '.join(_quote(str(part)) for part in parts)}])"
         n_samples = connection.execute(f"SELECT count(*) FROM {query}").fetchall()[0][0]
@@ -117,9 +116,7 @@ class SampleTable:
         Raises:
             KeyError: a row has a key that is no column.
         """
-        import duckdb
-
-        connection = duckdb.connect()
+        connection = _connect()
         declaration = ", ".join(f'"{name}" {kind}' for name, kind in COLUMNS.items())
         connection.execute(f"CREATE TABLE samples ({declaration})")
         values = []
@@ -237,6 +234,15 @@ def fetch_rows(frame: nw.LazyFrame[Any]) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = native.fetchall()
         return rows
     return list(frame.collect(backend="pandas").iter_rows(named=False))
+
+
+def _connect() -> duckdb.DuckDBPyConnection:
+    import duckdb
+
+    connection = duckdb.connect()
+    # What does not fit into memory goes there, and not into the user's working directory.
+    connection.execute(f"SET temp_directory = {_quote(tempfile.gettempdir())}")
+    return connection
 
 
 def _quote(text: str) -> str:

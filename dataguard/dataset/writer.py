@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -13,11 +14,16 @@ from dataguard.core.errors import OutputError, SourceError
 from dataguard.dataset.table import COLUMNS
 
 if TYPE_CHECKING:
+    import duckdb
     from numpy.typing import NDArray
 
     from dataguard.dataset.sample import Sample
 
-_BYTES_IN_A_PART = 1 << 22
+_SMALLEST_PART, _LARGEST_PART = 1 << 20, 1 << 24
+_PARTS = 8
+"""A part is an eighth of what has been written so far: the last one does not keep a small dataset waiting, and a large
+one is not in crumbs."""
+
 _ROW_BYTES = 400
 _CHANNELS = 4
 _NUMBERS = ("row", "bytes", "width", "height")
@@ -35,16 +41,11 @@ class TableWriter:
     """
 
     def __init__(self, folder: Path, *, where: Path) -> None:
-        import duckdb
-
         self.folder = folder
         self.where = where
-        self._connection = duckdb.connect()
-        self._connection.execute("SET threads = 1")
-        # The type of a column of objects is to follow from all of them, not from a sample.
-        self._connection.execute("SET pandas_analyze_sample = 1000000000")
         self._rows: list[Sample] = []
         self._bytes = 0
+        self._written = 0
         self._parts = 0
         self._last = ""
         self._sorted = True
@@ -55,7 +56,20 @@ class TableWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._connection.close()
+        if "_connection" in self.__dict__:
+            self._connection.close()
+
+    @cached_property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        import duckdb
+
+        # Made when the first part is written, while other threads decode.
+        connection = duckdb.connect()
+        connection.execute("SET threads = 1")
+        connection.execute(f"SET temp_directory = {_text(self.folder / 'spilled')}")
+        # The type of a column of objects is to follow from all of them, not from a sample.
+        connection.execute("SET pandas_analyze_sample = 1000000000")
+        return connection
 
     def add(self, samples: Sequence[Sample]) -> None:
         """Write some rows."""
@@ -65,7 +79,7 @@ class TableWriter:
             self._last = sample_id
             self._bytes += _ROW_BYTES + len(sample.facts.thumbnail or b"")
         self._rows += samples
-        if self._bytes >= _BYTES_IN_A_PART:
+        if self._bytes >= min(_LARGEST_PART, max(_SMALLEST_PART, self._written // _PARTS)):
             self._flush()
 
     def finish(self) -> None:
@@ -92,6 +106,7 @@ class TableWriter:
 
     def _flush(self) -> None:
         batch = _columns(self._rows)
+        self._written += self._bytes
         self._rows, self._bytes = [], 0
         selected = ", ".join(f'CAST({_expression(name)} AS {kind}) AS "{name}"' for name, kind in COLUMNS.items())
         self._connection.register("batch", batch)

@@ -65,7 +65,7 @@ def cross_validated(
                 # An unfinished optimum is still a classifier, and its probabilities are calibrated afterwards.
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 fitted = _estimator(model, seed).fit(features[inside], codes[inside])
-            probs[:, seen] = fitted.predict_proba(features[outside])
+                probs[:, seen] = fitted.predict_proba(features[outside])
         log_probs[outside] = np.log((1 - PRIOR_SHARE) * probs + PRIOR_SHARE * shares / shares.sum())
     return log_probs
 

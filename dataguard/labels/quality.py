@@ -60,11 +60,12 @@ def assess(labels: NDArray[np.integer], pred_probs: NDArray[np.floating], *, lev
 
     The model: the margin d_k of class k below the likeliest one gives the probability of the true class, p_k ∝
     exp(−(d_k/τ)^γ); a given label is the true one, replaced by another with the probabilities of a transition matrix.
-    Temperature τ, power γ and noise rate are fitted together by maximum likelihood, so that overlap of classes (labels
-    that disagree where the model is unsure, less and less as it grows surer) is told from noise (labels that disagree
-    however sure the model is: what psychophysics calls a lapse). Errors fall on all other classes alike, unless
-    expectation maximization (Dawid & Skene 1979) finds class pairs that stand out and whose own rates are worth their
-    cost in likelihood (Schwarz 1978). The interval is the profile likelihood's over both, widened to the
+    Temperature τ, power γ and noise rate are fitted together by maximum likelihood (with weak
+    normal priors on log τ and log γ, `lapse.TEMPERATURE_SPREAD` and `lapse.POWER_SPREAD`), so that overlap of classes
+    (labels that disagree where the model is unsure, less and less as it grows surer) is told from noise (labels that
+    disagree however sure the model is: what psychophysics calls a lapse). Errors fall on all other classes alike,
+    unless expectation maximization (Dawid & Skene 1979) finds class pairs that stand out and whose own rates are worth
+    their cost in likelihood (Schwarz 1978). The interval is the profile likelihood's over both, widened to the
     Clopper–Pearson interval of as many errors among n. A sample's posterior probability of error follows from Bayes'
     rule.
 

@@ -23,7 +23,14 @@ def run(status: Status, *severities: Severity, code: str = "DG101") -> RuleRun:
 def report(*runs: RuleRun, partial: bool = False) -> Report:
     return Report(
         subject=Subject(
-            kind="dataset", path="/data", root="/data", source="folder", version_id="0", n_samples=1, splits={}, n_classes=None
+            kind="dataset",
+            path="/data",
+            root="/data",
+            source="folder",
+            version_id="0",
+            n_samples=1,
+            splits={},
+            n_classes=None,
         ),
         runs=runs,
         tool_version="0",

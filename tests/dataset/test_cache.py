@@ -97,7 +97,7 @@ def test_a_file_that_breaks_later_is_set_aside(tmp_path: Path) -> None:
 
 def test_another_version_is_rebuilt(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "cache.sqlite")
-    connection.execute("CREATE TABLE blobs (something ELSE)")
+    connection.execute("CREATE TABLE blobs (something INTEGER)")
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     connection.close()
     cache = Cache(tmp_path)

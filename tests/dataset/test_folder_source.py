@@ -80,14 +80,13 @@ def test_paths_ascend_and_do_not_depend_on_the_order_of_creation(tmp_path: Path)
 
 def test_names_that_are_not_utf8(tmp_path: Path) -> None:
     folder = os.fsencode(tmp_path) + b"/caf\xe9"
-    os.mkdir(folder)
-    with open(folder + b"/\xff\\1.jpg", "wb") as stream:
-        stream.write(b"x")
+    Path(os.fsdecode(folder)).mkdir()
+    Path(os.fsdecode(folder + b"/\xff\\1.jpg")).write_bytes(b"x")
     (reference,) = FolderSource(tmp_path).references()
     assert reference.sample_id == r"caf\xe9/\xff\x5c1.jpg"
     assert reference.label == r"caf\xe9"
     assert reference.path is not None
-    assert os.path.exists(os.path.join(tmp_path, decode_path(reference.path)))
+    assert (tmp_path / decode_path(reference.path)).exists()
 
 
 def test_links_are_followed_and_loops_end(tmp_path: Path) -> None:
@@ -154,7 +153,12 @@ def test_a_pattern_names_split_and_label(tmp_path: Path) -> None:
 def test_a_pattern_names_group_id_and_time(tmp_path: Path) -> None:
     make(tmp_path, "a/cat_p7_20240131_x1.jpg", "b/dog_p8_20240201_x2.jpg")
     one, two = by_pattern(tmp_path, "**/{label}_{group}_{time}_{id}.jpg")
-    assert (one.label, one.group_id, one.time, one.sample_id) == ("cat", "p7", datetime(2024, 1, 31), "x1")
+    assert (one.label, one.group_id, one.time, one.sample_id) == (
+        "cat",
+        "p7",
+        datetime.fromisoformat("2024-01-31"),
+        "x1",
+    )
     assert (two.label, two.group_id, two.sample_id, two.path) == ("dog", "p8", "x2", "b/dog_p8_20240201_x2.jpg")
 
 

@@ -34,9 +34,10 @@ def cell_means(pixels: NDArray[Any]) -> NDArray[np.float64]:
                 cells[cell, pixel] = min(high, pixel + 1) - max(low, pixel)
         return cells / (length / 32)
 
-    return np.einsum(
+    means: NDArray[np.float64] = np.einsum(
         "ki,ijc,lj->klc", weights(pixels.shape[0]), pixels.astype(float), weights(pixels.shape[1]), optimize=True
     )
+    return means
 
 
 @pytest.mark.parametrize(("height", "width"), SIZES)

@@ -28,7 +28,11 @@ def as_parquet(csv: Path) -> Path:
     return target
 
 
-SAMPLE = "name,size,wet,when,label,split\nα,1.5,true,2024-01-31,cat,train\nb,,false,2024-02-01,dog,test\nα,1.5,true,2024-01-31,dog,test\n"
+SAMPLE = """name,size,wet,when,label,split
+α,1.5,true,2024-01-31,cat,train
+b,,false,2024-02-01,dog,test
+α,1.5,true,2024-01-31,dog,test
+"""
 
 
 def digests(source: TableSource) -> list[bytes | None]:
@@ -43,7 +47,7 @@ def test_rows_become_references(tmp_path: Path) -> None:
         split="train",
         label="cat",
         group_id="α",
-        time=datetime(2024, 1, 31),
+        time=datetime.fromisoformat("2024-01-31"),
         row=1,
         digest=first.digest,
     )
@@ -139,7 +143,13 @@ def test_images_are_paths_relative_to_the_table(tmp_path: Path) -> None:
     folder.mkdir()
     text = f"image,label\n./a/1.png,x\n{folder}/b.png,y\n/elsewhere/c.png,y\n,x\n../d.png,x\n"
     source = TableSource(write(folder / "t.csv", text), image="image")
-    assert [reference.path for reference in source.references()] == ["a/1.png", "b.png", "/elsewhere/c.png", "", "../d.png"]
+    assert [reference.path for reference in source.references()] == [
+        "a/1.png",
+        "b.png",
+        "/elsewhere/c.png",
+        "",
+        "../d.png",
+    ]
     assert [reference.digest for reference in source.references()] == [None] * 5
     assert source.identity() is None
 

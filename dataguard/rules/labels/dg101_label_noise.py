@@ -56,15 +56,30 @@ def label_noise(
     expectation maximization. Classes that overlap disagree with the model where it is unsure, and less the surer it
     is; wrong labels disagree however sure it is. Only the second counts as noise.
 
-    * ERROR where the lower end of the interval (profile likelihood, 95 %, no narrower than Clopper and Pearson's) is
-      above `max-noise-rate`, 3 %: the mean of the ten test sets above, so that the gate fails only what is worse than
+    - ERROR where the lower end of the interval (profile likelihood, 95 %, no narrower than Clopper and Pearson's) is
+      above `max_noise_rate`, 3 %: the mean of the ten test sets above, so that the gate fails only what is worse than
       usual. It lists every label that is more likely wrong than right.
-    * INFO below that, where the interval leaves zero out and labels are wrong with a posterior probability of at least
+    - INFO below that, where the interval leaves zero out and labels are wrong with a posterior probability of at least
       `certainty`, 0.9: it lists them.
-    * Inconclusive where class shares among the ten nearest neighbours, put through the same estimator, put the rate
+    - Inconclusive where class shares among the ten nearest neighbours, put through the same estimator, put the rate
       below the limit with the whole of their interval: two estimates that contradict each other fail nobody.
 
-    BENCHMARK_TEXT
+    Options:
+
+    - `max_noise_rate`: the noise rate that the whole interval must exceed for an ERROR. 0.03 is the mean above.
+    - `level`: coverage of the interval.
+    - `certainty`: the least posterior probability of error of the labels that an INFO finding lists.
+
+    Measured by `benchmarks/label_noise.py`. False alarms: on 153 clean tables whose classes overlap (iris, wine, breast
+    cancer, 150 generated ones of 200 to 1,200 rows) the gate failed none; 5 % had an INFO finding; the interval held
+    the true rate in 95 %. Power on the same tables: with 10 % of the labels replaced at random the gate failed 41 %,
+    with 20 % it failed 61 %; the interval held the true rate in 96 % and 92 %. Where classes overlap much, wrong labels
+    cannot be proved: the rate was off by 2.9 and 4.3 points on average, and rather low (by 1.1 and 1.7) than high.
+
+    On scikit-learn's digits, seeds 0–9, uniform noise of 2 %, 5 %, 10 %, 20 % and 30 %: mean F1 of the listed labels
+    0.97, 0.98, 0.99, 0.99 and 0.99 (least 0.94, 0.97, 0.98, 0.99 and 0.98), the rate never off by more than 0.3, 0.3,
+    0.4, 0.8 and 1.4 points; confident learning on the same probabilities reaches 0.95, 0.97, 0.97, 0.98 and 0.98.
+    Untouched digits: nothing listed, interval 0 to 0.2 %.
 
     ## Example
 

@@ -109,7 +109,8 @@ def test_silent_under_a_limit_that_the_owner_allows() -> None:
 
 
 def test_edge_a_rate_above_the_limit_that_the_interval_does_not_prove() -> None:
-    (finding,) = findings(label_noise(evidence(60, 3)))
+    assert not findings(label_noise(evidence(60, 3)))
+    (finding,) = findings(label_noise(evidence(60, 6)))
     assert finding.severity is Severity.INFO
     assert finding.measurements[0].low < 0.03 < finding.measurements[0].value  # type: ignore[operator]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dataguard.core.exhibit import Listing
 from dataguard.core.finding import Finding, Observation, Severity, Skipped
 from dataguard.dataset.table import SampleTable
 from dataguard.rules.versions.dg801_unreadable_sample import unreadable_sample
@@ -61,5 +62,5 @@ def test_edge_every_place_is_kept_where_the_exhibit_is_cut() -> None:
     assert isinstance(finding, Finding)
     assert len(finding.locations) == 150
     (listing,) = finding.exhibits
-    assert listing.total == 150
-    assert len(listing.rows) == 100  # type: ignore[union-attr]
+    assert isinstance(listing, Listing)
+    assert (listing.total, len(listing.rows)) == (150, 100)

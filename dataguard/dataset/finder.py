@@ -1,0 +1,227 @@
+"""From a file to a sample: by its stat, by its content, or by decoding it; and what is worth keeping of that."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from blake3 import blake3
+
+from dataguard.core.paths import decode_path, encode_path
+from dataguard.dataset.cache import Cache, Stamp
+from dataguard.dataset.decode import ImageFacts, decoder_id, image_facts
+from dataguard.dataset.files import UnreadableFileError, read_file, stamp_of
+from dataguard.dataset.perceptual_hash import perceptual_hashes
+from dataguard.dataset.sample import Sample
+from dataguard.dataset.sources import Reference
+from dataguard.dataset.table import THUMBNAIL_SIDE
+
+_BYTES_PER_PIXEL = 8
+_OVERHEAD = 1 << 26
+"""No picture has more bytes than 8 a pixel, which is 16-bit RGBA uncompressed, and some metadata."""
+
+_HELD_BYTES = 1 << 20
+"""How much of files is read before the cache is asked for all of them at a time, and they are decoded."""
+
+_WRITTEN_AT_A_TIME = 512
+_WRITTEN_EVERY = 0.5
+"""Samples and seconds between two writes to the cache; what a killed run loses. A write costs as much as its pages."""
+
+
+@dataclass(slots=True)
+class _File:
+    """A file on its way to being a sample."""
+
+    reference: Reference
+    data: bytes = b""
+    size: int | None = None
+    stamp: Stamp | None = None
+    content: bytes | None = None
+    facts: ImageFacts | None = None
+    decoded: bool = False
+
+
+class Finder:
+    """Finds out about files: by their stat, by their content, or by decoding them.
+
+    Args:
+        root: What the paths are relative to.
+        cache: Where something may be known of them; nothing is written to it.
+        max_pixels: Pictures with more pixels than that are not decoded.
+    """
+
+    def __init__(self, root: Path, cache: Cache | None, max_pixels: int) -> None:
+        self._root = root
+        self._prefix = encode_path(str(root))
+        self._cache = cache if cache is not None and cache.usable else None
+        # In a first scan there is nothing to ask for, and bytes that have just been read are decoded faster.
+        self._contents_known = self._cache is not None and self._cache.has_facts(decoder_id())
+        self._max_pixels = max_pixels
+        self._max_bytes = _BYTES_PER_PIXEL * max_pixels + _OVERHEAD
+
+    def batches(self, references: Sequence[Reference]) -> Iterator[list[Sample]]:
+        """Samples, as many at a time as can be held in memory as files."""
+        stamps = stamps_of(self._root, references) if self._cache is not None else {}
+        hashes = self._known_hashes(stamps)
+        facts = self._known_facts(hashes.values()) if hashes else {}
+        waiting: list[_File] = []
+        held = 0
+        for reference in references:
+            if reference.path is None:
+                yield [Sample(reference=reference, content=reference.digest)]
+                continue
+            file = _File(reference)
+            waiting.append(file)
+            if facts:
+                key = whole_path(self._prefix, reference.path)
+                content = hashes.get(key)
+                if content in facts:
+                    file.content, file.facts, file.size = content, facts[content], stamps[key].size
+                    continue
+            self._read(file)
+            held += len(file.data)
+            if held > _HELD_BYTES:
+                yield self._finished(waiting)
+                waiting, held = [], 0
+        yield self._finished(waiting)
+
+    def _read(self, file: _File) -> None:
+        path = file.reference.path
+        if not path:
+            file.facts = ImageFacts(decode_error="the row names no file")
+            return
+        try:
+            file.data, file.stamp = read_file(_file_name(self._prefix, path), max_bytes=self._max_bytes)
+        except UnreadableFileError as error:
+            file.facts = ImageFacts(decode_error=str(error))
+            return
+        file.size = len(file.data)
+        file.content = blake3(file.data).digest()
+        if not self._contents_known:
+            self._decode(file)
+
+    def _decode(self, file: _File) -> None:
+        file.facts = image_facts(file.data, max_pixels=self._max_pixels)
+        file.decoded = True
+        file.data = b""
+
+    def _finished(self, files: list[_File]) -> list[Sample]:
+        missing = [file for file in files if file.facts is None]
+        facts = self._known_facts(file.content for file in missing) if missing else {}
+        for file in missing:
+            file.facts = facts.get(file.content)
+            if file.facts is None:
+                self._decode(file)
+            file.data = b""
+        return _samples(files)
+
+    def _known_hashes(self, stamps: Mapping[str, Stamp]) -> dict[str, bytes]:
+        return {} if self._cache is None else self._cache.hashes(stamps)
+
+    def _known_facts(self, contents: Iterable[bytes | None]) -> dict[bytes | None, ImageFacts]:
+        if self._cache is None:
+            return {}
+        found = self._cache.facts([content for content in contents if content is not None], decoder_id())
+        # What an earlier run decoded may be above this run's limit.
+        return {content: facts for content, facts in found.items() if not _beyond(facts, self._max_pixels)}
+
+
+def _samples(files: Sequence[_File]) -> list[Sample]:
+    thumbnails = [file.facts.thumbnail for file in files if file.facts is not None and file.facts.thumbnail]
+    joined = np.frombuffer(b"".join(thumbnails), dtype=np.uint8)
+    hashes, textured = perceptual_hashes(joined.reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3))
+    perceptual = iter(zip(hashes.tolist(), textured.tolist(), strict=True))
+    samples = []
+    for file in files:
+        facts = file.facts or ImageFacts()
+        value, has_texture = next(perceptual) if facts.thumbnail else (0, False)
+        samples.append(
+            Sample(
+                reference=file.reference,
+                n_bytes=file.size,
+                content=file.content,
+                facts=facts,
+                perceptual_hash=value if has_texture else None,
+                stamp=file.stamp,
+                decoded=file.decoded,
+            )
+        )
+    return samples
+
+
+def stamps_of(root: Path, references: Iterable[Reference]) -> dict[str, Stamp]:
+    """The stamps of the files that are there, by whole path."""
+    prefix = encode_path(str(root))
+    found = {}
+    for reference in references:
+        if reference.path:
+            stamp = stamp_of(_file_name(prefix, reference.path))
+            if stamp is not None:
+                found[whole_path(prefix, reference.path)] = stamp
+    return found
+
+
+class Keeper:
+    """Writes what was found out to a cache, some samples at a time; use it in one thread, and as a context manager.
+
+    Args:
+        cache: Where to; None for nowhere.
+        root: What the paths are relative to.
+        max_pixels: The run's limit. What was refused because of it is not kept.
+    """
+
+    def __init__(self, cache: Cache | None, root: Path, max_pixels: int) -> None:
+        self._cache = cache
+        self._prefix = encode_path(str(root))
+        self._max_pixels = max_pixels
+        self._samples: list[Sample] = []
+        self._written = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._write()
+
+    def add(self, samples: Iterable[Sample]) -> None:
+        """Keep what is new of some samples, now or soon."""
+        if self._cache is None or not self._cache.usable:
+            return
+        self._samples += [sample for sample in samples if sample.stamp is not None]
+        if len(self._samples) >= _WRITTEN_AT_A_TIME or time.monotonic() - self._written > _WRITTEN_EVERY:
+            self._write()
+
+    def _write(self) -> None:
+        samples, self._samples = self._samples, []
+        self._written = time.monotonic()
+        if self._cache is None or not samples:
+            return
+        files, facts = [], []
+        for sample in samples:
+            if sample.stamp is None or sample.content is None or sample.reference.path is None:
+                continue
+            files.append((whole_path(self._prefix, sample.reference.path), sample.stamp, sample.content))
+            if sample.decoded and not _beyond(sample.facts, self._max_pixels):
+                facts.append((sample.content, sample.facts))
+        self._cache.put(files, facts, decoder_id())
+
+
+def _beyond(facts: ImageFacts, max_pixels: int) -> bool:
+    return (facts.width or 0) * (facts.height or 0) > max_pixels
+
+
+def whole_path(prefix: str, path: str) -> str:
+    """The whole path in encoded form; an absolute path stands for itself."""
+    return path if path[:1] == "/" else f"{prefix}/{path}"
+
+
+def _file_name(prefix: str, path: str) -> str:
+    """The name to open a file by. Called for every file, for which pathlib would be ten times too slow."""
+    return decode_path(whole_path(prefix, path))
