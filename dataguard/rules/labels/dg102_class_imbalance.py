@@ -107,9 +107,10 @@ def class_imbalance(
         yield Skipped(reason=f"the training data hold one class only, {counts.classes[present[0]]!r}")
         return
     total = int(training.sum())
-    # Ties go to the class that comes first, so that the same data name the same class.
+    # Ties go to the first class for the smallest and to the last for the largest, so that the same data name the same
+    # classes, and never one class twice.
     smallest = int(present[np.argmin(training[present])])
-    largest = int(np.argmax(training))
+    largest = int(present[::-1][np.argmax(training[present][::-1])])
     n_min, n_max = int(training[smallest]), int(training[largest])
     ratio = n_min / n_max
     upper = ratio_upper_bound(n_min, n_max, n_classes=len(present), level=level)

@@ -59,9 +59,9 @@ def near_duplicate_across_splits(
 
     *Measured* (`benchmarks/near_duplicates.py`, 100 planted in about 1,550 photograph-like pictures). JPEG 50 to 95,
     resizing by 0.5 to 2, brightness, contrast, gray, noise of 10 levels and mirroring: 99 to 100 found; gamma 0.6 and
-    1.6: 93 and 94; none false. Untouched handwritten digits of 8×8 pixels: none reported. Unrelated ones are so alike
-    that only nearly lossless copies stand out (JPEG 95: 50 of 100, JPEG 75: none). 1,500 plain shapes on white: 23
-    pairs, each of one shape in one place in another shade.
+    1.6: 94 and 97; none false. Untouched handwritten digits of 8×8 pixels: none reported. Unrelated ones are so alike
+    that only nearly lossless copies stand out (JPEG 95, contrast, mirroring: 100 of 100; JPEG 75, noise: none). 1,500
+    plain shapes on white: 23 pairs, each of one shape in one place in another shade.
 
     More than k near-copies of one picture among the m hide one another.
 

@@ -116,3 +116,9 @@ def test_edge_the_bound_is_clopper_and_pearsons() -> None:
     # Two classes: one-sided at 1 - 0.05/2 is the upper end of the two-sided 95 % interval.
     share = binomtest(7, 7 + 90).proportion_ci(confidence_level=0.95, method="exact").high
     assert ratio_upper_bound(7, 90, n_classes=2, level=0.95) == pytest.approx(share / (1 - share))
+
+
+def test_edge_equal_classes_are_not_compared_with_themselves() -> None:
+    (observation,) = class_imbalance(ClassCounts.from_mapping({"train": {"a": 50, "b": 50, "c": 50}}))
+    assert isinstance(observation, Observation)
+    assert "'a' has 50 training samples against 50 of 'c'" in observation.message
