@@ -79,7 +79,7 @@ def test_no_schema_is_a_skip_with_a_way_out(shapes: Path) -> None:
 @pytest.mark.parametrize(("key", "value"), [("label", "x"), ("image", "x"), ("id", "x")])
 def test_a_column_of_a_folder_is_a_mistake(shapes: Path, key: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=rf"dataset\.{key} names a column"):
-        inputs(shapes, **{key: value})
+        inputs(shapes, use_cache=True, **{key: value})
 
 
 def test_a_pattern_of_a_table_is_a_mistake(tmp_path: Path) -> None:
