@@ -25,6 +25,7 @@ SCHEMA_VERSION = 1
 _RACY_NS = 2_000_000_000
 _TABLE_DAYS = 30
 _BUSY_SECONDS = 30
+_RETRY_SECONDS = 0.02
 _KEYS_AT_A_TIME = 500
 _SCHEMA = (
     "CREATE TABLE files (path TEXT PRIMARY KEY, size INT, mtime_ns INT, inode INT, hash BLOB) WITHOUT ROWID",
@@ -199,6 +200,20 @@ class Cache:
             self._disconnect()
 
     def _open(self) -> None:
+        # SQLite waits its turn for most things, but refuses at once where two processes turn one new file to WAL.
+        deadline = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                self._connect()
+            except sqlite3.OperationalError as error:
+                self._disconnect()
+                if not _is_busy(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(_RETRY_SECONDS)
+            else:
+                return
+
+    def _connect(self) -> None:
         connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         self._connection = connection
         connection.execute("PRAGMA page_size = 8192")
@@ -266,8 +281,8 @@ class Cache:
 
     def _trouble(self, error: sqlite3.Error) -> None:
         """Do what can be done about an error of SQLite's: rebuild, do without, or go on."""
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        code = _error_code(error)
+        if _is_busy(error):
             self._note(f"the cache was busy, so that some results were not kept: {self._path}")
             return
         broken = code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
@@ -295,6 +310,14 @@ class Cache:
     def _note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
+
+
+def _error_code(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return _error_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def _pack(facts: ImageFacts) -> str:

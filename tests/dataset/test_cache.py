@@ -186,3 +186,23 @@ def test_a_closed_cache_keeps_nothing(tmp_path: Path) -> None:
     cache.close()
     assert cache.get_blob("key") is None
     assert cache.notes == []
+
+
+def test_a_new_cache_that_another_process_is_making_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals = [1, 1]
+    connect = Cache._connect
+
+    def refused_at_first(self: Cache) -> None:
+        if refusals:
+            refusals.pop()
+            error = sqlite3.OperationalError("database is locked")
+            error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+            raise error
+        connect(self)
+
+    monkeypatch.setattr(Cache, "_connect", refused_at_first)
+    cache = Cache(tmp_path / "cache")
+    cache.put_blob("key", b"value")
+    assert (cache.notes, cache.get_blob("key")) == ([], b"value")
