@@ -121,7 +121,9 @@ def label_noise(
     if neighbours is not None and not _overlap(quality, neighbours):
         summary += f"; by nearest neighbours it is {_percent(neighbours.noise_rate)} {_interval(neighbours)}"
 
-    yield Observation(message=summary, measurements=measurements, exhibits=(rates, *_doubtful(evidence, quality)))
+    yield Observation(
+        message=_sentence(summary), measurements=measurements, exhibits=(rates, *_doubtful(evidence, quality))
+    )
 
     if quality.low > max_noise_rate:
         if neighbours is not None and neighbours.high < max_noise_rate:
@@ -135,7 +137,8 @@ def label_noise(
             return
         wrong = _worst(quality, quality.is_error)
         yield label_noise.finding(
-            f"{summary}; the limit is {_percent(max_noise_rate)}. {_count(len(wrong))} more likely wrong than right",
+            f"{_sentence(summary)}; the limit is {_percent(max_noise_rate)}. "
+            f"{_count(len(wrong))} more likely wrong than right.",
             remedy="Look at the listed samples, worst first, and correct those that are wrong.",
             confidence=Confidence.HIGH,
             measurements=measurements,
@@ -146,7 +149,7 @@ def label_noise(
     wrong = _worst(quality, quality.is_error & (quality.posterior >= certainty))
     if wrong and quality.low > 0:
         yield label_noise.finding(
-            f"{_count(len(wrong))} wrong with a probability of at least {_percent(certainty)}; {summary}",
+            f"{_count(len(wrong))} wrong with a probability of at least {_percent(certainty)}; {summary}.",
             remedy="Look at the listed samples and correct those that are wrong.",
             severity=Severity.INFO,
             confidence=Confidence.MEDIUM,
@@ -287,6 +290,10 @@ def _class_rates(evidence: OutOfSample, quality: LabelQuality) -> Histogram:
 
 def _summary(quality: LabelQuality) -> str:
     return f"about {_percent(quality.noise_rate)} of {len(quality.score):,} labels are wrong {_interval(quality)}"
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _interval(quality: LabelQuality) -> str:

@@ -89,7 +89,7 @@ def test_fires_as_information_on_few_but_certain_errors() -> None:
 def test_silent_on_clean_labels_but_with_its_figures() -> None:
     (observation,) = label_noise(evidence(600, 0))
     assert isinstance(observation, Observation)
-    assert "about 0.0 % of 600 labels are wrong (95 % interval 0.0 % to 0.6 %)" in observation.message
+    assert "About 0.0 % of 600 labels are wrong (95 % interval 0.0 % to 0.6 %)" in observation.message
     assert observation.measurements[0].value == 0
 
 
