@@ -60,8 +60,6 @@ COLUMNS: Mapping[str, str] = {
 * ``decode_error``: why the sample cannot be used; NULL where it can.
 """
 
-TABULAR_SOURCE = "table"
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SampleTable:

@@ -112,7 +112,7 @@ class _Page:
         if not any(run.status in CONCLUDED for run in self.report.runs):
             return f"Nothing was checked in {self.name}"
         if crashed := self.report.count(Status.CRASHED):
-            return f"No defect was found in {self.name}, but {wording.count(crashed, 'rule')} crashed"
+            return f"No defect was found in {self.name}, but {wording.count(crashed, 'rule')} could not run"
         return f"No defect was found in {self.name}"
 
     @property

@@ -21,7 +21,7 @@ MANY_PLACES = 1000
 """How many figures and places of a finding are shown, and how many places when asked for more."""
 
 _SEVERITY_STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold blue"}
-_STATUS_STYLES = {"crashed": "bold red", "not run": "bold red"}
+_STATUS_STYLES = {"could not run": "bold red", "not run": "bold red"}
 
 
 def render(

@@ -15,7 +15,7 @@ from dataguard.core.text import printable
 STATUS_WORDS: Mapping[Status, str] = {
     Status.PASSED: "passed",
     Status.FOUND: "found",
-    Status.CRASHED: "crashed",
+    Status.CRASHED: "could not run",
     Status.NOT_RUN: "not run",
     Status.INCONCLUSIVE: "inconclusive",
     Status.SKIPPED: "skipped",
@@ -289,7 +289,7 @@ def exit_reason(report: Report, *, fail_on: Severity, strict: bool) -> tuple[Exi
     if code is ExitCode.NOTHING_CHECKED:
         return code, "no rule came to a conclusion, so nothing was checked"
     if report.count(Status.CRASHED):
-        return code, f"{count(report.count(Status.CRASHED), 'rule')} crashed"
+        return code, f"{count(report.count(Status.CRASHED), 'rule')} could not run"
     if report.partial:
         return code, "the run was interrupted"
     return code, "a rule was skipped or inconclusive, and --strict is set"

@@ -140,7 +140,7 @@ def test_every_format_has_every_finding_and_every_reason(report: Report) -> None
         (set(Status), False, "1 error and 1 warning in digits"),
         ({Status.FOUND}, True, "The check of digits was interrupted: 1 error and 1 warning so far"),
         ({Status.PASSED}, False, "No defect was found in digits"),
-        ({Status.PASSED, Status.CRASHED}, False, "No defect was found in digits, but 1 rule crashed"),
+        ({Status.PASSED, Status.CRASHED}, False, "No defect was found in digits, but 1 rule could not run"),
         ({Status.SKIPPED, Status.IGNORED}, False, "Nothing was checked in digits"),
         (set(), False, "Nothing was checked in digits"),
     ],
@@ -164,7 +164,7 @@ def test_what_did_not_decide_does_not_look_like_a_pass(report: Report) -> None:
         "near-duplicate-across-splits: inconclusive": "chip tone-undecided",
         "schema-violation: skipped": "chip tone-undecided",
         "odd-size: ignored": "chip tone-undecided",
-        "unused-ignore: crashed": "chip tone-crashed",
+        "unused-ignore: could not run": "chip tone-crashed",
     }
 
 

@@ -51,17 +51,17 @@ PASSED  1 rule
   DG104  too-few-samples-per-class: The smallest class has 24 samples.
 
 NOT DECIDED  neither passed nor failed
-  crashed       DG901  unused-ignore: division by zero; hint: report it
-  inconclusive  DG302  near-duplicate-across-splits: hashes collide by chance
-  skipped       DG802  schema-violation: no schema is configured
-  ignored       DG803  odd-size: 8 x 8 is what the scanner delivers
-  in part       DG102  class-imbalance: hashes collide by chance
+  could not run  DG901  unused-ignore: division by zero; hint: report it
+  inconclusive   DG302  near-duplicate-across-splits: hashes collide by chance
+  skipped        DG802  schema-violation: no schema is configured
+  ignored        DG803  odd-size: 8 x 8 is what the scanner delivers
+  in part        DG102  class-imbalance: hashes collide by chance
 
 result  1 error and 1 warning
-rules   3 of 7 rules came to a conclusion; 1 crashed, 1 inconclusive, 1 skipped
-        and 1 ignored
+rules   3 of 7 rules came to a conclusion; 1 could not run, 1 inconclusive, 1
+        skipped and 1 ignored
 time    4.2 s
-exit    2, 1 rule crashed
+exit    2, 1 rule could not run
 report  out/report.html
 """
 
@@ -158,7 +158,7 @@ def test_a_place_is_named_by_what_is_known_of_it(make_report: Callable[..., Repo
         ({Status.PASSED}, Severity.ERROR, False, "0, nothing was found"),
         ({Status.PASSED, Status.SKIPPED}, Severity.ERROR, True, "2, a rule was skipped or inconclusive"),
         ({Status.SKIPPED}, Severity.ERROR, False, "3, no rule came to a conclusion"),
-        ({Status.PASSED, Status.CRASHED}, Severity.ERROR, False, "2, 1 rule crashed"),
+        ({Status.PASSED, Status.CRASHED}, Severity.ERROR, False, "2, 1 rule could not run"),
     ],
 )
 def test_the_exit_code_is_explained(
