@@ -91,9 +91,8 @@ class Overlap:
     n_left: int
     """Samples in the left split."""
     n_right: int
-    shared_left: int
-    """Samples of the left split with a copy in the right one."""
     shared_right: int
+    """Samples of the right split with a copy in the left one."""
     n_groups: int
     """Contents that are in both."""
     expected_groups: float
@@ -281,7 +280,6 @@ class Duplicates:
                 right=right,
                 n_left=self.sizes[left],
                 n_right=self.sizes[right],
-                shared_left=sum(counts[0] * n for counts, n in shared),
                 shared_right=sum(counts[1] * n for counts, n in shared),
                 n_groups=n_groups,
                 expected_groups=expected,

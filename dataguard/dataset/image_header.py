@@ -36,7 +36,6 @@ class ImageHeader:
     """As stored: 1 for a palette."""
     bits: int
     """Of one channel, or of a palette index."""
-    palette: bool = False
     transparent: bool = False
     """Whether a PNG has a tRNS chunk."""
     complete: bool = True
@@ -144,7 +143,6 @@ def _png(data: bytes) -> ImageHeader:
         height=height,
         channels=_PNG_CHANNELS.get(color, 0),
         bits=bits,
-        palette=color == 3,
         transparent=transparent,
         complete=complete,
         damage=damage,

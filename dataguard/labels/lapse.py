@@ -38,7 +38,6 @@ class LapseFit:
     low: float
     high: float
     calibration: Calibration
-    log_likelihood: float
     surface: int
     """Which of the surfaces holds the peak."""
 
@@ -188,7 +187,6 @@ def fit(surfaces: Sequence[LapseLikelihood], *, level: float = 0.95) -> LapseFit
         low=min(ends),
         high=max(ends),
         calibration=Calibration(temperature=float(np.exp(point[1])), power=float(np.exp(point[2]))),
-        log_likelihood=peak,
         surface=chosen,
     )
 
