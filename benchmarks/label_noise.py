@@ -1,6 +1,11 @@
 """How well DG101 counts and finds wrong labels, against cleanlab on the same probabilities, and how long it takes.
 
-    python benchmarks/label_noise.py [digits] [gate] [speed]
+    python benchmarks/label_noise.py [digits] [gate] [speed] [models] [overlap] [sets --folder FOLDER]
+
+models: seven sets, four kinds of noise, four kinds of model cross-validated on the noisy labels; each alone, and all
+four together. overlap: labels drawn from the very probabilities, clean and with noise: where nothing is wrong but all
+is unsure. sets: .npz files of your own, or of published verified labels, with pred_probs (n, classes) or several
+(models, n, classes), labels and truth, −1 where the truth is not known.
 
 digits: planted noise on scikit-learn's digits, seeds 0-9. gate: false alarms on clean generated sets whose classes
 overlap, power and coverage on the same sets with planted noise. speed: seconds and memory by number of pictures.
@@ -12,15 +17,18 @@ import argparse
 import resource
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dataguard.core.finding import Finding, Inconclusive, Severity
+from dataguard.labels.confident import confident_learning
 from dataguard.labels.features import image_features
 from dataguard.labels.out_of_sample import OutOfSample, out_of_sample
 from dataguard.labels.quality import assess
+from dataguard.labels.scores import Score, quality_scores
 from dataguard.rules.labels.dg101_label_noise import label_noise
 
 Codes = NDArray[np.int64]
@@ -106,7 +114,7 @@ def digits() -> None:
             given = plant(truth, np.random.default_rng(seed))
             wrong = given != truth
             made = evidence(features, given, "image")
-            ours = assess(made.codes, made.pred_probs)
+            ours = assess(made.codes, made.pred_probs, calibrated=made.calibrated)
             theirs = find_label_issues(made.codes, made.pred_probs, n_jobs=1)
             joint = estimate_joint(made.codes, made.pred_probs)
             rows.append(
@@ -172,7 +180,7 @@ def gate(count: int) -> None:
             given = uniform(rate)(truth, np.random.default_rng(0))
             made = evidence(values, given, "table")
             results = label_noise(made)
-            quality = assess(made.codes, made.pred_probs)
+            quality = assess(made.codes, made.pred_probs, calibrated=made.calibrated)
             severities = [result.severity for result in results if isinstance(result, Finding)]
             share = float(np.mean(given != truth))
             outcomes[rate].append(
@@ -209,7 +217,7 @@ def speed() -> None:
         described = time.perf_counter()
         made = evidence(features, given, "image")
         predicted = time.perf_counter()
-        assess(made.codes, made.pred_probs)
+        assess(made.codes, made.pred_probs, calibrated=made.calibrated)
         assessed = time.perf_counter()
         from cleanlab.filter import find_label_issues
 
@@ -224,14 +232,205 @@ def speed() -> None:
         )
 
 
+HEADER = (
+    f"{'':26} {'true':>6} {'rate':>6} {'interval':>13} {'CL':>6} | {'F1':>6} {'CL':>6} {'p≠y':>6} | "
+    f"{'AUPRC':>6} {'self':>6} {'margin':>6} {'CWE':>6}"
+)
+METHODS: tuple[Score, ...] = ("self_confidence", "normalized_margin", "confidence_weighted_entropy")
+
+
+def compared(given: Codes, wrong: NDArray[np.bool_], probs: Any, known: NDArray[np.bool_] | None = None) -> list[float]:
+    """Figures of one set: the true rate, ours with its interval, and F1 and AUPRC of every method.
+
+    Args:
+        given: Labels, shape (n,).
+        wrong: Which of them are wrong.
+        probs: Probabilities, or a list of several models'; the published methods get their mean.
+        known: Of which samples that is known; all others are not judged by.
+    """
+    from sklearn.metrics import average_precision_score
+
+    known = np.ones(len(given), dtype=bool) if known is None else known
+    quality = assess(given, probs)
+    mean = np.mean(probs, axis=0) if isinstance(probs, list) else probs
+    mean = mean / mean.sum(axis=1, keepdims=True)
+    learnt = confident_learning(given, mean)
+    scores = [quality.posterior, *(1 - quality_scores(given, mean, method=method) for method in METHODS)]
+    flags = (quality.is_error, learnt.is_error, mean.argmax(axis=1) != given)
+    ranked = [average_precision_score(wrong[known], score[known]) if wrong.any() else np.nan for score in scores]
+    return [
+        float(wrong[known].mean()) if known.all() else float("nan"),
+        quality.noise_rate,
+        quality.low,
+        quality.high,
+        learnt.noise_rate,
+        *(f1(flag[known], wrong[known]) for flag in flags),
+        *ranked,
+    ]
+
+
+def line(name: str, row: Any) -> str:
+    """A row of figures as a line under `HEADER`."""
+    shares = f"{100 * row[0]:6.2f} {100 * row[1]:6.2f} {100 * row[2]:6.2f}–{100 * row[3]:6.2f} {100 * row[4]:6.2f}"
+    found, ranked = (" ".join(f"{value:6.3f}" for value in row[part]) for part in (slice(5, 8), slice(8, None)))
+    return f"{name:26} {shares} | {found} | {ranked}"
+
+
+def sets_of_models() -> Iterator[tuple[str, str, Codes, Codes, dict[str, NDArray[np.float32]]]]:
+    """Set, kind of noise, given labels, true labels, and out-of-sample probabilities by model."""
+    from sklearn.datasets import load_breast_cancer, load_digits, load_wine, make_classification
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    loaded = [(load.__name__[5:], *load(return_X_y=True)) for load in (load_digits, load_breast_cancer, load_wine)]
+    for seed, (n, classes, separation) in enumerate(((3000, 4, 2.0), (3000, 10, 2.0), (2000, 2, 1.0), (4000, 20, 2.5))):
+        values, truth = make_classification(
+            n,
+            20,
+            n_informative=12,
+            n_redundant=0,
+            n_classes=classes,
+            n_clusters_per_class=1,
+            class_sep=separation,
+            flip_y=0,
+            random_state=seed,
+        )
+        loaded.append((f"generated {classes}", values, truth))
+    models: dict[str, Callable[[], Any]] = {
+        "logistic": lambda: LogisticRegression(max_iter=300),
+        "forest": lambda: RandomForestClassifier(80, random_state=0),
+        "network": lambda: MLPClassifier((64,), max_iter=60, random_state=0),
+        "neighbours": lambda: KNeighborsClassifier(10),
+    }
+    for name, values, truth in loaded:
+        classes = int(truth.max()) + 1
+        # Who labels sees the samples too, less sharply: the harder a sample, the likelier its error.
+        seen = cross_val_predict(
+            make_pipeline(StandardScaler(), KNeighborsClassifier(25)),
+            values,
+            truth,
+            method="predict_proba",
+            cv=StratifiedKFold(5, shuffle=True, random_state=3),
+        )
+        mistaken = 0.75 * seen + 0.25 / classes
+        mistaken[np.arange(len(truth)), truth] = 0
+        for kind in ("uniform", "human", "class"):
+            for rate in (0.03, 0.1, 0.2, 0.35):
+                given = planted(kind, rate, truth.astype(np.int64), mistaken, np.random.default_rng(7))
+                if np.bincount(given, minlength=classes).min() < 6:
+                    continue
+                folds = StratifiedKFold(5, shuffle=True, random_state=0)
+                yield (
+                    name,
+                    f"{kind} {rate:.0%}",
+                    given,
+                    truth.astype(np.int64),
+                    {
+                        model: cross_val_predict(
+                            make_pipeline(StandardScaler(), made()), values, given, cv=folds, method="predict_proba"
+                        ).astype(np.float32)
+                        for model, made in models.items()
+                    },
+                )
+
+
+def planted(kind: str, rate: float, truth: Codes, mistaken: NDArray[np.float64], rng: np.random.Generator) -> Codes:
+    """Labels with noise: alike everywhere, near the boundary as people err, or by class."""
+    n, classes = mistaken.shape
+    if kind == "uniform":
+        return uniform(rate)(truth, rng)
+    if kind == "class":
+        raw = np.asarray(rng.gamma(1, 1, classes))
+        rates = np.minimum(0.6, raw / raw.mean() * rate)
+        other = (np.arange(classes) + rng.integers(1, classes, classes)) % classes
+        return np.where(rng.random(n) < rates[truth], other[truth], truth)
+    doubt: NDArray[np.float64] = np.asarray(mistaken.sum(axis=1))
+    flips = rng.random(n) < np.minimum(0.9, doubt / doubt.mean() * rate)
+    draw = (mistaken.cumsum(axis=1) > (rng.random(n) * doubt)[:, None]).argmax(axis=1)
+    return np.where(flips, draw, truth)
+
+
+def models() -> None:
+    """Every kind of noise and model: rates, F1 and AUPRC against the published methods."""
+    rows: dict[tuple[str, str], list[list[float]]] = {}
+    covered = []
+    for _, noise, given, truth, probs in sets_of_models():
+        wrong = given != truth
+        for model, one in {**probs, "all four": list(probs.values())}.items():
+            row = compared(given, wrong, one)
+            rows.setdefault((model, noise), []).append(row)
+            if model != "all four":
+                covered.append(row[2] <= row[0] <= row[3])
+    print("seven sets, mean over sets; rates in %\n" + HEADER)
+    for (model, noise), found in sorted(rows.items()):
+        print(line(f"{model}, {noise}", np.mean(found, axis=0)))
+    for model in ("single models", "all four"):
+        every = np.array(
+            [row for (name, _), found in rows.items() for row in found if (name == "all four") == (model == "all four")]
+        )
+        print(line(model, every.mean(axis=0)), f"| rate off by {100 * np.abs(every[:, 1] - every[:, 0]).mean():.2f}")
+    print(f"intervals of 95 % held the true rate in {100 * np.mean(covered):.1f} % of {len(covered)}")
+
+
+def overlap() -> None:
+    """Labels drawn from the probabilities themselves: mean over six seeds of 2,000 samples."""
+    print("labels drawn from the probabilities, 2,000 samples, six seeds; rates in %\n" + HEADER)
+    for rate in (0.0, 0.05, 0.2):
+        for classes in (2, 5, 20):
+            for sharpness in (1.5, 3.0, 6.0):
+                rows = []
+                for seed in range(6):
+                    rng = np.random.default_rng(seed)
+                    logits = sharpness * rng.normal(size=(2000, classes))
+                    probs = np.exp(logits - logits.max(axis=1, keepdims=True))
+                    probs /= probs.sum(axis=1, keepdims=True)
+                    truth = (probs.cumsum(axis=1) > rng.random(2000)[:, None]).argmax(axis=1)
+                    given = uniform(rate)(truth, rng)
+                    rows.append(compared(given, given != truth, probs.astype(np.float32)))
+                print(line(f"{rate:.0%}, {classes} classes, {sharpness:g}", np.mean(rows, axis=0)), flush=True)
+
+
+def sets(folder: Path | None) -> None:
+    """Verified sets that lie in a folder."""
+    files = sorted(folder.glob("*.npz")) if folder is not None else []
+    print(f"{len(files)} sets in {folder}; rates in %; where only some labels are verified, F1 and AUPRC among these")
+    print(HEADER)
+    for file in files:
+        with np.load(file) as stored:
+            probs, given, truth = stored["pred_probs"], stored["labels"].astype(np.int64), stored["truth"]
+        probs = probs.astype(np.float32)
+        known = truth >= 0
+        wrong = known & (given != truth)
+        singles = list(probs) if probs.ndim == 3 else [probs]
+        for number, one in enumerate(singles):
+            name = f"{file.stem} {number}" if len(singles) > 1 else file.stem
+            print(line(name[:26], compared(given, wrong, one, known)), flush=True)
+        if len(singles) > 1:
+            print(line(f"{file.stem} all"[:26], compared(given, wrong, singles, known)), flush=True)
+
+
 def main() -> None:
     """Run the parts that are named, or all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", default=["digits", "gate", "speed"])
+    parser.add_argument("parts", nargs="*", default=["digits", "gate", "speed", "models", "overlap"])
     parser.add_argument("--tables", type=int, default=150, help="generated tables for the gate (default 150)")
+    parser.add_argument("--folder", type=Path, help="where the sets lie")
     arguments = parser.parse_args()
+    parts: dict[str, Callable[[], None]] = {
+        "digits": digits,
+        "gate": lambda: gate(arguments.tables),
+        "speed": speed,
+        "models": models,
+        "overlap": overlap,
+        "sets": lambda: sets(arguments.folder),
+    }
     for part in arguments.parts:
-        {"digits": digits, "gate": lambda: gate(arguments.tables), "speed": speed}[part]()
+        parts[part]()
 
 
 if __name__ == "__main__":

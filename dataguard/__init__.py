@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dataguard.batches.record import record as record
     from dataguard.engine import check as check
+    from dataguard.rules.batches.epoch_end import guard as guard
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "check"]
+__all__ = ["__version__", "check", "guard", "record"]
 
 
 def __getattr__(name: str) -> Any:
@@ -21,4 +23,12 @@ def __getattr__(name: str) -> Any:
         from dataguard.engine import check
 
         return check
+    if name == "guard":
+        from dataguard.rules.batches.epoch_end import guard
+
+        return guard
+    if name == "record":
+        from dataguard.batches.record import record
+
+        return record
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

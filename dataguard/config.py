@@ -7,6 +7,7 @@ misspelt setting as its default is open.
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
@@ -39,12 +40,43 @@ class DatasetConfig:
     group: str | None = None
     time: str | None = None
     id: str | None = None
+    text: str | None = None
+    """Tables: the column of texts that the labels are judged by."""
     pred_probs: str | None = None
     """A .npy, .npz or .parquet file of out-of-sample class probabilities."""
+    predictions: str | None = None
+    """A .npy file of out-of-sample predictions of a regression target."""
     features: str | None = None
     """A .npy or .npz file of features to judge the labels by."""
+    embedding: str | None = None
+    """What computes features to judge the labels by: ``module:callable``, or a folder with a checkpoint."""
     schema: str | None = None
     """A pandera schema: a YAML file, or ``module.py:Schema``."""
+    task: str | None = None
+    """'classification' or 'regression'; by default told from the labels."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoaderConfig:
+    """The table ``[loader]``: what feeds the training loop, and how to look at it."""
+
+    target: str | None = None
+    """``module:name`` or ``file.py:name`` of a loader, or of a function that makes one; relative to the
+    configuration."""
+    batches: int | None = None
+    """The most batches of an epoch that are looked at; None for all."""
+    epochs: int = 2
+    """How often it is gone through; with one, epochs cannot be compared."""
+    label: str | int | None = None
+    """Where the labels are in a batch: a key or an index; by default told from its form."""
+    inputs: str | int | None = None
+    """Where the inputs are, likewise."""
+    id: str | int | None = None
+    """Where the ids of the samples are, likewise."""
+    timeout: float | None = None
+    """Seconds that importing and recording the loader may take; None for 600."""
+    base: Path | None = None
+    """The folder that the target is relative to; None for that of the configuration. Not a key of the table."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +88,7 @@ class Config:
     base: Path = field(default_factory=Path)
     """The folder that relative paths of the configuration are relative to."""
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    loader: LoaderConfig = field(default_factory=LoaderConfig)
     select: tuple[str, ...] = ()
     """Codes, prefixes of codes or names of the rules to run; empty for all."""
     ignore: Mapping[str, str] = field(default_factory=dict)
@@ -263,7 +296,41 @@ class _Reader:
                 where=self.where(f"{key}.source"),
                 hint=did_you_mean(fields["source"], ("folder", "table")),
             )
+        if fields.get("task") not in (None, "classification", "regression"):
+            raise ConfigurationError(
+                f"unknown task {fields['task']!r}",
+                where=self.where(f"{key}.task"),
+                hint=did_you_mean(fields["task"], ("classification", "regression")),
+            )
         return DatasetConfig(**fields)
+
+    def loader(self, key: str, value: object) -> Any:
+        table = self.expect(key, value, dict, "a table")
+        readers: Mapping[str, Callable[[str, object], Any]] = {
+            "target": self.text,
+            "batches": self.count,
+            "epochs": self.count,
+            "label": self.selector,
+            "inputs": self.selector,
+            "id": self.selector,
+            "timeout": self.seconds,
+        }
+        for name in table:
+            if name not in readers:
+                raise ConfigurationError(
+                    f"unknown key {name!r}", where=self.where(key), hint=did_you_mean(name, readers)
+                )
+        return LoaderConfig(**{name: readers[name](f"{key}.{name}", item) for name, item in table.items()})
+
+    def selector(self, key: str, value: object) -> Any:
+        if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+            return value
+        raise ConfigurationError(f"expected a key in quotes or an index, got {value!r}", where=self.where(key))
+
+    def seconds(self, key: str, value: object) -> Any:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
+            raise ConfigurationError(f"expected seconds above 0, got {value!r}", where=self.where(key))
+        return float(value)
 
     def table(self, key: str, value: object) -> Any:
         return self.expect(key, value, dict, "a table")
@@ -271,6 +338,7 @@ class _Reader:
 
 _SETTINGS: Mapping[str, Callable[[_Reader, str, object], Any]] = {
     "dataset": _Reader.dataset,
+    "loader": _Reader.loader,
     "select": _Reader.texts,
     "ignore": _Reader.reasons,
     "fail_on": _Reader.severity,

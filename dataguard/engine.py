@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataguard import __version__
+from dataguard.batches.stream import BatchStream
+from dataguard.batches.summary import broken_off, loader_facts, loader_notes, loader_overview
 from dataguard.config import Config, check_selector, find_config, load_config, matches
 from dataguard.core.errors import DataguardError, SourceError
 from dataguard.core.exhibit import Exhibit, Histogram, Series
@@ -21,7 +23,7 @@ from dataguard.core.paths import encode_path
 from dataguard.core.progress import Progress, silent
 from dataguard.core.report import Report, RuleRun, Status, Subject
 from dataguard.core.rule import Rule
-from dataguard.inputs import Inputs, open_source
+from dataguard.inputs import LOADER_INPUTS, Inputs, Loader, open_source
 from dataguard.rules import all_rules
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ MEASURING_PACKAGES = (
 def check(
     path: str | Path | None = None,
     *,
+    loader: Loader | None = None,
     config: str | Path | Config | None = None,
     select: Iterable[str] | None = None,
     ignore: Mapping[str, str] | None = None,
@@ -52,11 +55,15 @@ def check(
     cache: bool | str | Path = True,
     progress: Progress = silent,
 ) -> Report:
-    """Check a dataset version.
+    """Check a dataset version, the loader that feeds a training loop, or both.
 
     Args:
         path: A folder of images, a CSV or Parquet file, or a ``dataguard.toml``. By default the configuration of the
             current folder says where the dataset is.
+        loader: What feeds the training loop: the loader itself, a stream that `record` or `guard` made of it, or
+            ``"module:name"`` or ``"file.py:name"``, which is imported and gone through in a process of its own. With
+            no dataset named, it is all that is checked. The configuration's ``[loader]`` says how much of it is looked
+            at, and names a loader where none is given here.
         config: A configuration file, or a configuration; by default the nearest one to `path`.
         select: Codes, prefixes or names of rules to run, over what the configuration says.
         ignore: Rules not to run with the reason for each, in addition to the configuration's.
@@ -68,11 +75,19 @@ def check(
         The report. `Report.exit_code` says whether it should fail a build.
 
     Raises:
-        DataguardError: the dataset cannot be read or the configuration is wrong.
-        NothingToCheckError: there is not one sample.
+        DataguardError: the dataset or the loader cannot be read, or the configuration is wrong.
+        NothingToCheckError: there is not one sample, or the loader has no batches.
+
+    Example:
+        >>> import numpy as np
+        >>> x, y = np.random.default_rng(0).normal(size=(640, 4)), np.repeat(np.arange(10), 64)
+        >>> batches = [(x[at : at + 32], y[at : at + 32]) for at in range(0, 640, 32)]
+        >>> report = check(loader=batches, select=["DG202"])
+        >>> [(finding.code, finding.name) for finding in report.findings]
+        [('DG202', 'single-label-batch')]
     """
     rules = all_rules()
-    settings = resolve_config(path, config, rules)
+    settings = resolve_config(path, config, rules, with_loader=loader is not None)
     changes: dict[str, Any] = {}
     if select is not None:
         changes["select"] = tuple(select)
@@ -85,14 +100,24 @@ def check(
     settings = dataclasses.replace(settings, **changes)
     for selector in (*settings.select, *settings.ignore):
         check_selector(selector, rules, where="select or ignore")
-    return run(settings, rules, use_cache=cache is not False, progress=progress)
+    if isinstance(loader, str):
+        named = dataclasses.replace(settings.loader, target=loader, base=Path.cwd())
+        settings, loader = dataclasses.replace(settings, loader=named), None
+    return run(settings, rules, loader=loader, use_cache=cache is not False, progress=progress)
 
 
-def resolve_config(path: str | Path | None, config: str | Path | Config | None, rules: Iterable[Rule[Any]]) -> Config:
-    """The configuration that holds, with the dataset's path made absolute.
+def resolve_config(
+    path: str | Path | None,
+    config: str | Path | Config | None,
+    rules: Iterable[Rule[Any]],
+    *,
+    with_loader: bool = False,
+) -> Config:
+    """The configuration that holds, with the dataset's path made absolute; None where only a loader is to be checked.
 
-    A configuration file as `path` is read. A folder that holds a configuration which names a dataset means that
-    dataset. Any other `path` is the dataset, and the nearest configuration holds.
+    A configuration file as `path` is read. A folder that holds a configuration which names a dataset or a loader means
+    these. Any other `path` is the dataset, and the nearest configuration holds. Without `path` and a dataset in the
+    configuration, the current folder is the dataset, unless there is a loader (`with_loader`, or the configuration's).
     """
     target = None if path is None else Path(path)
     if isinstance(config, Config):
@@ -108,8 +133,11 @@ def resolve_config(path: str | Path | None, config: str | Path | Config | None, 
         start = Path.cwd() if target is None else target if target.is_dir() else target.parent
         found = find_config(start) or (find_config(Path.cwd()) if target is not None else None)
         settings = load_config(found, rules) if found else Config(base=Path.cwd())
-        if target is not None and found and found.parent == target.absolute() and settings.dataset.path:
+        named = settings.dataset.path or settings.loader.target
+        if target is not None and found and found.parent == target.absolute() and named:
             target = None
+    if target is None and settings.dataset.path is None and (with_loader or settings.loader.target is not None):
+        return settings
     chosen = target.absolute() if target is not None else settings.base / (settings.dataset.path or ".")
     return dataclasses.replace(settings, dataset=dataclasses.replace(settings.dataset, path=str(chosen)))
 
@@ -125,21 +153,33 @@ def _siblings_hint(missing: Path) -> str | None:
     return f"did you mean {str(missing.parent / near[0])!r}?" if near else None
 
 
-def run(config: Config, rules: Iterable[Rule[Any]], *, use_cache: bool = True, progress: Progress = silent) -> Report:
-    """Run the selected rules on the dataset that a configuration names; see `check`.
+def run(
+    config: Config,
+    rules: Iterable[Rule[Any]],
+    *,
+    loader: Loader | None = None,
+    use_cache: bool = True,
+    progress: Progress = silent,
+) -> Report:
+    """Run the selected rules on the dataset and the loader that a configuration names; see `check`.
 
     Interrupted (Ctrl-C) while rules run, it returns what it has, marked as partial.
     """
     started = dt.datetime.now(dt.UTC)
     clock = time.perf_counter()
-    source = open_source(config)
-    inputs = Inputs(config, source, use_cache=use_cache, progress=progress)
-    chosen = [rule for rule in rules if not config.select or any(matches(text, rule) for text in config.select)]
+    loader = config.loader.target if loader is None else loader
+    source = open_source(config) if loader is None or config.dataset.path is not None else None
+    inputs = Inputs(config, source, use_cache=use_cache, progress=progress, loader=loader)
+    chosen = _chosen(config, rules, with_loader=loader is not None)
     runs: list[RuleRun] = []
     partial = False
     table: SampleTable | None = None
+    stream: BatchStream | None = None
     try:
-        table = inputs.table()
+        # First the loader: a mistake in its name shows before a long scan.
+        recorded = inputs.get(BatchStream) if loader is not None else None
+        stream = recorded if isinstance(recorded, BatchStream) else None
+        table = inputs.table() if source is not None else None
     except KeyboardInterrupt:
         # What was decoded is in the cache: the next run goes on from there.
         partial = True
@@ -154,18 +194,28 @@ def run(config: Config, rules: Iterable[Rule[Any]], *, use_cache: bool = True, p
             partial = True
             runs.append(_record(rule, Status.NOT_RUN, reason="interrupted while it ran"))
     counts = Skipped(reason="the scan was interrupted") if table is None else inputs.class_counts()
+    broken = "" if stream is None else broken_off(stream)
     return Report(
-        subject=_subject(config, source, table, counts),
+        subject=_loader_subject(config, loader, stream)
+        if source is None
+        else _subject(config, source, table, counts, stream),
         runs=tuple(runs),
         tool_version=__version__,
         started_at=started.isoformat(timespec="seconds"),
         seconds=round(time.perf_counter() - clock, 3),
         configuration=_settings(config, use_cache=use_cache),
         environment=_environment(),
-        overview=_overview(counts),
-        notes=inputs.notes,
-        partial=partial,
+        overview=(*_overview(counts), *(() if stream is None else loader_overview(stream))),
+        notes=(*([broken] if broken else []), *inputs.notes, *(() if stream is None else loader_notes(stream))),
+        partial=partial or bool(broken),
     )
+
+
+def _chosen(config: Config, rules: Iterable[Rule[Any]], *, with_loader: bool) -> list[Rule[Any]]:
+    """The rules to run. Without a loader those about it are left out, unless they are selected by name."""
+    if config.select:
+        return [rule for rule in rules if any(matches(text, rule) for text in config.select)]
+    return [rule for rule in rules if with_loader or not any(item.type in LOADER_INPUTS for item in rule.inputs)]
 
 
 def _run_rule(rule: Rule[Any], config: Config, inputs: Inputs) -> RuleRun:
@@ -227,7 +277,29 @@ def _record(rule: Rule[Any], status: Status, **fields: Any) -> RuleRun:
     )
 
 
-def _subject(config: Config, source: Source, table: SampleTable | None, counts: ClassCounts | Skipped) -> Subject:
+def _loader_subject(config: Config, loader: Loader | None, stream: BatchStream | None) -> Subject:
+    base = str((config.loader.base or config.base).absolute())
+    named = loader if isinstance(loader, str) else "" if stream is None else stream.facts.loader
+    return Subject(
+        kind="loader",
+        path=named,
+        root=encode_path(base),
+        source="" if stream is None else stream.facts.loader,
+        version_id="",
+        n_samples=0 if stream is None else stream.n_samples,
+        splits={},
+        n_classes=len(stream.classes) or None if stream is not None else None,
+        facts={} if stream is None else loader_facts(stream),
+    )
+
+
+def _subject(
+    config: Config,
+    source: Source,
+    table: SampleTable | None,
+    counts: ClassCounts | Skipped,
+    stream: BatchStream | None,
+) -> Subject:
     from dataguard.dataset.class_counts import split_order
 
     path = encode_path(config.dataset.path or str(source.root))
@@ -256,7 +328,9 @@ def _subject(config: Config, source: Source, table: SampleTable | None, counts: 
         n_samples=table.n_samples,
         splits={name: splits[name] for name in sorted(splits, key=split_order)},
         n_classes=None if isinstance(counts, Skipped) else len(counts.classes),
-        facts=table.facts(),
+        facts=table.facts()
+        if stream is None
+        else {**table.facts(), "loader": {"class": stream.facts.loader, **loader_facts(stream)}},
     )
 
 
@@ -274,6 +348,7 @@ def _settings(config: Config, *, use_cache: bool) -> dict[str, Any]:
     return {
         "origin": config.origin,
         "dataset": {key: value for key, value in dataclasses.asdict(config.dataset).items() if value is not None},
+        "loader": _loader_settings(config),
         "select": config.select,
         "ignore": dict(config.ignore),
         "fail_on": config.fail_on.word,
@@ -282,6 +357,11 @@ def _settings(config: Config, *, use_cache: bool) -> dict[str, Any]:
         "max_pixels": config.max_pixels,
         "cache": use_cache,
     }
+
+
+def _loader_settings(config: Config) -> dict[str, Any]:
+    values = {key: value for key, value in dataclasses.asdict(config.loader).items() if value is not None}
+    return {key: str(value) if isinstance(value, Path) else value for key, value in values.items()}
 
 
 def _environment() -> dict[str, str]:

@@ -97,6 +97,8 @@ def _for_folder(folder: Path, relative_to: Path) -> str:
     lines += [
         "# Your own model's out-of-sample probabilities, one row an image, images in the order of their paths:",
         '# pred-probs = "pred_probs.npy"',
+        "# Your own model, to judge the labels by: a function, or a folder of transformers or timm:",
+        '# embedding = "my_model.py:embed"',
         "# A pandera schema for the table of images (width, height, mode, label, …): YAML, or module.py:Schema",
         '# schema = "schema.yaml"',
     ]
@@ -111,7 +113,7 @@ def _for_table(path: Path, relative_to: Path) -> str:
         "[dataset]",
         f"path = {_text(_relative(path, relative_to))}",
     ]
-    guesses = {"label": source.label, "split": source.split}
+    guesses = {"label": source.label, "split": source.split, "text": source.text}
     meanings = {
         "label": "the column that is to be predicted",
         "split": "the column that says train, val or test",
@@ -119,14 +121,18 @@ def _for_table(path: Path, relative_to: Path) -> str:
         "group": "the column that must not straddle splits, as a patient or a user",
         "time": "the column that says when a row was recorded",
         "id": "the column that names a row",
+        "text": "the column of texts that the labels are judged by",
     }
+    examples = {"text": source.prose or "text"}
     for key, meaning in meanings.items():
         guess = guesses.get(key)
         lines.append(f"# {key}: {meaning}")
-        lines.append(f"{key} = {_text(guess)}" if guess else f'# {key} = "{key}"')
+        lines.append(f"{key} = {_text(guess)}" if guess else f"# {key} = {_text(examples.get(key, key))}")
     lines += [
         "# Your own model's out-of-sample probabilities, one row a row of the table:",
         '# pred-probs = "pred_probs.npy"',
+        "# Your own model, to judge texts or images by: a function, or a folder of transformers or timm:",
+        '# embedding = "my_model.py:embed"',
         "# A pandera schema for the table: YAML, or module.py:Schema",
         '# schema = "schema.yaml"',
     ]

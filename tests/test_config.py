@@ -159,3 +159,9 @@ def test_a_selector_that_means_nothing_is_an_error(selector: str) -> None:
 def test_a_configuration_given_as_data_names_no_file() -> None:
     with pytest.raises(ConfigurationError, match=r"^configuration: unknown key 'x'"):
         parse_config({"x": 1}, RULES)
+
+
+def test_the_task_is_classification_or_regression() -> None:
+    assert parse_config({"dataset": {"task": "regression"}}, RULES).dataset.task == "regression"
+    with pytest.raises(ConfigurationError, match=r"dataset\.task: unknown task 'regresion'[\s\S]*mean 'regression'"):
+        parse_config({"dataset": {"task": "regresion"}}, RULES)

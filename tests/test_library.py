@@ -131,6 +131,18 @@ def test_a_configuration_beside_the_dataset_names_it(shapes: Path, tmp_path: Pat
     assert (below.dataset.path, below.origin) == (str(tmp_path / "sub"), str(tmp_path / "dataguard.toml"))
 
 
+def test_suspicious_samples_of_a_run_that_judged_none_are_not_none_found(shapes: Path) -> None:
+    judged = dataguard.check(shapes, select=["DG101"])
+    assert len(judged.rankings[0]) == 300
+    assert judged.suspicious() == [sample for sample in judged.rankings[0] if sample.is_error]
+    unjudged = dataguard.check(shapes, select=["DG102"])
+    assert unjudged.rankings == ()
+    with pytest.raises(LookupError, match="no rule judged"):
+        unjudged.suspicious()
+    with pytest.raises(LookupError, match="read from JSON"):
+        json_format.load(json_format.dump(judged)).suspicious()
+
+
 def test_a_missing_path_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no such file or folder"):
         dataguard.check(tmp_path / "nowhere")

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dataguard.core.errors import ConfigurationError, did_you_mean
+from dataguard.core.errors import ConfigurationError, OutputError, did_you_mean
 
 if TYPE_CHECKING:
+    from dataguard.config import Config
     from dataguard.core.report import Report
 
 FORMATS = ("terminal", "json", "html")
+EXPORTS = (".csv", ".parquet")
+JUDGES = ("DG101",)
+"""The rules that judge every sample, and so fill an export."""
+
 _SUFFIXES = {".json": "json", ".html": "html", ".htm": "html", ".txt": "terminal"}
 
 _DESCRIPTION = """\
 Check a dataset version: wrong labels, starved classes, copies across splits,
-unreadable files, broken schemas. The answer is in the exit code.
+unreadable files, broken schemas. With --loader, check what a training loop is
+fed: its order, its batches, its inputs. The answer is in the exit code.
 """
 
 
@@ -37,6 +44,18 @@ def add_parser(commands: Any) -> None:
         help="a folder of images, a .csv or .parquet file, or a dataguard.toml "
         "(default: what the configuration of this folder names)",
     )
+    parser.add_argument(
+        "--loader",
+        metavar="TARGET",
+        help="what feeds the training loop: module:name or file.py:name, a loader or a function that makes one; it is "
+        "imported and run in a process of its own",
+    )
+    parser.add_argument("--batches", metavar="N", type=int, help="batches of an epoch to look at (default: all)")
+    parser.add_argument("--epochs", metavar="N", type=int, help="how often to go through the loader (default: 2)")
+    parser.add_argument(
+        "--loader-timeout", metavar="SECONDS", type=float, help="time for import and recording (default: 600)"
+    )
+    parser.add_argument("--seed", metavar="N", type=int, help="seed of the loader and of all permutations (default: 0)")
     parser.add_argument("--config", metavar="FILE", help="the configuration (default: the nearest dataguard.toml)")
     parser.add_argument(
         "--select", metavar="RULES", action="append", default=[], help="run these only: codes, prefixes or names"
@@ -63,6 +82,13 @@ def add_parser(commands: Any) -> None:
         default=[],
         help="write the report there as well; may be given several times",
     )
+    parser.add_argument(
+        "--export",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="write a table (.csv or .parquet) of every sample that label-noise judged, the most suspicious first",
+    )
     parser.add_argument("--jobs", metavar="N", type=int, help="threads (default: one a core)")
     parser.add_argument("--no-cache", action="store_true", help="neither use nor keep what was computed")
     parser.add_argument("-v", "--verbose", action="store_true", help="show every place of every finding")
@@ -79,7 +105,11 @@ def run(arguments: argparse.Namespace) -> int:
     shown = _format_named(arguments.format) if arguments.format and not outputs else "terminal"
     if arguments.jobs is not None and arguments.jobs < 1:
         raise ConfigurationError(f"expected at least 1, got {arguments.jobs}", where="--jobs")
-    config = resolve_config(arguments.path, arguments.config, all_rules())
+    exports = [_export(Path(name), [path for path, _ in outputs]) for name in arguments.export]
+    config = resolve_config(arguments.path, arguments.config, all_rules(), with_loader=arguments.loader is not None)
+    config = _with_loader(config, arguments)
+    if exports:
+        _require_judge(config, _listed(arguments.select), _reasons(arguments.ignore))
     fail_on = severity_named(arguments.fail_on, where="--fail-on") if arguments.fail_on else config.fail_on
     strict = arguments.strict or config.strict
     with _progress() as progress:
@@ -91,28 +121,150 @@ def run(arguments: argparse.Namespace) -> int:
             cache=not arguments.no_cache,
             progress=progress,
         )
-    _write(report, outputs, shown, arguments.verbose, fail_on, strict)
+    _write(report, outputs, exports, shown, arguments.verbose, fail_on, strict)
     return report.exit_code(fail_on=fail_on, strict=strict)
 
 
+def _with_loader(config: Config, arguments: argparse.Namespace) -> Config:
+    """The configuration with what the command line says of the loader."""
+    import math
+
+    changes: dict[str, Any] = {}
+    if arguments.loader is not None:
+        changes |= {"target": arguments.loader, "base": Path.cwd()}
+    for name in ("batches", "epochs"):
+        value = getattr(arguments, name)
+        if value is not None:
+            if value < 1:
+                raise ConfigurationError(f"expected at least 1, got {value}", where=f"--{name}")
+            changes[name] = value
+    if arguments.loader_timeout is not None:
+        if not 0 < arguments.loader_timeout < math.inf:
+            raise ConfigurationError(
+                f"expected seconds above 0, got {arguments.loader_timeout:g}", where="--loader-timeout"
+            )
+        changes["timeout"] = arguments.loader_timeout
+    loader = dataclasses.replace(config.loader, **changes)
+    if changes and loader.target is None:
+        given = ", ".join("--loader-timeout" if name == "timeout" else f"--{name}" for name in changes)
+        raise ConfigurationError(
+            "there is no loader that it could hold for", where=given, hint="name one with --loader module:name"
+        )
+    if arguments.seed is not None and arguments.seed < 0:
+        raise ConfigurationError(f"expected 0 or more, got {arguments.seed}", where="--seed")
+    seed = config.seed if arguments.seed is None else arguments.seed
+    return dataclasses.replace(config, loader=loader, seed=seed)
+
+
 def _write(
-    report: Report, outputs: list[tuple[Path, str]], shown: str, verbose: bool, fail_on: Any, strict: bool
+    report: Report,
+    outputs: list[tuple[Path, str]],
+    exports: list[Path],
+    shown: str,
+    verbose: bool,
+    fail_on: Any,
+    strict: bool,
 ) -> None:
     from dataguard.core.atomic import write_atomically
-    from dataguard.core.errors import OutputError
 
     failures: list[OutputError] = []
-    for path, kind in outputs:
+    # The export comes first, so that the reports can say that it is there.
+    exported = []
+    for path in exports:
         try:
-            write_atomically(path, _rendered(report, kind, verbose=verbose, fail_on=fail_on, strict=strict))
+            exported.append(_exported(report, path))
         except OutputError as error:
             # What was found must still reach the person who waited for it.
             failures.append(error)
+    noted = dataclasses.replace(report, notes=(*report.notes, *(f"written to {text}" for text in exported)))
+    for path, kind in outputs:
+        try:
+            write_atomically(path, _rendered(noted, kind, verbose=verbose, fail_on=fail_on, strict=strict))
+        except OutputError as error:
+            failures.append(error)
     written = [path for path, _ in outputs if not any(error.where == str(path) for error in failures)]
-    text = _rendered(report, shown, verbose=verbose, fail_on=fail_on, strict=strict, to_terminal=True, written=written)
+    # The terminal says at its end what was written, where nobody has to scroll.
+    text = _rendered(
+        report if shown == "terminal" else noted,
+        shown,
+        verbose=verbose,
+        fail_on=fail_on,
+        strict=strict,
+        to_terminal=True,
+        written=written,
+        exported=exported,
+    )
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
     if failures:
         raise failures[0]
+
+
+def _export(path: Path, outputs: list[Path]) -> Path:
+    """The target of an export, looked at before the long part of the run."""
+    if path.suffix.lower() not in EXPORTS:
+        raise ConfigurationError(
+            "the suffix names no kind of table", where=f"--export {path}", hint="end it in .csv or .parquet"
+        )
+    target = path.absolute()
+    if target in (output.absolute() for output in outputs):
+        raise ConfigurationError("the report goes to the same file", where=f"--export {path}", hint="name another")
+    if target.is_dir():
+        raise OutputError("cannot be written: it is a folder", where=target, hint="name a file, not a folder")
+    if not target.parent.is_dir():
+        raise OutputError("cannot be written: there is no such folder", where=target, hint="create the folder first")
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise OutputError(
+            "cannot be written: no permission", where=target, hint="you may not write there: choose another place"
+        )
+    return path
+
+
+def _require_judge(config: Config, select: list[str], ignore: dict[str, str]) -> None:
+    """An export of a rule that will not run is a mistake that need not wait for the end of the run."""
+    from dataguard.config import matches
+    from dataguard.rules import all_rules
+
+    judges = [rule for rule in all_rules() if rule.code in JUDGES]
+    selectors = select or config.select
+    ignored = [text for text in (*config.ignore, *ignore) if any(matches(text, rule) for rule in judges)]
+    chosen = [rule for rule in judges if not selectors or any(matches(text, rule) for text in selectors)]
+    names = " or ".join(f"{rule.code} {rule.name}" for rule in judges)
+    if not chosen:
+        raise ConfigurationError(
+            f"there would be nothing to export: {names} is not selected",
+            where="--export",
+            hint=f"add {judges[0].code} to --select, or leave --export out",
+        )
+    if all(any(matches(text, rule) for text in ignored) for rule in chosen):
+        raise ConfigurationError(
+            f"there would be nothing to export: {names} is ignored",
+            where="--export",
+            hint=f"do not ignore {judges[0].code}, or leave --export out",
+        )
+
+
+def _exported(report: Report, path: Path) -> str:
+    """Write the export; what it is, in words."""
+    from dataguard.core.atomic import write_atomically
+    from dataguard.core.paths import encode_path
+    from dataguard.formats.ranking import to_csv, to_parquet
+
+    rankings = report.rankings
+    if not rankings:
+        reasons = [
+            f"{run.code} {run.name}: {run.status.value}" + (f", {run.reason}" if run.reason else "")
+            for run in report.runs
+            if run.code in JUDGES
+        ]
+        raise OutputError(
+            f"not written: no sample was judged ({'; '.join(reasons)})",
+            where=path.absolute(),
+            hint="what was there before is untouched",
+        )
+    write_atomically(path, to_parquet(rankings) if path.suffix.lower() == ".parquet" else to_csv(rankings))
+    n_samples, n_errors = sum(map(len, rankings)), sum(ranking.n_errors for ranking in rankings)
+    rows = "1 row" if n_samples == 1 else f"{n_samples:,} rows"
+    return f"{encode_path(str(path.absolute()))}: {rows}, worst first, {n_errors:,} of them probably wrong"
 
 
 def _rendered(
@@ -124,6 +276,7 @@ def _rendered(
     strict: bool,
     to_terminal: bool = False,
     written: list[Path] | None = None,
+    exported: list[str] | None = None,
 ) -> str:
     if kind == "json":
         from dataguard.formats import json
@@ -137,7 +290,14 @@ def _rendered(
 
     width, color = terminal_style() if to_terminal else (80, False)
     return terminal.render(
-        report, width=width, color=color, verbose=verbose, fail_on=fail_on, strict=strict, written=written or []
+        report,
+        width=width,
+        color=color,
+        verbose=verbose,
+        fail_on=fail_on,
+        strict=strict,
+        written=written or [],
+        exported=exported or [],
     )
 
 

@@ -1,7 +1,7 @@
-"""What a report shows beside its words: pictures, pairs of pictures, histograms and listings.
+"""What a report shows beside its words: pictures, pairs of them, histograms, tables, maps, plots and strips.
 
 An exhibit is data. Pictures are named by path and decoded by whoever renders them, so that a report stays
-small and a rule never decodes.
+small and a rule never decodes; only what a loader made, and no file holds, is kept as a small PNG.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ class Picture:
     """The sample's id in the sample table."""
     path: str | None = None
     """The image file, relative to the report's ``subject.root``; None where the sample has no picture."""
+    png: str | None = None
+    """The picture itself, a PNG in base64, where it lies in no file; None otherwise."""
     split: str | None = None
     """The split that it is in."""
     given: str | None = None
@@ -104,4 +106,97 @@ class Listing:
     """How many rows there are in all; ``rows`` may be the first of them."""
 
 
-Exhibit: TypeAlias = Gallery | PairGallery | Histogram | Listing
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HeatMap:
+    """Numbers over rows and columns, such as a noise transition matrix.
+
+    Where rows and columns have the same names, the diagonal is where the two agree: it is shown apart, so that 97 % on
+    it does not wash out 3 % off it. Whoever renders it picks the rows and columns that there is room for.
+    """
+
+    title: str
+    """A heading."""
+    rows: tuple[str, ...]
+    """The names of the rows."""
+    columns: tuple[str, ...]
+    """The names of the columns."""
+    values: tuple[tuple[float, ...], ...]
+    """One tuple a row, one number a column; NaN where there is none."""
+    row_axis: str
+    """What a row is, as 'true class'."""
+    column_axis: str
+    """What a column is, as 'given label'."""
+    unit: str = "share"
+    """Of the numbers: 'share' for a fraction of the row that reads best as a percentage."""
+    meaning: str = ""
+    """What one number says, in a sentence."""
+    row_totals: tuple[float, ...] = ()
+    """How many samples each row stands for, where the numbers are shares of it; empty where that says nothing."""
+    total: int | None = None
+    """How many rows there are in all, where these are a choice of them; None where these are all."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReliabilityBin:
+    """Samples of about the same predicted probability, with how often the prediction held."""
+
+    predicted: float
+    """Their mean predicted probability."""
+    observed: float
+    """The share of them whose prediction held."""
+    low: float
+    """Lower end of the interval around ``observed``."""
+    high: float
+    """Upper end of the interval."""
+    n: int
+    """How many samples."""
+    expected: float | None = None
+    """The share that held if the probabilities were right and labels as noisy as estimated; None if not known."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reliability:
+    """A calibration plot: how often a prediction holds, against how sure it was."""
+
+    title: str
+    """A heading."""
+    bins: tuple[ReliabilityBin, ...]
+    """From the least sure to the surest."""
+    predicted_axis: str
+    """What is predicted, as 'probability of the likeliest class'."""
+    observed_axis: str
+    """What is counted, as 'share labelled so'."""
+    level: float
+    """Coverage of the bins' intervals, for example 0.95."""
+    error: float
+    """Expected calibration error: the mean of abs(observed - predicted), weighted by the bins' samples."""
+    error_by_chance: float | None = None
+    """What that error is on average where every probability is right, for want of samples; None if not known."""
+    ceiling: float | None = None
+    """The agreement with the given labels that even a perfect model reaches, 1 - noise rate; None if not known."""
+    note: str = ""
+    """What else to know."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OrderStrip:
+    """Which classes each batch holds, batch after batch, so that runs and sorted stretches are seen at a glance.
+
+    Of very many classes the rule gives the most frequent ones and one more for the rest.
+    """
+
+    title: str
+    """A heading."""
+    classes: tuple[str, ...]
+    """Their names, in the order of the counts."""
+    columns: tuple[tuple[int, ...], ...]
+    """One tuple a batch, in the order that they came, from number 0: how many samples of each class it holds."""
+    column_name: str = "batch"
+    """What a column is."""
+    total: int | None = None
+    """How many batches there were in all, where these are the first of them; None where these are all."""
+    note: str = ""
+    """What else to know."""
+
+
+Exhibit: TypeAlias = Gallery | PairGallery | Histogram | Listing | HeatMap | Reliability | OrderStrip

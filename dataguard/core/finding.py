@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import TypeAlias
 
 from dataguard.core.exhibit import Exhibit
+from dataguard.core.ranking import Ranking
 
 
 class Severity(IntEnum):
@@ -139,6 +140,8 @@ class Observation:
     """The figures."""
     exhibits: tuple[Exhibit, ...] = ()
     """What to look at."""
+    ranking: Ranking | None = field(default=None, compare=False, repr=False)
+    """Every sample that the rule judged, for an export; no format of the report holds it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 from dataguard.core.errors import ExitCode
 from dataguard.core.exhibit import Exhibit
 from dataguard.core.finding import Finding, Inconclusive, Observation, Severity
+from dataguard.core.ranking import JudgedSample, Ranking
 
 SCHEMA_VERSION = "1"
 
@@ -70,15 +71,15 @@ class Subject:
     """What was checked."""
 
     kind: str
-    """'dataset' here; 'repository' or 'lock' for the other jobs."""
+    """'dataset', or 'loader' where no dataset was named; 'repository' or 'lock' for the other jobs."""
     path: str
-    """What was checked: the absolute path of a folder or of a file."""
+    """What was checked: the absolute path of a folder or of a file, or the name of a loader."""
     root: str
     """The absolute folder that every path of the report is relative to."""
     source: str
-    """The kind of source: 'folder', 'table', …"""
+    """The kind of source: 'folder', 'table', …; of a loader its class."""
     version_id: str
-    """The dataset version: the root of the Merkle tree over (key, content, label)."""
+    """The dataset version: the root of the Merkle tree over (key, content, label); '' for a loader."""
     n_samples: int
     """How many samples there are, unreadable ones included."""
     splits: Mapping[str, int]
@@ -121,6 +122,23 @@ class Report:
         """Every finding, worst first, then by code."""
         everything = [finding for run in self.runs for finding in run.findings]
         return iter(sorted(everything, key=lambda finding: (-finding.severity, finding.code)))
+
+    @property
+    def rankings(self) -> tuple[Ranking, ...]:
+        """Every sample that a rule judged, one ranking a rule; empty where none did, and in a report read from JSON."""
+        observations = (observation for run in self.runs for observation in run.observations)
+        return tuple(item.ranking for item in observations if item.ranking is not None)
+
+    def suspicious(self) -> list[JudgedSample]:
+        """The samples whose label a rule takes for wrong, worst first; `rankings` have the others too.
+
+        Raises:
+            LookupError: no rule judged the samples: it was skipped or not selected, or the report was read from JSON.
+        """
+        if not self.rankings:
+            raise LookupError("no rule judged the samples' labels, or this report was read from JSON")
+        found = [sample for ranking in self.rankings for sample in ranking if sample.is_error]
+        return sorted(found, key=lambda sample: sample.score)
 
     def count(self, status: Status) -> int:
         """How many rules ended in `status`."""

@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import PurePath
 from typing import Any
 
+from dataguard.core.exhibit import Exhibit
 from dataguard.core.finding import Finding, Location, Measurement, Severity
 from dataguard.core.report import CONCLUDED, Report, RuleRun, Status
 from dataguard.formats import html_graphics as graphics
@@ -21,6 +22,7 @@ from dataguard.formats.pictures import Album
 PICTURE_BUDGET = 16_000_000
 """Bytes that all pictures of a report may have together: what a mail server still lets through."""
 
+_LONG_FACT = 48
 _FEW_FIGURES = 6
 """Up to so many figures are all open; of more, those unfold that nothing is compared with."""
 
@@ -164,11 +166,14 @@ class _Page:
                 ("splits", ", ".join(f"{wording.split_name(name)} {n:,}" for name, n in subject.splits.items()))
             )
         facts += [wording.fact(name, value) for name, value in subject.facts.items()]
+        version: list[tuple[str, Child]] = []
+        if subject.kind == "dataset":
+            version.append(("version", element("code", subject.version_id[:16] or "unknown", title=subject.version_id)))
         facts += [
             *(("note", note) for note in self.report.notes),
             ("source", subject.source),
             ("path", element("code", subject.path)),
-            ("version", element("code", subject.version_id[:16] or "unknown", title=subject.version_id)),
+            *version,
             ("checked", f"{wording.moment(report.started_at)}, in {wording.duration(report.seconds)}"),
         ]
         return facts
@@ -256,18 +261,19 @@ class _Page:
             "details",
             element("summary", "How it was decided"),
             element("p", run.summary),
-            self.observations(run, level=4),
+            self.observations(run, level=4, but=finding.exhibits),
             _options(run),
             element("p", "Fingerprint for a baseline: ", element("code", finding.fingerprint), class_="note"),
         )
 
-    def observations(self, run: RuleRun, *, level: int) -> list[Child]:
+    def observations(self, run: RuleRun, *, level: int, but: Sequence[Exhibit] = ()) -> list[Child]:
+        """What a rule measured, without the exhibits in `but`, which stand above already."""
         return [
             element(
                 "div",
                 element("p", wording.prose(observation.message)),
                 _measurements(observation.measurements, f"Figures of {run.code}"),
-                [exhibit(shown, self.album, level=level) for shown in observation.exhibits],
+                [exhibit(shown, self.album, level=level) for shown in observation.exhibits if shown not in but],
                 class_="observation",
             )
             for observation in run.observations
@@ -383,7 +389,9 @@ def _kind(run: RuleRun) -> tuple[str, str]:
 
 
 def _pair(term: str, value: Child) -> Element:
-    return element("div", element("dt", term), element("dd", value))
+    # A long text in one narrow column would make its whole row as tall.
+    long = isinstance(value, str) and len(value) > _LONG_FACT
+    return element("div", element("dt", term), element("dd", value), class_="long" if long else None)
 
 
 def _measurements(measurements: Sequence[Measurement], title: str) -> Element | None:

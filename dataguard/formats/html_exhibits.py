@@ -1,14 +1,27 @@
-"""Exhibits in the HTML report: galleries, pairs, histograms and listings."""
+"""Exhibits in the HTML report: galleries, pairs, histograms, listings, heat maps, calibration plots and strips."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
-from dataguard.core.exhibit import Exhibit, Gallery, Histogram, Listing, PairGallery, Picture
+from dataguard.core.exhibit import (
+    Exhibit,
+    Gallery,
+    HeatMap,
+    Histogram,
+    Listing,
+    OrderStrip,
+    PairGallery,
+    Picture,
+    Reliability,
+)
 from dataguard.formats import wording
 from dataguard.formats.html_graphics import bar, profile
+from dataguard.formats.html_plots import NUMBERED, calibration, heat_legend, heat_map, key_line
+from dataguard.formats.html_strip import order_strip
 from dataguard.formats.markup import Child, Element, element
+from dataguard.formats.matrix import View, has_diagonal, largest_cells, value, view
 from dataguard.formats.pictures import Album, Embedded
 
 FIRST_PICTURES = 24
@@ -24,6 +37,15 @@ NAMED_CATEGORIES = 40
 
 EXTREMES = 8
 """Beyond, so many of the largest and of the smallest are named."""
+
+MAPPED = 30
+"""Rows and columns of a heat map that are drawn; more would be too small to read."""
+
+FIRST_CELLS = 8
+"""Of its largest cells, so many are named at once."""
+
+MOST_CELLS = 40
+"""And so many where unfolded."""
 
 MOST_CATEGORIES = 2000
 """Rows of the unfolded table of all categories."""
@@ -44,6 +66,12 @@ def exhibit(shown: Exhibit, album: Album, *, level: int) -> Element:
         body = _pairs(shown, album)
     elif isinstance(shown, Histogram):
         body = _histogram(shown)
+    elif isinstance(shown, HeatMap):
+        body = _heat_map(shown)
+    elif isinstance(shown, Reliability):
+        body = _reliability(shown)
+    elif isinstance(shown, OrderStrip):
+        body = order_strip(shown)
     else:
         body = _listing(shown)
     return element("section", heading, body, class_="exhibit")
@@ -54,7 +82,7 @@ def exhibit(shown: Exhibit, album: Album, *, level: int) -> Element:
 
 def _gallery(gallery: Gallery, album: Album) -> list[Child]:
     pictures = gallery.pictures
-    if pictures and all(picture.path is None for picture in pictures):
+    if pictures and all(picture.path is None and picture.png is None for picture in pictures):
         return _gallery_without_pictures(gallery)
     cards = [element("li", _card(picture, album)) for picture in pictures]
     says_score = any(picture.score is not None for picture in pictures)
@@ -145,7 +173,7 @@ def _label(word: str, label: str, kind: str) -> Element:
 
 
 def _image(picture: Picture, album: Album) -> Element:
-    made = album.picture(picture.path)
+    made = album.picture(picture.path) if picture.png is None else album.inline(picture.png)
     words = [f"sample {picture.sample_id}"]
     if picture.given is not None:
         words.append(f"given label {picture.given}")
@@ -326,6 +354,136 @@ def _titled(histogram: Histogram, categories: Sequence[int], title: str) -> Elem
     return element("div", element("p", title, class_="part"), _bar_table(histogram, categories, title))
 
 
+# --- heat maps
+
+
+def _heat_map(shown: HeatMap) -> list[Child]:
+    part = view(shown, MAPPED)
+    meaning = f"{shown.meaning} " if shown.meaning else ""
+    if not part.rows or not part.columns:
+        return [element("p", "There is nothing to show.", class_="note")]
+    if part.top == 0:
+        where = "off the diagonal" if has_diagonal(shown) else "in any cell"
+        return [element("p", f"{meaning}There is nothing {where}.", class_="note")]
+    drawn = scrollable(heat_map(shown, part), shown.title)
+    return [
+        element("p", meaning + _map_words(shown, part), class_="note"),
+        element(
+            "div",
+            element("div", drawn, heat_legend(shown, part), class_="map"),
+            element("div", _largest(shown)),
+            class_="plot",
+        ),
+        _all_cells(shown, part) if max(len(part.rows), len(part.columns)) <= NUMBERED else None,
+    ]
+
+
+def _map_words(shown: HeatMap, part: View) -> str:
+    words = []
+    if part.rows_left_out or part.columns_left_out:
+        if has_diagonal(shown):
+            words.append(
+                f"The {len(part.rows):,} of the most frequent pairs are drawn; "
+                f"{part.rows_left_out:,} more are left out."
+            )
+        else:
+            words.append(
+                "Drawn are the rows and columns of the largest numbers; "
+                f"{wording.count(part.rows_left_out, 'row')} and "
+                f"{wording.count(part.columns_left_out, 'column')} are left out."
+            )
+    if max(len(part.rows), len(part.columns)) <= NUMBERED and shown.unit == "share":
+        words.append("Numbers in per cent.")
+    if has_diagonal(shown):
+        words.append("Colour is for what is off the diagonal.")
+    return " ".join(words)
+
+
+def _largest(shown: HeatMap) -> list[Child]:
+    cells = largest_cells(shown, MOST_CELLS)
+    counted = any(cell.count is not None for cell in cells)
+    columns = [shown.row_axis, shown.column_axis, "share" if shown.unit == "share" else shown.unit]
+    rows: list[list[str | int | float | None]] = []
+    for cell in cells:
+        row: list[str | int | float | None] = [cell.row, cell.column, wording.cell(cell.value, shown.unit)]
+        if counted:
+            row.append(None if cell.count is None else wording.about(cell.count))
+        rows.append(row)
+    if counted:
+        columns.append("samples, about")
+    return [
+        element("p", "The largest", class_="part"),
+        *table_parts(
+            f"{shown.title}, the largest", columns, rows, total=len(rows), first=FIRST_CELLS, numbers=range(2, 4)
+        ),
+    ]
+
+
+def _all_cells(shown: HeatMap, part: View) -> Element:
+    """Every number for those who cannot see the map."""
+    columns = [f"{shown.row_axis} \\ {shown.column_axis}", *(shown.columns[column] for column in part.columns)]
+    rows: list[list[str | int | float | None]] = [
+        [shown.rows[row], *(wording.cell(value(shown, row, column), shown.unit) for column in part.columns)]
+        for row in part.rows
+    ]
+    return element(
+        "details",
+        element("summary", "All numbers"),
+        table_parts(f"{shown.title}, all numbers", columns, rows, total=len(rows), numbers=range(1, len(columns))),
+    )
+
+
+# --- calibration plots
+
+
+def _reliability(shown: Reliability) -> list[Child]:
+    if not shown.bins:
+        return [element("p", "There is nothing to compare.", class_="note")]
+    has_limit = any(item.expected is not None for item in shown.bins) or shown.ceiling is not None
+    columns = ["predicted", "observed", f"{wording.number(shown.level, 'share')} interval", "samples"]
+    rows: list[list[str | int | float | None]] = [
+        [
+            wording.cell(item.predicted, "share"),
+            wording.cell(item.observed, "share"),
+            f"{wording.cell(item.low, 'share')} to {wording.cell(item.high, 'share')}",
+            f"{item.n:,}",
+        ]
+        for item in shown.bins
+    ]
+    if any(item.expected is not None for item in shown.bins):
+        columns.append("expected with noise")
+        for row, item in zip(rows, shown.bins, strict=True):
+            row.append("" if item.expected is None else wording.cell(item.expected, "share"))
+    keys: list[Child] = [
+        _key("dot", f"observed, with its {wording.number(shown.level, 'share')} interval"),
+        _key("ideal", "observed = predicted"),
+    ]
+    if has_limit:
+        keys.append(_key("ceiling", "right probabilities, labels as noisy as estimated"))
+    return [
+        element("p", " ".join(wording.calibration(shown)), class_="note"),
+        element(
+            "div",
+            element("div", calibration(shown), element("ul", keys, class_="keys"), class_="map"),
+            element(
+                "div",
+                table_parts(
+                    f"{shown.title}, by bin",
+                    columns,
+                    rows,
+                    total=len(rows),
+                    numbers=range(len(columns)),
+                ),
+            ),
+            class_="plot",
+        ),
+    ]
+
+
+def _key(kind: str, words: str) -> Element:
+    return element("li", key_line(kind), f" {words}")
+
+
 # --- tables
 
 
@@ -343,12 +501,17 @@ def table_parts(
     *,
     total: int,
     first: int = FIRST_ROWS,
+    numbers: Container[int] = (),
 ) -> list[Child]:
-    """A table whose later rows unfold, with a word on those that the page leaves out."""
+    """A table whose later rows unfold, with a word on those that the page leaves out.
+
+    Columns without text are set as numbers, and those in `numbers`, which hold numbers in words.
+    """
     if not rows:
         return []
     numeric = [
-        all(not isinstance(row[index], str) for row in rows if index < len(row)) for index in range(len(columns))
+        index in numbers or all(not isinstance(row[index], str) for row in rows if index < len(row))
+        for index in range(len(columns))
     ]
     kept = rows[:MOST_ROWS]
     rest = kept[first:]
@@ -391,5 +554,5 @@ def _table(
 
 
 def scrollable(table: Element, title: str) -> Element:
-    """A table that scrolls by itself where the window is narrow, by keyboard too."""
+    """A table or plot that scrolls by itself where the window is narrow, by keyboard too."""
     return element("div", table, class_="scroll", role="region", aria_label=title, tabindex=0)

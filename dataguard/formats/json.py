@@ -15,7 +15,18 @@ from pathlib import PurePath
 from typing import Any, cast
 
 from dataguard.core.errors import DataguardError
-from dataguard.core.exhibit import Exhibit, Gallery, Histogram, Listing, PairGallery, Picture, PicturePair
+from dataguard.core.exhibit import (
+    Exhibit,
+    Gallery,
+    HeatMap,
+    Histogram,
+    Listing,
+    OrderStrip,
+    PairGallery,
+    Picture,
+    PicturePair,
+    Reliability,
+)
 from dataguard.core.finding import Finding, Location, Measurement, Severity
 from dataguard.core.report import SCHEMA_VERSION, Report, Status
 
@@ -24,6 +35,9 @@ EXHIBIT_KINDS: Mapping[str, type[Exhibit]] = {
     "pair-gallery": PairGallery,
     "histogram": Histogram,
     "listing": Listing,
+    "heat-map": HeatMap,
+    "reliability": Reliability,
+    "order-strip": OrderStrip,
 }
 """The value of ``kind`` by which a reader tells one exhibit from another."""
 
@@ -88,9 +102,13 @@ class Slot:
 
 @cache
 def slots_of(record: type) -> tuple[Slot, ...]:
-    """The fields of a record, in order."""
+    """The fields of a record, in order; one that is not compared is no part of the report."""
     hints = typing.get_type_hints(record)
-    return tuple(Slot(name=field.name, hint=hints[field.name], default=_default(field)) for field in fields(record))
+    return tuple(
+        Slot(name=field.name, hint=hints[field.name], default=_default(field))
+        for field in fields(record)
+        if field.compare
+    )
 
 
 def _default(field: Field[Any]) -> Any:
@@ -180,6 +198,9 @@ def layout(value: Any, depth: int = 0) -> str:
         line = _compact(value)
         if len(start) + len(line) <= _LINE:
             return line
+        if isinstance(value, list) and not any(isinstance(member, str) for member in value):
+            # A row of a heat map: 200 numbers on as many lines would help nobody.
+            return _filled(value, depth)
     if isinstance(value, dict):
         parts = [f"{_compact(key)}: {layout(item, depth + 1)}" for key, item in value.items()]
         opening, closing = "{", "}"
@@ -190,6 +211,18 @@ def layout(value: Any, depth: int = 0) -> str:
     if width <= _LINE and not any("\n" in part for part in parts):
         return f"{opening}{', '.join(parts)}{closing}"
     return f"{opening}\n{start}" + f",\n{start}".join(parts) + f"\n{'  ' * depth}{closing}"
+
+
+def _filled(numbers: list[Any], depth: int) -> str:
+    """A list of numbers with as many on a line as fit."""
+    start = "  " * (depth + 1)
+    lines = [start]
+    for index, number in enumerate(numbers):
+        text = _compact(number) + ("," if index < len(numbers) - 1 else "")
+        if len(lines[-1]) + len(text) + 1 > _LINE and lines[-1].strip():
+            lines.append(start)
+        lines[-1] += text if lines[-1] == start else f" {text}"
+    return "[\n" + "\n".join(lines) + f"\n{'  ' * depth}]"
 
 
 # --- reading

@@ -79,7 +79,16 @@ class Album:
             return NotShown(reason="left out, to keep the report small")
         if path not in self._made:
             self._made[path] = embed(self._root, path)
-        made = self._made[path]
+        return self._paid(self._made[path])
+
+    def inline(self, png: str) -> Embedded | NotShown:
+        """A picture that the report itself holds, as base64; never raises for what it is."""
+        if self._left <= 0:
+            self.n_left_out += 1
+            return NotShown(reason="left out, to keep the report small")
+        return self._paid(embed_png(png))
+
+    def _paid(self, made: Embedded | NotShown) -> Embedded | NotShown:
         if isinstance(made, Embedded):
             if len(made.uri) > self._left:
                 self._left = 0
@@ -122,6 +131,19 @@ def embed(root: Path, path: str) -> Embedded | NotShown:
     except OSError as error:
         return NotShown(reason=os.strerror(error.errno) if error.errno else f"damaged: {error}")
     except Exception as error:  # noqa: BLE001 - decoders raise anything on damaged files, and it is one picture of many
+        return NotShown(reason=f"damaged: {error}" if str(error) else "damaged")
+
+
+def embed_png(png: str) -> Embedded | NotShown:
+    """A PNG in base64 as a data URI, decoded and written anew: a report may come from anywhere."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(base64.b64decode(png, validate=True)), formats=("PNG",)) as image:
+                return _embed(image)
+    except Exception as error:  # noqa: BLE001 - as above
         return NotShown(reason=f"damaged: {error}" if str(error) else "damaged")
 
 

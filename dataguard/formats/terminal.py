@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from dataguard.core.exhibit import Exhibit, HeatMap, OrderStrip, Reliability
 from dataguard.core.finding import Finding, Measurement, Severity
 from dataguard.core.report import Report, RuleRun, Status
 from dataguard.core.text import printable
-from dataguard.formats import wording
+from dataguard.formats import strip, wording
+from dataguard.formats.matrix import View, coloured, has_diagonal, largest_cells, view
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -19,6 +22,30 @@ FEW_FIGURES = 5
 FEW_PLACES = 5
 MANY_PLACES = 1000
 """How many figures and places of a finding are shown, and how many places when asked for more."""
+
+FEW_CELLS = 5
+MANY_CELLS = 20
+"""How many cells of a heat map are named."""
+MAPPED = 10
+"""Up to so many rows and columns a heat map is drawn too."""
+
+_SHADES = " .:*#"
+_BLOCKS = " ░▒▓█"
+"""How much of the largest number of a heat map a cell has, without and with colour."""
+
+PURE = 0.9
+"""Share from which a class has a batch nearly for itself."""
+LETTERS = 26
+"""So many of the most frequent classes of an order strip have a letter."""
+_STRIP_STYLES = (
+    "black on cyan",
+    "black on yellow",
+    "white on blue",
+    "white on magenta",
+    "black on green",
+    "white on red",
+)
+"""They go round; the letter tells classes apart as well."""
 
 _SEVERITY_STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold blue"}
 _STATUS_STYLES = {"could not run": "bold red", "not run": "bold red"}
@@ -33,6 +60,7 @@ def render(
     strict: bool = False,
     verbose: bool = False,
     written: Sequence[str | PurePath] = (),
+    exported: Sequence[str] = (),
 ) -> str:
     """The report as text, one trailing newline included.
 
@@ -46,6 +74,7 @@ def render(
         strict: Whether a rule without a conclusion fails the run.
         verbose: Whether to show every place, observation and option.
         written: Files that the report was written to.
+        exported: What else was written, and where, a text each.
     """
     from rich.console import Console
 
@@ -61,7 +90,7 @@ def render(
         # Nothing of the environment: the caller has decided.
         _environ={},
     )
-    writer = _Writer(console, verbose=verbose)
+    writer = _Writer(console, verbose=verbose, color=color)
     writer.header(report)
     for finding in report.findings:
         writer.finding(finding, html=any(str(path).endswith(".html") for path in written))
@@ -69,7 +98,7 @@ def render(
     writer.unsettled(report)
     if verbose:
         writer.other_details(report)
-    writer.summary(report, fail_on=fail_on, strict=strict, written=written)
+    writer.summary(report, fail_on=fail_on, strict=strict, written=written, exported=exported)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     if color:
         return str(text)
@@ -77,9 +106,10 @@ def render(
 
 
 class _Writer:
-    def __init__(self, console: Console, *, verbose: bool) -> None:
+    def __init__(self, console: Console, *, verbose: bool, color: bool) -> None:
         self.console = console
         self.verbose = verbose
+        self.color = color
 
     def text(self, *parts: str | tuple[str, str], indent: int = 0) -> None:
         """Wrapped text from strings and (string, style) pairs."""
@@ -113,7 +143,7 @@ class _Writer:
         self.text((subject.path, "bold"))
         classes = "" if subject.n_classes is None else f" in {wording.count(subject.n_classes, 'class', 'classes')}"
         rows = [
-            (subject.kind, f"{subject.source}, version {subject.version_id[:12] or 'unknown'}"),
+            (subject.kind, wording.source(subject)),
             ("samples", f"{subject.n_samples:,}{classes}"),
         ]
         if set(subject.splits) - {""}:
@@ -143,6 +173,7 @@ class _Writer:
         if finding.measurements:
             self.blank()
             self.measurements(finding.measurements)
+        self.exhibits(finding.exhibits, indent=4)
         if finding.locations:
             self.blank()
             self.places(finding, html=html)
@@ -166,6 +197,115 @@ class _Writer:
             more = wording.count(hidden, "more figure")
             self.text((f"and {more} (--verbose, or another format)", "dim"), indent=indent)
 
+    def exhibits(self, exhibits: Sequence[Exhibit], *, indent: int) -> None:
+        """Those that can be said in a few lines; the others are for formats that show pictures."""
+        for shown in exhibits:
+            if isinstance(shown, HeatMap):
+                self.heat_map(shown, indent=indent)
+            elif isinstance(shown, Reliability):
+                self.reliability(shown, indent=indent)
+            elif isinstance(shown, OrderStrip):
+                self.order_strip(shown, indent=indent)
+
+    def heat_map(self, shown: HeatMap, *, indent: int) -> None:
+        cells = largest_cells(shown, MANY_CELLS if self.verbose else FEW_CELLS)
+        if not cells:
+            return
+        arrow = "→" if self.color else "->"
+        of = has_diagonal(shown) and shown.unit == "share"
+        self.blank()
+        self.text((f"{shown.title} ({shown.row_axis} {arrow} {shown.column_axis})", "dim"), indent=indent)
+        rows: list[tuple[Any, ...]] = []
+        for cell in cells:
+            about = "" if cell.count is None else f"about {wording.about(cell.count)}"
+            words = [f"of {shown.row_axis} {cell.row}" if of else "", about]
+            number = wording.cell(cell.value, shown.unit)
+            rows.append((f"{cell.row} {arrow} {cell.column}", _text((number, "bold")), ", ".join(filter(None, words))))
+        self.rows(rows, indent=indent, right=(1,))
+        part = view(shown, MAPPED)
+        # Of two classes the lines say all.
+        if not part.rows_left_out and not part.columns_left_out and len(part.columns) > 2:
+            self.shaded(shown, part, indent=indent)
+
+    def shaded(self, shown: HeatMap, part: View, *, indent: int) -> None:
+        """A heat map as shaded blocks, with a letter for every name that is no letter itself."""
+        rows, columns = ([printable(name) for name in names] for names in (shown.rows, shown.columns))
+        brief = max(map(len, [*rows, *columns])) <= 2
+        square = has_diagonal(shown)
+        keys = columns if brief else [chr(ord("a") + place) for place in range(len(columns))]
+        names = [f"{key} {name}" for key, name in zip(keys, rows, strict=True)] if square and not brief else rows
+        longest = min(max(map(len, [*names, shown.row_axis])), 24)
+        shades = _BLOCKS if self.color else _SHADES
+        lines = [f"{shown.row_axis:<{longest}}  {' '.join(f'{key:<2}' for key in keys)}  {shown.column_axis}"]
+        for row, name in enumerate(names):
+            drawn = []
+            for column in range(len(columns)):
+                # As in the other formats by the square root, and never blank where there is something.
+                strength = math.sqrt(coloured(shown, row, column) / part.top)
+                drawn.append("\\ " if square and row == column else 2 * shades[math.ceil(4 * strength - 1e-9)])
+            lines.append(f"{name[:longest]:<{longest}}  {' '.join(drawn)}")
+        if not square and not brief:
+            lines.append(", ".join(f"{key} {name}" for key, name in zip(keys, columns, strict=True)))
+        self.blank()
+        for line in lines:
+            self.text(line, indent=indent)
+        scale = ", ".join(
+            f"{2 * shades[level]} to {wording.cell(part.top * (level / 4) ** 2, shown.unit)}" for level in range(1, 5)
+        )
+        self.text((scale, "dim"), indent=indent)
+
+    def order_strip(self, shown: OrderStrip, *, indent: int) -> None:
+        if not shown.columns or not shown.classes:
+            return
+        sums = strip.totals(shown)
+        frequent = sorted(range(len(sums)), key=lambda index: (-sums[index], index))[:LETTERS]
+        # In the classes' own order, so that sorted labels read as A, B, C.
+        letters = {index: chr(ord("A") + place) for place, index in enumerate(sorted(frequent))}
+        self.blank()
+        self.text((shown.title, "dim"), indent=indent)
+        self.text(" ".join(wording.order(shown)), indent=indent)
+        parts: list[str | tuple[str, str]] = []
+        for group in strip.grouped(shown, max(10, self.console.width - indent - 2)):
+            letter = "." if group.leader is None else letters.get(group.leader, "*")
+            # A capital where the class has nearly all, so that a run does not look like a mere majority.
+            text = letter if group.share >= PURE else letter.lower()
+            style = _STRIP_STYLES[(ord(letter) - ord("A")) % len(_STRIP_STYLES)] if letter.isalpha() else ""
+            parts.append((text, style) if self.color and style else text)
+        self.text(*parts, indent=indent)
+        whole = max(1, sum(sums))
+        named = [
+            f"{letters[index]} = {shown.classes[index]} ({wording.cell(sums[index] / whole, 'share')})"
+            for index in sorted(frequent)
+        ]
+        if len(sums) > len(letters):
+            named.append(f"* = {wording.count(len(sums) - len(letters), 'other')}")
+        self.text(
+            (f"{', '.join(named)}; capital: at least {wording.number(PURE, 'share')} of it", "dim"), indent=indent
+        )
+
+    def reliability(self, shown: Reliability, *, indent: int) -> None:
+        if not shown.bins:
+            return
+        self.text(" ".join(wording.calibration(shown)), indent=indent)
+        if not self.verbose:
+            return
+        self.rows(
+            [
+                ("predicted", "observed", "n", f"interval ({wording.number(shown.level, 'share')})"),
+                *(
+                    (
+                        wording.cell(item.predicted, "share"),
+                        _text((wording.cell(item.observed, "share"), "bold")),
+                        f"{item.n:,}",
+                        f"{wording.cell(item.low, 'share')} to {wording.cell(item.high, 'share')}",
+                    )
+                    for item in shown.bins
+                ),
+            ],
+            indent=indent,
+            right=(0, 1, 2),
+        )
+
     def places(self, finding: Finding, *, html: bool) -> None:
         shown = finding.locations[: MANY_PLACES if self.verbose else FEW_PLACES]
         for location in shown:
@@ -188,9 +328,11 @@ class _Writer:
                 self.details(run)
 
     def details(self, run: RuleRun) -> None:
+        above = [shown for finding in run.findings for shown in finding.exhibits]
         for observation in run.observations:
             if observation.measurements:
                 self.measurements(observation.measurements, indent=9)
+            self.exhibits([shown for shown in observation.exhibits if shown not in above], indent=9)
         if run.options:
             options = ", ".join(f"{name} = {wording.setting(value)}" for name, value in run.options.items())
             self.text((f"options: {options}", "dim"), indent=9)
@@ -225,7 +367,15 @@ class _Writer:
             self.rows([(run.code, _text((run.name, "bold"), f": {said}" if said else ""))], indent=2)
             self.details(run)
 
-    def summary(self, report: Report, *, fail_on: Severity, strict: bool, written: Sequence[str | PurePath]) -> None:
+    def summary(
+        self,
+        report: Report,
+        *,
+        fail_on: Severity,
+        strict: bool,
+        written: Sequence[str | PurePath],
+        exported: Sequence[str],
+    ) -> None:
         code, reason = wording.exit_reason(report, fail_on=fail_on, strict=strict)
         worst = next(report.findings, None)
         clean = "bold green" if code == 0 else "bold red"
@@ -237,6 +387,7 @@ class _Writer:
             ("time", wording.duration(report.seconds)),
             ("exit", f"{int(code)}, {reason}"),
             *(("report", str(path)) for path in written),
+            *(("export", text) for text in exported),
         ]
         self.rows([(_text((name, "dim")), value) for name, value in rows], indent=0)
 

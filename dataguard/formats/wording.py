@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dataguard.core.errors import ExitCode
+from dataguard.core.exhibit import OrderStrip, Reliability
 from dataguard.core.finding import Finding, Location, Measurement, Severity
-from dataguard.core.report import CONCLUDED, Report, RuleRun, Status
+from dataguard.core.report import CONCLUDED, Report, RuleRun, Status, Subject
 from dataguard.core.text import printable
+from dataguard.formats import strip
 
 STATUS_WORDS: Mapping[Status, str] = {
     Status.PASSED: "passed",
@@ -46,6 +48,29 @@ def number(value: float | str | None, unit: str = "") -> str:
         return size(int(value))
     text = f"{value:,}" if isinstance(value, int) else _fraction(value)
     return f"{text} {printable(unit)}" if unit else text
+
+
+def cell(value: float, unit: str = "") -> str:
+    """A figure of a column of like ones: shares with one decimal, the same in every row.
+
+    >>> cell(0.12871, "share"), cell(0.005, "share"), cell(0.0002, "share"), cell(0.99998, "share"), cell(1.0, "share")
+    ('12.9 %', '0.5 %', '< 0.1 %', '> 99.9 %', '100 %')
+    """
+    if unit != "share" or not math.isfinite(value):
+        return number(value, unit)
+    if value in (0, 1):
+        return f"{100 * value:.0f} %"
+    text = f"{100 * value:.1f} %"
+    return {"0.0 %": "< 0.1 %", "100.0 %": "> 99.9 %" if value < 1 else "100 %"}.get(text, text)
+
+
+def about(count: float) -> str:
+    """An estimated number of samples.
+
+    >>> about(1234.5), about(0.4)
+    ('1,234', '< 1')
+    """
+    return f"{count:,.0f}" if count >= 0.95 else "< 1"
 
 
 def _percentage(value: float) -> str:
@@ -210,6 +235,40 @@ def place(location: Location) -> str:
     return printable(text)
 
 
+def calibration(shown: Reliability) -> list[str]:
+    """What a calibration plot says, in sentences."""
+    total = sum(item.n for item in shown.bins)
+    sentences = [
+        f"Expected calibration error {number(shown.error, 'share')}"
+        + (f" ({number(shown.error_by_chance, 'share')} by chance alone)" if shown.error_by_chance is not None else "")
+        + f", over {count(len(shown.bins), 'bin')} of {count(total, 'sample')}."
+    ]
+    if shown.ceiling is not None and shown.ceiling < 1:
+        sentences.append(
+            f"Wrong labels cap the agreement: who knew every true class would agree with "
+            f"{number(shown.ceiling, 'share')} of the labels."
+        )
+    return [*sentences, prose(shown.note)] if shown.note else sentences
+
+
+def order(shown: OrderStrip) -> list[str]:
+    """What an order strip says, in sentences."""
+    n, name = len(shown.columns), printable(shown.column_name)
+    plural = f"{name}es" if name.endswith("ch") else f"{name}s"
+    whole = f" of {shown.total:,}" if shown.total is not None and shown.total > n else ""
+    sentences = [f"{'The first ' if whole else ''}{count(n, name, plural)}{whole}, from left to right."]
+    n_single = sum(only is not None for only in strip.single_class(shown))
+    holding = f"{n_single:,} of them {'holds' if n_single == 1 else 'hold'}" if n_single else "None of them holds"
+    sentences.append(f"{holding} one class alone.")
+    run = strip.longest_run(shown)
+    if run is not None and run.length > 1:
+        sentences.append(
+            f"The longest run is {count(run.length, name, plural)} of {printable(run.label)}, "
+            f"from {name} {run.start:,} on."
+        )
+    return [*sentences, prose(shown.note)] if shown.note else sentences
+
+
 def fact(name: str, value: Any) -> tuple[str, str]:
     """A fact's name and value in words."""
     title = "size" if name == "bytes" else printable(name.replace("_", " "))
@@ -225,7 +284,7 @@ def fact(name: str, value: Any) -> tuple[str, str]:
 
 def _fact_value(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{printable(str(key))} {_fact_value(item)}" for key, item in value.items())
+        return ", ".join(f"{printable(str(key).replace('_', ' '))} {_fact_value(item)}" for key, item in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(_fact_value(item) for item in value)
     if value is None or isinstance(value, int | float | str):
@@ -267,6 +326,12 @@ def severities(report: Report) -> str:
     found = [finding.severity for finding in report.findings]
     nouns = {Severity.ERROR: ("error", ""), Severity.WARNING: ("warning", ""), Severity.INFO: ("info", "info")}
     return listed([count(found.count(kind), *noun) for kind, noun in nouns.items() if kind in found])
+
+
+def source(subject: Subject) -> str:
+    """What kind of source was checked, and which version of it; a loader has none."""
+    version = f", version {subject.version_id[:12] or 'unknown'}" if subject.kind == "dataset" else ""
+    return subject.source + version
 
 
 def settled(report: Report) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
@@ -12,10 +12,11 @@ import numpy as np
 from dataguard.core.errors import SourceError, did_you_mean
 from dataguard.core.finding import Inconclusive, Measurement, Skipped
 from dataguard.core.progress import Progress, silent
-from dataguard.labels import cross_validation, kernel, neighbours
+from dataguard.labels import cross_validation, kernel, naive_bayes, neighbours
 from dataguard.labels.features import TableFeatures
 from dataguard.labels.pooling import pool
 from dataguard.labels.quality import assess
+from dataguard.labels.text_features import TextFeatures
 from dataguard.labels.threads import limited
 
 if TYPE_CHECKING:
@@ -26,12 +27,18 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 MIN_SAMPLES = 20
 """With no error among so many, the 95 % interval of the error rate still reaches 17 %; fewer say nothing."""
 KERNEL = "kernel ridge regression"
+BAYES = "naive Bayes"
 MAX_CORRECTIONS = 3
 """Rounds of backward correction; on digits with 40 % of one class given as another the third changes 1 % of them."""
 MAX_CONDITION = 20.0
 """Condition number of T above which its inverse would blow up the scores' own errors more than it corrects."""
 MIN_PER_CLASS = 5
 """A class of fewer samples cannot be learnt from the rest of itself, so its labels are not judged."""
+SECOND_LIMIT = 10_000
+"""Samples up to which nearest neighbours are looked for beside given probabilities: some 10 s on one core."""
+MIN_AGREEMENT = 0.7
+"""Mean share over the classes in which nearest neighbours must agree with the given labels to be a second estimate.
+Measured on generated classes: from there on their interval holds the true rate, below it is far too high."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -57,6 +64,11 @@ class OutOfSample:
     rare: Mapping[str, int] | None = None
     """Classes left out for want of samples, with how many they have."""
 
+    @property
+    def calibrated(self) -> bool:
+        """Whether the probabilities were calibrated here with label noise in mind; the user's own are not."""
+        return "pred_probs" not in self.origin
+
 
 def out_of_sample(
     *,
@@ -64,8 +76,9 @@ def out_of_sample(
     splits: Sequence[str],
     paths: Sequence[str | None],
     labels: NDArray[np.object_],
-    features: NDArray[np.float32] | TableFeatures,
-    kind: Literal["image", "table", "given"],
+    features: NDArray[np.float32] | TableFeatures | TextFeatures,
+    kind: Literal["image", "table", "text", "given"],
+    described: str | None = None,
     groups: Sequence[str | None] | None = None,
     seed: int = 0,
     folds: int = 5,
@@ -77,17 +90,19 @@ def out_of_sample(
     Pictures and given features: kernel ridge regression on class indicators with a Gaussian kernel, scored by exact
     leave-one-out in closed form; above `kernel.EXACT_LIMIT` samples by Nyström's approximation on as many landmarks.
     Tables: that, cross-validated logistic regression, and boosted trees where there are enough samples, in a log-linear
-    pool fitted to the out-of-sample scores. Copies of a sample (equal in `groups`, or in all features) are always
-    left out with it. Everything that is drawn is drawn by the hash of the sample id, so that the order of the samples
-    does not matter and a new sample changes little.
+    pool fitted to the out-of-sample scores. Texts: kernel ridge regression on a projection of tf-idf, and naive Bayes
+    on tf-idf itself, also with exact leave-one-out, in such a pool. Copies of a sample (equal in `groups`, or in all
+    features) are always left out with it. Everything that is drawn is drawn by the hash of the sample id, so that the
+    order of the samples does not matter and a new sample changes little.
 
     Args:
         sample_ids: Unique, n of them.
         splits: n; '' for none.
         paths: n; None for none.
         labels: n given labels, dtype object; None (or NaN) for a missing one.
-        features: Shape (n, d), finite, or what `table_features` made.
+        features: Shape (n, d), finite, or what `table_features` or `text_features` made.
         kind: What the features are of; decides the models.
+        described: What the report calls the features; by default what `describe` says.
         groups: Content hashes, n; equal hash, same content. None for unknown.
         seed: Mixed into the hash, and given to the trees.
         folds: Of the cross-validated models.
@@ -101,13 +116,18 @@ def out_of_sample(
     labelled = np.flatnonzero(given != None)  # noqa: E711 - elementwise
     if not len(labelled):
         return Skipped(reason="no sample has a label", hint="name the label column, or put images into class folders")
-    matrix = features.values if isinstance(features, TableFeatures) else np.asarray(features, dtype=np.float32)
+    if isinstance(features, TableFeatures | TextFeatures):
+        matrix = features.values
+    else:
+        matrix = np.asarray(features, dtype=np.float32)
     if matrix.shape[1] == 0:
         dropped = (
             "; ".join(f"{name}: {why}" for name, why in features.dropped.items())
             if isinstance(features, TableFeatures)
             else ""
         )
+        if isinstance(features, TextFeatures):
+            return Skipped(reason="no two texts share a word", hint="is dataset.text the right column?")
         return Skipped(reason="no column to learn labels from" + (f" ({dropped})" if dropped else ""))
 
     names = [str(name) for name in sample_ids]
@@ -143,11 +163,13 @@ def out_of_sample(
 
     with limited(jobs):
         scores, origin = _scores(used, codes, len(classes), group, tickets, order, kind, seed, folds, progress)
+        if isinstance(features, TextFeatures):
+            texts_of = features.distinct[rows[first[group]]]
+            scores |= _naive_bayes(features, texts_of, scores, codes, len(classes), origin, progress)
+            origin["model"] = " + ".join(scores)
         probs, weights, rate, rounds = _pooled(scores, codes)
         shares = neighbours.neighbour_shares(used, codes, len(classes), group, order)
-    origin["features"] = {"image": "oriented gradients, gray 8×8, colour 4×4", "given": "given"}.get(
-        kind, f"{matrix.shape[1]} from the table's columns"
-    )
+    origin["features"] = described or describe(kind, matrix.shape[1])
     if isinstance(features, TableFeatures) and features.dropped:
         origin["columns left out"] = "; ".join(f"{name} ({why})" for name, why in features.dropped.items())
     origin["copies left out together"] = "none: most rows repeat" if coarse else len(rows) - len(first)
@@ -171,6 +193,16 @@ def out_of_sample(
         unlabelled=len(given) - len(labelled),
         rare=rare,
     )
+
+
+def describe(kind: Literal["image", "table", "text", "given"], width: int) -> str:
+    """What the report calls features of a kind."""
+    return {
+        "image": "oriented gradients, gray 8×8, colour 4×4",
+        "text": f"tf-idf of words and characters, and {width} directions of it",
+        "table": f"{width} from the table's columns",
+        "given": "given",
+    }[kind]
 
 
 def from_pred_probs(
@@ -228,6 +260,53 @@ def from_pred_probs(
     )
 
 
+def with_neighbours(
+    evidence: OutOfSample,
+    features: NDArray[np.float32],
+    *,
+    described: str,
+    groups: Sequence[str | None] | None = None,
+    seed: int = 0,
+    jobs: int | None = None,
+) -> OutOfSample:
+    """Given probabilities with the class shares among nearest neighbours as a second, independent estimate.
+
+    Where the features tell the classes apart too badly to contradict anybody (`MIN_AGREEMENT`), the evidence comes back
+    without one, and ``origin`` says so.
+
+    Args:
+        evidence: What `from_pred_probs` returned.
+        features: One row a sample of `evidence`, shape (n, d), finite.
+        described: What the features are.
+        groups: Content hashes, n; copies of a sample are no neighbours of it. None for unknown.
+        seed: Mixed into the hash by which samples are drawn where there are more than `neighbours.REFERENCES`.
+        jobs: Threads; None for as many as there are cores.
+    """
+    names = evidence.sample_ids
+    rows = np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.intp)
+    used = np.ascontiguousarray(features[rows], dtype=np.float32)
+    group = _copies(used, None if groups is None else [groups[row] for row in rows])
+    if 2 * (int(group.max()) + 1) < len(rows):
+        group = np.arange(len(rows))
+    codes, n_classes = evidence.codes[rows], len(evidence.classes)
+    order = np.argsort(np.array([_ticket(seed, names[row]) for row in rows], dtype=np.uint64), kind="stable")
+    with limited(jobs):
+        shares = neighbours.neighbour_shares(used, codes, n_classes, group, order)
+    hits = shares.argmax(axis=1) == codes
+    sizes = np.bincount(codes, minlength=n_classes)
+    agreement = float(np.mean(np.bincount(codes, hits, n_classes)[sizes > 0] / sizes[sizes > 0]))
+    if agreement < MIN_AGREEMENT:
+        second = f"none: nearest neighbours by {described} agree with {100 * agreement:.0f} % of a class on average"
+        return replace(evidence, origin={**evidence.origin, "second estimate": second})
+    back = np.empty_like(rows)
+    back[rows] = np.arange(len(rows))
+    return replace(
+        evidence,
+        origin={**evidence.origin, "second estimate": f"nearest neighbours by {described}"},
+        neighbour_probs=_frozen(shares[back]),
+    )
+
+
 def _scores(
     features: NDArray[np.float32],
     codes: NDArray[np.int32],
@@ -263,6 +342,33 @@ def _scores(
     return scores, origin
 
 
+def _naive_bayes(
+    features: TextFeatures,
+    row: NDArray[np.intp],
+    scores: Mapping[str, NDArray[np.float64]],
+    codes: NDArray[np.int32],
+    n_classes: int,
+    origin: dict[str, str | int | float],
+    progress: Progress,
+) -> dict[str, NDArray[np.float64]]:
+    """Scores of naive Bayes where its weights fit into memory; says so in `origin` where they do not.
+
+    Where errors prefer some class pairs, it would learn them as part of the classes and call them likely; so it does
+    not learn from labels that are wrong by the other scores. (Errors that fall on all classes alike only blur it.)
+    """
+    if features.tfidf.shape[1] * n_classes > naive_bayes.MAX_WEIGHTS:
+        origin[BAYES] = f"not used: {n_classes} classes are too many for it"
+        return {}
+    trusted = np.ones(len(codes), dtype=np.bool_)
+    if assess(codes, pool(list(scores.values()), codes)[0], calibrated=True).free_pairs:
+        trusted = ~assess(codes, _pooled(scores, codes)[0], calibrated=True).is_error
+    bayes = naive_bayes.leave_one_out(features.tfidf, row, codes, n_classes, trusted=trusted, progress=progress)
+    origin["labels that naive Bayes does not learn from"] = int(np.sum(~trusted))
+    origin["smoothing of naive Bayes"] = bayes.smoothing
+    origin["characters read of a text"] = features.read
+    return {BAYES: bayes.scores}
+
+
 def _pooled(
     scores: Mapping[str, NDArray[np.float64]], codes: NDArray[np.int32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], float, int]:
@@ -276,7 +382,7 @@ def _pooled(
     rounds = 0
     while True:
         probs, weights, rate = pool(list(corrected.values()), codes)
-        quality = assess(codes, probs) if rounds < MAX_CORRECTIONS else None
+        quality = assess(codes, probs, calibrated=True) if rounds < MAX_CORRECTIONS else None
         if quality is None or quality.free_pairs == 0 or np.linalg.cond(quality.transition) > MAX_CONDITION:
             return probs, weights, rate, rounds
         corrected[KERNEL] = scores[KERNEL] @ np.linalg.inv(quality.transition)

@@ -229,3 +229,46 @@ def test_the_identity_is_the_content_and_what_the_columns_mean(tmp_path: Path) -
     write(path, SAMPLE + "x,1,true,2024-01-31,cat,train\n")
     assert stale.identity() is None
     assert TableSource(path).identity() != identity
+
+
+# Texts
+
+PROSE = [
+    "one two three four five six seven eight nine",
+    "a b c d e f g h i j",
+    "this is a sentence of eight words here",
+]
+
+
+def prose(folder: Path, header: str, rows: list[str]) -> TableSource:
+    return TableSource(write(folder / "t.csv", "\n".join([header, *rows]) + "\n"))
+
+
+def test_prose_is_taken_for_the_text_where_nothing_else_tells_classes_apart(tmp_path: Path) -> None:
+    rows = [f"{number},{text},{number % 2},key{number}" for number, text in enumerate(PROSE)]
+    source = prose(tmp_path, "number,review,label,key", rows)
+    assert source.text == source.prose == "review"
+    assert "'review' is taken for the text column: 9 words a row on average" in source.notes
+    assert "review" in source.feature_names  # its content still tells rows apart
+
+
+def test_prose_beside_other_columns_is_proposed_and_not_taken(tmp_path: Path) -> None:
+    rows = [f"{number / 3},{text},{number % 2}" for number, text in enumerate(PROSE)]
+    source = prose(tmp_path, "size,review,label", rows)
+    assert (source.text, source.prose) == (None, "review")
+    assert "dataset.text = 'review'" in source.notes[-1]
+
+
+@pytest.mark.parametrize("values", [["12 Main Street Springfield"] * 3, [PROSE[0]] * 5 + [PROSE[1]]])
+def test_short_and_repeated_texts_are_no_prose(tmp_path: Path, values: list[str]) -> None:
+    source = prose(tmp_path, "name,label", [f"{value},{row % 2}" for row, value in enumerate(values)])
+    assert (source.text, source.prose) == (None, None)
+
+
+def test_a_named_text_column_is_taken_as_it_is(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", "n,title,label\n1,a b,x\n2,c,y\n")
+    assert TableSource(path, text="title").text == "title"
+    with pytest.raises(SourceError, match="the text column 'n' holds BIGINT, not text"):
+        TableSource(path, text="n")
+    with pytest.raises(SourceError, match=r"no column 'titel', which text names[\s\S]*did you mean 'title'"):
+        TableSource(path, text="titel")

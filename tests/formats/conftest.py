@@ -12,11 +12,15 @@ import pytest
 
 from dataguard.core.exhibit import (
     Gallery,
+    HeatMap,
     Histogram,
     Listing,
+    OrderStrip,
     PairGallery,
     Picture,
     PicturePair,
+    Reliability,
+    ReliabilityBin,
     Series,
 )
 from dataguard.core.finding import Confidence, Finding, Inconclusive, Location, Measurement, Observation, Severity
@@ -89,6 +93,59 @@ def _imbalance() -> Finding:
     )
 
 
+CONFUSED = HeatMap(
+    title="Which classes are labelled as which",
+    rows=("cat", "dog", "eel"),
+    columns=("cat", "dog", "eel"),
+    values=((0.96, 0.031, 0.009), (0.0, 1.0, 0.0), (0.0, 0.02, 0.98)),
+    row_axis="true class",
+    column_axis="given label",
+    meaning="Estimated share of a true class that is labelled as another.",
+    row_totals=(600.0, 540.0, 657.0),
+)
+CALIBRATED = Reliability(
+    title="How right the probabilities are",
+    bins=(
+        ReliabilityBin(predicted=0.51, observed=0.47, low=0.38, high=0.56, n=120, expected=0.5),
+        ReliabilityBin(predicted=0.981, observed=0.952, low=0.94, high=0.96, n=1677, expected=0.955),
+    ),
+    predicted_axis="probability of the likeliest class",
+    observed_axis="share labelled as it",
+    level=0.95,
+    error=0.0297,
+    error_by_chance=0.0042,
+    ceiling=0.961,
+    note="The rule calibrates them.",
+)
+
+
+ORDER = OrderStrip(
+    title="Labels in the order that the loader gave them",
+    classes=("cat", "dog"),
+    columns=((4, 4), (8, 0), (8, 0), (0, 8), (8, 0), (0, 0)),
+    total=90,
+    note="Seed 7.",
+)
+
+
+@pytest.fixture
+def order() -> OrderStrip:
+    """A small order strip: a mixed batch, two of cats, one of dogs, one of cats, and an empty one."""
+    return ORDER
+
+
+@pytest.fixture
+def confused() -> HeatMap:
+    """A small heat map with a diagonal."""
+    return CONFUSED
+
+
+@pytest.fixture
+def calibrated() -> Reliability:
+    """A small calibration plot."""
+    return CALIBRATED
+
+
 @pytest.fixture
 def make_report() -> Callable[..., Report]:
     """A report with every kind of outcome and of exhibit; keyword arguments replace its fields."""
@@ -120,6 +177,7 @@ def make_report() -> Callable[..., Report]:
                         Observation(
                             message="The probabilities are right for 96.2 % of the samples.",
                             measurements=(Measurement(name="accuracy", value=0.962, unit="share"),),
+                            exhibits=(CONFUSED, CALIBRATED),
                         ),
                     ),
                 ),

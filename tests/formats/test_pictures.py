@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dataguard.core.paths import encode_path
-from dataguard.formats.pictures import MAX_PIXELS, SIDE, Album, Embedded, NotShown, embed
+from dataguard.formats.pictures import MAX_PIXELS, SIDE, Album, Embedded, NotShown, embed, embed_png
 
 
 def shown(folder: Path, name: str) -> Embedded:
@@ -158,3 +158,22 @@ def test_an_album_spends_its_budget_and_counts_the_rest(tmp_path: Path) -> None:
     assert album.n_left_out == 3
     assert album.picture(None) == NotShown(reason="this sample has no picture")
     assert album.n_left_out == 3
+
+
+def test_a_picture_in_the_report_itself_is_shown_within_the_budget() -> None:
+    png = io.BytesIO()
+    pixels = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
+    Image.fromarray(pixels).save(png, "PNG")
+    text = base64.b64encode(png.getvalue()).decode()
+    made = Album("/nowhere", budget=10_000).inline(text)
+    assert isinstance(made, Embedded)
+    assert np.array_equal(pixels_of(made), pixels)
+    small = Album("/nowhere", budget=10)
+    assert isinstance(small.inline(text), NotShown)
+    assert isinstance(small.inline(text), NotShown)
+    assert small.n_left_out == 2
+
+
+@pytest.mark.parametrize("text", ["", "no base64!", base64.b64encode(b"GIF89a").decode(), "data:image/png;base64,"])
+def test_what_is_no_png_is_refused(text: str) -> None:
+    assert isinstance(embed_png(text), NotShown)

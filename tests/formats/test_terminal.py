@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dataguard.core.exhibit import HeatMap
 from dataguard.core.finding import Location, Severity
 from dataguard.core.report import Report, Status
 from dataguard.formats import terminal
@@ -181,3 +182,75 @@ def test_verbose_shows_options_and_figures_of_what_passed(report: Report) -> Non
     assert re.search(r"DG101 +label-noise: The probabilities are right for 96.2 %", text[text.index("ALSO MEASURED") :])
     assert "options: threshold = 0.03, models = linear, forest" in " ".join(text.split())
     assert re.search(r"smallest class +24 +threshold 20", text)
+
+
+def with_map(report: Report, shown: HeatMap) -> Report:
+    finding = dataclasses.replace(report.runs[0].findings[0], exhibits=(shown,), locations=(), measurements=())
+    return dataclasses.replace(report, runs=(dataclasses.replace(report.runs[0], findings=(finding,)),))
+
+
+MAP = """\
+    Which classes are labelled as which (true class -> given label)
+    cat -> dog  3.1 %  of true class cat, about 19
+    eel -> dog  2.0 %  of true class eel, about 13
+    cat -> eel  0.9 %  of true class cat, about 5
+
+    true class  a  b  c   given label
+    a cat       \\  ## **
+    b dog          \\
+    c eel          ## \\
+    .. to 0.2 %, :: to 0.8 %, ** to 1.7 %, ## to 3.1 %
+"""
+
+
+def test_a_heat_map_is_its_largest_cells_and_a_small_map(report: Report, confused: HeatMap) -> None:
+    text = terminal.render(with_map(report, confused))
+    assert MAP in text
+    assert text.isascii()
+    colored = ANSI.sub("", terminal.render(with_map(report, confused), color=True))
+    assert "cat → dog" in colored
+    assert "██" in colored
+
+
+def test_a_map_of_many_classes_is_its_largest_cells_alone(report: Report, confused: HeatMap) -> None:
+    names = tuple(f"class {index}" for index in range(60))
+    values = tuple(tuple(0.5 if (row, column) == (40, 50) else 0.0 for column in range(60)) for row in range(60))
+    wide = dataclasses.replace(confused, rows=names, columns=names, values=values, row_totals=())
+    text = terminal.render(with_map(report, wide))
+    assert "    class 40 -> class 50  50.0 %  of true class class 40\n" in text
+    assert "##" not in text
+    nothing = dataclasses.replace(wide, values=tuple((0.0,) * 60 for _ in range(60)))
+    assert "->" not in terminal.render(with_map(report, nothing))
+
+
+@pytest.mark.parametrize("color", [False, True])
+@pytest.mark.parametrize("width", [20, 80])
+def test_maps_bear_hostile_and_odd_numbers(
+    report: Report, confused: HeatMap, hostile_text: str, color: bool, width: int
+) -> None:
+    odd = HeatMap(
+        title="Odd" + hostile_text,
+        rows=("a" + hostile_text, "b", ""),
+        columns=("x", "y" + hostile_text, "c"),
+        values=((float("nan"), float("inf"), 1), (-1.0, 0.5)),
+        row_axis="r",
+        column_axis="c",
+        unit="samples",
+    )
+    text = ANSI.sub("", terminal.render(with_map(report, odd), width=width, color=color))
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\ud800-\udfff]", text)
+    assert "y" in text
+
+
+def test_a_calibration_plot_is_a_line_and_in_detail_a_table(report: Report) -> None:
+    said = "Expected calibration error 2.97 %"
+    assert said not in terminal.render(report)
+    text = terminal.render(report, verbose=True)
+    assert said in text
+    assert re.search(r"98\.1 % +95\.2 % +1,677 +94\.0 % to 96\.0 %", text)
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_an_export_is_named_at_the_end(report: Report) -> None:
+    text = terminal.render(report, exported=["/out/s.csv: 12 rows"])
+    assert text.endswith("export  /out/s.csv: 12 rows\n")

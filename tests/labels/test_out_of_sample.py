@@ -8,8 +8,13 @@ import pytest
 
 from dataguard.core.errors import SourceError
 from dataguard.core.finding import Inconclusive, Skipped
+from dataguard.labels import naive_bayes
 from dataguard.labels.features import table_features
-from dataguard.labels.out_of_sample import OutOfSample, from_pred_probs, out_of_sample
+from dataguard.labels.naive_bayes import SMOOTHINGS
+from dataguard.labels.out_of_sample import OutOfSample, from_pred_probs, out_of_sample, with_neighbours
+from dataguard.labels.quality import assess
+from dataguard.labels.text_features import text_features
+from dataguard.rules.labels.dg101_label_noise import label_noise
 
 
 def blobs(n: int, *, seed: int = 0, distance: float = 3.0) -> tuple[np.ndarray, np.ndarray]:
@@ -183,3 +188,148 @@ def test_given_probabilities_become_evidence() -> None:
     assert isinstance(from_pred_probs(**{**arguments, "labels": few}), Inconclusive)
     with pytest.raises(SourceError, match="label 'dogs' of sample '1'"):
         from_pred_probs(**{**arguments, "labels": np.array(["cat", "dogs"] * 20, dtype=object)})
+
+
+# Texts
+
+
+SUBJECTS = {"fruit": "apple pear plum cherry grape", "cars": "engine wheel brake clutch gear", "sky": "star moon sun"}
+
+
+def texts(n: int, *, seed: int = 0) -> tuple[list[str], np.ndarray]:
+    """Texts of 12 words, a third of them of the class's subject and the others of none."""
+    rng = np.random.default_rng(seed)
+    filler = [f"word{number}" for number in range(200)]
+    classes = sorted(SUBJECTS)
+    labels = np.array([classes[row % 3] for row in range(n)], dtype=object)
+    made = [" ".join([*rng.choice(filler, 8), *rng.choice(SUBJECTS[label].split(), 4)]) for label in labels]
+    return made, labels
+
+
+def test_wrong_labels_of_texts_are_found() -> None:
+    written, truth = texts(300)
+    rng = np.random.default_rng(1)
+    labels = truth.copy()
+    wrong = rng.random(300) < 0.1
+    labels[wrong] = [rng.choice(sorted(set(SUBJECTS) - {label})) for label in truth[wrong]]
+    evidence = made(text_features(written), labels, kind="text")
+    quality = assess(evidence.codes, evidence.pred_probs)
+    assert 2 * np.sum(quality.is_error & wrong) / (quality.is_error.sum() + wrong.sum()) > 0.95
+    assert quality.low <= wrong.mean() <= quality.high
+    second = assess(evidence.codes, evidence.neighbour_probs)
+    assert second.low <= wrong.mean() <= second.high
+    assert evidence.origin["model"] == "kernel ridge regression + naive Bayes"
+    assert evidence.origin["smoothing of naive Bayes"] in SMOOTHINGS
+
+
+@pytest.mark.slow
+def test_wrong_labels_of_one_pair_of_subjects_are_not_learnt_as_part_of_it() -> None:
+    written, truth = texts(900)
+    wrong = (truth == "fruit") & (np.random.default_rng(1).random(900) < 0.3)
+    labels = np.where(wrong, "cars", truth).astype(object)
+    evidence = made(text_features(written), labels, kind="text")
+    quality = assess(evidence.codes, evidence.pred_probs)
+    assert 2 * np.sum(quality.is_error & wrong) / (quality.is_error.sum() + wrong.sum()) > 0.9
+    assert evidence.origin["labels that naive Bayes does not learn from"] > 0.8 * wrong.sum()
+
+
+def test_labels_without_a_bearing_on_the_texts_cannot_be_predicted() -> None:
+    written, labels = texts(300)
+    shuffled = np.random.default_rng(2).permutation(labels)
+    evidence = made(text_features(written), shuffled, kind="text")
+    # Guessing is right for one in three, with a standard deviation of 2.7 %.
+    assert np.mean(evidence.pred_probs.argmax(axis=1) == evidence.codes) < 0.45
+
+
+def test_a_copy_of_a_text_does_not_vouch_for_its_label() -> None:
+    written, labels = texts(90)
+    # Twenty copies of one fruit text, all of them given as cars, and written a little otherwise.
+    fruit = next(text for text, label in zip(written, labels, strict=True) if label == "fruit")
+    written += [fruit.upper() + " " * number for number in range(20)]
+    labels = np.append(labels, ["cars"] * 20)
+    evidence = made(text_features(written), labels, kind="text")
+    copies = [row for row, name in enumerate(evidence.sample_ids) if name >= "s0090"]
+    assert evidence.origin["copies left out together"] == 20
+    assert all(evidence.classes[row] == "fruit" for row in evidence.pred_probs[copies].argmax(axis=1))
+
+
+def test_order_of_the_texts_does_not_reach_a_bit() -> None:
+    written, labels = texts(60)
+    names = [f"s{row:04d}" for row in range(60)]
+    order = np.random.default_rng(3).permutation(60)
+    one = made(text_features(written), labels, kind="text", sample_ids=names)
+    two = made(
+        text_features([written[row] for row in order]),
+        labels[order],
+        kind="text",
+        sample_ids=[names[row] for row in order],
+    )
+    back = [two.sample_ids.index(name) for name in one.sample_ids]
+    assert one.pred_probs.tobytes() == two.pred_probs[back].tobytes()
+
+
+def test_texts_without_a_word_in_common_are_skipped() -> None:
+    found = made(text_features([]), np.array([], dtype=object), kind="text")
+    assert isinstance(found, Skipped)
+    blank = made(text_features(["" for _ in range(30)]), np.array(["a", "b", "c"] * 10, dtype=object), kind="text")
+    assert isinstance(blank, Skipped | Inconclusive)
+
+
+def test_naive_bayes_is_left_out_of_too_many_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    written, labels = texts(60)
+    monkeypatch.setattr(naive_bayes, "MAX_WEIGHTS", 1000)
+    evidence = made(text_features(written), labels, kind="text")
+    assert evidence.origin["model"] == "kernel ridge regression"
+    assert "3 classes are too many" in evidence.origin["naive Bayes"]
+
+
+# A second estimate beside given probabilities
+
+
+def given_evidence(labels: np.ndarray, probs: np.ndarray) -> OutOfSample:
+    n = len(labels)
+    found = from_pred_probs(
+        sample_ids=[f"s{row:04d}" for row in range(n)],
+        splits=[""] * n,
+        paths=[None] * n,
+        labels=labels,
+        classes=sorted(set(labels)),
+        pred_probs=probs.astype(np.float32),
+        origin={"pred_probs": "p.npy"},
+    )
+    assert isinstance(found, OutOfSample)
+    return found
+
+
+def test_neighbours_contradict_probabilities_that_are_of_other_samples() -> None:
+    features, labels = blobs(300, distance=6)
+    right = np.where(np.eye(3)[np.arange(300) % 3] == 1, 0.98, 0.01)
+    muddled = right[np.random.default_rng(0).permutation(300)]
+    found = with_neighbours(given_evidence(labels, muddled), features, described="numbers")
+    assert found.origin["second estimate"] == "nearest neighbours by numbers"
+    assert found.pred_probs.tobytes() == muddled.astype(np.float32).tobytes()
+    assert found.neighbour_probs is not None
+    first, second = assess(found.codes, found.pred_probs), assess(found.codes, found.neighbour_probs)
+    assert first.reading == "uninformed"
+    assert second.high < 0.03
+    outcomes = label_noise(found)
+    assert any(isinstance(outcome, Inconclusive) for outcome in outcomes)
+
+
+def test_neighbours_belong_to_their_sample_and_copies_are_none() -> None:
+    features, labels = blobs(60, distance=6)
+    features, labels = np.vstack([features, features[:12]]), np.append(labels, np.roll(labels[:12], 1))
+    order = np.random.default_rng(1).permutation(72)
+    probs = np.full((72, 3), 1 / 3)
+    found = with_neighbours(given_evidence(labels[order], probs), features[order], described="numbers")
+    truth = np.r_[np.arange(60) % 3, np.arange(12) % 3][order]
+    assert found.neighbour_probs is not None
+    assert np.mean(found.neighbour_probs.argmax(axis=1) == truth) > 0.9
+
+
+def test_neighbours_that_tell_nothing_are_no_second_estimate() -> None:
+    _, labels = blobs(120)
+    noise = np.random.default_rng(0).normal(size=(120, 4)).astype(np.float32)
+    found = with_neighbours(given_evidence(labels, np.full((120, 3), 1 / 3)), noise, described="noise")
+    assert found.neighbour_probs is None
+    assert str(found.origin["second estimate"]).startswith("none: nearest neighbours by noise agree with")

@@ -27,6 +27,15 @@ LABEL_NAMES = ("label", "target", "class", "y")
 
 SPLIT_NAMES = ("split", "subset", "fold")
 
+FREE_TEXT_WORDS = 8
+"""A column of so many words a row on average is prose: names, addresses and titles have fewer."""
+
+FREE_TEXT_DISTINCT = 0.5
+"""Share of a column's values that differ, from which they are written row by row and not chosen from a list."""
+
+_CATEGORIES = 32
+"""Distinct texts of a column that may still group rows, if there are three rows for each."""
+
 _ENCODING_VERSION = 1
 """Counts up whenever the digest of a row changes."""
 
@@ -53,11 +62,14 @@ class TableSource:
         group: The column that must not straddle splits.
         time: The column that says when a row was recorded: a date, a timestamp, or ISO 8601 text.
         id: The column that names a row; the row's number where it is not given.
+        text: The column of texts that the labels are judged by. Where it is not named, a column of prose is taken for
+            it (`FREE_TEXT_WORDS`, `FREE_TEXT_DISTINCT`) if nothing else in the table tells classes apart.
 
     Attributes:
         kind: 'table'.
         root: The folder that the table lies in.
         notes: What was guessed, in words.
+        prose: The column that reads most like text, where none was named.
 
     Raises:
         SourceError: the file is missing or broken, a named column is not there, or the label column is entirely null.
@@ -75,6 +87,7 @@ class TableSource:
         group: str | None = None,
         time: str | None = None,
         id: str | None = None,  # noqa: A002 - the configuration's word
+        text: str | None = None,
     ) -> None:
         self.path = Path(path).absolute()
         self.root = self.path.parent
@@ -87,6 +100,7 @@ class TableSource:
             ("group", group),
             ("time", time),
             ("id", id),
+            ("text", text),
         ):
             if name is not None and name not in self._types:
                 raise SourceError(
@@ -96,6 +110,12 @@ class TableSource:
         self.split = split or self._guess("split", SPLIT_NAMES)
         self.image, self.group, self.time, self.id = image, group, time, id
         self._check()
+        self.text = text
+        self.prose: str | None = None
+        if text is not None and self._types[text] != "VARCHAR":
+            raise SourceError(f"the text column {text!r} holds {self._types[text]}, not text", where=self.path)
+        if text is None and image is None and self.label is not None:
+            self.text = self._guess_text()
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -255,6 +275,42 @@ class TableSource:
                 return None
         self.notes.append(f"{found!r} is taken for the {role} column, by its name")
         return found
+
+    def _guess_text(self) -> str | None:
+        names = self.feature_names
+        prose = {name: words for name in names if (words := self._words(name)) is not None}
+        if not prose:
+            return None
+        found = self.prose = max(prose, key=prose.__getitem__)
+        others = [name for name in names if name not in prose and self._tells_apart(name)]
+        if others:
+            self.notes.append(
+                f"{found!r} reads like text and is not used, for there are other columns, as {others[0]!r}; "
+                f"dataset.text = {found!r} judges the labels by it instead"
+            )
+            return None
+        self.notes.append(f"{found!r} is taken for the text column: {prose[found]:.0f} words a row on average")
+        return found
+
+    def _words(self, column: str) -> float | None:
+        """Mean number of words in a row of a column of prose; None where it is none."""
+        if self._types[column] != "VARCHAR":
+            return None
+        name = _name(column)
+        (known, distinct, words), *_ = self._query(
+            f"SELECT count({name}), count(DISTINCT {name}), "
+            f"avg(len(string_split_regex(trim({name}), '\\s+'))) FROM {self._table}"
+        )
+        prose = known > 0 and distinct >= FREE_TEXT_DISTINCT * known and words >= FREE_TEXT_WORDS
+        return float(words) if prose else None
+
+    def _tells_apart(self, column: str) -> bool:
+        """Whether a column may group rows: text or whole numbers with a value of their own in every row do not."""
+        name, kind = _name(column), self._types[column]
+        (known, distinct), *_ = self._query(f"SELECT count({name}), count(DISTINCT {name}) FROM {self._table}")
+        if kind == "VARCHAR":
+            return bool(1 < distinct <= min(_CATEGORIES, max(2, known // 3)))
+        return bool(distinct > 1 and (kind not in _INTEGERS or distinct < known))
 
     def _check(self) -> None:
         if self.label is not None and self.n_rows and not self._has_value(self.label):

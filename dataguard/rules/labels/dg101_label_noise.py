@@ -7,7 +7,17 @@ from typing import Annotated
 
 import numpy as np
 
-from dataguard.core.exhibit import Exhibit, Gallery, Histogram, Listing, Picture, Series
+from dataguard.core.exhibit import (
+    Exhibit,
+    Gallery,
+    HeatMap,
+    Histogram,
+    Listing,
+    Picture,
+    Reliability,
+    ReliabilityBin,
+    Series,
+)
 from dataguard.core.finding import (
     Confidence,
     Inconclusive,
@@ -17,12 +27,16 @@ from dataguard.core.finding import (
     Outcome,
     Severity,
 )
+from dataguard.core.ranking import Ranking
 from dataguard.core.rule import Between, rule
 from dataguard.labels.out_of_sample import OutOfSample
 from dataguard.labels.quality import LabelQuality, assess
+from dataguard.labels.reliability import reliability
 
 SHOWN = 48
 SHOWN_CLASSES = 40
+MAP_CLASSES = 100
+"""Classes of the heat map: a report with 100 × 100 numbers is still small; `assess` gives the whole matrix."""
 
 
 @rule("DG101", "label-noise", Severity.ERROR)
@@ -42,6 +56,12 @@ def label_noise(
     with closed-form leave-one-out on picture descriptors; for tables also cross-validated logistic regression and
     boosted trees. Copies of a sample are left out together with it.
 
+    The report shows which classes are labelled as which (the posterior expected share of each true class, the largest
+    pairs first) and how right the probabilities are: how often the likeliest class is the given label, in bins of about
+    equally many samples, with Wilson's intervals, the expected calibration error (Naeini, Cooper & Hauskrecht 2015),
+    what that error is by chance alone, and the agreement that labels as noisy as estimated allow at most.
+    `dataguard check --export suspicious.csv` writes every judged sample, worst first.
+
     ## Why is this bad?
 
     A model learns wrong labels, and a test set with wrong labels ranks models wrongly: on ten much-used test sets 3.3 %
@@ -50,17 +70,30 @@ def label_noise(
 
     ## How it decides
 
-    A label is modelled as drawn from calibrated probabilities p_k ∝ exp(−(d_k/τ)^γ), with d_k the margin of class k
-    below the likeliest one, and then replaced by another class with the probabilities of a transition matrix.
-    Temperature τ, power γ and noise rate are fitted together by maximum likelihood, the transition matrix by
-    expectation maximization. Classes that overlap disagree with the model where it is unsure, and less the surer it
-    is; wrong labels disagree however sure it is. Only the second counts as noise.
+    A label that the model does not expect is wrong, or right and not foreseen. How often labels disagree cannot tell
+    the two apart; how the probabilities are read does.
 
-    - ERROR where the lower end of the interval (profile likelihood, 95 %, no narrower than Clopper and Pearson's) is
-      above `max_noise_rate`, 3 %: the mean of the ten test sets above, so that the gate fails only what is worse than
-      usual. It lists every label that is more likely wrong than right.
+    Probabilities made here are calibrated with the noise in mind: a label is modelled as drawn from p_k ∝
+    exp(−(d_k/τ)^γ), with d_k the margin of class k below the likeliest one, and then replaced by another class with the
+    probabilities of a transition matrix. Temperature τ, power γ and noise rate are fitted together by maximum
+    likelihood, the matrix by expectation maximization. Classes that overlap disagree with the model where it is unsure,
+    and less the surer it is; wrong labels disagree however sure it is. Only the second counts as noise. The interval is
+    the profile likelihood's, no narrower than Clopper and Pearson's.
+
+    Your own (`pred-probs`) are taken at their word about the true class, apart from what the model has learnt of the
+    noise itself: log-odds shrink by the contraction of the transition matrix, which is found together with it by
+    expectation maximization. What the labels do show corrects that reading: which of the other classes is given, where
+    it is not the likeliest, tells unusual overconfidence; agreement as a function of confidence bounds the rate from
+    below and shows a model that is flat because it has learnt the noise, for which counting (confident learning) is
+    right. The interval runs from the rate that is left if overconfidence explains as much as it can to the rate if the
+    model were 2.5 times as sure. Several models are calibrated and averaged first, by how seldom each departs from all.
+
+    - ERROR where the lower end of the interval is above `max_noise_rate`, 3 %: the mean of the ten test sets above, so
+      that the gate fails only what is worse than usual. It lists the labels whose expected F1 as a list is greatest:
+      from a posterior probability of error of half that F1 on (Lipton, Elkan & Naryanaswamy 2014), 0.25 at least.
     - INFO below that, where the interval leaves zero out and labels are wrong with a posterior probability of at least
       `certainty`, 0.9: it lists them.
+    - Inconclusive where the probabilities foresee the labels no better than the class shares do.
     - Inconclusive where class shares among the ten nearest neighbours, put through the same estimator, put the rate
       below the limit with the whole of their interval: two estimates that contradict each other fail nobody.
 
@@ -77,9 +110,19 @@ def label_noise(
     cannot be proved: the rate was off by 2.9 and 4.3 points on average, and rather low (by 1.1 and 1.7) than high.
 
     On scikit-learn's digits, seeds 0–9, uniform noise of 2 %, 5 %, 10 %, 20 % and 30 %: mean F1 of the listed labels
-    0.97, 0.98, 0.99, 0.99 and 0.99 (least 0.94, 0.97, 0.98, 0.99 and 0.98), the rate never off by more than 0.3, 0.3,
+    0.97, 0.98, 0.99, 0.99 and 0.99 (least 0.94, 0.97, 0.98, 0.98 and 0.98), the rate never off by more than 0.3, 0.3,
     0.4, 0.8 and 1.4 points; confident learning on the same probabilities reaches 0.95, 0.97, 0.97, 0.98 and 0.98.
     Untouched digits: nothing listed, interval 0 to 0.2 %.
+
+    With given probabilities: seven sets under uniform, class-wise and human-like noise of 3 to 35 %, four kinds of
+    cross-validated model each (336 cases): F1 0.84, where confident learning has 0.83 and the likeliest class 0.77;
+    AUPRC 0.92, where the best of self-confidence, normalized margin and confidence-weighted entropy has 0.90; the rate
+    is off by 2.2 points on average; intervals held the true rate in 96 %. Four models together: F1 0.88, AUPRC 0.95.
+    Errors of people: labels of CIFAR-10H, of 5.0, 8.3 and 14.0 % wrong ones, came out as 5.4, 8.9 and 13.4 %. Where a
+    network has learnt from people's errors (CIFAR-10N), 9.0 % came out as 5.6 to 7.7 % with five networks, and 40.2 %
+    as 31.9 to 37.1 %: too low, and with lower ends near 0. Labels drawn from the very probabilities, none of them
+    wrong: 0.1 to 6.4 % with two and five classes, and more where most labels are not foreseen (28 % where 67 % are
+    not); the lower end was 0 or near it, and the gate fails none.
 
     ## Example
 
@@ -109,22 +152,36 @@ def label_noise(
     * Natarajan, Dhillon, Ravikumar & Tewari, "Learning with Noisy Labels", NeurIPS 2013: the noise model.
     * Dawid & Skene, "Maximum Likelihood Estimation of Observer Error-Rates Using the EM Algorithm", 1979.
     * Wichmann & Hill, "The psychometric function: I", 2001: lapses fitted together with the slope.
+    * Lipton, Elkan & Naryanaswamy, "Optimal Thresholding of Classifiers to Maximize F1 Measure", ECML PKDD 2014.
+    * Naeini, Cooper & Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian Binning", AAAI 2015.
     * Guo, Pleiss, Sun & Weinberger, "On Calibration of Modern Neural Networks", ICML 2017: temperature.
     """
-    quality = assess(evidence.codes, evidence.pred_probs, level=level)
+    quality = assess(evidence.codes, evidence.pred_probs, level=level, calibrated=evidence.calibrated)
     neighbours = (
-        None if evidence.neighbour_probs is None else assess(evidence.codes, evidence.neighbour_probs, level=level)
+        None
+        if evidence.neighbour_probs is None
+        else assess(evidence.codes, evidence.neighbour_probs, level=level, calibrated=True)
     )
     measurements = _measurements(evidence, quality, neighbours, max_noise_rate)
     rates = _class_rates(evidence, quality)
+    confused = _transition(evidence, quality)
     summary = _summary(quality)
     if neighbours is not None and not _overlap(quality, neighbours):
         summary += f"; by nearest neighbours it is {_percent(neighbours.noise_rate)} {_interval(neighbours)}"
 
     yield Observation(
-        message=_sentence(summary), measurements=measurements, exhibits=(rates, *_doubtful(evidence, quality))
+        message=_sentence(summary),
+        measurements=measurements,
+        exhibits=(confused, _calibration(evidence, quality), rates, *_doubtful(evidence, quality)),
+        ranking=_ranking(evidence, quality),
     )
 
+    if quality.reading == "uninformed":
+        yield Inconclusive(
+            reason="the probabilities foresee the labels no better than the class shares do",
+            measurements=measurements,
+        )
+        return
     if quality.low > max_noise_rate:
         if neighbours is not None and neighbours.high < max_noise_rate:
             yield Inconclusive(
@@ -137,13 +194,12 @@ def label_noise(
             return
         wrong = _worst(quality, quality.is_error)
         yield label_noise.finding(
-            f"{_sentence(summary)}; the limit is {_percent(max_noise_rate)}. "
-            f"{_count(len(wrong))} more likely wrong than right.",
+            f"{_sentence(summary)}; the limit is {_percent(max_noise_rate)}. {_count(len(wrong))} probably wrong.",
             remedy="Look at the listed samples, worst first, and correct those that are wrong.",
             confidence=Confidence.HIGH,
             measurements=measurements,
             locations=_locations(evidence, quality, wrong),
-            exhibits=(*_samples(evidence, quality, wrong, "Labels that are probably wrong"), rates),
+            exhibits=(*_samples(evidence, quality, wrong, "Labels that are probably wrong"), confused, rates),
         )
         return
     wrong = _worst(quality, quality.is_error & (quality.posterior >= certainty))
@@ -155,7 +211,7 @@ def label_noise(
             confidence=Confidence.MEDIUM,
             measurements=measurements,
             locations=_locations(evidence, quality, wrong),
-            exhibits=(*_samples(evidence, quality, wrong, "Labels that are probably wrong"), rates),
+            exhibits=(*_samples(evidence, quality, wrong, "Labels that are probably wrong"), confused, rates),
         )
 
 
@@ -174,10 +230,19 @@ def _measurements(
             n=n,
             unit="share",
         ),
-        Measurement(name="labels more likely wrong than right", value=int(quality.is_error.sum()), n=n),
+        Measurement(name="labels that are probably wrong", value=int(quality.is_error.sum()), n=n),
+        Measurement(name="listed from a probability of error of", value=round(quality.threshold, 6)),
+        Measurement(name="reading of the probabilities", value=quality.reading),
         Measurement(name="temperature", value=round(quality.calibration.temperature, 6)),
-        Measurement(name="power", value=round(quality.calibration.power, 6)),
     ]
+    if quality.reading == "calibrated":
+        found.append(Measurement(name="power", value=round(quality.calibration.power, 6)))
+    if quality.asymptote is not None:
+        found.append(Measurement(name="disagreement where the model is surest", value=quality.asymptote, unit="share"))
+    if quality.overconfidence is not None:
+        found.append(
+            Measurement(name="temperature that the unforeseen labels ask for", value=round(quality.overconfidence, 6))
+        )
     if neighbours is not None:
         found.append(
             Measurement(
@@ -211,6 +276,22 @@ def _worst(quality: LabelQuality, chosen: np.ndarray[tuple[int, ...], np.dtype[n
     rows = np.flatnonzero(chosen)
     order: list[int] = rows[np.argsort(quality.score[rows], kind="stable")].tolist()
     return order
+
+
+def _ranking(evidence: OutOfSample, quality: LabelQuality) -> Ranking:
+    return Ranking(
+        rule=label_noise.code,
+        sample_ids=evidence.sample_ids,
+        paths=evidence.paths,
+        splits=evidence.splits,
+        classes=evidence.classes,
+        given=evidence.codes,
+        suggested=quality.suggested,
+        score=quality.score,
+        p_wrong=quality.posterior,
+        is_error=quality.is_error,
+        confidence=evidence.pred_probs[np.arange(len(evidence.codes)), evidence.codes],
+    )
 
 
 def _locations(evidence: OutOfSample, quality: LabelQuality, rows: list[int]) -> tuple[Location, ...]:
@@ -249,20 +330,35 @@ def _samples(evidence: OutOfSample, quality: LabelQuality, rows: list[int], titl
     return (
         Listing(
             title=title,
-            columns=("sample", "split", "given label", "suggested label", "probability that it is wrong"),
+            columns=(
+                "sample",
+                "split",
+                "given label",
+                "suggested label",
+                "probability that it is wrong",
+                "model's probability of the given label",
+                "of the suggested label",
+            ),
             rows=tuple(
                 (
                     evidence.sample_ids[row],
                     evidence.splits[row],
                     evidence.classes[evidence.codes[row]],
                     evidence.classes[quality.suggested[row]],
-                    round(float(quality.posterior[row]), 4),
+                    # Never a plain 1: it is an estimate.
+                    min(round(float(quality.posterior[row]), 4), 0.9999),
+                    _digits(evidence.pred_probs[row, evidence.codes[row]]),
+                    _digits(evidence.pred_probs[row, quality.suggested[row]]),
                 )
                 for row in shown
             ),
             total=len(rows),
         ),
     )
+
+
+def _digits(probability: np.floating) -> float:
+    return float(f"{float(probability):.3g}")
 
 
 def _doubtful(evidence: OutOfSample, quality: LabelQuality) -> tuple[Exhibit, ...]:
@@ -288,6 +384,64 @@ def _class_rates(evidence: OutOfSample, quality: LabelQuality) -> Histogram:
     )
 
 
+def _transition(evidence: OutOfSample, quality: LabelQuality) -> HeatMap:
+    """The estimated joint distribution, as shares of each true class.
+
+    Not ``quality.transition``: that is smoothed, in the calibrated reading to one rate for all class pairs but those
+    that stand out, and would show no pair of most datasets. These shares hold what is known of each sample.
+    """
+    off = quality.joint.copy()
+    np.fill_diagonal(off, 0)
+    # The classes of the largest cells, so that a pair that stands out is among them.
+    largest = np.maximum(off.max(axis=0), off.max(axis=1))
+    chosen = np.sort(np.argsort(-largest, kind="stable")[:MAP_CLASSES])
+    totals = quality.joint.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares = quality.joint / totals[:, None]
+    names = tuple(evidence.classes[code] for code in chosen)
+    return HeatMap(
+        title="Which classes are labelled as which",
+        rows=names,
+        columns=names,
+        values=tuple(tuple(_rounded(float(shares[row, column])) for column in chosen) for row in chosen),
+        row_axis="true class",
+        column_axis="given label",
+        meaning="Estimated share of a true class that is labelled as another.",
+        row_totals=tuple(round(float(totals[row]) * len(evidence.codes), 1) for row in chosen),
+        total=len(evidence.classes) if len(chosen) < len(evidence.classes) else None,
+    )
+
+
+def _rounded(share: float) -> float:
+    # A hundredth of a per cent is far below what is known, and short to write 10,000 times.
+    return round(share, 5)
+
+
+def _calibration(evidence: OutOfSample, quality: LabelQuality) -> Reliability:
+    curve = reliability(evidence.codes, evidence.pred_probs, level=quality.level, transition=quality.transition)
+    return Reliability(
+        title="How right the probabilities are",
+        bins=tuple(
+            ReliabilityBin(
+                predicted=round(float(curve.predicted[index]), 6),
+                observed=round(float(curve.observed[index]), 6),
+                low=round(float(curve.low[index]), 6),
+                high=round(float(curve.high[index]), 6),
+                n=int(curve.n[index]),
+                expected=None if curve.expected is None else round(float(curve.expected[index]), 6),
+            )
+            for index in range(len(curve.n))
+        ),
+        predicted_axis="probability of the likeliest class",
+        observed_axis="share labelled as it",
+        level=curve.level,
+        error=round(curve.error, 6),
+        error_by_chance=round(curve.error_by_chance, 6),
+        ceiling=round(1 - quality.noise_rate, 6),
+        note="These are the probabilities as they came, before the rule reads them.",
+    )
+
+
 def _summary(quality: LabelQuality) -> str:
     return f"about {_percent(quality.noise_rate)} of {len(quality.score):,} labels are wrong {_interval(quality)}"
 
@@ -309,4 +463,5 @@ def _probability(posterior: float) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %" if share >= 0.001 or share == 0 else f"{100 * share:.2g} %"
+    # Below a millionth of the labels it is none: an estimate of 1e-10 is a search that stopped beside 0.
+    return f"{100 * share:.1f} %" if share >= 0.001 or share < 1e-6 else f"{100 * share:.2g} %"

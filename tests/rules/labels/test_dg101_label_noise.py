@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dataguard.core.exhibit import Gallery, Histogram, Listing
+from dataguard.core.exhibit import Gallery, HeatMap, Histogram, Listing, Reliability
 from dataguard.core.finding import Finding, Inconclusive, Observation, Severity
 from dataguard.labels.out_of_sample import OutOfSample
 from dataguard.rules.labels.dg101_label_noise import label_noise
@@ -59,7 +59,8 @@ def test_fires_when_the_whole_interval_is_above_the_limit() -> None:
 
 def test_fires_with_pictures_or_rows_to_look_at() -> None:
     (finding,) = findings(label_noise(evidence(600, 60)))
-    gallery, histogram = finding.exhibits
+    gallery, confused, histogram = finding.exhibits
+    assert isinstance(confused, HeatMap)
     assert isinstance(gallery, Gallery)
     assert (len(gallery.pictures), gallery.total) == (48, len(finding.locations))
     next_class = {"bird": "cat", "cat": "dog", "dog": "bird"}
@@ -75,6 +76,51 @@ def test_fires_with_pictures_or_rows_to_look_at() -> None:
     assert isinstance(listing, Listing)
     assert len(listing.rows) == 48
     assert all(next_class[str(row[3])] == row[2] for row in listing.rows)
+    assert all(0.5 < float(row[4] or 0) < 1 for row in listing.rows)
+    assert all(float(row[5] or 0) < float(row[6] or 0) for row in listing.rows)
+
+
+def test_shows_the_classes_that_are_taken_for_one_another() -> None:
+    observation, *others = label_noise(evidence(600, 60))
+    assert isinstance(observation, Observation)
+    (confused,) = [shown for shown in observation.exhibits if isinstance(shown, HeatMap)]
+    assert all(confused in finding.exhibits for finding in findings(others))
+    assert (confused.rows, confused.columns, confused.total) == (CLASSES, CLASSES, None)
+    values = np.array(confused.values)
+    assert values.sum(axis=1) == pytest.approx(1, abs=1e-4)
+    # A tenth of every class is labelled as the next one, 20 of 200 samples each.
+    assert [values[k, (k + 1) % 3] for k in range(3)] == pytest.approx([0.1] * 3, abs=0.02)
+    assert [values[k, (k + 2) % 3] for k in range(3)] == pytest.approx([0] * 3, abs=0.01)
+    assert confused.row_totals == pytest.approx([200] * 3, abs=5)
+
+
+def test_shows_a_calibration_plot_and_the_ceiling_that_noise_sets() -> None:
+    observation, *_ = label_noise(evidence(600, 60))
+    assert isinstance(observation, Observation)
+    (curve,) = [shown for shown in observation.exhibits if isinstance(shown, Reliability)]
+    assert sum(item.n for item in curve.bins) == 600
+    assert curve.ceiling == pytest.approx(0.9, abs=0.015)
+    surest = curve.bins[-1]
+    assert surest.predicted > 0.99
+    assert surest.expected == pytest.approx(0.9, abs=0.02)
+    assert surest.low <= 0.9 <= surest.high
+
+
+def test_every_sample_is_ranked_for_an_export() -> None:
+    observation, *others = label_noise(evidence(600, 60))
+    assert isinstance(observation, Observation)
+    ranking = observation.ranking
+    assert ranking is not None
+    samples = list(ranking)
+    assert len(samples) == len(ranking) == 600
+    errors = [sample for sample in samples if sample.is_error]
+    assert samples[: len(errors)] == errors
+    assert {sample.sample_id for sample in samples[:60]} == {f"train/{row:04d}.png" for row in range(60)}
+    for finding in findings(others):
+        assert {place.sample_id for place in finding.locations} <= {sample.sample_id for sample in errors}
+    next_class = {"bird": "cat", "cat": "dog", "dog": "bird"}
+    assert all(next_class[sample.suggested_label] == sample.label for sample in errors)
+    assert {sample.rule for sample in samples} == {"DG101"}
 
 
 def test_fires_as_information_on_few_but_certain_errors() -> None:
@@ -151,8 +197,22 @@ def test_edge_many_classes_show_the_worst() -> None:
     classes = tuple(f"c{code:02d}" for code in range(60))
     observation, *_ = label_noise(evidence(600, 0, codes=given, pred_probs=probs, classes=classes))
     assert isinstance(observation, Observation)
-    histogram = observation.exhibits[0]
-    assert isinstance(histogram, Histogram)
+    (histogram,) = [shown for shown in observation.exhibits if isinstance(shown, Histogram)]
     assert len(histogram.categories) == 40
     assert "the worst 40 of 60" in histogram.title
     assert "c00" in histogram.categories
+
+
+def test_edge_the_heat_map_of_very_many_classes_holds_those_that_stand_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dataguard.rules.labels.dg101_label_noise.MAP_CLASSES", 10)
+    codes = (np.arange(400) % 20).astype(np.int32)
+    given = codes.copy()
+    given[codes == 14] = 17
+    probs = np.where(np.eye(20)[codes] == 1, 0.9, 0.1 / 19).astype(np.float32)
+    classes = tuple(f"c{code:02d}" for code in range(20))
+    observation, *_ = label_noise(evidence(400, 0, codes=given, pred_probs=probs, classes=classes))
+    assert isinstance(observation, Observation)
+    (confused,) = [shown for shown in observation.exhibits if isinstance(shown, HeatMap)]
+    assert (len(confused.rows), confused.total) == (10, 20)
+    row, column = confused.rows.index("c14"), confused.columns.index("c17")
+    assert confused.values[row][column] > 0.5

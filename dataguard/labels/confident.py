@@ -1,0 +1,571 @@
+"""Confident learning as published, at the speed of memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import numpy as np
+
+from dataguard.labels.probabilities import (
+    NEGATIVE_TOLERANCE,
+    UnsoundError,
+    block_rows,
+    checked,
+    encode_labels,
+    gathered,
+    map_blocks,
+    map_spans,
+    picked,
+    refuse,
+    taken,
+    threaded,
+    working_type,
+)
+from dataguard.labels.scores import NEVER, by_class, confident_thresholds
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+Prune = Literal[
+    "prune_by_class",
+    "prune_by_noise_rate",
+    "both",
+    "confident_learning",
+    "predicted_neq_given",
+    "low_normalized_margin",
+    "low_self_confidence",
+]
+PRUNES: tuple[Prune, ...] = (
+    "prune_by_class",
+    "prune_by_noise_rate",
+    "both",
+    "confident_learning",
+    "predicted_neq_given",
+    "low_normalized_margin",
+    "low_self_confidence",
+)
+TINY = 1e-100
+"""Stands for 0 where a sum is divided by, as in cleanlab."""
+LEAST_PRIOR = 1e-6
+EQUAL = 1e-6
+"""Probabilities nearer than this count as equal, as in cleanlab."""
+NO_GUESS = -1
+RIVAL = 0.2
+"""At most five classes of a sample are more probable than this. Decides speed alone."""
+LIKELY_MARGIN = 0.1
+"""Margins above this share of the mean threshold are ranked first; most pairs need no more. Decides speed alone."""
+SMALL_CLASS = 1000
+"""Below so many samples a class the calls for each cost more than sorting all at once. Decides speed alone."""
+GATHERED = 500_000
+"""How many margins at a time are gathered for the other pairs, unless one class holds more."""
+
+Frozen = TypeVar("Frozen", bound="NDArray[Any]")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class ConfidentLearning:
+    """What confident learning estimates, and which labels it calls wrong. Matrices are [given class, true class]."""
+
+    prune: Prune
+    """The method that `is_error` comes from."""
+    is_error: NDArray[np.bool_]
+    """Whether the label is called wrong, shape (n,), read-only; False where the label is missing."""
+    noise_rate: float
+    """Estimated share of wrong labels, 1 − trace of the joint; it does not depend on `prune`."""
+    self_confidence: NDArray[np.floating[Any]]
+    """Probability of the given label, shape (n,), read-only; NaN where the label is missing."""
+    confident_class: NDArray[np.int32]
+    """The class that each sample is confidently counted in, −1 for none; shape (n,), read-only."""
+    thresholds: NDArray[np.floating[Any]]
+    """Mean self-confidence of each given class, shape (classes,); 2 where a class is never given."""
+    confident_joint: NDArray[np.int64]
+    """How many samples of each given class are confidently counted in each class, at least 1 on the diagonal."""
+    calibrated_joint: NDArray[np.int64]
+    """The same, scaled so that rows sum to how often each class is given."""
+    labelled: int
+    """How many samples have a label."""
+
+    @property
+    def joint(self) -> NDArray[np.float64]:
+        """Estimated share of samples given as the row's class and truly of the column's; sums to 1."""
+        return self.calibrated_joint / max(float(self.calibrated_joint.sum()), TINY)
+
+    @property
+    def noise_matrix(self) -> NDArray[np.float64]:
+        """P(given | true): columns sum to 1."""
+        return _clipped_rates(
+            self.confident_joint / np.clip(self.confident_joint.sum(axis=0).astype(float), TINY, None)
+        )
+
+    @property
+    def inverse_noise_matrix(self) -> NDArray[np.float64]:
+        """P(true | given), [true class, given class]: columns sum to 1."""
+        rows = np.clip(self.confident_joint.sum(axis=1).astype(float), TINY, None)
+        return _clipped_rates(self.confident_joint.T / rows)
+
+    @property
+    def prior(self) -> NDArray[np.float64]:
+        """Estimated share of each true class, shape (classes,), sums to 1; cleanlab's method "cnt"."""
+        sizes = self.confident_joint.sum(axis=0) / np.clip(self.confident_joint.sum(axis=1), TINY, None)
+        prior = np.clip(sizes * self.calibrated_joint.sum(axis=1) / self.labelled, LEAST_PRIOR, 1.0)
+        return np.asarray(prior / prior.sum(), dtype=np.float64)
+
+
+def confident_learning(
+    labels: ArrayLike | Sequence[object],
+    pred_probs: Any,
+    *,
+    prune: Prune = "prune_by_noise_rate",
+    classes: Sequence[object] | None = None,
+    min_examples_per_class: int = 1,
+    jobs: int | None = None,
+) -> ConfidentLearning:
+    """Estimate label noise and find wrong labels by confident learning (Northcutt, Jiang & Chuang 2021).
+
+    A sample is confidently counted in a class when its probability reaches the mean self-confidence of the samples
+    given as that class, and in the likeliest where it reaches several. All numbers and flags are those of
+    ``cleanlab.count.compute_confident_joint`` and ``cleanlab.filter.find_label_issues`` 2.9, ties included. The array
+    is read twice, a third time in part for pruning by noise rate, and never copied.
+
+    Which labels are called wrong; all but the last two leave out samples whose given label is the likeliest:
+
+    * ``prune_by_class``: for each given class as many as the joint says are wrong, lowest self-confidence first.
+    * ``prune_by_noise_rate``: for each pair (given, true) as many as the joint says, largest p_true − p_given first.
+    * ``both``: called wrong by both.
+    * ``confident_learning``: confidently counted in another class than the given.
+    * ``predicted_neq_given``: another class is likelier.
+    * ``low_self_confidence``, ``low_normalized_margin``: the lowest by that score, as many as by confident_learning.
+
+    Args:
+        labels: n labels, see `encode_labels`; samples without one are left out.
+        pred_probs: Out-of-sample probabilities, shape (n, classes), see `checked`.
+        prune: One of these.
+        classes: What each column stands for.
+        min_examples_per_class: Pruning by class, noise rate or both keeps so many samples of each given class.
+        jobs: Threads; None for as many as there are cores.
+
+    Raises:
+        ValueError: unknown method, no label at all, labels and probabilities do not fit together, or a row is no
+            distribution.
+    """
+    if prune not in PRUNES:
+        raise ValueError(f"no method {prune!r}; known: {', '.join(PRUNES)}")
+    array = checked(pred_probs)
+    codes, _ = encode_labels(labels, classes, columns=array.shape[1])
+    checked(array, rows=len(codes))
+    k = array.shape[1]
+    confidence = gathered(array, codes, jobs=jobs)
+    if confidence.dtype.kind != "f":
+        confidence = confidence.astype(working_type(array))
+    order, starts = by_class(codes, k)
+    if len(order) == 0:
+        raise ValueError("no sample has a label")
+    thresholds = confident_thresholds(confidence, order, starts)
+    guess, doubted = _counted(array, codes, confidence, thresholds, jobs)
+    confident_joint = _confident_joint(codes, guess, k)
+    counts = np.diff(starts)
+    calibrated = _calibrated(confident_joint, counts, jobs)
+
+    if prune == "predicted_neq_given":
+        is_error = doubted
+    elif prune == "confident_learning":
+        is_error = doubted & (guess >= 0) & (guess != codes)
+    elif prune in {"low_self_confidence", "low_normalized_margin"}:
+        scores = confidence if prune == "low_self_confidence" else _margins(array, codes, confidence, jobs)
+        rows = np.flatnonzero(codes >= 0)
+        is_error = np.zeros(len(codes), dtype=bool)
+        count = int(np.count_nonzero(doubted & (guess >= 0) & (guess != codes)))
+        is_error[rows] = _lowest(scores[rows], count)
+    else:
+        is_error = doubted
+        remaining = _remaining(calibrated, min_examples_per_class)
+        judged = (counts > min_examples_per_class) & (counts > 1)
+        if prune in {"prune_by_class", "both"}:
+            is_error = is_error & _by_class(
+                confidence, order, starts, np.where(judged, counts - remaining.diagonal(), 0)
+            )
+        if prune in {"prune_by_noise_rate", "both"}:
+            remove = remaining.copy() if judged.all() else np.where(judged[:, None], remaining, 0)
+            np.fill_diagonal(remove, 0)
+            is_error = is_error & _by_noise_rate(
+                array, codes, confidence, order, starts, thresholds, remove, doubted, is_error, jobs
+            )
+
+    shown: NDArray[np.floating[Any]] = confidence.astype(working_type(array))
+    shown[codes < 0] = np.nan
+    return ConfidentLearning(
+        prune=prune,
+        is_error=_frozen(is_error),
+        noise_rate=float(1 - calibrated.trace() / max(float(calibrated.sum()), TINY)),
+        self_confidence=_frozen(shown),
+        confident_class=_frozen(guess),
+        thresholds=_frozen(thresholds),
+        confident_joint=_frozen(confident_joint),
+        calibrated_joint=_frozen(calibrated),
+        labelled=len(order),
+    )
+
+
+def _counted(
+    array: NDArray[Any],
+    codes: NDArray[np.int32],
+    confidence: NDArray[Any],
+    thresholds: NDArray[Any],
+    jobs: int | None,
+) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """The class that each sample is confidently counted in, and whether another class than the given is likelier."""
+    n, k = array.shape
+    work_type = working_type(array)
+    least = _rounded_up(thresholds - EQUAL, work_type)
+    # Above RIVAL all classes are of interest, so that the likeliest of most rows is among them.
+    low: Any = np.minimum(least, work_type(RIVAL))
+    shape = min(block_rows(array), n), k
+    # One flat comparison of two arrays is several times faster than one that repeats a row of thresholds.
+    low = work_type(RIVAL) if low.min() >= RIVAL else np.tile(low, (shape[0], 1))
+    bits = np.uint32 if work_type is np.float32 else np.uint64
+    low = low.view(bits)
+    raised = confidence.copy()
+    raised += EQUAL
+    raised = raised.astype(work_type, copy=False)
+    # The other classes of such a row sum to less; where it is confident itself, it is the likeliest confident one.
+    certain_above = work_type(0.51 + EQUAL * k)
+    guess = np.empty(n, dtype=np.int32)
+    doubted = np.zeros(n, dtype=bool)
+    local = threading.local()
+
+    def work(start: int, stop: int, blocks: Iterator[tuple[int, NDArray[Any]]]) -> None:
+        if not hasattr(local, "above"):
+            local.above = np.zeros(-(-shape[0] * k // 8) * 8, dtype=bool)
+        own = codes[start:stop]
+        columns = np.maximum(own, 0)
+        own_places = np.arange(0, (stop - start) * k, k)
+        own_places += columns
+        places, values = [], []
+        for first, block in blocks:
+            size, done = len(block), first - start
+            # As whole numbers without a sign, positive floats keep their order and negative ones lie above them all,
+            # so that these are found on the way.
+            above = local.above[: size * k]
+            np.greater_equal(block.view(bits), low if low.ndim == 0 else low[:size], out=above.reshape(size, k))
+            # The given class is known already; without it, few places are left to be looked up.
+            above[own_places[done : done + size] - done * k] = False
+            flat = _true_places(local.above, size * k)
+            values.append(block.reshape(-1).take(flat))
+            flat += done * k
+            places.append(flat)
+        place, probability = np.concatenate(places), np.concatenate(values)
+        del places, values
+        if probability.min(initial=0) < -NEGATIVE_TOLERANCE:
+            raise UnsoundError
+
+        given = raised[start:stop]
+        guessed = guess[start:stop]
+        likelier = doubted[start:stop]
+        confident_own = confidence[start:stop].astype(work_type, copy=False) >= least.take(columns)
+        guessed[:] = np.where(confident_own, own, NO_GUESS)
+        row = place // k
+        column = place - row * k
+        beside = given.take(row)
+        # Of equal ones the first counts as the likeliest.
+        wins = (probability > beside) | ((probability == beside) & (column < columns.take(row)))
+        likelier[row[wins]] = True
+        settled = confident_own & (given > certain_above)
+        confident = np.flatnonzero((probability >= least.take(column)) & ~settled.take(row))
+        row = row.take(confident)
+        first_of = np.ones(len(row), dtype=bool)
+        np.not_equal(row[1:], row[:-1], out=first_of[1:])
+        several = np.unique(row[~first_of | confident_own.take(row)])
+        guessed[row] = column.take(confident)
+        if len(several):
+            guessed[several] = taken(array, start + several).argmax(axis=1)
+
+        # What is below RIVAL has not been seen yet; a row whose given class is more probable is settled.
+        unseen = np.flatnonzero(~likelier & (given < RIVAL))
+        step = shape[0]
+        for part in (unseen[first : first + step] for first in range(0, len(unseen), step)):
+            rows = taken(array, start + part).astype(work_type, copy=False)
+            rows[np.arange(len(part)), columns[part]] = given[part]
+            likelier[part] = rows.argmax(axis=1) != columns[part]
+
+    with np.errstate(invalid="ignore"):
+        map_spans(array, work, jobs=jobs, signs=False)
+    if confidence.min() < -NEGATIVE_TOLERANCE:
+        refuse(array)
+    if codes.min() < 0:
+        guess[codes < 0] = NO_GUESS
+        doubted[codes < 0] = False
+    return guess, doubted
+
+
+def _true_places(flags: NDArray[np.bool_], size: int) -> NDArray[np.intp]:
+    """Where the first `size` flags are true; a multiple of eight of them is writeable. Fastest where few are."""
+    whole = -(-size // 8) * 8
+    flags[size:whole] = False
+    words = (flags[:whole].view(np.uint64) != 0).nonzero()[0]
+    inner = flags[:whole].reshape(-1, 8).take(words, axis=0).reshape(-1).nonzero()[0]
+    places: NDArray[np.intp] = words.take(inner >> 3)
+    places <<= 3
+    inner &= 7
+    places += inner
+    return places
+
+
+def _confident_joint(codes: NDArray[np.int32], guess: NDArray[np.int32], k: int) -> NDArray[np.int64]:
+    confident = np.flatnonzero(guess >= 0)
+    pairs = guess.take(confident).astype(np.int64)
+    pairs *= k
+    pairs += codes.take(confident)
+    # Kept transposed in memory as cleanlab's is: floating-point sums over it then come out the same to the last bit.
+    joint: NDArray[np.int64] = np.bincount(pairs, minlength=k * k).reshape(k, k).T
+    np.fill_diagonal(joint, joint.diagonal().clip(min=1))
+    return joint
+
+
+def _calibrated(confident_joint: NDArray[np.int64], counts: NDArray[np.intp], jobs: int | None) -> NDArray[np.int64]:
+    """Rows scaled to the counts of the given classes, rounded so that they still sum to them."""
+    k = len(counts)
+    # The few pairs that occur are scaled by themselves. Every step, the sum over all included, is cleanlab's.
+    true, given = np.divmod(np.flatnonzero(confident_joint.T), k)
+    values = confident_joint[given, true] / np.clip(confident_joint.sum(axis=1), TINY, None)[given] * counts[given]
+    scaled = np.zeros((k, k), order="F")
+    scaled[given, true] = values
+    values = values / max(float(np.sum(scaled)), TINY) * int(counts.sum())
+    whole = values.round()
+    short = np.bincount(given, values, k).round() - np.bincount(given, whole, k)
+    calibrated = np.zeros((k, k), dtype=np.int64)
+    calibrated[given, true] = whole
+    uneven = np.flatnonzero(short)
+    if len(uneven):
+        over = np.zeros((k, k))
+        over[given, true] = values - whole
+
+        def level(rows: NDArray[np.intp]) -> None:
+            orders = np.argsort(over[rows], axis=1)
+            for order, row in zip(orders, rows.tolist(), strict=True):
+                changes = int(abs(short[row]))
+                if short[row] > 0:
+                    calibrated[row, order[::-1][:changes]] += 1
+                else:
+                    calibrated[row, order[:changes]] -= 1
+
+        threaded(level, [uneven[first : first + 64] for first in range(0, len(uneven), 64)], jobs=jobs)
+    return calibrated
+
+
+def _remaining(calibrated: NDArray[np.int64], least: int) -> NDArray[np.int64]:
+    """How many samples given as the row's class to take for the column's, the diagonal raised to `least`."""
+    diagonal = calibrated.diagonal()
+    raised = np.maximum(diagonal, least)
+    if (raised == diagonal).all():
+        return calibrated
+    spread = np.maximum(np.count_nonzero(calibrated, axis=1) - 1.0, 1.0)
+    lowered: NDArray[Any] = calibrated - ((raised - diagonal) / spread)[:, None]
+    lowered[lowered < 0] = 0
+    np.fill_diagonal(lowered, raised)
+    return lowered.astype(np.int64)
+
+
+def _by_class(
+    confidence: NDArray[Any], order: NDArray[np.intp], starts: NDArray[np.intp], remove: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    chosen = np.zeros(len(confidence), dtype=bool)
+    left = np.flatnonzero(remove > 0)
+    if len(order) < SMALL_CLASS * len(remove):
+        # Many small classes are ranked together; what equal values leave open is ranked by itself.
+        sizes = np.diff(starts)[left]
+        slots = np.repeat(np.arange(len(left), dtype=np.int32), sizes)
+        places = np.arange(len(slots)) + np.repeat(starts[left] - np.cumsum(sizes) + sizes, sizes)
+        rows = order[places]
+        top, decided = _largest(slots, -confidence[rows], remove[left], above=None)
+        chosen[rows[top]] = True
+        left = left[~decided]
+    for k in left.tolist():
+        rows = order[starts[k] : starts[k + 1]]
+        chosen[rows] = _lowest(confidence[rows], int(remove[k]))
+    return chosen
+
+
+def _lowest(values: NDArray[Any], count: int) -> NDArray[np.bool_]:
+    """Which are the `count` lowest; among equal ones those that NumPy's sort puts first, as in cleanlab."""
+    if count <= 0:
+        return np.zeros(len(values), dtype=bool)
+    if count >= len(values):
+        return np.ones(len(values), dtype=bool)
+    chosen: NDArray[np.bool_] = values <= np.partition(values, count - 1)[count - 1]
+    if int(np.count_nonzero(chosen)) != count:
+        chosen[:] = False
+        chosen[np.argsort(values)[:count]] = True
+    return chosen
+
+
+def _margins(array: NDArray[Any], codes: NDArray[np.int32], confidence: NDArray[Any], jobs: int | None) -> NDArray[Any]:
+    """Normalized margins in the probabilities' own type, whose rounding decides ties."""
+    others = np.empty(len(codes), dtype=working_type(array))
+    given = np.maximum(codes, 0)
+
+    def work(first: int, block: NDArray[Any]) -> None:
+        left = block.copy()
+        left[np.arange(len(block)), given[first : first + len(block)]] = -np.inf
+        left.max(axis=1, out=others[first : first + len(block)])
+
+    map_blocks(array, work, jobs=jobs, validate=False)
+    margins: NDArray[Any] = (confidence - others.astype(confidence.dtype) + 1) / 2
+    return margins
+
+
+def _by_noise_rate(
+    array: NDArray[Any],
+    codes: NDArray[np.int32],
+    confidence: NDArray[Any],
+    order: NDArray[np.intp],
+    starts: NDArray[np.intp],
+    thresholds: NDArray[Any],
+    remove: NDArray[np.int64],
+    doubted: NDArray[np.bool_],
+    wanted: NDArray[np.bool_],
+    jobs: int | None,
+) -> NDArray[np.bool_]:
+    """For each pair (given, other) the samples with the largest margins p_other − p_given, as many as `remove` says.
+
+    Only samples of `wanted` are told right. Samples that are not `doubted` have no margin above 1e-6, so larger margins
+    are ranked without them; the few pairs that need more are looked at whole.
+    """
+    n, k = array.shape
+    work_type = working_type(array)
+    native = confidence.dtype
+    asked = np.flatnonzero(remove)
+    chosen = np.zeros(n, dtype=bool)
+    if not len(asked):
+        return chosen
+    wants = remove.reshape(-1)[asked]
+    slot_of = np.full(k * k, -1, dtype=np.int32)
+    slot_of[asked] = np.arange(len(asked))
+    usual = float(thresholds[thresholds < NEVER].mean())
+    floor = work_type(max(LIKELY_MARGIN * min(usual, 1.0), 2 * EQUAL))
+    step = block_rows(array)
+
+    def large_margins(rows: NDArray[np.intp]) -> tuple[NDArray[np.int32], NDArray[Any], NDArray[np.intp]]:
+        margin: NDArray[Any] = taken(array, rows).astype(work_type, copy=False)
+        margin -= confidence.take(rows).astype(work_type, copy=False)[:, None]
+        flat = np.flatnonzero(margin > floor)
+        position = flat // k
+        pair = codes.take(rows).astype(np.int64).take(position)
+        pair -= position
+        pair *= k
+        pair += flat
+        slot = slot_of.take(pair)
+        kept = np.flatnonzero(slot >= 0)
+        found = margin.reshape(-1).take(flat.take(kept)).astype(native, copy=False)
+        return slot.take(kept), found, rows.take(position.take(kept))
+
+    doubts = np.flatnonzero(doubted)
+    parts = threaded(large_margins, [doubts[first : first + step] for first in range(0, len(doubts), step)], jobs=jobs)
+    slots = np.concatenate([slot for slot, _, _ in parts] or [slot_of[:0]])
+    margins = np.concatenate([margin for _, margin, _ in parts] or [confidence[:0]])
+    rows = np.concatenate([row for _, _, row in parts] or [doubts])
+    del parts
+    # A margin that rounds to the floor may have equals that were passed over.
+    top, decided = _largest(slots, margins, wants, above=native.type(floor))
+    chosen[rows[top]] = True
+    del slots, margins, rows
+
+    # What is left undecided there needs the doubted samples with smaller margins, or all samples of the given class.
+    doubt_order, doubt_starts = by_class(codes.take(doubts), k)
+    for group, bounds, above in (
+        (doubts.take(doubt_order), doubt_starts, native.type(2 * EQUAL)),
+        (order, starts, None),
+    ):
+        open_classes = np.bincount(codes[wanted & ~chosen], minlength=k) > 0
+        left = np.flatnonzero(~decided)
+        left = left[open_classes[asked[left] // k]]
+        sizes = np.diff(bounds)[asked[left] // k]
+        ends = np.cumsum(sizes)
+        first = 0
+        while first < len(left):
+            done = int(ends[first - 1]) if first else 0
+            last = max(first + 1, int(np.searchsorted(ends, done + GATHERED, side="right")))
+            batch, size = left[first:last], sizes[first:last]
+            stops = np.cumsum(size)
+            places = np.arange(int(size.sum())) + np.repeat(bounds[asked[batch] // k] - stops + size, size)
+            members = group[places]
+            margins = picked(array, members, np.repeat(asked[batch] % k, size)).astype(native, copy=False)
+            margins = margins - confidence[members]
+            slots = np.repeat(np.arange(len(batch), dtype=np.int32), size)
+            top, found = _largest(slots, margins, wants[batch], above=above)
+            chosen[members[top]] = True
+            decided[batch] = found
+            for index in np.flatnonzero(~found).tolist() if above is None else ():
+                part = slice(int(stops[index] - size[index]), int(stops[index]))
+                # Equal margins on both sides of the edge: as NumPy sorts them, which is what cleanlab goes by.
+                if (wanted[members[part]] & ~chosen[members[part]]).any():
+                    ranked = np.argsort(-margins[part])[: int(wants[batch[index]])]
+                    chosen[members[part][ranked]] = True
+            first = last
+    return chosen
+
+
+def _largest(
+    slots: NDArray[np.int32], margins: NDArray[Any], wants: NDArray[np.int64], *, above: Any
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which of the margins are among the largest of their class pair, as many as it wants.
+
+    Args:
+        slots: Which pair each margin is of, 0 … len(wants) − 1.
+        margins: Shape as `slots`.
+        wants: How many each pair wants, 1 or more.
+        above: Margins of up to so much may be missing; None where all are here.
+
+    Returns:
+        Which margins, False in pairs that are not decided; and which pairs are decided: those with enough margins here,
+        and without equal ones on both sides of the edge.
+    """
+    decided = np.zeros(len(wants), dtype=bool)
+    if not len(slots):
+        return np.zeros(0, dtype=bool), decided
+    # Floats are ordered as their bits are, but for the sign: one sort of whole numbers ranks the margins of all pairs.
+    # Rounding float64 to float32 keeps the order; what it makes equal at an edge is left undecided.
+    bits = (margins.astype(np.float32, copy=False) + np.float32(0)).view(np.int32)
+    np.bitwise_xor(bits, np.int32(0x7FFFFFFF), out=bits, where=bits < 0)
+    keys = slots.astype(np.int64)
+    keys <<= 32
+    keys += 0x7FFFFFFF
+    keys -= bits
+    ranked = np.sort(keys)
+    ends = np.cumsum(np.bincount(slots, minlength=len(wants)))
+    edges = np.concatenate([[0], ends[:-1]]) + wants
+    limit = np.full(len(wants), -1, dtype=np.int64)
+    if above is None:
+        whole = (edges >= ends) & (np.diff(ends, prepend=0) > 0)
+        limit[whole] = ranked[ends[whole] - 1]
+        decided |= edges >= ends
+    enough = np.flatnonzero(edges <= ends)
+    edge = ranked[edges[enough] - 1]
+    clear = (edges[enough] == ends[enough]) | (ranked[np.minimum(edges[enough], len(ranked) - 1)] != edge)
+    if above is not None:
+        clear &= 0x7FFFFFFF - (edge & 0xFFFFFFFF) > int(np.float32(above).view(np.int32))
+    limit[enough[clear]] = edge[clear]
+    decided[enough[clear]] = True
+    return keys <= limit.take(slots), decided
+
+
+def _clipped_rates(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    clipped = np.clip(matrix, 0, 0.9999)
+    np.fill_diagonal(clipped, matrix.diagonal())
+    normalized: NDArray[np.float64] = clipped / np.clip(clipped.sum(axis=0), TINY, None)
+    return normalized
+
+
+def _rounded_up(values: NDArray[Any], kind: type[np.float32 | np.float64]) -> NDArray[Any]:
+    """The least numbers of a type that are not below: x ≥ value then holds for the same x of that type."""
+    near = values.astype(kind)
+    below = near < values
+    near[below] = np.nextafter(near[below], kind(np.inf))
+    return near
+
+
+def _frozen(array: Frozen) -> Frozen:
+    array.setflags(write=False)
+    return array

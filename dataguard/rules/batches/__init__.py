@@ -1,0 +1,1 @@
+"""DG2xx: batches and order."""
