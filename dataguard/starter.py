@@ -31,6 +31,10 @@ fail-on = "error"
 """
 
 _OPTIONS = """
+# What the training loop is fed: a function that makes the loader. Its order and its batches are checked too.
+# [loader]
+# target = "train.py:make_loader"
+
 # Options of a rule; `dataguard rule DG101` says what they mean.
 # [rules.DG101]
 # max-noise-rate = 0.03

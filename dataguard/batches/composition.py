@@ -340,8 +340,7 @@ def drift(
         found,
         "upper",
         n,
-        f"{'the class' if name is None else 'the batch'} explains {share:.1%} of the variance of the position, "
-        "0 % if shuffled",
+        f"{'the batch' if name else 'the class'} explains {share:.1%} of the variance of the position, 0 % if shuffled",
     )
 
 

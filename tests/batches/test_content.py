@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from dataguard.batches.content import as_array, read
 from dataguard.batches.labels_seen import classify, coded_labels
 from dataguard.batches.stream import LabelKind
 from dataguard.core.errors import ConfigurationError
+
+pytest.importorskip("torch", reason="torch is not installed")
+
+import torch
 
 N = 8
 X = np.random.default_rng(0).random((N, 3, 16, 16)).astype(np.float32)

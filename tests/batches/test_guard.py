@@ -11,11 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
-from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 import dataguard
 from dataguard.batches import guard as guard_module
@@ -28,6 +26,11 @@ from dataguard.batches.guard import (
 )
 from dataguard.batches.sketch import PIECE_BYTES, PIECES, SKETCH_BYTES, SketchBlock, places
 from dataguard.batches.stream import BatchStream, Ending, LabelKind
+
+pytest.importorskip("torch", reason="torch is not installed")
+
+import torch
+from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 
 @pytest.fixture(scope="module")

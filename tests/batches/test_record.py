@@ -11,8 +11,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from sklearn.datasets import load_digits
+
+import dataguard
+from dataguard.batches.record import MAX_UNDECLARED, record
+from dataguard.batches.stream import BatchStream, Ending, LabelKind
+from dataguard.core.errors import ConfigurationError, NothingToCheckError
+
+pytest.importorskip("torch", reason="torch is not installed")
+
+import torch
 from torch.utils.data import (
     DataLoader,
     Dataset,
@@ -22,11 +30,6 @@ from torch.utils.data import (
     TensorDataset,
     WeightedRandomSampler,
 )
-
-import dataguard
-from dataguard.batches.record import MAX_UNDECLARED, record
-from dataguard.batches.stream import BatchStream, Ending, LabelKind
-from dataguard.core.errors import ConfigurationError, NothingToCheckError
 
 X = np.random.default_rng(0).random((8, 3, 8, 8)).astype(np.float32)
 Y = np.arange(8) % 3

@@ -5,13 +5,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from sklearn.datasets import load_digits
-from torch.utils.data import DataLoader, Dataset
 
 from dataguard.batches.record import record
 from dataguard.core.finding import Finding, Inconclusive, Observation, Skipped
 from dataguard.rules.batches.dg210_duplicated_worker_randomness import duplicated_worker_randomness
+
+pytest.importorskip("torch", reason="torch is not installed")
+
+import torch
+from torch.utils.data import DataLoader, Dataset
 
 
 class Lit(Dataset[Any]):

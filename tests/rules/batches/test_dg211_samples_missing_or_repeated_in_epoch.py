@@ -5,10 +5,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
+
+from dataguard.batches.record import record
+from dataguard.batches.stream import BatchStream
+from dataguard.core.finding import Confidence, Finding, Inconclusive, Observation
+from dataguard.rules.batches.dg211_samples_missing_or_repeated_in_epoch import samples_missing_or_repeated_in_epoch
+
+pytest.importorskip("torch", reason="torch is not installed")
+
+import torch
 from torch.utils.data import (
     BatchSampler,
     DataLoader,
@@ -20,11 +28,6 @@ from torch.utils.data import (
     WeightedRandomSampler,
     get_worker_info,
 )
-
-from dataguard.batches.record import record
-from dataguard.batches.stream import BatchStream
-from dataguard.core.finding import Confidence, Finding, Inconclusive, Observation
-from dataguard.rules.batches.dg211_samples_missing_or_repeated_in_epoch import samples_missing_or_repeated_in_epoch
 
 
 def digits(n: int = 203) -> TensorDataset:

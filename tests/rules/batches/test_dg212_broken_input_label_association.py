@@ -6,16 +6,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
-from torch.utils.data import DataLoader, Dataset
 
 from dataguard.batches.record import record
 from dataguard.batches.reference import ReferencePictures
 from dataguard.batches.stream import BatchStream
 from dataguard.core.finding import Confidence, Finding, Inconclusive, Observation, Severity, Skipped
 from dataguard.rules.batches.dg212_broken_input_label_association import broken_input_label_association
+
+pytest.importorskip("torch", reason="torch is not installed")
+
+import torch
+from torch.utils.data import DataLoader, Dataset
 
 DIGITS, LABELS = load_digits(return_X_y=True)
 PICTURES: NDArray[np.float32] = (DIGITS[:600] / 16).reshape(-1, 1, 8, 8).astype(np.float32)

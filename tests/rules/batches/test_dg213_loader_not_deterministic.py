@@ -6,13 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from torch.utils.data import DataLoader, Dataset
 
 from dataguard.batches.evidence import SecondRecording
 from dataguard.batches.record import record
 from dataguard.core.finding import Finding, Inconclusive, Observation, Outcome
 from dataguard.rules.batches.dg213_loader_not_deterministic import loader_not_deterministic
+
+pytest.importorskip("torch", reason="torch is not installed")
+
+import torch
+from torch.utils.data import DataLoader, Dataset
 
 
 def judged(make: Any, *, epochs: int = 2, seed: int | None = 5, **options: Any) -> Outcome:

@@ -9,9 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from sklearn.datasets import load_digits
-from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 import dataguard
 from dataguard.batches.guard import DataFaultError, DataFaultWarning, Fault
@@ -20,6 +18,11 @@ from dataguard.batches.stream import BatchStream, Ending
 from dataguard.core.finding import Inconclusive, Outcome, Severity
 from dataguard.core.rule import rule
 from dataguard.rules.batches.epoch_end import EpochEnd, first_samples, guard
+
+pytest.importorskip("torch", reason="torch is not installed")
+
+import torch
+from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 
 def digits(n: int = 1797) -> TensorDataset:
