@@ -32,10 +32,10 @@ demo: $(VENV)/.run ## Check scikit-learn's handwritten digits, then a copy with 
 	$(BIN)/python examples/demo.py demo
 
 test: $(VENV)/.dev ## Run every test that this machine can run.
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 unit: $(VENV)/.dev ## Run the unit tests alone.
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n auto -m "not slow"
 
 lint: $(VENV)/.dev ## Check style.
 	$(BIN)/ruff check .

@@ -19,6 +19,8 @@ from dataguard.labels.control import LabelPermutations
 from dataguard.labels.out_of_sample import OutOfSample
 from dataguard.labels.target_evidence import TargetEvidence
 
+pytestmark = pytest.mark.slow
+
 
 def inputs(path: Path, *, use_cache: bool = True, **dataset: str) -> Inputs:
     config = Config(base=path.parent, dataset=DatasetConfig(path=str(path), **dataset))

@@ -21,6 +21,8 @@ from dataguard.dataset.table import SampleTable
 from dataguard.engine import resolve_config, run
 from dataguard.formats import json as json_format
 
+pytestmark = pytest.mark.slow
+
 
 @rule("DG991", "breaking-rule", Severity.ERROR)
 def breaking(counts: ClassCounts) -> Iterator[Outcome]:

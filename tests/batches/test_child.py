@@ -11,6 +11,8 @@ from dataguard.batches.child import record_in_subprocess
 from dataguard.batches.stream import Ending
 from dataguard.core.errors import ConfigurationError, DataguardError, NothingToCheckError, SourceError
 
+pytestmark = pytest.mark.slow
+
 LOADERS = """
 import os, random, signal, time
 import numpy as np
@@ -111,6 +113,7 @@ def test_a_mistake_is_said_without_a_traceback(
     assert "dataguard/batches" not in str(raised.value)
 
 
+@pytest.mark.slow
 def test_a_loader_that_hangs_gives_what_came_before(folder: Path) -> None:
     started = time.monotonic()
     stream = record_in_subprocess("loaders:hanging", base=folder, timeout=8)

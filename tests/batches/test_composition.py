@@ -105,6 +105,7 @@ def test_relabelling_changes_nothing(codes: list[int], names: list[int], size: i
     assert decided(mixed).p_value == pytest.approx(decided(again).p_value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("classes", "ratio", "size"), [(2, 99, 8), (5, 10, 4), (30, 1, 16), (30, 1, 2)])
 def test_false_alarms_stay_below_the_level(classes: int, ratio: float, size: int) -> None:
     rng = np.random.default_rng(classes)

@@ -34,6 +34,7 @@ def test_faults_are_told_apart(codes: np.ndarray, rules: set[str]) -> None:
     assert {rule for rule in RULE_OF.values() if found.significant(rule)} == rules
 
 
+@pytest.mark.slow
 def test_the_family_keeps_its_level_and_every_test_its_own() -> None:
     rng = np.random.default_rng(1)
     counts = np.array([300, 200, 80, 15, 4, 1])

@@ -260,12 +260,14 @@ def test_a_worker_that_raises_is_named() -> None:
     assert f"{Path(__file__).name}:" in only.detail
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_an_outcome() -> None:
     (only,) = record(DataLoader(Breaking("die"), 8, num_workers=2), timeout=60).passes
     assert only.ending is Ending.RAISED
     assert "exited unexpectedly" in only.detail
 
 
+@pytest.mark.slow
 def test_a_worker_that_hangs_is_an_outcome() -> None:
     started = time.monotonic()
     (only,) = record(DataLoader(Breaking("hang"), 8, num_workers=2), timeout=2).passes

@@ -53,6 +53,7 @@ def test_samplers_are_named(case: str) -> None:
     assert found.deliberate == (name not in ("clustered by class", "round robin", "shuffled"))
 
 
+@pytest.mark.slow
 def test_shuffled_streams_are_called_shuffled() -> None:
     rng = np.random.default_rng(2)
     names = [sampler_kind(rng.permutation(UNEVEN), SIZES, dataset=COUNTS).name for _ in range(100)]

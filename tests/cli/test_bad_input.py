@@ -17,6 +17,8 @@ import pytest
 
 from dataguard.cli import main
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(shapes: Path, tmp_path: Path) -> Path:

@@ -15,6 +15,8 @@ from dataguard.cli import main
 from dataguard.config import load_config
 from dataguard.rules import all_rules
 
+pytestmark = pytest.mark.slow
+
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as done:

@@ -14,6 +14,8 @@ import pytest
 import dataguard
 from dataguard.cli import main
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(shapes: Path, tmp_path: Path) -> Path:

@@ -11,6 +11,8 @@ import pytest
 
 from dataguard.cli import main
 
+pytestmark = pytest.mark.slow
+
 LOADERS = """
     import time
 
@@ -176,6 +178,7 @@ def test_a_loader_that_raises_gives_what_came_before_and_fails(project: Path) ->
     assert run_of(report, "DG204")["status"] == "inconclusive"
 
 
+@pytest.mark.slow
 def test_a_loader_that_hangs_is_stopped_and_that_is_said(project: Path) -> None:
     code, report = check("--loader", "loaders.py:hanging", "--loader-timeout", "4")
     assert code == 2

@@ -61,6 +61,7 @@ LABELS = st.one_of(st.none(), st.sampled_from(["a", "b", "ß", ""]))
 SPLITS = st.one_of(st.none(), st.sampled_from(["train", "test"]))
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.tuples(SPLITS, LABELS), max_size=25), st.randoms(use_true_random=False))
 def test_every_sample_is_counted_once_in_any_order(

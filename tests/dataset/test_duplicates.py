@@ -79,6 +79,7 @@ def test_an_empty_table_has_no_duplicates() -> None:
     assert (found.n_samples, found.n_groups, list(found.overlaps)) == (0, 0, [])
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(
     rows=st.lists(

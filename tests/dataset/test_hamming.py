@@ -67,6 +67,7 @@ def test_lowers_the_distance_until_the_work_fits() -> None:
     assert not cheap.truncated
 
 
+@pytest.mark.slow
 def test_says_that_it_is_truncated_where_all_hashes_are_equal() -> None:
     found = close_pairs(np.zeros(3_000, dtype=np.uint64), max_pairs=1_000)
     assert found.truncated

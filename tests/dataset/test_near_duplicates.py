@@ -200,6 +200,7 @@ def test_too_few_pictures_for_a_background_still_find_a_copy(base: tuple[Path, l
     assert found.pairs[0].chance_pairs is None
 
 
+@pytest.mark.slow
 def test_untouched_digits_have_no_near_duplicates() -> None:
     from sklearn.datasets import load_digits
 

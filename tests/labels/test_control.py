@@ -96,6 +96,7 @@ def test_permuted_labels_tell_nothing_and_the_power_is_measured() -> None:
     assert made.found[made.detectable] >= 0.95
 
 
+@pytest.mark.slow
 def test_p_values_are_uniform_where_labels_mean_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dataguard.labels.control.STRENGTHS", ())
     features, labels = blobs(60, distance=0)
@@ -184,6 +185,7 @@ def test_work_is_bounded_and_said() -> None:
     assert many.origin["classes of the control"] == len(many.classes)
 
 
+@pytest.mark.slow
 def test_the_largest_of_many_classes_are_looked_at() -> None:
     rng = np.random.default_rng(0)
     labels = np.array([f"c{code:03}" for code in np.r_[np.repeat([7, 99], 300), np.arange(1400) % 150]], dtype=object)
@@ -192,6 +194,7 @@ def test_the_largest_of_many_classes_are_looked_at() -> None:
     assert {"c007", "c099"} <= set(made.classes)
 
 
+@pytest.mark.slow
 def test_candidates_are_drawn_by_their_names() -> None:
     n = MAX_CANDIDATES + 1000
     names = [f"s{row}" for row in range(n)]

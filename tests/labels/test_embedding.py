@@ -19,6 +19,8 @@ from dataguard.labels.embedding import run
 from dataguard.labels.embedding.reference import Reference, resolve
 from dataguard.labels.embedding.store import embedded
 
+pytestmark = pytest.mark.slow
+
 MODEL = """
 import os, pathlib
 import numpy as np

@@ -206,6 +206,7 @@ def texts(n: int, *, seed: int = 0) -> tuple[list[str], np.ndarray]:
     return made, labels
 
 
+@pytest.mark.slow
 def test_wrong_labels_of_texts_are_found() -> None:
     written, truth = texts(300)
     rng = np.random.default_rng(1)
@@ -241,6 +242,7 @@ def test_labels_without_a_bearing_on_the_texts_cannot_be_predicted() -> None:
     assert np.mean(evidence.pred_probs.argmax(axis=1) == evidence.codes) < 0.45
 
 
+@pytest.mark.slow
 def test_a_copy_of_a_text_does_not_vouch_for_its_label() -> None:
     written, labels = texts(90)
     # Twenty copies of one fruit text, all of them given as cars, and written a little otherwise.
@@ -253,6 +255,7 @@ def test_a_copy_of_a_text_does_not_vouch_for_its_label() -> None:
     assert all(evidence.classes[row] == "fruit" for row in evidence.pred_probs[copies].argmax(axis=1))
 
 
+@pytest.mark.slow
 def test_order_of_the_texts_does_not_reach_a_bit() -> None:
     written, labels = texts(60)
     names = [f"s{row:04d}" for row in range(60)]

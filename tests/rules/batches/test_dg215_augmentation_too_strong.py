@@ -14,6 +14,8 @@ from dataguard.batches.stream import BatchStream
 from dataguard.core.finding import Confidence, Finding, Inconclusive, Observation, Severity, Skipped
 from dataguard.rules.batches.dg215_augmentation_too_strong import augmentation_too_strong
 
+pytestmark = pytest.mark.slow
+
 DIGITS, LABELS = load_digits(return_X_y=True)
 N = 500
 PICTURES: NDArray[Any] = (DIGITS[:N] / 16).reshape(-1, 1, 8, 8)

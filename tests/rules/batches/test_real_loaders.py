@@ -15,6 +15,8 @@ import dataguard
 from dataguard.batches.stream import BatchStream
 from dataguard.core.report import Report
 
+pytestmark = pytest.mark.slow
+
 torch = pytest.importorskip("torch", reason="torch is not installed")
 data = torch.utils.data
 
