@@ -115,7 +115,7 @@ def test_several_outputs_by_suffix(shapes: Path, tmp_path: Path, capsys: pytest.
     assert json.loads(names[0].read_text(encoding="utf-8"))["schema_version"] == "1"
     assert names[1].read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert "DG102" in names[2].read_text(encoding="utf-8")
-    assert str(names[1]) in capsys.readouterr().out.replace("\n", "")
+    assert str(names[1]) in "".join(capsys.readouterr().out.split())
 
 
 def test_format_alone_goes_to_standard_output(shapes: Path, capsys: pytest.CaptureFixture[str]) -> None:
