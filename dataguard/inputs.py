@@ -255,8 +255,7 @@ class Inputs:
             return None, None
         ids: list[str] | None = None
         if stream.sample_ids is not None:
-            order = '"row"' if isinstance(self.source, TableSource) else '"sample_id"'
-            ids = self.table().fetch(["sample_id"], order=order)["sample_id"].tolist()
+            ids = self.table().fetch(["sample_id"], order=self._order)["sample_id"].tolist()
         counts = self.class_counts()
         if isinstance(counts, Skipped) or stream.facts.declared_samples is None:
             return ids, None
@@ -412,6 +411,11 @@ class Inputs:
             return validate(reference, self.source.columns(), base=self.config.base, sample_ids=sample_ids.tolist())
         return validate(reference, self.table().to_pandas(), base=self.config.base)
 
+    @property
+    def _order(self) -> str:
+        """Tables are read in their own order, which is the order of the user's probabilities too."""
+        return '"row"' if isinstance(self.source, TableSource) else '"sample_id"'
+
     def _out_of_sample(self) -> OutOfSample | Unavailable:
         from dataguard.labels.given import read_features, read_pred_probs
         from dataguard.labels.out_of_sample import from_pred_probs
@@ -421,9 +425,7 @@ class Inputs:
         counts = self.class_counts()
         if isinstance(counts, Skipped):
             return counts
-        # Tables are read in their own order, which is the order of the user's probabilities too.
-        order = '"row"' if isinstance(self.source, TableSource) else '"sample_id"'
-        rows = _Rows.of(table, order)
+        rows = _Rows.of(table, self._order)
         if dataset.pred_probs is not None:
             path = base / dataset.pred_probs
             given = from_pred_probs(
@@ -436,7 +438,7 @@ class Inputs:
                 origin={"pred_probs": str(path), "sha256": _digest(path)},
             )
             return self._with_neighbours(given, rows) if isinstance(given, OutOfSample) else given
-        key_parts: dict[str, Any] = {"version_id": table.version_id, "seed": self.config.seed, "order": order}
+        key_parts: dict[str, Any] = {"version_id": table.version_id, "seed": self.config.seed, "order": self._order}
         described: str | None = None
         if dataset.features is not None:
             path = base / dataset.features
@@ -508,9 +510,8 @@ class Inputs:
         counts = self.class_counts()
         if isinstance(counts, Skipped):
             return counts
-        order = '"row"' if isinstance(self.source, TableSource) else '"sample_id"'
-        rows = _Rows.of(table, order)
-        group_of = dict(zip(rows.sample_ids, table.fetch(["group_id"], order=order)["group_id"], strict=True))
+        rows = _Rows.of(table, self._order)
+        group_of = dict(zip(rows.sample_ids, table.fetch(["group_id"], order=self._order)["group_id"], strict=True))
         if dataset.pred_probs is not None:
             evidence = self.get(OutOfSample)
             if isinstance(evidence, Skipped | Inconclusive):

@@ -15,7 +15,6 @@ from dataguard.batches.runs import canonical
 from dataguard.batches.significance import (
     SETTLED,
     OrderTest,
-    Tail,
     binomial_moments,
     cantelli,
     decide,
@@ -233,40 +232,14 @@ def composition(
         draws=n + len(rows) * len(columns),
         seed=seed,
     )
-    return _test(
-        f"classes spread over batches, {'unevenly' if tail == 'upper' else 'too evenly'}",
-        observed,
-        mean,
-        deviation,
-        found,
-        tail,
-        n,
-        f"the mix of classes varies between batches {observed / mean:.2f} times as much as by shuffling (X²)",
-    )
-
-
-def _test(
-    name: str,
-    observed: float,
-    mean: float,
-    deviation: float | None,
-    found: Tail,
-    tail: Literal["upper", "lower"],
-    n: int,
-    effect: str,
-) -> OrderTest:
-    return OrderTest(
-        name=name,
+    return found.order_test(
+        name=f"classes spread over batches, {'unevenly' if tail == 'upper' else 'too evenly'}",
         statistic=observed,
         expected=mean,
         deviation=deviation,
-        p_value=found.p_value,
         tail=tail,
         n=n,
-        method=found.method,
-        permutations=found.permutations,
-        seed=found.seed,
-        effect=effect,
+        effect=f"the mix of classes varies between batches {observed / mean:.2f} times as much as by shuffling (X²)",
     )
 
 
@@ -332,15 +305,15 @@ def drift(
         seed=seed,
     )
     share = max(0.0, (observed - mean) / (n - 1 - mean))
-    return _test(
-        name or "classes drift over the stream",
-        observed,
-        mean,
-        deviation,
-        found,
-        "upper",
-        n,
-        f"{'the batch' if name else 'the class'} explains {share:.1%} of the variance of the position, 0 % if shuffled",
+    return found.order_test(
+        name=name or "classes drift over the stream",
+        statistic=observed,
+        expected=mean,
+        deviation=deviation,
+        tail="upper",
+        n=n,
+        effect=f"{'the batch' if name else 'the class'} explains {share:.1%} of the variance of the position, "
+        "0 % if shuffled",
     )
 
 
@@ -393,15 +366,15 @@ def prefix(seen: NDArray[np.integer], dataset: NDArray[np.integer], *, seed: int
         seed=seed,
     )
     far = int(np.argmax((seen - expected) ** 2 / expected))
-    return _test(
-        "classes of the first part against the dataset",
-        observed,
-        float(freedom),
-        None,
-        found,
-        "upper",
-        n,
-        f"a class of {dataset[far] / whole:.1%} of the dataset makes up {seen[far] / n:.1%} of the first {n:,} samples",
+    return found.order_test(
+        name="classes of the first part against the dataset",
+        statistic=observed,
+        expected=float(freedom),
+        deviation=None,
+        tail="upper",
+        n=n,
+        effect=f"a class of {dataset[far] / whole:.1%} of the dataset makes up {seen[far] / n:.1%} of the first {n:,} "
+        "samples",
     )
 
 

@@ -238,17 +238,13 @@ def _batch_mates(before: NDArray[np.int64], now: NDArray[np.int64], common: int,
         seed=seed,
     )
     most = float((sizes * (sizes - 1)).sum() / 2)
-    return OrderTest(
+    return found.order_test(
         name="batch mates kept from the epoch before",
         statistic=observed,
         expected=mean,
         deviation=deviation,
-        p_value=found.p_value,
         tail="upper",
         n=common,
-        method=found.method,
-        permutations=found.permutations,
-        seed=found.seed,
         effect=f"{observed:,.0f} of {most:,.0f} pairs within a batch shared one before, {mean:,.1f} if reshuffled",
     )
 

@@ -122,17 +122,13 @@ def trend(positions: NDArray[np.integer], *, seed: int = 0) -> OrderTest | Incon
         seed=seed,
     )
     sign = "rank correlation" if float(time @ ranks) >= 0 else "negative rank correlation"
-    return OrderTest(
+    return found.order_test(
         name="the stream runs through the source",
         statistic=observed,
         expected=0.0,
         deviation=deviation,
-        p_value=found.p_value,
         tail="upper",
         n=n,
-        method=found.method,
-        permutations=found.permutations,
-        seed=found.seed,
         effect=f"{sign} {observed:.3f} of position in the stream and in the source, 0 ± {deviation:.3f} if shuffled",
     )
 
@@ -169,17 +165,13 @@ def nearness(positions: NDArray[np.integer], *, seed: int = 0) -> OrderTest | In
         draws=n,
         seed=seed,
     )
-    return OrderTest(
+    return found.order_test(
         name="neighbours in the stream are near each other in the source",
         statistic=observed,
         expected=2.0,
         deviation=deviation,
-        p_value=found.p_value,
         tail="lower",
         n=n,
-        method=found.method,
-        permutations=found.permutations,
-        seed=found.seed,
         effect=f"the step in the source from sample to sample is {math.sqrt(observed / 2):.1%} of that if shuffled",
     )
 

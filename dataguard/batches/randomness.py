@@ -164,17 +164,13 @@ def _alike(left: NDArray[np.generic], right: NDArray[np.generic], seed: int) -> 
         draws=n,
         seed=seed,
     )
-    return OrderTest(
+    return found.order_test(
         name=name,
         statistic=observed,
         expected=0.0,
         deviation=1 / math.sqrt(n - 1),
-        p_value=found.p_value,
         tail="upper",
         n=n,
-        method=found.method,
-        permutations=found.permutations,
-        seed=found.seed,
         effect=f"what augmentation did at the same place has rank correlation {observed:.3f}, 0 if independent",
     )
 

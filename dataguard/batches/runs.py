@@ -227,17 +227,13 @@ def alternation(codes: NDArray[np.integer], *, seed: int = 0) -> OrderTest | Inc
         draws=n,
         seed=seed,
     )
-    return OrderTest(
+    return tail.order_test(
         name="equal neighbours, too few",
         statistic=joins,
         expected=mean,
         deviation=deviation,
-        p_value=tail.p_value,
         tail="lower",
         n=n,
-        method=tail.method,
-        permutations=tail.permutations,
-        seed=tail.seed,
         effect=_neighbours(codes, counts, counted),
     )
 

@@ -91,6 +91,32 @@ class Tail:
     permutations: int = 0
     seed: int | None = None
 
+    def order_test(
+        self,
+        *,
+        name: str,
+        statistic: float,
+        expected: float,
+        deviation: float | None,
+        tail: Literal["upper", "lower"],
+        n: int,
+        effect: str,
+    ) -> OrderTest:
+        """The test that this is the p-value of."""
+        return OrderTest(
+            name=name,
+            statistic=statistic,
+            expected=expected,
+            deviation=deviation,
+            p_value=self.p_value,
+            tail=tail,
+            n=n,
+            method=self.method,
+            permutations=self.permutations,
+            seed=self.seed,
+            effect=effect,
+        )
+
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     """p-values adjusted for all tests of a family together, in the order given.

@@ -181,6 +181,8 @@ def assess(
     score, suggested = transition.right(every, fitted, runners_up, jobs=jobs)
     threshold = listing_threshold(score[every.chosen(present, SAMPLE)[0]])
     low, high = _widened(low, high, fitted.rate, n, level)
+    # The curve of agreement has the limits of its sample in its interval.
+    high = max(high, floor.high)
     return _quality(
         codes,
         names,
@@ -220,7 +222,7 @@ def _read(
     soft = transition.rate_at(rates, max(rates.temperature, told, 1.0))
     soft = max(soft - transition.SPURIOUS * pairs.disagreement, 0.0)
     sharp = transition.rate_at(rates, rates.temperature / SLACK)
-    return rates, min(soft, rates.rate), max(sharp, rates.rate, floor.high, counted if share > 0 else 0.0)
+    return rates, min(soft, rates.rate), max(sharp, rates.rate, counted if share > 0 else 0.0)
 
 
 def _calibrated(

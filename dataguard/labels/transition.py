@@ -24,7 +24,6 @@ LEAST_CONTRACTION = 0.05
 SPURIOUS = 0.1
 """Most of the labels that disagree which are called errors where there is none: 8 % of them on 20 classes of 100
 samples that overlap so much that two labels in three are not foreseen, 4 % where two in five are not."""
-LEAST_TEMPERATURE = 0.03
 SETTLED = 0.999
 """Samples labelled as a class that is at least this probable are counted, not weighed: their share of doubt is less
 than a thousandth of the error rates themselves."""

@@ -28,7 +28,7 @@ def test_perfect_confident_probabilities_give_rate_zero() -> None:
     quality = assess(labels, np.eye(4, dtype=np.float32)[labels])
     assert quality.noise_rate == 0
     assert not quality.is_error.any()
-    assert quality.high < 0.04
+    assert quality.high < 0.03
 
 
 def test_confident_contradictions_are_all_flagged() -> None:
