@@ -19,7 +19,7 @@ ROOT = Path(dataguard.__file__).parent
 # other. The names are the first part below `dataguard`.
 LEVELS = (
     {"core"},
-    {"dataset", "labels", "batches", "preprocessing", "environment", "training", "formats"},
+    {"dataset", "labels", "batches", "splits", "preprocessing", "environment", "training", "formats"},
     {"reproduction"},
     {"rules"},
     {"config"},
@@ -32,7 +32,7 @@ LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}
 MAY_NEVER = {
     # Formats render a report and know nothing of what it is about.
     "formats": set(LEVEL_OF) - {"core", "formats"},
-    "config": {"dataset", "labels", "batches", "preprocessing", "environment", "training", "formats"},
+    "config": {"dataset", "labels", "batches", "splits", "preprocessing", "environment", "training", "formats"},
 }
 FORMATS_USERS = {"cli", "demo", "__main__"}
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}

@@ -89,7 +89,7 @@ def test_an_interrupted_scan_leaves_a_partial_report(shapes: Path, monkeypatch: 
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dataguard.inputs.scan", stop)
+    monkeypatch.setattr("dataguard.inputs.dataset.scan", stop)
     report = run(settings(shapes), (sound,))
     assert report.partial
     assert report.subject.n_samples == 0

@@ -8,35 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dataguard.core.split_roles import is_training as is_training
+from dataguard.core.split_roles import split_order as split_order
 from dataguard.dataset.table import SampleTable, fetch_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-_TRAIN = ("train", "training")
-_VALIDATION = ("val", "valid", "validation", "dev")
-_TEST = ("test", "testing", "eval", "evaluation", "holdout")
-
-
-def is_training(split: str) -> bool:
-    """Whether a split is trained on, by its name; samples without any split ('') are.
-
-    >>> is_training("Train"), is_training(""), is_training("val")
-    (True, True, False)
-    """
-    return split == "" or split.lower() in _TRAIN
-
-
-def split_order(split: str) -> tuple[int, str]:
-    """A sort key that puts training before validation before test before the rest.
-
-    >>> sorted(["test", "extra", "val", "train"], key=split_order)
-    ['train', 'val', 'test', 'extra']
-    """
-    for rank, names in enumerate((("", *_TRAIN), _VALIDATION, _TEST)):
-        if split.lower() in names:
-            return rank, split
-    return 3, split
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

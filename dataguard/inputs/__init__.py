@@ -1,0 +1,7 @@
+"""What rules look at, made once a run and only where a rule asks for it."""
+
+from dataguard.inputs.loader import LOADER_INPUTS, Loader, recorded
+from dataguard.inputs.made import Inputs
+from dataguard.inputs.source import TABLE_SUFFIXES, open_source
+
+__all__ = ["LOADER_INPUTS", "TABLE_SUFFIXES", "Inputs", "Loader", "open_source", "recorded"]

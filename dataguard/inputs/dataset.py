@@ -1,0 +1,69 @@
+"""What is made of the dataset as a whole."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from dataguard.core.finding import Skipped
+from dataguard.dataset.class_counts import ClassCounts
+from dataguard.dataset.duplicates import Duplicates
+from dataguard.dataset.near_duplicates import NearDuplicates, find_near_duplicates
+from dataguard.dataset.scan import scan
+from dataguard.dataset.schema import SchemaFailures, validate
+from dataguard.dataset.sources.table import TableSource
+from dataguard.dataset.table import SampleTable
+from dataguard.inputs.source import NO_DATASET, label_hint
+
+if TYPE_CHECKING:
+    from dataguard.inputs.made import Inputs
+
+
+def _scan(inputs: Inputs) -> SampleTable | Skipped:
+    if inputs.source is None:
+        return NO_DATASET
+    config = inputs.config
+    return scan(
+        inputs.source, cache=inputs.cache, jobs=config.jobs, progress=inputs.progress, max_pixels=config.max_pixels
+    )
+
+
+def _class_counts(inputs: Inputs) -> ClassCounts | Skipped:
+    if inputs.regression:
+        return Skipped(reason="the label is a regression target", hint="DG109, suspicious-target, judges it")
+    counts = ClassCounts.from_table(inputs.table())
+    return counts if counts.classes else Skipped(reason="no sample has a label", hint=label_hint(inputs.source))
+
+
+def _duplicates(inputs: Inputs) -> Duplicates:
+    found = Duplicates.from_table(inputs.table())
+    if inputs.regression:
+        # Equal rows with different targets are repeated measurements, not conflicting labels.
+        return dataclasses.replace(found, n_conflicts=0, n_conflict_samples=0, least_wrong=0, n_labelled=0)
+    return found
+
+
+def _near_duplicates(inputs: Inputs) -> NearDuplicates | Skipped:
+    return find_near_duplicates(
+        inputs.table(), jobs=inputs.config.jobs, progress=inputs.progress, cache=inputs.cache, seed=inputs.config.seed
+    )
+
+
+def _schema_failures(inputs: Inputs) -> SchemaFailures | Skipped:
+    reference = inputs.config.dataset.schema
+    if reference is None:
+        return Skipped(reason="no schema is named", hint="set dataset.schema to a pandera schema")
+    if isinstance(inputs.source, TableSource):
+        sample_ids = inputs.table().fetch(["sample_id"], order='"row"')["sample_id"]
+        return validate(reference, inputs.source.columns(), base=inputs.config.base, sample_ids=sample_ids.tolist())
+    return validate(reference, inputs.table().to_pandas(), base=inputs.config.base)
+
+
+MAKERS: Mapping[type, Callable[[Inputs], Any]] = {
+    SampleTable: _scan,
+    ClassCounts: _class_counts,
+    Duplicates: _duplicates,
+    NearDuplicates: _near_duplicates,
+    SchemaFailures: _schema_failures,
+}

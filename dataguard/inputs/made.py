@@ -1,0 +1,124 @@
+"""Every input of a run, made once and only where a rule asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+
+from dataguard.config import Config
+from dataguard.core.finding import Inconclusive, Skipped
+from dataguard.core.progress import Progress
+from dataguard.dataset.cache import Cache
+from dataguard.dataset.class_counts import ClassCounts
+from dataguard.dataset.sources import Source
+from dataguard.dataset.sources.table import TableSource
+from dataguard.dataset.table import SampleTable
+from dataguard.inputs import dataset, labels, loader, samples
+from dataguard.inputs.source import NO_DATASET
+
+T = TypeVar("T")
+Unavailable: TypeAlias = Skipped | Inconclusive
+
+OF_THE_DATASET: Mapping[type, Callable[[Inputs], Any]] = {
+    **dataset.MAKERS,
+    **labels.MAKERS,
+    **samples.MAKERS,
+}
+"""Inputs that there are only of a dataset."""
+OTHERS: Mapping[type, Callable[[Inputs], Any]] = {**loader.MAKERS}
+"""Inputs that say themselves why they are not there."""
+
+
+class Inputs:
+    """Makes every kind of input that a rule may ask for, once.
+
+    Attributes:
+        config: What the run is told.
+        source: The dataset; None where there is none.
+        loader: What feeds the training loop, if anything.
+        cache: Where results are kept; None for nowhere.
+        progress: Told how far it is.
+        guessed: What was taken for what, in words; makers add to it.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        source: Source | None,
+        *,
+        use_cache: bool,
+        progress: Progress,
+        loader: loader.Loader | None = None,
+    ) -> None:
+        self.config = config
+        self.source = source
+        self.loader = loader
+        self.progress = progress
+        self.cache: Cache | None = None
+        if use_cache:
+            folder = Path(config.cache) if config.cache else Cache.default_folder()
+            self.cache = Cache(config.base / folder)
+        self.guessed: list[str] = []
+        self._made: dict[type, Any] = {}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was guessed of the source, and what is the matter with the cache."""
+        guessed: Sequence[str] = self.source.notes if isinstance(self.source, TableSource) else []
+        return (*guessed, *self.guessed, *(self.cache.notes if self.cache is not None else ()))
+
+    def get(self, kind: type[T]) -> T | Unavailable:
+        """The input of that type, or why there is none."""
+        if kind not in self._made:
+            self._made[kind] = self._make(kind)
+        made: T | Unavailable = self._made[kind]
+        return made
+
+    def table(self) -> SampleTable:
+        """The sample table; scans where that has not been done."""
+        table = self.get(SampleTable)
+        if isinstance(table, Skipped | Inconclusive):
+            raise TypeError("the scan gave no table")
+        return table
+
+    def class_counts(self) -> ClassCounts | Skipped:
+        """The class counts, or why there are none."""
+        counts = self.get(ClassCounts)
+        if isinstance(counts, Inconclusive):
+            raise TypeError("class counts are never inconclusive")
+        return counts
+
+    @cached_property
+    def regression(self) -> bool:
+        """Whether the label is a regression target: as configured, or as the numbers in a table look."""
+        from dataguard.labels.target_evidence import looks_continuous, numbers
+
+        if self.config.dataset.task is not None:
+            return self.config.dataset.task == "regression"
+        if not isinstance(self.source, TableSource) or self.source.label is None:
+            return False
+        values = numbers(self.table().fetch(["label"])["label"])
+        if values is None or not looks_continuous(values):
+            return False
+        distinct = len(np.unique(values[np.isfinite(values)]))
+        self.guessed.append(
+            f"{self.source.label!r} is taken for a regression target: {distinct:,} distinct numbers "
+            '(dataset.task = "classification" if they name classes)'
+        )
+        return True
+
+    @property
+    def order(self) -> str:
+        """Tables are read in their own order, which is the order of the user's probabilities too."""
+        return '"row"' if isinstance(self.source, TableSource) else '"sample_id"'
+
+    def _make(self, kind: type) -> Any:
+        if kind in OTHERS:
+            return OTHERS[kind](self)
+        if self.source is None:
+            return NO_DATASET
+        return OF_THE_DATASET[kind](self)

@@ -1,0 +1,118 @@
+"""What the rules about labels and splits need of every sample, and the features that it is judged by."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from dataguard.core.errors import ConfigurationError
+from dataguard.core.paths import decode_path
+from dataguard.dataset.sources.table import TableSource
+from dataguard.dataset.table import SampleTable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from dataguard.inputs.made import Inputs
+    from dataguard.labels.features import TableFeatures
+    from dataguard.labels.text_features import TextFeatures
+
+Kind: TypeAlias = Literal["image", "table", "text", "given"]
+Features: TypeAlias = "NDArray[np.float32] | TableFeatures | TextFeatures"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Rows:
+    """Every sample, in one order."""
+
+    sample_ids: tuple[str, ...]
+    splits: tuple[str, ...]
+    paths: tuple[str | None, ...]
+    labels: NDArray[np.object_]
+    contents: tuple[str | None, ...]
+
+    @classmethod
+    def of(cls, table: SampleTable, order: str) -> Rows:
+        """The rows of a sample table, ordered by one of its columns."""
+        fetched = table.fetch(["sample_id", "split", "path", "label", "content_hash"], order=order)
+        return cls(
+            sample_ids=tuple(fetched["sample_id"]),
+            splits=tuple(split or "" for split in fetched["split"]),
+            paths=tuple(fetched["path"]),
+            labels=fetched["label"],
+            contents=tuple(fetched["content_hash"]),
+        )
+
+    def take(self, rows: Sequence[int]) -> Rows:
+        """Some of the rows."""
+        return Rows(
+            sample_ids=tuple(self.sample_ids[row] for row in rows),
+            splits=tuple(self.splits[row] for row in rows),
+            paths=tuple(self.paths[row] for row in rows),
+            labels=self.labels[list(rows)],
+            contents=tuple(self.contents[row] for row in rows),
+        )
+
+
+def texts(inputs: Inputs) -> list[str | None]:
+    """The texts of a table, in the order of its rows."""
+    if not isinstance(inputs.source, TableSource) or inputs.source.text is None:
+        raise TypeError("the source has no texts")
+    column = inputs.source.columns([inputs.source.text])[inputs.source.text]
+    return [text if isinstance(text, str) else None for text in column]
+
+
+def own_features(inputs: Inputs, kind: Kind, rows: Rows) -> tuple[Features, Rows]:
+    """Features made here of pictures, texts or columns, and the rows that have them."""
+    from dataguard.labels.features import image_features, table_features
+    from dataguard.labels.text_features import text_features
+
+    if kind == "text":
+        return text_features(texts(inputs), progress=inputs.progress), rows
+    if kind == "table" and isinstance(inputs.source, TableSource):
+        return table_features(inputs.source.columns(inputs.source.feature_names)), rows
+    with_picture, thumbnails = inputs.table().thumbnails()
+    # Thumbnails come by sample id, and rows in the order of a table: each is put where its row is.
+    place = {sample_id: index for index, sample_id in enumerate(with_picture)}
+    kept = [index for index, sample_id in enumerate(rows.sample_ids) if sample_id in place]
+    order = [place[rows.sample_ids[index]] for index in kept]
+    return image_features(thumbnails[order]), rows.take(kept)
+
+
+def embedding(inputs: Inputs, text: str, rows: Rows) -> tuple[NDArray[np.float32], Rows, str]:
+    """Vectors by the user's model, the rows that have one, and how the report describes them."""
+    from dataguard.labels.embedding.reference import KEY, resolve
+    from dataguard.labels.embedding.store import embedded
+
+    config, table = inputs.config, inputs.table()
+    of: Literal["pictures", "texts"]
+    if isinstance(inputs.source, TableSource) and inputs.source.text is not None:
+        of, items = "texts", [value or "" for value in texts(inputs)]
+        contents = [hashlib.sha256(item.encode("utf-8", "surrogatepass")).hexdigest() for item in items]
+    elif table.has_thumbnails:
+        with_picture = set(table.fetch(["sample_id"], where="thumbnail IS NOT NULL")["sample_id"])
+        rows = rows.take([row for row, sample_id in enumerate(rows.sample_ids) if sample_id in with_picture])
+        of, items = "pictures", [str(table.root / decode_path(path or "")) for path in rows.paths]
+        contents = [content or item for content, item in zip(rows.contents, items, strict=True)]
+    else:
+        raise ConfigurationError(
+            "there are neither pictures nor texts to embed",
+            where=config.origin or KEY,
+            hint="name the column with dataset.image or dataset.text",
+        )
+    made = embedded(
+        resolve(text, base=config.base.absolute()),
+        items,
+        contents,
+        of,
+        scope=str(config.dataset.path),
+        store=inputs.cache,
+        names=rows.sample_ids,
+        threads=config.jobs,
+        progress=inputs.progress,
+    )
+    where = f", computed on {made.device}" if made.device else ""
+    return made.values, rows, f"embedding of {made.values.shape[1]} numbers by {text}{where}"

@@ -1,0 +1,1 @@
+"""Splits: what leaks between them, and what their numbers were normalized with."""
