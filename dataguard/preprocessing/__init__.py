@@ -1,0 +1,1 @@
+"""Preprocessing paths: their canonical form, their exact execution, and how two of them differ."""

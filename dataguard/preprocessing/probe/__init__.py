@@ -1,0 +1,1 @@
+"""Finding out what a function does to a picture, by asking it."""

@@ -1,0 +1,186 @@
+"""Asking a function about a picture, and making an array of whatever it answers."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from dataguard.core.errors import DataguardError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Takes: TypeAlias = Literal["path", "bytes", "pillow", "array"]
+"""What a function is given: the path of a PNG or JPEG file, its bytes, a Pillow picture, or uint8 pixels in RGB."""
+
+WAYS: tuple[Takes, ...] = ("path", "pillow", "array", "bytes")
+
+KEYS = ("pixel_values", "image", "images", "input", "inputs", "x", "data")
+"""Keys of a dictionary that hold the array, in the order in which they are looked for."""
+
+
+class ProbeError(DataguardError):
+    """A function cannot be asked, or what it answers is no array of a picture."""
+
+
+def as_array(answer: object) -> NDArray[Any]:
+    """The array in whatever a function returned.
+
+    That is an array, a tensor on any device, a Pillow picture, or one of these in a dictionary, a list or a tuple.
+
+    Raises:
+        ProbeError: there is none in it.
+    """
+    if answer is None:
+        raise ProbeError("the function returned None", hint="let it return what the model is fed")
+    if isinstance(answer, Mapping) or (hasattr(answer, "keys") and hasattr(answer, "__getitem__")):
+        held: Any = answer
+        found = next((held[key] for key in KEYS if key in held), None)
+        if found is None and len(held) == 1:
+            found = next(iter(held.values()))
+        if found is None:
+            raise ProbeError(
+                f"the function returned a dictionary with the keys {', '.join(map(repr, held))}",
+                hint="let it return the array itself",
+            )
+        return as_array(found)
+    if hasattr(answer, "detach") and hasattr(answer, "cpu"):
+        tensor: Any = answer
+        tensor = tensor.detach().cpu()
+        if str(tensor.dtype) == "torch.bfloat16":
+            tensor = tensor.float()
+        return np.asarray(tensor.numpy())
+    if hasattr(answer, "numpy") and not isinstance(answer, np.ndarray):
+        lazy: Any = answer
+        return np.asarray(lazy.numpy())
+    if isinstance(answer, list | tuple):
+        if not answer:
+            raise ProbeError(f"the function returned an empty {type(answer).__name__}")
+        arrays = [item for item in answer if hasattr(item, "shape") or hasattr(item, "detach")]
+        if arrays:
+            if isinstance(answer, list) and len(arrays) == len(answer) > 1:
+                raise ProbeError(
+                    f"the function returned a list of {len(arrays)} arrays", hint="let it return that of one picture"
+                )
+            return as_array(arrays[0])
+    array = np.asarray(answer)
+    if array.dtype.kind not in "uifb":
+        raise ProbeError(
+            f"the function returned {type(answer).__name__}, which is no array of numbers",
+            hint="let it return what the model is fed",
+        )
+    return array
+
+
+@dataclass(kw_only=True, slots=True)
+class Asker:
+    """Asks one function, and remembers how often and how long it took."""
+
+    function: Callable[[Any], object]
+    takes: Takes
+    calls: int = 0
+    seconds: float = 0.0
+    mutated: bool = False
+    """Whether it changed the array that it was given."""
+    _folder: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
+
+    def ask(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
+        """What the function makes of some pixels, uint8 RGB of shape (height, width, 3).
+
+        Raises:
+            ProbeError: it raised, or answered with no array.
+        """
+        given: Any
+        if self.takes == "array":
+            given = pixels.copy()
+        elif self.takes == "pillow":
+            from PIL import Image
+
+            given = Image.fromarray(pixels)
+        else:
+            return self.ask_file(encoded(pixels), ".png")
+        answer = self._called(given)
+        if self.takes == "array" and not np.array_equal(given, pixels):
+            self.mutated = True
+        return answer
+
+    def ask_file(self, content: bytes, suffix: str) -> NDArray[Any]:
+        """What the function makes of a file.
+
+        Raises:
+            ProbeError: it raised, answered with no array, or takes no files.
+        """
+        if self.takes == "bytes":
+            return self._called(content)
+        if self.takes != "path":
+            raise ProbeError("the function takes pixels, not files")
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="dataguard-probe-")
+        path = Path(self._folder.name) / f"picture-{self.calls}{suffix}"
+        path.write_bytes(content)
+        try:
+            return self._called(str(path))
+        finally:
+            path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Remove what was written."""
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+    def _called(self, given: Any) -> NDArray[Any]:
+        started = time.perf_counter()
+        try:
+            return np.array(as_array(self.function(given)))
+        except ProbeError:
+            raise
+        except Exception as error:
+            raise ProbeError(f"the function raised {type(error).__name__}: {error}") from error
+        finally:
+            self.calls += 1
+            self.seconds += time.perf_counter() - started
+
+
+def encoded(pixels: NDArray[np.uint8]) -> bytes:
+    """Pixels, uint8 RGB, as a PNG file."""
+    import cv2
+
+    done, content = cv2.imencode(".png", np.ascontiguousarray(pixels[:, :, ::-1]), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    if not done:
+        raise ValueError(f"{pixels.shape} is no picture")
+    return content.tobytes()
+
+
+def open_asker(function: Callable[[Any], object], takes: Takes | None = None) -> Asker:
+    """An asker that gives a function what it takes; where that is not said, each way is tried.
+
+    Raises:
+        ProbeError: it takes none of them; the message has what each led to.
+    """
+    trial = np.full((64, 80, 3), (200, 120, 40), dtype=np.uint8)
+    failures: list[str] = []
+    ways: Sequence[Takes] = WAYS if takes is None else (takes,)
+    for way in ways:
+        asker = Asker(function=function, takes=way)
+        try:
+            if asker.ask(trial).ndim < 2:
+                raise ProbeError("the answer has fewer than two dimensions")
+        except ProbeError as error:
+            asker.close()
+            failures.append(f"given {'an' if way == 'array' else 'a'} {_WORDS[way]}: {error.message}")
+            if takes is not None:
+                raise
+        else:
+            asker.calls = 0
+            return asker
+    raise ProbeError("the function takes neither a path, a picture, pixels nor bytes", hint="; ".join(failures))
+
+
+_WORDS = {"path": "path", "bytes": "file's bytes", "pillow": "Pillow picture", "array": "array of pixels"}

@@ -1,0 +1,264 @@
+"""Which steps explain where the pixels come from.
+
+Every family of steps that is in use is written down with the lengths that the measurements suggest, and all ways to
+round; what predicts every measurement is kept.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from dataguard.preprocessing.probe.measuring import Measured
+from dataguard.preprocessing.probe.placement import Placement, predict
+from dataguard.preprocessing.steps import Crop, Flip, Pad, Resize, Rounding, Step
+
+ROUNDINGS: tuple[Rounding, ...] = ("floor", "half_even", "half_up", "ceil")
+MULTIPLES = (8, 14, 16, 28, 32, 64, 128)
+
+Steps = tuple[Step, ...]
+
+
+def explanations(measured: Sequence[Measured]) -> list[Steps]:
+    """The steps that predict all measurements, the simplest first; kernels are left at their defaults."""
+    turned, undone = _undone(measured)
+    found: list[Steps] = []
+    fill = next((one.fill for one in measured if one.fill is not None), (0.0,))
+    for steps in itertools.chain(_candidates(undone, fill)):
+        if all(_predicts(steps, one) for one in undone) and steps not in found:
+            found.append((*steps, *turned))
+    return found
+
+
+def _predicts(steps: Steps, one: Measured) -> bool:
+    try:
+        return one.agrees(predict(steps, one.placement.height, one.placement.width))
+    except (ValueError, ZeroDivisionError):
+        return False
+
+
+def distinguishing_size(candidates: Sequence[Steps], sizes: Iterable[tuple[int, int]]) -> tuple[int, int] | None:
+    """Of some sizes the one at which most of the candidates differ by at least a fifth of a pixel; None for none."""
+    best, most = None, 1
+    for size in sizes:
+        try:
+            kinds = {_signature(predict(steps, *size)) for steps in candidates}
+        except (ValueError, ZeroDivisionError):
+            continue
+        if len(kinds) > most:
+            best, most = size, len(kinds)
+    return best
+
+
+def tie_sizes(candidates: Sequence[Steps], rng: np.random.Generator) -> list[tuple[int, int]]:
+    """Sizes at which a side that follows lies halfway between two whole numbers, which random ones seldom do."""
+    sides = {
+        side
+        for steps in candidates
+        for step in steps
+        if isinstance(step, Resize) and step.rule in ("short", "long", "fit", "cover")
+        for side in (step.side, step.height, step.width)
+        if side is not None
+    }
+    found = []
+    for side in sorted(sides)[:6]:
+        for low, high in ((side // 3, side), (side // 8, side // 3)):
+            other = 4 * int(rng.integers(low, high)) + 1
+            found += [(2 * side, other), (other, 2 * side)]
+    return [size for size in found if min(size) >= 16 and max(size) <= 2400]
+
+
+def _signature(placement: Placement) -> tuple[int, ...]:
+    found: list[int] = []
+    for axis in (placement.rows, placement.columns):
+        ends = axis.at(axis.start), axis.at(axis.stop)
+        found += [axis.size, round(axis.start * 2), round(axis.stop * 2), *(round(end * 5) for end in ends)]
+    return tuple(found)
+
+
+def _undone(measured: Sequence[Measured]) -> tuple[Steps, list[Measured]]:
+    """The flips that come last, and the measurements without them."""
+    first = measured[0].placement
+    kinds = []
+    if first.transposed:
+        kinds.append(Flip(kind="transpose"))
+    if first.columns.scale < 0:
+        kinds.append(Flip(kind="left_right"))
+    if first.rows.scale < 0:
+        kinds.append(Flip(kind="up_down"))
+    if not kinds:
+        return (), list(measured)
+    undone = []
+    for one in measured:
+        rows, columns = (
+            replace(
+                axis,
+                scale=abs(axis.scale),
+                shift=axis.shift if axis.scale > 0 else axis.at(axis.size),
+                start=axis.start if axis.scale > 0 else axis.size - axis.stop,
+                stop=axis.stop if axis.scale > 0 else axis.size - axis.start,
+            )
+            for axis in (one.placement.rows, one.placement.columns)
+        )
+        row_error, column_error = one.row_error, one.column_error
+        if first.transposed:
+            rows, columns, row_error, column_error = columns, rows, column_error, row_error
+        placement = replace(one.placement, rows=rows, columns=columns, transposed=False)
+        undone.append(replace(one, placement=placement, row_error=row_error, column_error=column_error))
+    return tuple(kinds), undone
+
+
+def _candidates(measured: Sequence[Measured], fill: tuple[float, ...]) -> Iterator[Steps]:
+    sizes = {(one.placement.rows.size, one.placement.columns.size) for one in measured}
+    yield ()
+    if len(sizes) == 1:
+        yield from _of_one_size(measured, *next(iter(sizes)), fill)
+    yield from _of_any_size(measured, fill)
+
+
+def _of_one_size(measured: Sequence[Measured], h: int, w: int, fill: tuple[float, ...]) -> Iterator[Steps]:
+    """Steps whose result has height h and width w, whatever the picture's size."""
+    exact = Resize(rule="exact", height=h, width=w)
+    yield (exact,)
+    yield (Crop(rule="center", height=h, width=w, fill=fill),)
+    shorts = _near(min(_resized(one)) for one in measured)
+    first = measured[0].placement
+    for side in shorts:
+        for follow in ROUNDINGS:
+            for cut in ROUNDINGS:
+                crop = Crop(rule="center", height=h, width=w, rounding=cut, fill=fill)
+                yield Resize(rule="short", side=side, rounding=follow), crop
+    for cut in ROUNDINGS[1:]:
+        yield (Crop(rule="center", height=h, width=w, rounding=cut, fill=fill),)
+    # Letterboxes.
+    for enlarge in (True, False):
+        for follow in ROUNDINGS:
+            fit = Resize(rule="fit", height=h, width=w, rounding=follow, enlarge=enlarge)
+            for edge in ROUNDINGS[::3]:
+                yield fit, Pad(rule="to", height=h, width=w, rounding=edge, fill=fill)
+            yield fit, Pad(rule="to", height=h, width=w, position="top_left", fill=fill)
+    for edge in ROUNDINGS[::3]:
+        yield Pad(rule="square", rounding=edge, fill=fill), exact
+        yield (Pad(rule="to", height=h, width=w, rounding=edge, fill=fill),)
+    yield Pad(rule="square", position="top_left", fill=fill), exact
+    yield (Pad(rule="to", height=h, width=w, position="top_left", fill=fill),)
+    # Crops before the resize.
+    for cut in ROUNDINGS:
+        yield Crop(rule="square", rounding=cut), exact
+    shares = {round((hi - lo) / size, 4) for one in measured for lo, hi, size in _shown(one)}
+    for fraction in sorted({round(share, digits) for share in shares for digits in (2, 3, 4)} | {0.875}):
+        for cut in ROUNDINGS:
+            if 0.05 < fraction < 1:
+                yield Crop(rule="fraction", fraction=fraction, rounding=cut), exact
+    tall, wide = (_near([hi - lo]) for lo, hi, _ in _shown(measured[0]))
+    for high, broad in itertools.product(tall, wide):
+        for cut in ROUNDINGS:
+            yield Crop(rule="center", height=high, width=broad, rounding=cut, fill=fill), exact
+            yield Crop(rule="center", height=high, width=broad, rounding=cut, fill=None), exact
+        above, leftward = (_near([lo]) for lo, _, _ in _shown(measured[0]))
+        for top, left in itertools.product(above, leftward):
+            if top >= 0 and left >= 0:
+                yield Crop(rule="offset", top=top, left=left, height=high, width=broad, fill=None), exact
+    # An exact resize, and a crop out of it.
+    down, across = (_near([side]) for side in _resized(measured[0]))
+    for high, broad in itertools.product(down, across):
+        larger = Resize(rule="exact", height=high, width=broad)
+        for cut in ROUNDINGS:
+            yield larger, Crop(rule="center", height=h, width=w, rounding=cut, fill=fill)
+        yield larger, Pad(rule="to", height=h, width=w, fill=fill)
+        above, leftward = (_near([axis.shift / axis.scale]) for axis in (first.rows, first.columns))
+        for top, left in itertools.product(above, leftward):
+            if top >= 0 and left >= 0:
+                yield larger, Crop(rule="offset", top=top, left=left, height=h, width=w, fill=fill)
+            if top <= 0 and left <= 0:
+                sides = -top, h - high + top, -left, w - broad + left
+                if min(sides) >= 0:
+                    yield larger, Pad(rule="by", sides=sides, fill=fill)
+    for follow in ROUNDINGS:
+        for cut in ROUNDINGS:
+            crop = Crop(rule="center", height=h, width=w, rounding=cut)
+            yield Resize(rule="cover", height=h, width=w, rounding=follow), crop
+        for side in shorts:
+            corner = Crop(rule="offset", top=0, left=0, height=h, width=w, fill=fill)
+            yield Resize(rule="short", side=side, rounding=follow), corner
+    # A crop out of a resize, resized again: the composition of scales tells the crop's size only.
+    for side in shorts:
+        yield Resize(rule="short", side=side), Crop(rule="square"), exact
+
+
+def _of_any_size(measured: Sequence[Measured], fill: tuple[float, ...]) -> Iterator[Steps]:
+    """Steps whose result depends on the picture's size."""
+    shorts, longs = (_near(choose(_resized(one)) for one in measured) for choose in (min, max))
+    resizes: list[Resize] = []
+    high, broad = (max(axis) for axis in zip(*map(_resized, measured), strict=True))
+    factors = {round(side / full, 3) for one in measured for side, full in zip(_resized(one), _full(one), strict=True)}
+    largest = _near([max(longs)]) if longs else []
+    for follow in ROUNDINGS:
+        for side in shorts:
+            resizes.append(Resize(rule="short", side=side, rounding=follow))
+            resizes += [Resize(rule="short", side=side, longest=long, rounding=follow) for long in largest]
+        resizes += [Resize(rule="long", side=side, rounding=follow) for side in longs]
+        resizes += [
+            Resize(rule="fit", height=tall, width=wide, rounding=follow, enlarge=enlarge)
+            for tall, wide in itertools.product(_near([high]), _near([broad]))
+            for enlarge in (True, False)
+        ]
+        resizes += [Resize(rule="scale", factor=factor, rounding=follow) for factor in sorted(factors)]
+    for resize in resizes:
+        yield (resize,)
+    for edge in ("square", "multiple"):
+        multiples = MULTIPLES if edge == "multiple" else (None,)
+        for multiple in multiples:
+            for position in ("top_left", "center"):
+                pad = Pad(
+                    rule="square" if edge == "square" else "multiple",
+                    multiple=multiple,
+                    position="center" if position == "center" else "top_left",
+                    fill=fill,
+                )
+                yield (pad,)
+                for resize in resizes:
+                    yield resize, pad
+    for multiple in MULTIPLES:
+        for resize in resizes:
+            yield (replace(resize, multiple=multiple),)
+    for cut in ROUNDINGS:
+        yield (Crop(rule="square", rounding=cut),)
+    for fraction in sorted({round((hi - lo) / size, 3) for one in measured for lo, hi, size in _shown(one)}):
+        for cut in ROUNDINGS:
+            if 0.05 < fraction < 1:
+                yield (Crop(rule="fraction", fraction=fraction, rounding=cut),)
+    first = measured[0].placement
+    sides = tuple(round(side) for axis in (first.rows, first.columns) for side in (axis.start, axis.size - axis.stop))
+    if any(sides):
+        yield (Pad(rule="by", sides=sides, fill=fill),)
+
+
+def _full(one: Measured) -> tuple[int, int]:
+    return one.placement.height, one.placement.width
+
+
+def _resized(one: Measured) -> tuple[float, float]:
+    """Height and width of the whole picture at the scale of the output."""
+    placement = one.placement
+    return placement.height / placement.rows.scale, placement.width / placement.columns.scale
+
+
+def _shown(one: Measured) -> tuple[tuple[float, float, int], tuple[float, float, int]]:
+    """The part of the input that is shown and the input's size, for rows and columns."""
+    placement = one.placement
+    return (*placement.rows.source, placement.height), (*placement.columns.source, placement.width)
+
+
+def _near(lengths: Iterable[float]) -> list[int]:
+    """Whole numbers that a measured length may be, without repetition."""
+    found: dict[int, None] = {}
+    for length in lengths:
+        middle = round(length)
+        for side in (middle, middle - 1, middle + 1):
+            if abs(side - length) <= max(0.75, 0.004 * abs(length)):
+                found[side] = None
+    return list(found)

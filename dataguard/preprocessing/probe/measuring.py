@@ -1,0 +1,155 @@
+"""Measuring where the pixels of an output come from, by gratings.
+
+A symmetric kernel weakens a sine wave and does not shift it. So the phase of two gratings a quarter period apart says
+where an output pixel comes from, to a few hundredths of a pixel, whatever the kernel; a ramp says in which period.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from dataguard.preprocessing.probe import stimuli
+from dataguard.preprocessing.probe.asking import Asker, ProbeError
+from dataguard.preprocessing.probe.placement import Axis, Placement
+from dataguard.preprocessing.probe.response import Response
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measured:
+    """A placement as it was measured."""
+
+    placement: Placement
+    row_error: float
+    """Standard deviation of a pixel's position about the straight line, in input pixels."""
+    column_error: float
+    fill: tuple[float, ...] | None
+    """Levels of the border, a channel each; None where there is no border."""
+    nearest: bool = False
+    """Whether pixels are taken as they are, and not blended."""
+
+    def agrees(self, other: Placement) -> bool:
+        """Whether a prediction is what was measured, within the error."""
+        mine = self.placement
+        if mine.transposed != other.transposed:
+            return False
+        return _agree(mine.rows, other.rows, self.row_error, nearest=self.nearest) and _agree(
+            mine.columns, other.columns, self.column_error, nearest=self.nearest
+        )
+
+
+def _agree(mine: Axis, other: Axis, error: float, *, nearest: bool) -> bool:
+    if mine.size != other.size or abs(mine.start - other.start) > 1.01 or abs(mine.stop - other.stop) > 1.01:
+        return False
+    if (mine.start > 0) != (other.start >= 0.5) and abs(mine.start - other.start) > 0.51:
+        return False
+    n = max(4.0, mine.stop - mine.start)
+    tolerance = 0.06 + 2 * error + 0.02 * abs(mine.scale)
+    if nearest and abs(abs(mine.scale) - 1) > 1e-3:
+        # Which of the pixels around the middle is taken is the library's choice, and always the same one at whole
+        # scales.
+        tolerance += 0.55 + 0.5 * abs(mine.scale)
+    # At the quarters, where an error in scale shows without the borders' own effects.
+    places = (mine.start + n / 4, mine.start + 3 * n / 4)
+    return all(abs(mine.at(place) - other.at(place)) <= tolerance for place in places)
+
+
+def measure(asker: Asker, response: Response, height: int, width: int, *, nearest: bool = False) -> Measured:
+    """Where a function takes its pixels from, for pictures of height × width pixels.
+
+    Raises:
+        ProbeError: too little of the picture is left to tell.
+    """
+
+    def levels(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+        return response.pixels(asker.ask(pixels))
+
+    black = levels(stimuli.constant(height, width, (0, 0, 0)))
+    white = levels(stimuli.constant(height, width, (255, 255, 255)))
+    if black.shape != white.shape:
+        raise ProbeError("the size of the answer depends on the colour of the picture")
+    inside = np.abs(white - black).mean(axis=2) > 128
+    rows, columns = np.flatnonzero(inside.mean(axis=1) > 0), np.flatnonzero(inside.mean(axis=0) > 0)
+    if len(rows) < 4 or len(columns) < 4:
+        raise ProbeError(f"of a picture of {height} × {width} pixels fewer than 4 rows or columns are left")
+    box = (int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
+    outside = ~inside
+    fill = None
+    if outside.any():
+        settled = outside & (np.abs(white - black).mean(axis=2) < 0.5)
+        if settled.any():
+            fill = tuple(_whole(float(value)) for value in np.median(black[settled], axis=0))
+
+    def lines(axis: Literal[0, 1]) -> list[NDArray[np.float64]]:
+        size = (height, width)[axis]
+        shapes = stimuli.ramp(size), stimuli.grating(size, 0.0), stimuli.grating(size, np.pi / 2)
+        return [levels(stimuli.along(height, width, shape, axis)).mean(axis=2) for shape in shapes]
+
+    across = lines(1)
+    cut = across[0][box[0] : box[1], box[2] : box[3]]
+    transposed = bool(np.ptp(cut.mean(axis=1)) > np.ptp(cut.mean(axis=0)))
+    down = lines(0)
+    over_rows, over_columns = (across, down) if transposed else (down, across)
+    row_axis, row_error = _fitted(over_rows, box, 0, width if transposed else height)
+    column_axis, column_error = _fitted(over_columns, box, 1, height if transposed else width)
+    return Measured(
+        placement=Placement(height=height, width=width, rows=row_axis, columns=column_axis, transposed=transposed),
+        row_error=row_error,
+        column_error=column_error,
+        fill=fill,
+        nearest=nearest,
+    )
+
+
+def _whole(level: float) -> float:
+    """A level, without what the rounding of the model's dtype leaves."""
+    return float(round(level)) if abs(level - round(level)) < 0.02 else level
+
+
+def takes_nearest(asker: Asker, response: Response, height: int, width: int, fill: Sequence[float]) -> bool:
+    """Whether a picture of black and white pixels comes out black and white."""
+    plane = (stimuli.noise(height, width)[:, :, :1] & 1) * np.uint8(255)
+    levels = response.pixels(asker.ask(np.repeat(plane, 3, axis=2)))
+    known = np.array([0.0, 255.0, *fill])
+    apart = np.abs(levels[:, :, :, None] - known).min(axis=3)
+    return bool(np.mean(apart > 1.0) < 0.01)
+
+
+def _fitted(
+    pictures: list[NDArray[np.float64]], box: tuple[int, int, int, int], axis: Literal[0, 1], size: int
+) -> tuple[Axis, float]:
+    """The straight line through the positions along one axis of the output."""
+    top, bottom, left, right = box
+    third = slice(top + (bottom - top) // 4, bottom - (bottom - top) // 4)
+    if axis == 0:
+        third = slice(left + (right - left) // 4, right - (right - left) // 4)
+    start, stop = (top, bottom) if axis == 0 else (left, right)
+    ramp, sine, cosine = (
+        (picture[start:stop, third].mean(axis=1) if axis == 0 else picture[third, start:stop].mean(axis=0))
+        for picture in pictures
+    )
+    coarse = (ramp - 10) / 235 * (size - 1) + 0.5
+    places = np.arange(start, stop) + 0.5
+    rough = abs(np.polyfit(places, coarse, 1)[0]) if len(places) > 1 else 1.0
+    # Near the ends kernels see what lies beyond.
+    margin = min(int(np.ceil(3 / max(rough, 1e-3))) if rough < 1 else 3, (stop - start) // 4)
+    used = slice(margin, len(places) - margin)
+    strength = np.hypot(sine - 127.5, cosine - 127.5)[used]
+    if np.median(strength) > 20:
+        phase = np.unwrap(np.arctan2(sine - 127.5, cosine - 127.5)[used])
+        fine = phase / (2 * np.pi) * stimuli.PERIOD
+        fine += stimuli.PERIOD * np.round(np.median(coarse[used] - fine) / stimuli.PERIOD)
+    else:
+        fine = coarse[used]
+    scale, shift = np.polyfit(places[used], fine, 1)
+    error = float(np.std(fine - (scale * places[used] + shift)))
+    axis_found = Axis(
+        size=pictures[0].shape[axis], scale=float(scale), shift=float(shift), start=float(start), stop=float(stop)
+    )
+    return axis_found, error
