@@ -43,7 +43,12 @@ class LabelAssociation:
 
 
 def label_association(
-    given: NDArray[np.generic], source: NDArray[np.generic], *, expected_agreement: float = 1.0, expected_from: int = 0
+    given: NDArray[np.generic],
+    source: NDArray[np.generic],
+    *,
+    expected_agreement: float = 1.0,
+    expected_from: int = 0,
+    level: float = LEVEL,
 ) -> LabelAssociation | Inconclusive:
     """Whether labels belong to their inputs.
 
@@ -58,6 +63,7 @@ def label_association(
         source: Label of the same sample by the source, of the same kind, shape (n,).
         expected_agreement: Share of agreement if nothing is wrong, above 0 and at most 1.
         expected_from: How many samples that share was measured on; 0 if it is exact.
+        level: p-value below which either test decides.
 
     Raises:
         ValueError: lengths differ, or the share is out of range.
@@ -93,9 +99,9 @@ def label_association(
         method="exact" if not expected_from else "asymptotic",
         effect=f"{agree:,} of {n:,} labels agree with the source, {n * expected_agreement:,.0f} if nothing is wrong",
     )
-    above = chance is not None and chance.p_value < LEVEL
+    above = chance is not None and chance.p_value < level
     verdict: Association = "kept"
-    if p_below < LEVEL:
+    if p_below < level:
         verdict = "partly broken" if above or chance is None else "broken"
     room = expected_agreement - by_chance
     wrong = np.flatnonzero(~same)

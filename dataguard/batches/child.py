@@ -102,11 +102,18 @@ def record_in_subprocess(
             encoding="utf-8",
         )
         written = Path(folder, "output")
-        code = _run(job, base, written, timeout, done=(result.with_suffix(".npz"), result.with_suffix(".json")))
+        code = run_module(
+            "dataguard.batches.child",
+            job,
+            base,
+            written,
+            timeout,
+            done=(result.with_suffix(".npz"), result.with_suffix(".json")),
+        )
         if (found := result.with_suffix(".npz")).exists():
             return BatchStream.load(found)
         if (failed := result.with_suffix(".json")).exists():
-            raise _restored(json.loads(failed.read_text(encoding="utf-8")))
+            raise restored_error(json.loads(failed.read_text(encoding="utf-8")))
         said = written.read_text(encoding="utf-8", errors="replace").splitlines()[-SHOWN_LINES:]
         lines = "".join(f"\n    {line}" for line in said if line.strip())
         if code is None:
@@ -123,10 +130,24 @@ def record_in_subprocess(
         )
 
 
-def _run(job: Path, base: Path, written: Path, timeout: float, *, done: Sequence[Path]) -> int | None:
-    """Run the child until it ends or one of the files is there; its exit code, or None where it had to be killed."""
+def run_module(
+    module: str, job: Path, base: Path, written: Path, timeout: float, *, done: Sequence[Path]
+) -> int | None:
+    """Run a module on a job until it ends or one of the files is there.
+
+    Args:
+        module: What ``python -m`` runs; its argument is `job`.
+        job: The file that says what to do.
+        base: The folder that it works in.
+        written: Where what it writes goes.
+        timeout: Seconds until it is killed.
+        done: Files that say that it has done its work.
+
+    Returns:
+        Its exit code, or None where it had to be killed.
+    """
     # `-P`: without it the user's folder would come first on the path, and a random.py there would break dataguard.
-    command = [sys.executable, "-P", "-m", "dataguard.batches.child", str(job)]
+    command = [sys.executable, "-P", "-m", module, str(job)]
     with written.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -176,7 +197,8 @@ _ERRORS: dict[str, type[DataguardError]] = {
 }
 
 
-def _restored(values: dict[str, Any]) -> DataguardError:
+def restored_error(values: dict[str, Any]) -> DataguardError:
+    """The error that a child wrote down."""
     kind = _ERRORS.get(values["kind"], SourceError)
     return kind(values["message"], where=values["where"], hint=values["hint"])
 
@@ -213,7 +235,7 @@ def _do(job: dict[str, Any]) -> BatchStream:
     sys.path.insert(0, str(base))
     if options["seed"] is not None:
         seed_globals(int(options["seed"]))
-    loader = _load(target, base)
+    loader = load_target(target, base)
     try:
         stream = record(loader, time_limit=max(0.1, job["end"] - time.time()), on_epoch=hook, **options)
     except DataguardError as error:
@@ -225,7 +247,7 @@ def _do(job: dict[str, Any]) -> BatchStream:
     return stream
 
 
-def _load(target: str, base: Path) -> Any:
+def load_target(target: str, base: Path) -> Any:
     """The loader that a target names."""
     place, name = _split(target)
     module = _run_file(base / place, target) if place.endswith(".py") else _import(place, base, target)

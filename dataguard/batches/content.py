@@ -179,7 +179,8 @@ def _standard(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _dtype_name(value: Any) -> str:
-    name = str(getattr(value, "dtype", ""))
+    dtype = getattr(value, "dtype", "")
+    name = str(getattr(dtype, "name", dtype))
     return name.rpartition(".")[2].strip("<>'\" ") if name else ""
 
 

@@ -37,6 +37,12 @@ MAX_PASSES = 4
 MIN_SAMPLES = 20
 """Samples of a pass from which its order is tested; below, hardly any order is unlikely enough to be told apart."""
 
+RANDOMNESS_TESTS, LABEL_TESTS = 5, 1
+"""Tests that DG210 and DG212 make later, and DG211 one of every pass, for which the correction leaves room."""
+
+ALONE = 40
+"""Size of the family where a rule is asked by itself: about that of two epochs with labels and indices."""
+
 LARGEST_BUFFER = 0.75
 """Share of the source above which a buffer is as good as a full shuffle, and none to blame."""
 
@@ -150,14 +156,16 @@ class OrderEvidence:
     unlabelled: str
     """Why the labels say nothing of the order; '' where they do."""
     p_values: tuple[float, ...]
-    """Every p-value of the family, before correction."""
+    """Every p-value of the family that is known here, before correction."""
+    later: int
+    """Tests of the family that rules make afterwards: of shared randomness, of the samples of each epoch, of labels."""
     seed: int
     """Seed of all permutations."""
 
-    def corrected(self, p_values: Sequence[float]) -> tuple[float, ...]:
-        """p-values of further tests of the same stream, after Holm's correction for these and the family's."""
-        adjusted = holm([*p_values, *self.p_values])
-        return tuple(adjusted[: len(p_values)].tolist())
+    @property
+    def n_tests(self) -> int:
+        """All tests of the stream, which are corrected together."""
+        return len(self.p_values) + self.later
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -165,6 +173,35 @@ class SecondRecording:
     """The same loader recorded once more from the start, with the same seed."""
 
     stream: BatchStream
+
+
+def corrected(evidence: OrderEvidence | None, p_values: Sequence[float]) -> tuple[float, ...]:
+    """p-values of tests that a rule makes by itself, after Holm's correction for the whole family.
+
+    Each takes one of the places that were kept for it, as if with p = 1, when the order was tested. So the corrections
+    made then hold whatever the p-values are, since Holm's factors can only fall where one of them turns out smaller.
+
+    Args:
+        evidence: The other tests; None where they were not made, for a family of `ALONE`.
+        p_values: From 0 to 1.
+
+    Example:
+        >>> corrected(None, [0.0001, 0.5])
+        (0.004, 1.0)
+    """
+    known = () if evidence is None else evidence.p_values
+    others = (ALONE if evidence is None else evidence.n_tests) - len(known) - len(p_values)
+    return tuple(holm([*p_values, *known, *[1.0] * max(0, others)])[: len(p_values)].tolist())
+
+
+def family_level(evidence: OrderEvidence | None, alpha: float) -> float:
+    """The level of one test by itself: `alpha` shared by the whole family, which is Holm's first and strictest step.
+
+    Args:
+        evidence: As for `corrected`.
+        alpha: Level of the family.
+    """
+    return alpha / (ALONE if evidence is None else evidence.n_tests)
 
 
 def order_evidence(
@@ -218,7 +255,8 @@ def order_evidence(
     family += [np.nan if isinstance(found, Inconclusive) else found.test.p_value for _, _, found, _ in repeats]
     for pair in pairs:
         family += [] if isinstance(pair[3], Inconclusive) else [test.p_value for test in pair[3].tests]
-    adjusted = holm(family).tolist() if family else []
+    later = RANDOMNESS_TESTS + LABEL_TESTS + len(followed)
+    adjusted = holm([*family, *[1.0] * later])[: len(family)].tolist() if family else []
     by_draft: list[dict[str, float]] = [{} for _ in drafts]
     for (number, name), p in zip(places, adjusted, strict=False):
         by_draft[number][name] = p
@@ -242,6 +280,7 @@ def order_evidence(
         pairs=tuple(paired),
         unlabelled=unlabelled,
         p_values=tuple(p for p in family if not np.isnan(p)),
+        later=later,
         seed=seed,
     )
 

@@ -260,12 +260,14 @@ def account_for(
     batch_size: int = 1,
     ranks: int = 1,
     complete: bool = True,
+    level: float = NAME_LEVEL,
 ) -> SampleAccount:
     """Whether an epoch delivers each sample of its source once, and what explains it where it does not.
 
     Explained: fewer than one batch a rank missing and none repeated (drop_last, or a sampler that drops the rest); at
     most ranks − 1 samples repeated once each and none missing (DistributedSampler fills up to a multiple of the ranks);
-    both together; distinct samples as many as drawing with replacement gives (N (1 − (1 − 1/N)ⁿ), two-sided at 1e-3).
+    both together; distinct samples as many as drawing with replacement gives (N (1 − (1 − 1/N)ⁿ), two-sided at
+    `level`).
 
     Args:
         ids: Ids or hashes of one epoch of all ranks together, shape (n,).
@@ -273,6 +275,7 @@ def account_for(
         batch_size: Samples a batch and rank.
         ranks: Processes that share the epoch.
         complete: Whether the epoch was seen to its end; nothing is missing otherwise.
+        level: p-value up to which samples are not taken for drawn with replacement.
 
     Raises:
         ValueError: a batch or a number of ranks below 1, or an empty source.
@@ -301,7 +304,7 @@ def account_for(
     kind: AccountKind
     if len(foreign):
         kind = "samples of another source"
-    elif test is not None and test.p_value > NAME_LEVEL:
+    elif test is not None and test.p_value > level:
         kind = "sampling with replacement"
     elif not repeated_count and not missing_count:
         kind = "every sample once"

@@ -1,14 +1,15 @@
-"""A cheap look at every sample of a batch: 256 bytes of each, hashed and summed up a block of batches at a time.
+"""A cheap look at a sample of a batch: 256 bytes of it, hashed and summed up a block of batches at a time.
 
-What it can miss: of a sample larger than 256 bytes it sees 2 pieces of 128 bytes, in the middle of each half, always at
-the same places: each is on another page of memory, and fetching these is what the time goes into. Two samples that
-differ elsewhere only get one hash; a NaN elsewhere is not seen; minimum and maximum are those of the pieces. The first
-batch of a guarded loader is looked at in full, as are batches of at most 64 KB for what is not finite;
-`dataguard.record` looks at everything.
+What it can miss: of a sample larger than 256 bytes it sees those in the middle, half way along every axis, always at
+the same place: one page of memory, and fetching that is what the time goes into. Two samples that differ elsewhere only
+get one hash; a NaN elsewhere is not seen; minimum and maximum are those of the piece. The first batch of a guarded
+loader is looked at in full, as are batches of at most 64 KB for what is not finite; `dataguard.record` looks at
+everything.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +20,14 @@ from dataguard.batches.measure import Moments
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-PIECES = 2
-PIECE_BYTES = 128
-SKETCH_BYTES = PIECES * PIECE_BYTES
+SKETCH_BYTES = 256
+WHOLE_BYTES = 1 << 16
+"""Batches up to this size are searched whole for values that are not finite; it takes a few microseconds."""
+CHUNK = 512
+"""Samples that are computed with together: a block of 16 batches of 32."""
 MOMENT_VALUES = 64
 """Of one-byte and two-byte values every fourth or second is summed up, so that all types cost the same."""
-HASH_METHOD = "64-bit multilinear over 256 bytes of the main input: all, or 2 pieces of 128 at even distances"
+HASH_METHOD = "64-bit multilinear over 256 bytes of the main input: all, or those in its middle"
 """Of text and of ragged batches the hash is that of `record`."""
 MOMENTS_METHOD = "at most 127 values of the main input, from the 256 bytes that are hashed"
 
@@ -46,6 +49,14 @@ class Sketch:
     """Of b·n samples."""
 
 
+class Scratch:
+    """Memory to compute in, which is kept because the system takes its time to hand out so much anew."""
+
+    def __init__(self) -> None:
+        self.words = np.empty((2, CHUNK, _WORDS), dtype=np.uint64)
+        self.values = np.empty(CHUNK * 2 * MOMENT_VALUES)
+
+
 class SketchBlock:
     """Sketches of up to `capacity` batches of one type and shape.
 
@@ -53,9 +64,13 @@ class SketchBlock:
         dtype: Of the main input: booleans, integers or floating point of at most 8 bytes.
         shape: Of a batch of the main input, (n, …).
         capacity: How many batches it holds.
+        scratch: Memory to compute in, if there is some already; blocks that share it are not for different threads.
     """
 
-    def __init__(self, dtype: np.dtype[Any], shape: tuple[int, ...], capacity: int) -> None:
+    def __init__(
+        self, dtype: np.dtype[Any], shape: tuple[int, ...], capacity: int, scratch: Scratch | None = None
+    ) -> None:
+        self._scratch = Scratch() if scratch is None else scratch
         self.dtype, self.shape, self.capacity = dtype, shape, capacity
         self.size = 0
         self._n = shape[0]
@@ -63,13 +78,11 @@ class SketchBlock:
         item = dtype.itemsize
         self._whole = self._width * item <= SKETCH_BYTES
         self._used = self._width if self._whole else SKETCH_BYTES // item
-        piece = PIECE_BYTES // item
-        # In the middle of each half, since edges are often padding; on whole cache lines where samples begin at one.
-        self._first, step = places(self._width, piece)
-        self._buffer = np.zeros((capacity, self._n, SKETCH_BYTES // item), dtype=dtype)
-        self._pieces = self._buffer.reshape(capacity, self._n, PIECES, piece)
-        self._view_shape = (self._n, PIECES, piece)
-        self._view_strides = (self._width * item, step * item, item)
+        piece = SKETCH_BYTES // item
+        self._offset = 0 if self._whole else middle(shape[1:], piece) * item
+        self._buffer = np.zeros((capacity, self._n, piece), dtype=dtype)
+        self._view_shape = (self._n, piece)
+        self._view_strides = (self._width * item, item)
         self._cuts = grid(shape[1:], SKETCH_BYTES // item)
 
     def add(self, array: NDArray[Any]) -> None:
@@ -77,10 +90,8 @@ class SketchBlock:
         if self._whole:
             np.copyto(self._buffer[self.size, :, : self._width], array.reshape(self._n, self._width))
         elif array.flags.c_contiguous:
-            pieces: NDArray[Any] = np.ndarray(
-                self._view_shape, self.dtype, array, self._first * self.dtype.itemsize, self._view_strides
-            )
-            np.copyto(self._pieces[self.size], pieces)
+            pieces: NDArray[Any] = np.ndarray(self._view_shape, self.dtype, array, self._offset, self._view_strides)
+            np.copyto(self._buffer[self.size], pieces)
         else:
             # A grid over the axes, because pieces of memory would need a copy of the whole.
             grid = array[self._cuts].reshape(self._n, -1)
@@ -91,25 +102,45 @@ class SketchBlock:
     def finish(self) -> Sketch:
         """What was seen; the block is empty afterwards."""
         rows = self._buffer[: self.size].reshape(self.size * self._n, -1)
+        words, values = rows.view(np.uint64), rows[:, : self._used : max(1, self._used // MOMENT_VALUES)]
+        hashes = np.empty(len(rows), dtype=np.uint64)
+        columns = np.full((4, len(rows)), np.nan)
+        bad = np.zeros((2, len(rows)), dtype=np.int64)
+        for start in range(0, len(rows), CHUNK):
+            part = slice(start, start + CHUNK)
+            _hashes(words[part], hashes[part], self._scratch)
+            if self._used:
+                _moments(values[part], columns[:, part], bad[:, part], self._scratch)
         sketch = Sketch(
-            hashes=_hashes(rows.view(np.uint64)).reshape(self.size, self._n),
-            moments=_moments(rows[:, : self._used : max(1, self._used // MOMENT_VALUES)]),
+            hashes=hashes.reshape(self.size, self._n),
+            moments=Moments(
+                minimum=columns[0],
+                maximum=columns[1],
+                mean=columns[2],
+                std=columns[3],
+                n_nan=bad[0],
+                n_inf=bad[1],
+            ),
         )
         self.size = 0
         return sketch
 
 
-def places(width: int, piece: int) -> tuple[int, int]:
-    """Where the first piece of a sample begins, and how far apart they are, in values.
+def middle(shape: tuple[int, ...], piece: int) -> int:
+    """Where a piece in the middle of a sample begins, in values: about half way along every axis.
 
-    >>> places(150528, 32)
-    (37600, 75264)
-    >>> places(65, 32)
-    (0, 32)
+    Half way through the memory alone would be at the edge of a picture whose channels come first. It is a multiple of
+    `piece`, so that where samples begin on whole pieces no piece lies on two pages of memory.
+
+    >>> middle((3, 224, 224), 64), 224 * 224 + 224 * 112 + 112
+    (75328, 75376)
+    >>> middle((65,), 64)
+    0
     """
-    step = width // PIECES
-    first = max(0, (step - piece) // 2)
-    return first // piece * piece, max(step // piece * piece, 1)
+    place = 0
+    for side in shape:
+        place = place * side + side // 2
+    return min(place // piece * piece, math.prod(shape) - piece)
 
 
 def grid(shape: tuple[int, ...], limit: int) -> tuple[slice, ...]:
@@ -124,42 +155,56 @@ def grid(shape: tuple[int, ...], limit: int) -> tuple[slice, ...]:
     return (slice(None), *(slice(None, None, steps[axis]) for axis in range(len(shape))))
 
 
-def _hashes(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def sketchable(array: NDArray[Any]) -> bool:
+    """Whether a `SketchBlock` takes arrays like this."""
+    return array.dtype.kind in "biuf" and array.dtype.itemsize <= 8 and array.ndim >= 1 and array.size > 0
+
+
+def torch_pieces(x: Any) -> Any:
+    """64 values of each sample of a torch tensor, or all where there are no more, set aside on its own device."""
+    n, shape = int(x.shape[0]), tuple(int(side) for side in x.shape[1:])
+    width, piece = math.prod(shape), SKETCH_BYTES // max(4, x.element_size())
+    if width <= piece:
+        return x.reshape(n, width).clone()
+    if x.is_contiguous():
+        return x.as_strided((n, piece), (width, 1), x.storage_offset() + middle(shape, piece)).clone()
+    return x[grid(shape, piece)].clone().reshape(n, -1)
+
+
+def _hashes(words: NDArray[np.uint64], out: NDArray[np.uint64], scratch: Scratch) -> None:
     """Σ k₂·(x ⊕ x≫32), x = k₁·word, modulo 2⁶⁴: never equal for rows that differ in one word only.
 
     The shift brings the high bits down, since floating-point numbers tend to differ in these alone, and a sum of
     multiples of 2⁵² has few values.
     """
-    mixed = words * _KEYS[0]
-    mixed ^= mixed >> _HALF
-    mixed *= _KEYS[1]
-    found: NDArray[np.uint64] = np.add.reduce(mixed, axis=1)
-    return found
+    mixed, shifted = scratch.words[0, : len(words)], scratch.words[1, : len(words)]
+    np.multiply(words, _KEYS[0], out=mixed)
+    np.right_shift(mixed, _HALF, out=shifted)
+    np.bitwise_xor(mixed, shifted, out=mixed)
+    np.multiply(mixed, _KEYS[1], out=mixed)
+    np.add.reduce(mixed, axis=1, out=out)
 
 
-def _moments(rows: NDArray[Any]) -> Moments:
+def _moments(rows: NDArray[Any], columns: NDArray[np.float64], bad: NDArray[np.int64], scratch: Scratch) -> None:
+    """Minimum, maximum, mean and deviation, and how many values are NaN or infinite."""
     n, width = rows.shape
-    if not width:
-        nothing = np.full(n, np.nan)
-        zeros = np.zeros(n, dtype=np.int64)
-        return Moments(minimum=nothing, maximum=nothing, mean=nothing, std=nothing, n_nan=zeros, n_inf=zeros)
     # One row a value and one column a sample: sums over the first axis run side by side.
-    wide = np.empty((width, n), dtype=np.float64)
+    wide = scratch.values[: width * n].reshape(width, n)
     np.copyto(wide, rows.T, casting="unsafe")
+    low, high, mean, std = columns
     with np.errstate(invalid="ignore", over="ignore"):
-        mean = np.add.reduce(wide, axis=0)
+        np.add.reduce(wide, axis=0, out=mean)
     mean /= width
-    n_nan = n_inf = np.zeros(n, dtype=np.int64)
     if not np.isfinite(mean).all():
         nan, inf = np.isnan(wide), np.isinf(wide)
-        n_nan, n_inf = nan.sum(axis=0), inf.sum(axis=0)
-        wide = np.ma.masked_array(wide, mask=nan | inf)
-        low, high, mean, std = (
-            np.ma.filled(found, np.nan)
-            for found in (wide.min(axis=0), wide.max(axis=0), wide.mean(axis=0), wide.std(axis=0))
-        )
-        return Moments(minimum=low, maximum=high, mean=mean, std=std, n_nan=n_nan, n_inf=n_inf)
-    low, high = np.minimum.reduce(wide, axis=0), np.maximum.reduce(wide, axis=0)
+        bad[0], bad[1] = nan.sum(axis=0), inf.sum(axis=0)
+        finite = np.ma.masked_array(wide, mask=nan | inf)
+        for column, found in zip(
+            columns, (finite.min(axis=0), finite.max(axis=0), finite.mean(axis=0), finite.std(axis=0)), strict=True
+        ):
+            column[:] = np.ma.filled(found, np.nan)
+        return
+    np.minimum.reduce(wide, axis=0, out=low)
+    np.maximum.reduce(wide, axis=0, out=high)
     wide -= mean
-    std = np.sqrt(np.einsum("ij,ij->j", wide, wide) / width)
-    return Moments(minimum=low, maximum=high, mean=mean, std=std, n_nan=n_nan, n_inf=n_inf)
+    np.sqrt(np.einsum("ij,ij->j", wide, wide) / width, out=std)

@@ -71,7 +71,7 @@ class Subject:
     """What was checked."""
 
     kind: str
-    """'dataset', or 'loader' where no dataset was named; 'repository' or 'lock' for the other jobs."""
+    """'dataset', or 'loader' or 'code' where no dataset was named; 'repository' or 'lock' for the other jobs."""
     path: str
     """What was checked: the absolute path of a folder or of a file, or the name of a loader."""
     root: str
@@ -113,7 +113,9 @@ class Report:
     notes: tuple[str, ...] = ()
     """What was guessed, and what could not be used, as a cache; nothing of it is a finding."""
     partial: bool = False
-    """The run was interrupted: what is here is true and not all."""
+    """The run ended early: what is here is true and not all."""
+    ended_by: str = ""
+    """Why it ended early, as that the loader raised, where, and what; '' where it was interrupted, or did not."""
     schema_version: str = SCHEMA_VERSION
     """The version of this form of the report."""
 

@@ -108,7 +108,8 @@ class _Page:
     def verdict(self) -> str:
         if self.report.partial:
             found = wording.severities(self.report)
-            return f"The check of {self.name} was interrupted" + (f": {found} so far" if found else "")
+            ended = "ended early" if self.report.ended_by else "was interrupted"
+            return f"The check of {self.name} {ended}" + (f": {found} so far" if found else "")
         if self.findings:
             return f"{wording.severities(self.report)} in {self.name}"
         if not any(run.status in CONCLUDED for run in self.report.runs):
@@ -158,7 +159,7 @@ class _Page:
 
     def facts(self) -> list[tuple[str, Child]]:
         report, subject = self.report, self.report.subject
-        facts: list[tuple[str, Child]] = [("samples", f"{subject.n_samples:,}")]
+        facts: list[tuple[str, Child]] = [("samples", f"{subject.n_samples:,}")] if subject.kind != "code" else []
         if subject.n_classes is not None:
             facts.append(("classes", f"{subject.n_classes:,}"))
         if set(subject.splits) - {""}:
@@ -181,7 +182,8 @@ class _Page:
     def notice(self) -> Element | None:
         texts = []
         if self.report.partial:
-            texts.append("The run was interrupted before its end: what is here is true, and not all.")
+            said = self.report.ended_by or "the run was interrupted before its end: what is here is true, and not all"
+            texts.append(f"{said[:1].upper()}{said[1:]}.")
         if self.album.n_left_out:
             texts.append(
                 f"{wording.count(self.album.n_left_out, 'picture')} left out, so that this file stays small; "

@@ -144,7 +144,7 @@ class _Writer:
         classes = "" if subject.n_classes is None else f" in {wording.count(subject.n_classes, 'class', 'classes')}"
         rows = [
             (subject.kind, wording.source(subject)),
-            ("samples", f"{subject.n_samples:,}{classes}"),
+            *([("samples", f"{subject.n_samples:,}{classes}")] if subject.kind != "code" else []),
         ]
         if set(subject.splits) - {""}:
             splits = (f"{wording.split_name(split)} {n:,}" for split, n in subject.splits.items())
@@ -155,10 +155,10 @@ class _Writer:
         self.rows([(_text((name, "dim")), value) for name, value in rows], indent=2)
         if report.partial:
             self.blank()
-            self.text(
-                ("INTERRUPTED", "bold red"),
-                " The run was stopped before its end: what follows is true, and not all.",
-            )
+            word, said = "INTERRUPTED", "The run was stopped before its end: what follows is true, and not all"
+            if report.ended_by:
+                word, said = "ENDED EARLY", report.ended_by[:1].upper() + report.ended_by[1:]
+            self.text((word, "bold red"), f" {said}.")
 
     def finding(self, finding: Finding, *, html: bool) -> None:
         style = _SEVERITY_STYLES[finding.severity]

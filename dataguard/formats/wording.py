@@ -356,7 +356,7 @@ def exit_reason(report: Report, *, fail_on: Severity, strict: bool) -> tuple[Exi
     if report.count(Status.CRASHED):
         return code, f"{count(report.count(Status.CRASHED), 'rule')} could not run"
     if report.partial:
-        return code, "the run was interrupted"
+        return code, report.ended_by or "the run was interrupted"
     return code, "a rule was skipped or inconclusive, and --strict is set"
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dataguard.batches.evidence import MAX_PASSES, OrderEvidence, order_evidence
+from dataguard.batches.evidence import ALONE, MAX_PASSES, OrderEvidence, corrected, family_level, order_evidence
 from dataguard.batches.record import record
 from dataguard.batches.significance import holm
 from dataguard.batches.stream import BatchStream
@@ -43,15 +43,29 @@ def every_adjusted(found: OrderEvidence) -> list[float]:
 @given(labels=st.lists(st.integers(0, 4), min_size=1, max_size=120), size=st.integers(1, 20), epochs=st.integers(1, 3))
 def test_every_p_value_is_corrected_for_all(labels: list[int], size: int, epochs: int) -> None:
     found = order_evidence(record(Shuffled(np.array(labels), size=size), epochs=epochs))
-    assert sorted(every_adjusted(found)) == pytest.approx(sorted(holm(list(found.p_values)).tolist()))
+    assert sorted(every_adjusted(found)) == pytest.approx(
+        sorted(holm([*found.p_values, *[1.0] * found.later])[: len(found.p_values)].tolist())
+    )
     assert all(p >= raw for p, raw in zip(sorted(every_adjusted(found)), sorted(found.p_values), strict=True))
 
 
-def test_further_tests_join_the_family() -> None:
+def test_further_tests_take_the_places_kept_for_them() -> None:
     found = order_evidence(record(Shuffled(np.repeat(np.arange(5), 64))))
-    n = len(found.p_values)
-    assert found.corrected([1e-6]) == pytest.approx((1e-6 * (n + 1),))
-    assert found.corrected([]) == ()
+    assert found.n_tests == len(found.p_values) + 7, "five of randomness, one of labels, one of the epoch"
+    assert corrected(found, [1e-6]) == pytest.approx((1e-6 * found.n_tests,))
+    assert corrected(found, [1e-6] * 2)[1] == corrected(found, [1e-6])[0]
+    assert corrected(found, []) == ()
+    assert corrected(None, [1e-4]) == pytest.approx((1e-4 * ALONE,))
+    assert family_level(found, 0.01) == pytest.approx(0.01 / found.n_tests)
+
+
+@given(
+    known=st.lists(st.floats(0, 1), min_size=1, max_size=30),
+    own=st.lists(st.floats(0, 1), min_size=1, max_size=6),
+)
+def test_what_was_corrected_before_later_tests_is_never_too_small(known: list[float], own: list[float]) -> None:
+    before = holm([*known, *[1.0] * len(own)])[: len(known)]
+    assert (holm([*known, *own])[: len(known)] <= before + 1e-12).all()
 
 
 def test_the_same_stream_gives_the_same_evidence() -> None:

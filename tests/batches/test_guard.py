@@ -16,16 +16,12 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 import dataguard
-from dataguard.batches import guard as guard_module
-from dataguard.batches.guard import (
-    DataFaultError,
-    DataFaultWarning,
-    Fault,
-    guard,
-    single_label_bound,
-)
-from dataguard.batches.sketch import PIECE_BYTES, PIECES, SKETCH_BYTES, SketchBlock, places
+from dataguard.batches import watch as watch_module
+from dataguard.batches.faults import DataFaultError, DataFaultWarning, Fault
+from dataguard.batches.guard import Guarded, guard
+from dataguard.batches.sketch import SKETCH_BYTES, SketchBlock, middle
 from dataguard.batches.stream import BatchStream, Ending, LabelKind
+from dataguard.batches.verdicts import single_label_bound
 
 pytest.importorskip("torch", reason="torch is not installed")
 
@@ -160,7 +156,7 @@ def test_what_is_set_aside_is_fetched_by_the_end(monkeypatch: pytest.MonkeyPatch
     rng = np.random.default_rng(0)
     arrays = [torch.tensor(rng.integers(0, 200, (8, 3, 20, 20))).to(dtype) for _ in range(70)]
     loader = [(array, torch.tensor(rng.integers(0, 3, 8))) for array in arrays]
-    monkeypatch.setattr(guard_module, "_is_here", lambda tensor: False)
+    monkeypatch.setattr(watch_module, "is_here", lambda tensor: False)
     found: list[Fault] = []
     guarded = guard([*loader, loader[5]], on_fault=found.append)
     list(guarded)
@@ -169,6 +165,89 @@ def test_what_is_set_aside_is_fetched_by_the_end(monkeypatch: pytest.MonkeyPatch
     assert len(np.unique(stream.hashes)) == 70 * 8
     assert [fault.code for fault in found] == ["DG203"]
     assert str(stream.array_kinds[0]) == f"{str(dtype).removeprefix('torch.')} 3×20×20"
+
+
+# Large batches
+
+
+def large(n: int, seed: int = 0) -> TensorDataset:
+    rng = torch.Generator().manual_seed(seed)
+    return TensorDataset(torch.rand((n, 3, 40, 40), generator=rng), torch.randint(0, 3, (n,), generator=rng))
+
+
+def shared(samples: list[Any]) -> tuple[Any, Any]:
+    """A batch in shared memory, as workers send it."""
+    inputs, labels = zip(*samples, strict=True)
+    batch = torch.stack(inputs), torch.stack(labels)
+    for tensor in batch:
+        tensor.share_memory_()  # type: ignore[no-untyped-call]
+    return batch
+
+
+@pytest.mark.parametrize("collate", [None, shared])
+def test_of_large_batches_known_by_index_one_in_eight_is_looked_at_after_sixteen(collate: Any) -> None:
+    data = large(640)
+    guarded = guard(DataLoader(data, 16, shuffle=True, collate_fn=collate), on_fault="raise")
+    fed = [int(label) for _ in range(2) for _, labels in guarded for label in labels]
+    stream = guarded.stream()
+    assert stream.codes.tolist() == fed, "labels are noted of every batch"
+    assert stream.source_index is not None
+    assert np.array_equal(data.tensors[1].numpy()[stream.source_index], stream.codes)
+    looked = [np.isfinite(stream.mean[part]).all() for part in np.split(np.arange(1280), 80)]
+    first, second = np.flatnonzero(looked[:40]), np.flatnonzero(looked[40:])
+    assert first.tolist() == [*range(16), 16, 24, 32]
+    assert second.tolist() == [7, 15, 23, 31, 39]
+    assert len(np.unique(stream.hashes[: 19 * 16])) == 19 * 16
+    assert any("looked at the inputs of" in note for note in stream.notes)
+
+
+def test_batches_whose_indices_nobody_knows_are_all_looked_at() -> None:
+    data = large(640)
+    batches = [shared([data[row] for row in range(start, start + 16)]) for start in range(0, 640, 16)]
+    guarded = guard([*batches, batches[33]], on_fault=lambda _: None)
+    for _ in guarded:
+        pass
+    assert np.isfinite(guarded.stream().mean).all()
+    assert [(fault.code, fault.batch) for fault in guarded.faults if fault.code == "DG203"] == [("DG203", 40)]
+
+
+def test_what_lies_in_shared_memory_is_looked_at_when_the_loop_has_used_it() -> None:
+    data = large(160)
+    batches = [shared([data[row] for row in range(start, start + 16)]) for start in range(0, 160, 16)]
+    found: list[Fault] = []
+    guarded = guard(batches, on_fault=found.append)
+    for number, (x, _) in enumerate(guarded):
+        if number == 5:
+            x.numpy()[...] = np.nan  # behind torch's back: as if it had come so
+    assert [(fault.code, fault.batch) for fault in found] == [("DG207", 5)]
+
+
+def test_a_loop_that_changes_its_batches_has_them_looked_at_first() -> None:
+    data = large(160)
+    batches = [shared([data[row] for row in range(start, start + 16)]) for start in range(0, 160, 16)]
+    guarded = guard(batches, on_fault="raise")
+    for x, _ in guarded:
+        x.mul_(255)
+    assert guarded.stream().maximum.max() <= 1.0
+    later = [shared([data[row] for row in range(start, start + 16)]) for start in range(0, 160, 16)]
+    guarded = guard(later, on_fault="raise")
+    for number, (x, _) in enumerate(guarded):
+        if number > 2:
+            x.mul_(255)
+    stream = guarded.stream()
+    assert (stream.maximum[4 * 16 :] <= 1.0).all()
+    assert "batch 3 of epoch 0 was looked at after training changed it" in stream.notes
+
+
+def test_single_label_batches_are_found_among_those_passed_over() -> None:
+    data = large(1600)
+    ordered = TensorDataset(data.tensors[0], torch.arange(1600) // 160)
+    (fault,) = faults(DataLoader(ordered, 16))
+    assert fault.code == "DG202"
+    mixed = torch.arange(1600) % 10
+    mixed[800:960] = 3
+    (late,) = faults(DataLoader(TensorDataset(data.tensors[0], mixed), 16))
+    assert (late.code, 50 <= late.batch < 60) == ("DG202", True)
 
 
 # Faults
@@ -329,14 +408,14 @@ def test_a_sketch_depends_on_the_values_alone(shape: list[int], dtype: str, fort
         assert np.array_equal(found.moments.maximum[:3], flat.max(axis=1))
 
 
-@given(width=st.integers(1, 10**6), item=st.sampled_from([1, 2, 4, 8]))
-def test_pieces_lie_apart_and_within_a_sample(width: int, item: int) -> None:
-    piece = PIECE_BYTES // item
-    if width * item > SKETCH_BYTES:
-        first, step = places(width, piece)
-        assert first >= 0
-        assert step >= piece
-        assert first + (PIECES - 1) * step + piece <= width
+@given(shape=st.lists(st.integers(1, 300), min_size=1, max_size=3).map(tuple), item=st.sampled_from([1, 2, 4, 8]))
+def test_a_piece_lies_within_a_sample_and_near_its_middle(shape: tuple[int, ...], item: int) -> None:
+    piece, width = SKETCH_BYTES // item, math.prod(shape)
+    if width >= piece:
+        start = middle(shape, piece)
+        assert 0 <= start <= width - piece
+        halfway = int(np.ravel_multi_index([side // 2 for side in shape], shape))
+        assert start <= halfway < start + piece or start == width - piece
 
 
 def test_a_sketch_of_scattered_memory_is_taken_on_a_grid() -> None:
@@ -352,4 +431,4 @@ def test_a_sketch_of_scattered_memory_is_taken_on_a_grid() -> None:
 
 
 def test_the_package_exports_it() -> None:
-    assert isinstance(dataguard.guard([]), guard_module.Guarded)
+    assert isinstance(dataguard.guard([]), Guarded)

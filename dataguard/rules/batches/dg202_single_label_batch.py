@@ -39,7 +39,7 @@ def single_label_batch(
     the expected number is M Σ C(n_k, B)/C(N, B) (hypergeometric), and the higher binomial moments are exact too; they
     bound the chance of as many as were seen. So 99:1 data in batches of 8, where 92 % of batches hold one label, is no
     finding. Where the loader's dataset says how frequent each class is, that is used for the first part of an epoch.
-    The p-value is corrected with all tests of the stream's order (Holm), and reported at `alpha` = 0.01.
+    The p-value is corrected with all tests of the stream (Holm), and reported at `alpha` = 0.01.
 
     Batches of one sample, and data of one class, have single labels by necessity: the rule is inconclusive there.
 
@@ -98,7 +98,7 @@ def _finding(evidence: OrderEvidence, found: list[EpochOrder], of: int, alpha: f
         remedy="Shuffle the dataset, or the buffer it is read through, before it is cut into batches.",
         confidence=Confidence.HIGH,
         measurements=(
-            decided(p, alpha, len(evidence.p_values)),
+            decided(p, alpha, evidence.n_tests),
             measured(test, p),
             Measurement(name="single-label batches if shuffled", value=test.expected, n=test.n),
         ),

@@ -39,7 +39,7 @@ def repeated_batch(
     is equal to another one with probability Π C(c_h − o_h, o_h)/C(N − B, B); the expected number of equal pairs, over
     the number found, bounds the p-value (Markov's inequality). So copies in the dataset, tiny data and drawing with
     replacement are allowed for, and batches of one sample do not count. The p-value is corrected with all tests of the
-    stream's order (Holm), and reported at `alpha` = 0.01.
+    stream (Holm), and reported at `alpha` = 0.01.
 
     By content, samples are told apart by a hash of all their bytes. A stream of `guard` has seen 256 bytes of each
     only: where samples are known by index or id these decide alone, and where they are not, confidence is medium.
@@ -109,7 +109,7 @@ def _finding(evidence: OrderEvidence, found: list[tuple[Repeats, RepeatedBatches
         remedy="Look for an iterator that is made anew for every batch, or a buffer that is reused.",
         confidence=Confidence.MEDIUM if sketched else Confidence.HIGH,
         measurements=(
-            decided(item.adjusted, alpha, len(evidence.p_values)),
+            decided(item.adjusted, alpha, evidence.n_tests),
             *(measured(other.test, pair.adjusted) for pair, other in found),
         ),
         locations=tuple(

@@ -46,7 +46,7 @@ def no_reshuffle_between_epochs(
     Null hypothesis: the second epoch is a random order. Then about one sample is followed by the same one as before
     (Poisson; all binomial moments are exact), the pairs that share a batch in both epochs have an exact mean and
     variance (checked by permutations), and equal labels stand at Σ n_k²/N places. The p-values are corrected with all
-    tests of the stream's order (Holm), and reported at `alpha` = 0.01.
+    tests of the stream (Holm), and reported at `alpha` = 0.01.
 
     The message says whether `set_epoch` was called, as far as that is known: by the recorder, or of a sampler whose
     epoch did not change. A loader that does not shuffle at all is DG201, unshuffled-order; parts that are kept because
@@ -192,7 +192,7 @@ def _finding(evidence: OrderEvidence, found: list[tuple[EpochPair, EpochComparis
         remedy=remedy,
         confidence=Confidence.HIGH if pair.by != "labels" or compared.kind in _WHOLE else Confidence.MEDIUM,
         measurements=(
-            decided(p, alpha, len(evidence.p_values)),
+            decided(p, alpha, evidence.n_tests),
             *(measured(test, value) for test, value in zip(compared.tests, pair.adjusted, strict=True)),
         ),
         locations=tuple(Location(note=_sentence(other, what)) for other, what in found),

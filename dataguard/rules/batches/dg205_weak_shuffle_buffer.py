@@ -56,7 +56,7 @@ def weak_shuffle_buffer(
       otherwise it is sorted or in blocks, and DG201, unshuffled-order, says so.
     - By two epochs of which only the first part was seen: the samples in both, against the hypergeometric law.
 
-    All p-values are corrected with the tests of the stream's order (Holm), and reported at `alpha` = 0.01. Severity: an
+    All p-values are corrected with the tests of the stream (Holm), and reported at `alpha` = 0.01. Severity: an
     error where the labels show it and the buffer is below 10 % of the source, since most of the order is left then; a
     warning where the labels show it otherwise; and information where only places do, which does no harm if the data
     lies in a random order.
@@ -71,6 +71,8 @@ def weak_shuffle_buffer(
     of 50 % over 100 classes (0.25); 1,000 classes were measured from 50 batches on. By the rule, which must also find
     that a buffer fits (`benchmarks/order_rules.py`, two epochs): 0 of 4,341 shuffled streams; buffers of 1 to 50 %
     found in each trial from 100 batches on, with 2, 10 and 100 classes, and at 50 batches but for 50 % over 100 (0.9).
+    With the tests of DG210 to DG212 in the family: 72 of 72 each for 1, 5 and 10 % in 100 batches (at least 0.96
+    with 95 % confidence), and no alarm in 700 shuffled streams (at most 0.0043).
 
     ## Example
 
@@ -167,7 +169,7 @@ def _finding(evidence: OrderEvidence, found: list[EpochOrder], of: int, alpha: f
         confidence=Confidence.HIGH,
         measurements=(
             *extra,
-            decided(p, alpha, len(evidence.p_values)),
+            decided(p, alpha, evidence.n_tests),
             *(measured(worst.tests[name], worst.adjusted[name]) for name in names),
         ),
         locations=places(found),

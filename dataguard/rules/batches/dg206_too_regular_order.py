@@ -47,7 +47,7 @@ def too_regular_order(
     neighbours (*alternation*), labels that come round again after a fixed number of samples (*period*: the largest
     agreement at any lag, corrected for the number of lags), and batches whose mix of classes varies too little
     (*evenness*: the lower tail of χ² with its exact moments). p-values are proven bounds or checked by permutations,
-    corrected with all tests of the stream's order (Holm), and reported at `alpha` = 0.01.
+    corrected with all tests of the stream (Holm), and reported at `alpha` = 0.01.
 
     A sampler that makes batches even on purpose (the same number of each class in every batch, P classes × K samples,
     stratified batches, or draws by weights) is recognized, named, and not reported. A batch that comes again and again
@@ -60,7 +60,9 @@ def too_regular_order(
     Measured (`benchmarks/order.py`): false alarms in 10,000 shuffled streams (2 to 1,000 classes, balanced to 1000:1,
     batches of 1 to 512) 0.0005 at `alpha` = 0.01. Power for round robin 1.00 from 10 batches of 32 on, with 2 to 100
     classes, and from 50 batches on, where it was first measured, with 1,000. By the rule (`benchmarks/order_rules.py`,
-    two epochs): 1.00 from 10 batches on with 2 and 10 classes, and from 50 on with 100, whose turns are long.
+    two epochs): 1.00 from 10 batches on with 2 and 10 classes, and from 50 on with 100, whose turns are long. With the
+    tests of DG210 to DG212 in the family: 72 of 72 in 100 batches (at least 0.96 with 95 % confidence), and no alarm
+    in 700 shuffled streams (at most 0.0043).
 
     ## Example
 
@@ -145,7 +147,7 @@ def _finding(evidence: OrderEvidence, found: list[EpochOrder], of: int, alpha: f
         confidence=Confidence.HIGH if worst.regular(alpha) else Confidence.MEDIUM,
         measurements=(
             *extra,
-            decided(p, alpha, len(evidence.p_values)),
+            decided(p, alpha, evidence.n_tests),
             *(measured(worst.tests[name], worst.adjusted[name]) for name in names),
         ),
         locations=places(found),

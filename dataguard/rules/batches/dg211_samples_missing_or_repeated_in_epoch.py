@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
+from dataguard.batches.evidence import OrderEvidence, family_level
 from dataguard.batches.sampling import SampleAccount, account_for
 from dataguard.batches.stream import BatchStream, Ending, Pass
 from dataguard.core.finding import (
@@ -21,7 +22,7 @@ from dataguard.core.finding import (
     Severity,
     Skipped,
 )
-from dataguard.core.rule import rule
+from dataguard.core.rule import Between, rule
 from dataguard.rules.batches.places import LISTED
 
 if TYPE_CHECKING:
@@ -29,7 +30,12 @@ if TYPE_CHECKING:
 
 
 @rule("DG211", "samples-missing-or-repeated-in-epoch", Severity.ERROR)
-def samples_missing_or_repeated_in_epoch(stream: BatchStream) -> Iterator[Outcome]:
+def samples_missing_or_repeated_in_epoch(
+    stream: BatchStream,
+    evidence: OrderEvidence | None = None,
+    *,
+    alpha: Annotated[float, Between(low=0, high=0.05)] = 0.01,
+) -> Iterator[Outcome]:
     """An epoch leaves samples of the dataset out, or feeds some of them twice.
 
     ## What it does
@@ -55,10 +61,12 @@ def samples_missing_or_repeated_in_epoch(stream: BatchStream) -> Iterator[Outcom
     | fewer than one batch a rank missing, none twice, unless the loader keeps the last | the last batch dropped |
     | R ranks, at most R − 1 samples twice, none missing | padding of `DistributedSampler` |
     | a sampler by weights, or with replacement, as it says itself | that sampler |
-    | distinct samples N (1 − (1 − 1/N)ⁿ), within p > 0.001 | sampling with replacement |
+    | distinct samples N (1 − (1 − 1/N)ⁿ), within p > `alpha` / m | sampling with replacement |
     | fewer samples, and the loader declares so few batches with a sampler of torch's own | a subset |
     | a batch sampler that is not torch's own | that batch sampler |
     | the recording, or the training loop, ended before the epoch did | nothing missing |
+
+    m is the number of all tests of the stream (DG201 to DG212), which share `alpha` = 0.01 between them.
 
     Explained differences are named and are no finding. Anything else is a fact: samples missing, repeated, or both.
     With one rank of several recorded, only repeats can be told. Where nothing tells the samples apart, the numbers of
@@ -102,7 +110,7 @@ def samples_missing_or_repeated_in_epoch(stream: BatchStream) -> Iterator[Outcom
     source = _Source.of(stream)
     done: set[str] = set()
     for epoch in sorted({item.epoch for item in stream.passes}):
-        outcome = _judge(stream, epoch, source)
+        outcome = _judge(stream, epoch, source, family_level(evidence, alpha))
         if isinstance(outcome, Finding):
             # The same fault in every epoch is one finding.
             if outcome.key[0] not in done:
@@ -202,7 +210,7 @@ def _batch_count(given: tuple[BatchStream, Pass]) -> Finding | None:
     )
 
 
-def _judge(stream: BatchStream, epoch: int, source: _Source) -> Outcome:
+def _judge(stream: BatchStream, epoch: int, source: _Source, level: float) -> Outcome:
     passes = [item for item in stream.passes if item.epoch == epoch]
     facts = stream.loaders[passes[0].loader]
     replicas = facts.distributed_replicas or max(1, len(passes))
@@ -225,7 +233,9 @@ def _judge(stream: BatchStream, epoch: int, source: _Source) -> Outcome:
     if source.dataset is None:
         return _by_number(facts.declared_samples, n, words, spare * replicas, replicas, whole=whole)
     numbers = source.numbers[mine]
-    account = account_for(numbers, source.dataset, batch_size=max(spare, 1), ranks=replicas, complete=whole)
+    account = account_for(
+        numbers, source.dataset, batch_size=max(spare, 1), ranks=replicas, complete=whole, level=level
+    )
     measurements = [
         Measurement(name="samples fed", value=n, n=n),
         Measurement(name="samples of the dataset", value=account.expected),
@@ -235,7 +245,10 @@ def _judge(stream: BatchStream, epoch: int, source: _Source) -> Outcome:
     if account.test is not None:
         measurements.append(
             Measurement(
-                name="different samples", value=account.test.statistic, p_value=account.test.p_value, n=account.test.n
+                name=f"different samples (level {level:.2g})",
+                value=account.test.statistic,
+                p_value=account.test.p_value,
+                n=account.test.n,
             )
         )
     explained = _explained(stream, passes[0], account, n)

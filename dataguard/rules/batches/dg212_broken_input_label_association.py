@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
 from dataguard.batches.association import LabelAssociation, label_association
+from dataguard.batches.evidence import OrderEvidence, family_level
 from dataguard.batches.reference import ReferencePictures
 from dataguard.batches.stream import BatchStream, LabelKind
 from dataguard.core.exhibit import Listing
@@ -22,7 +23,7 @@ from dataguard.core.finding import (
     Severity,
     Skipped,
 )
-from dataguard.core.rule import rule
+from dataguard.core.rule import Between, rule
 from dataguard.rules.batches.figures import p_text
 from dataguard.rules.batches.places import sample_locations
 from dataguard.rules.batches.recognition import recognise
@@ -35,7 +36,11 @@ _EXACT = frozenset({LabelKind.CLASSES, LabelKind.ONE_HOT, LabelKind.MULTI_LABEL}
 
 @rule("DG212", "broken-input-label-association", Severity.ERROR)
 def broken_input_label_association(
-    stream: BatchStream, reference: ReferencePictures | None = None
+    stream: BatchStream,
+    reference: ReferencePictures | None = None,
+    evidence: OrderEvidence | None = None,
+    *,
+    alpha: Annotated[float, Between(low=0, high=0.05)] = 0.01,
 ) -> Iterator[Outcome]:
     """Inputs come with labels that are not theirs: the two were shuffled apart.
 
@@ -57,17 +62,19 @@ def broken_input_label_association(
     - By the source: n samples found there, of which a have the same label. All labels of a sound loader agree, so that
       every difference is a wrong label. Labels that follow from the source's by a fixed renaming of classes are
       renamed, and not broken. If the agreements are no more than chance gives (the number of matches under a random
-      permutation of labels, with exact moments; p ≥ 0.0001), inputs and labels have nothing to do with each other:
+      permutation of labels, with exact moments; p ≥ `alpha` / m), inputs and labels have nothing to do with each other:
       broken. If they are more: partly broken, a warning below 5 % of the samples, since labels may be changed on
       purpose.
     - By other epochs: samples known by index, id or content that come once in each of two epochs must have the same
       label in both.
     - By a classifier, where nothing else serves and `reference` gives the dataset's pictures: kernel regression on
       image features is trained on these. Its agreement with the labels fed, against chance as above, and against its
-      agreement with the labels of the dataset itself (beta-binomial, p < 0.0001). Broken only where labels agree no
-      more than by chance although pictures are recognised about as surely as those of the dataset (half of the median
-      margin between the best two classes, or more); medium confidence. Where they are not, augmentation may have left
-      nothing to recognise, and the rule is inconclusive.
+      agreement with the labels of the dataset itself (beta-binomial, p < `alpha` / m). Broken only where labels agree
+      no more than by chance although pictures are recognised about as surely as those of the dataset (half of the
+      median margin between the best two classes, or more); medium confidence. Where they are not, augmentation may have
+      left nothing to recognise, and the rule is inconclusive.
+
+    m is the number of all tests of the stream (DG201 to DG212), which share `alpha` = 0.01 between them.
 
     Soft labels, as after mixup, belong to two samples: where they do not all agree, the rule is inconclusive.
 
@@ -106,9 +113,10 @@ labels have nothing to do with each other.
         yield Skipped(reason=f"the labels are {stream.label_kind.value}, not classes")
         return
     pairs = [pair for pair in (_by_index(stream), _by_content(stream, reference), _by_epochs(stream)) if pair]
+    level = family_level(evidence, alpha)
     judged = False
     for pair in pairs:
-        outcome = _exact(stream, pair)
+        outcome = _exact(stream, pair, level)
         yield outcome
         judged = judged or not isinstance(outcome, Inconclusive)
         if isinstance(outcome, Finding):
@@ -123,7 +131,7 @@ labels have nothing to do with each other.
                 hint="record with epochs=2, or name the dataset too",
             )
         return
-    yield _by_classifier(stream, reference)
+    yield _by_classifier(stream, reference, level)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -205,10 +213,10 @@ def _by_epochs(stream: BatchStream) -> _Pairs | None:
     )
 
 
-def _exact(stream: BatchStream, pair: _Pairs) -> Outcome:
+def _exact(stream: BatchStream, pair: _Pairs, level: float) -> Outcome:
     n = len(pair.rows)
     renamed = _renaming(pair)
-    found = label_association(pair.given, pair.source)
+    found = label_association(pair.given, pair.source, level=level)
     if isinstance(found, Inconclusive):
         return found
     measurements = _measurements(found)
@@ -294,13 +302,15 @@ def _listing(stream: BatchStream, pair: _Pairs, found: LabelAssociation) -> List
     )
 
 
-def _by_classifier(stream: BatchStream, reference: ReferencePictures) -> Outcome:
+def _by_classifier(stream: BatchStream, reference: ReferencePictures, level: float) -> Outcome:
     seen = recognise(stream, reference, learn_from_stream=False)
     if isinstance(seen, Inconclusive | Skipped):
         return seen
     right = int((seen.reference_given == seen.reference_predicted).sum())
     m = len(seen.reference_given)
-    found = label_association(seen.given, seen.predicted, expected_agreement=max(right / m, 1 / m), expected_from=m)
+    found = label_association(
+        seen.given, seen.predicted, expected_agreement=max(right / m, 1 / m), expected_from=m, level=level
+    )
     if isinstance(found, Inconclusive):
         return found
     measurements = (
@@ -308,7 +318,7 @@ def _by_classifier(stream: BatchStream, reference: ReferencePictures) -> Outcome
         Measurement(name="labels of the dataset itself that agree", value=right / m, n=m, unit="share"),
     )
     if found.verdict != "broken":
-        if found.chance is None or found.chance.p_value >= 1e-4:
+        if found.chance is None or found.chance.p_value >= level:
             return Inconclusive(
                 reason="the classifier recognises too little to tell labels from permuted ones",
                 measurements=measurements,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from dataguard.batches.guard import Fault, Guarded, OnFault
+from dataguard.batches.faults import Fault, OnFault
+from dataguard.batches.guard import Guarded
 from dataguard.batches.guard import guard as bare_guard
 from dataguard.batches.passes import error_text
 from dataguard.batches.stream import BatchStream, Ending
@@ -166,7 +167,7 @@ def _arguments(rule: Rule[Any], stream: BatchStream, made: dict[type, object]) -
     for parameter in rule.inputs:
         if parameter.type is BatchStream:
             arguments.append(stream)
-        elif parameter.type is OrderEvidence:
+        elif parameter.type is OrderEvidence and parameter.required:
             if OrderEvidence not in made:
                 made[OrderEvidence] = order_evidence(stream)
             arguments.append(made[OrderEvidence])

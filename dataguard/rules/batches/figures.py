@@ -59,7 +59,7 @@ def listing_of_tests(tests: Mapping[str, OrderTest], adjusted: Mapping[str, floa
 def condition(p_value: float, evidence: OrderEvidence, orders: Sequence[EpochOrder], of: int) -> str:
     """How unlikely it is, and in which epochs it was found, for the brackets behind a sentence."""
     where = epochs_text(orders, of).strip()
-    corrected = f"{p_text(p_value)} if shuffled, corrected for all {len(evidence.p_values)} tests"
+    corrected = f"{p_text(p_value)} if shuffled, corrected for all {evidence.n_tests} tests"
     return f"{where}; {corrected}" if where else corrected
 
 
@@ -120,6 +120,6 @@ def quiet(evidence: OrderEvidence, orders: Sequence[EpochOrder], rule: str, alph
     what = "The test of the order is not" if len(found) == 1 else f"None of {len(found)} tests of the order is"
     return Observation(
         message=f"{what} significant: the smallest p-value, corrected for all "
-        f"{len(evidence.p_values)} tests of the stream, is {p:.2g} ({order.tests[name].effect}).",
-        measurements=(decided(p, alpha, len(evidence.p_values)),),
+        f"{evidence.n_tests} tests of the stream, is {p:.2g} ({order.tests[name].effect}).",
+        measurements=(decided(p, alpha, evidence.n_tests),),
     )

@@ -12,7 +12,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 import dataguard
-from dataguard.batches.guard import DataFaultError, DataFaultWarning, Fault
+from dataguard.batches.faults import DataFaultError, DataFaultWarning, Fault
 from dataguard.batches.record import record
 from dataguard.batches.stream import BatchStream, Ending
 from dataguard.core.finding import Inconclusive, Outcome, Severity
