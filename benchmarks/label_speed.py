@@ -1,12 +1,19 @@
 """What the label methods cost, in sums over the same probabilities, and how much memory they take.
 
     python benchmarks/label_speed.py [array ...] [--methods both assess] [--repeats 7] [--jobs 2] [--map-gigabytes 2]
+        [--map-samples 10000000]
 
 A *sum* is `pred_probs.sum()`, the best of several, measured in the same process; every other time is the best of
 several too, in turn with the sum. *CPU* is the processor time of all threads, in sums, which other work on the machine
 disturbs less. *Memory* is the peak of a fresh process over what it holds with the array alone, plus the array, as a
 multiple of the array. From a memory map it is the peak over that before the call, in MiB. cleanlab and whatever takes
 longer than ten seconds run once.
+
+On a 2.6 GHz EPYC that sums 21 GB/s on one core, confident learning's `both` costs 4.9 sums at 500,000 × 100 (cleanlab's
+110: a 22nd) and 3.7 at 50,000 × 1,000 (36), on one thread as on two, assess 5.6 and 3.5, validation 1.0; memory 1.16
+and 1.14 times the array. From a memory map of 1 GB, 2,500,000 × 100, assess takes 86 MiB and `both` 116 MiB. Answers
+hold 9 bytes a sample, what leads to them 22 more in assess and about 37 in confident learning: of 10,000,000 × 10 in
+float16 that is 221 and 366 MiB beside 86 MiB of answers.
 
 Probabilities: a flat Dirichlet sample's weights (0.1 a class), with a gamma-distributed share more for the true class,
 so that the model is right about 88 % of the time; 10 % of labels are drawn anew among all classes.
@@ -39,7 +46,7 @@ ROWS = 10_000
 Method = Callable[[NDArray[np.int64], NDArray[np.float32], int], object]
 
 
-def fill(labels: NDArray[np.int64], probs: NDArray[np.float32], seed: int = 0) -> None:
+def fill(labels: NDArray[np.int64], probs: NDArray[Any], seed: int = 0) -> None:
     """Draw labels and probabilities, in pieces."""
     rng = np.random.default_rng(seed)
     n, classes = probs.shape
@@ -168,17 +175,17 @@ def measure_one(title: str, on: str, jobs: int) -> None:
     print(json.dumps({"times": 1 + added / probs.nbytes, "added": added, "seconds": wall}))
 
 
-def mapped(gigabytes: float, jobs: int, names: Sequence[str] | None) -> None:
+def mapped(n: int, classes: int, kind: type, jobs: int, names: Sequence[str] | None) -> None:
     """Memory and time of the methods on a memory map."""
-    n = int(gigabytes * 1e9 / 400)
     with tempfile.TemporaryDirectory() as folder:
         labels = np.empty(n, dtype=np.int64)
-        probs = open_memmap(Path(folder) / "probs.npy", mode="w+", dtype=np.float32, shape=(n, 100))
+        probs = open_memmap(Path(folder) / "probs.npy", mode="w+", dtype=kind, shape=(n, classes))
         fill(labels, probs)
         np.save(Path(folder) / "labels.npy", labels)
         probs.flush()
         del probs
-        print(f"\nmemory map of {gigabytes:g} GB, {n} × 100 float32")
+        size = n * classes * np.dtype(kind).itemsize / 1e9
+        print(f"\nmemory map of {size:g} GB, {n} × {classes} {np.dtype(kind)}")
         print(f"{'method':32} {'s':>7}  peak MiB over that before")
         for title in methods(names):
             if title.startswith("cleanlab"):
@@ -195,6 +202,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help=f"some of: {', '.join(methods())}")
     parser.add_argument("--map-gigabytes", type=float, default=2.0, help="0 for none")
+    parser.add_argument("--map-samples", type=int, default=0, help="of 10 classes in float16, for example 10000000")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--on", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -204,7 +212,9 @@ def main() -> None:
     for name in arguments.arrays:
         speed(name, arguments.repeats, arguments.jobs, arguments.methods)
     if arguments.map_gigabytes:
-        mapped(arguments.map_gigabytes, arguments.jobs, arguments.methods)
+        mapped(int(arguments.map_gigabytes * 1e9 / 400), 100, np.float32, arguments.jobs, arguments.methods)
+    if arguments.map_samples:
+        mapped(arguments.map_samples, 10, np.float16, arguments.jobs, arguments.methods)
 
 
 if __name__ == "__main__":

@@ -165,7 +165,7 @@ def alarms(seeds: int = 5) -> None:
                     bad = rng.random(n) < RATE
                     clean = judged(y, f)
                     noisy = judged(np.where(bad, rng.permutation(y), y), f)
-                    rows.append([*clean[:2], *noisy[:3], noisy[3] <= RATE <= noisy[4], clean[3] > 0])
+                    rows.append([*clean[:2], *noisy[:3], noisy[3] <= bad.mean() <= noisy[4], clean[3] > 0])
                 mean = np.mean(rows, axis=0)
                 total.append(mean)
                 print(f"n={n:5} {name:16} spread/noise {ratio:4.0f} " + " ".join(f"{v:6.3f}" for v in mean), flush=True)

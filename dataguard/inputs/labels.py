@@ -7,6 +7,7 @@ import importlib.metadata
 import io
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +19,7 @@ from dataguard.dataset.sources.table import TableSource
 from dataguard.inputs.rows import Features, Kind, Rows, embedding, own_features, texts
 from dataguard.labels.control import LabelPermutations
 from dataguard.labels.out_of_sample import OutOfSample, out_of_sample
+from dataguard.labels.table_rows import TableRows
 from dataguard.labels.target_evidence import TargetEvidence
 
 if TYPE_CHECKING:
@@ -122,6 +124,19 @@ def _out_of_sample(inputs: Inputs) -> OutOfSample | Unavailable:
     else:
         return Skipped(reason="there is no picture to compute features from", hint="set dataset.features")
     return _cross_validated(inputs, kind, features, rows, key_parts, described)
+
+
+def _with_rows(inputs: Inputs) -> OutOfSample | Unavailable:
+    """The evidence with the values of a table's rows, for whoever looks at the labels."""
+    made, source = _out_of_sample(inputs), inputs.source
+    if not isinstance(made, OutOfSample) or not isinstance(source, TableSource) or source.image is not None:
+        return made
+    frame = source.columns(source.feature_names if source.text is None else [source.text])
+    rows = Rows.of(inputs.table(), inputs.order)
+    if len(frame) != len(rows.sample_ids):
+        return made
+    place = {sample_id: row for row, sample_id in enumerate(rows.sample_ids)}
+    return replace(made, rows=TableRows.of(frame, [place[sample_id] for sample_id in made.sample_ids]))
 
 
 def _with_neighbours(inputs: Inputs, given: OutOfSample, rows: Rows) -> OutOfSample:
@@ -324,7 +339,7 @@ def _digest(path: Path) -> str:
 
 
 MAKERS: Mapping[type, Callable[[Inputs], Any]] = {
-    OutOfSample: _out_of_sample,
+    OutOfSample: _with_rows,
     TargetEvidence: _target_evidence,
     LabelPermutations: _label_permutations,
 }

@@ -164,7 +164,8 @@ def confident_learning(
     if len(order) == 0:
         raise ValueError("no sample has a label")
     thresholds = confident_thresholds(confidence, order, starts)
-    guess, doubted = _counted(array, codes, confidence, thresholds, jobs)
+    floor = _floor(thresholds, working_type(array)) if prune in {"prune_by_noise_rate", "both"} else None
+    guess, doubted, large = _counted(array, codes, confidence, thresholds, floor, jobs)
     confident_joint = _confident_joint(codes, guess, k)
     counts = np.diff(starts)
     calibrated = _calibrated(confident_joint, counts, jobs)
@@ -187,11 +188,11 @@ def confident_learning(
             is_error = is_error & _by_class(
                 confidence, order, starts, np.where(judged, counts - remaining.diagonal(), 0)
             )
-        if prune in {"prune_by_noise_rate", "both"}:
+        if floor is not None:
             remove = remaining.copy() if judged.all() else np.where(judged[:, None], remaining, 0)
             np.fill_diagonal(remove, 0)
             is_error = is_error & _by_noise_rate(
-                array, codes, confidence, order, starts, thresholds, remove, doubted, is_error, jobs
+                array, codes, confidence, order, starts, floor, large, remove, doubted, is_error
             )
 
     shown: NDArray[np.floating[Any]] = confidence.astype(working_type(array))
@@ -214,9 +215,23 @@ def _counted(
     codes: NDArray[np.int32],
     confidence: NDArray[Any],
     thresholds: NDArray[Any],
+    floor: float | None,
     jobs: int | None,
-) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """The class that each sample is confidently counted in, and whether another class than the given is likelier."""
+) -> tuple[NDArray[np.int32], NDArray[np.bool_], list[_Large]]:
+    """What one pass over the probabilities tells.
+
+    Args:
+        array: Probabilities.
+        codes: Given labels, −1 for missing.
+        confidence: Probabilities of these.
+        thresholds: Confident thresholds.
+        floor: Margins above it are collected of doubted samples; None for none.
+        jobs: Threads.
+
+    Returns:
+        The class that each sample is confidently counted in; whether another class than the given is likelier; and
+        the large margins, span by span.
+    """
     n, k = array.shape
     work_type = working_type(array)
     least = _rounded_up(thresholds - EQUAL, work_type)
@@ -236,9 +251,11 @@ def _counted(
     doubted = np.zeros(n, dtype=bool)
     local = threading.local()
 
-    def work(start: int, stop: int, blocks: Iterator[tuple[int, NDArray[Any]]]) -> None:
+    def work(start: int, stop: int, blocks: Iterator[tuple[int, NDArray[Any]]]) -> _Large | None:
         if not hasattr(local, "above"):
+            # Made once: pages that are handed back and fetched anew cost as much as what is done with them.
             local.above = np.zeros(-(-shape[0] * k // 8) * 8, dtype=bool)
+            local.rows = np.empty(shape, dtype=work_type)
         own = codes[start:stop]
         columns = np.maximum(own, 0)
         own_places = np.arange(0, (stop - start) * k, k)
@@ -265,7 +282,9 @@ def _counted(
         guessed = guess[start:stop]
         likelier = doubted[start:stop]
         confident_own = confidence[start:stop].astype(work_type, copy=False) >= least.take(columns)
-        guessed[:] = np.where(confident_own, own, NO_GUESS)
+        # NO_GUESS where it is not confident; arithmetic, since a choice that no one foresees is slow.
+        np.multiply(columns - NO_GUESS, confident_own, out=guessed)
+        guessed += NO_GUESS
         row = place // k
         column = place - row * k
         beside = given.take(row)
@@ -286,18 +305,80 @@ def _counted(
         unseen = np.flatnonzero(~likelier & (given < RIVAL))
         step = shape[0]
         for part in (unseen[first : first + step] for first in range(0, len(unseen), step)):
-            rows = taken(array, start + part).astype(work_type, copy=False)
+            rows = taken(array, start + part, out=local.rows[: len(part)])
             rows[np.arange(len(part)), columns[part]] = given[part]
             likelier[part] = rows.argmax(axis=1) != columns[part]
+        if floor is None:
+            return None
+        # The rows are in the cache still.
+        doubts = start + np.flatnonzero(likelier & (own >= 0))
+        return _large_margins(array, codes, confidence, doubts, floor, local.rows, local.above)
 
     with np.errstate(invalid="ignore"):
-        map_spans(array, work, jobs=jobs, signs=False)
+        large = map_spans(array, work, jobs=jobs, signs=False)
     if confidence.min() < -NEGATIVE_TOLERANCE:
         refuse(array)
     if codes.min() < 0:
         guess[codes < 0] = NO_GUESS
         doubted[codes < 0] = False
-    return guess, doubted
+    return guess, doubted, [one for one in large if one is not None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Large:
+    """Margins p_other − p_given of some samples that are above a floor; arrays of one shape (m,)."""
+
+    pair: NDArray[np.integer[Any]]
+    """given · classes + other."""
+    margin: NDArray[Any]
+    row: NDArray[np.integer[Any]]
+
+
+def _large_margins(
+    array: NDArray[Any],
+    codes: NDArray[np.int32],
+    confidence: NDArray[Any],
+    doubts: NDArray[np.intp],
+    floor: float,
+    space: NDArray[Any],
+    flags: NDArray[np.bool_],
+) -> _Large:
+    """All margins above the floor, and a few just below it, of the samples `doubts`; the last two are for scratch."""
+    step, k = space.shape
+    kind = space.dtype.type
+    parts = []
+    for first in range(0, len(doubts), step):
+        part = doubts[first : first + step]
+        rows = taken(array, part, out=space[: len(part)])
+        beside = confidence.take(part)
+        least = beside.astype(kind) + kind(floor) * kind(0.99)
+        np.greater(rows, least[:, None], out=flags[: rows.size].reshape(rows.shape))
+        flat = _true_places(flags, rows.size)
+        position = flat // k
+        found = rows.reshape(-1).take(flat).astype(confidence.dtype, copy=False)
+        found -= beside.take(position)
+        base = codes.take(part).astype(np.intp)
+        base -= np.arange(len(part))
+        base *= k
+        flat += base.take(position)
+        parts.append((flat.astype(_short(k * k)), found, part.astype(_short(len(array))).take(position)))
+    pairs, margins, places = zip(*parts, strict=True) if parts else ([], [], [])
+    return _Large(
+        pair=np.concatenate(pairs or [np.zeros(0, dtype=np.int32)]),
+        margin=np.concatenate(margins or [confidence[:0]]),
+        row=np.concatenate(places or [np.zeros(0, dtype=np.int32)]),
+    )
+
+
+def _short(below: int) -> type[np.int32 | np.int64]:
+    return np.int32 if below <= np.iinfo(np.int32).max else np.int64
+
+
+def _filled(matrix: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Where a matrix of many zeros has none, row by row."""
+    flags = np.zeros(-(-matrix.size // 8) * 8, dtype=bool)
+    np.not_equal(matrix, 0, out=flags[: matrix.size].reshape(matrix.shape))
+    return _true_places(flags, matrix.size)
 
 
 def _true_places(flags: NDArray[np.bool_], size: int) -> NDArray[np.intp]:
@@ -328,7 +409,7 @@ def _calibrated(confident_joint: NDArray[np.int64], counts: NDArray[np.intp], jo
     """Rows scaled to the counts of the given classes, rounded so that they still sum to them."""
     k = len(counts)
     # The few pairs that occur are scaled by themselves. Every step, the sum over all included, is cleanlab's.
-    true, given = np.divmod(np.flatnonzero(confident_joint.T), k)
+    true, given = np.divmod(_filled(confident_joint.T), k)
     values = confident_joint[given, true] / np.clip(confident_joint.sum(axis=1), TINY, None)[given] * counts[given]
     scaled = np.zeros((k, k), order="F")
     scaled[given, true] = values
@@ -339,19 +420,24 @@ def _calibrated(confident_joint: NDArray[np.int64], counts: NDArray[np.intp], jo
     calibrated[given, true] = whole
     uneven = np.flatnonzero(short)
     if len(uneven):
-        over = np.zeros((k, k))
-        over[given, true] = values - whole
+        of_row = np.full(k, -1)
+        of_row[uneven] = np.arange(len(uneven))
+        left = np.flatnonzero(of_row.take(given) >= 0)
+        left = left[np.argsort(of_row.take(given.take(left)), kind="stable")]
+        at, over = of_row.take(given.take(left)) * k + true.take(left), (values - whole).take(left)
 
-        def level(rows: NDArray[np.intp]) -> None:
-            orders = np.argsort(over[rows], axis=1)
-            for order, row in zip(orders, rows.tolist(), strict=True):
-                changes = int(abs(short[row]))
-                if short[row] > 0:
-                    calibrated[row, order[::-1][:changes]] += 1
-                else:
-                    calibrated[row, order[:changes]] -= 1
+        def level(rows: slice) -> None:
+            wholes = np.zeros((len(uneven[rows]), k))
+            here = slice(*np.searchsorted(at, [rows.start * k, rows.start * k + wholes.size]).tolist())
+            wholes.reshape(-1)[at[here] - rows.start * k] = over[here]
+            orders = np.argsort(wholes, axis=1)
+            changes = short[uneven[rows]]
+            for place in range(int(np.abs(changes).max())):
+                for sign, column in ((1, -1 - place), (-1, place)):
+                    changed = np.flatnonzero(changes * sign > place)
+                    calibrated[uneven[rows][changed], orders[changed, column]] += sign
 
-        threaded(level, [uneven[first : first + 64] for first in range(0, len(uneven), 64)], jobs=jobs)
+        threaded(level, [slice(first, first + 64) for first in range(0, len(uneven), 64)], jobs=jobs)
     return calibrated
 
 
@@ -382,9 +468,14 @@ def _by_class(
         top, decided = _largest(slots, -confidence[rows], remove[left], above=None)
         chosen[rows[top]] = True
         left = left[~decided]
-    for k in left.tolist():
-        rows = order[starts[k] : starts[k + 1]]
-        chosen[rows] = _lowest(confidence[rows], int(remove[k]))
+    if len(left):
+        # One class after the other, as they lie in memory.
+        ordered = confidence.take(order)
+        flags = np.zeros(len(order), dtype=bool)
+        for k in left.tolist():
+            members = slice(starts[k], starts[k + 1])
+            flags[members] = _lowest(ordered[members], int(remove[k]))
+        chosen[order.take(flags.nonzero()[0])] = True
     return chosen
 
 
@@ -416,17 +507,23 @@ def _margins(array: NDArray[Any], codes: NDArray[np.int32], confidence: NDArray[
     return margins
 
 
+def _floor(thresholds: NDArray[Any], kind: type[np.float32 | np.float64]) -> float:
+    """Margins above this are ranked first."""
+    usual = float(thresholds[thresholds < NEVER].mean())
+    return float(kind(max(LIKELY_MARGIN * min(usual, 1.0), 2 * EQUAL)))
+
+
 def _by_noise_rate(
     array: NDArray[Any],
     codes: NDArray[np.int32],
     confidence: NDArray[Any],
     order: NDArray[np.intp],
     starts: NDArray[np.intp],
-    thresholds: NDArray[Any],
+    floor: float,
+    large: list[_Large],
     remove: NDArray[np.int64],
     doubted: NDArray[np.bool_],
     wanted: NDArray[np.bool_],
-    jobs: int | None,
 ) -> NDArray[np.bool_]:
     """For each pair (given, other) the samples with the largest margins p_other − p_given, as many as `remove` says.
 
@@ -434,43 +531,24 @@ def _by_noise_rate(
     are ranked without them; the few pairs that need more are looked at whole.
     """
     n, k = array.shape
-    work_type = working_type(array)
     native = confidence.dtype
-    asked = np.flatnonzero(remove)
+    asked = _filled(remove)
     chosen = np.zeros(n, dtype=bool)
     if not len(asked):
         return chosen
     wants = remove.reshape(-1)[asked]
+    pair = np.concatenate([one.pair for one in large])
     slot_of = np.full(k * k, -1, dtype=np.int32)
-    slot_of[asked] = np.arange(len(asked))
-    usual = float(thresholds[thresholds < NEVER].mean())
-    floor = work_type(max(LIKELY_MARGIN * min(usual, 1.0), 2 * EQUAL))
-    step = block_rows(array)
-
-    def large_margins(rows: NDArray[np.intp]) -> tuple[NDArray[np.int32], NDArray[Any], NDArray[np.intp]]:
-        margin: NDArray[Any] = taken(array, rows).astype(work_type, copy=False)
-        margin -= confidence.take(rows).astype(work_type, copy=False)[:, None]
-        flat = np.flatnonzero(margin > floor)
-        position = flat // k
-        pair = codes.take(rows).astype(np.int64).take(position)
-        pair -= position
-        pair *= k
-        pair += flat
-        slot = slot_of.take(pair)
-        kept = np.flatnonzero(slot >= 0)
-        found = margin.reshape(-1).take(flat.take(kept)).astype(native, copy=False)
-        return slot.take(kept), found, rows.take(position.take(kept))
-
-    doubts = np.flatnonzero(doubted)
-    parts = threaded(large_margins, [doubts[first : first + step] for first in range(0, len(doubts), step)], jobs=jobs)
-    slots = np.concatenate([slot for slot, _, _ in parts] or [slot_of[:0]])
-    margins = np.concatenate([margin for _, margin, _ in parts] or [confidence[:0]])
-    rows = np.concatenate([row for _, _, row in parts] or [doubts])
-    del parts
+    slot_of[asked] = np.arange(len(asked), dtype=np.int32)
+    slots = slot_of.take(pair)
+    kept = np.flatnonzero(slots >= 0)
+    slots = slots.take(kept)
+    margins = np.concatenate([one.margin for one in large]).take(kept)
     # A margin that rounds to the floor may have equals that were passed over.
     top, decided = _largest(slots, margins, wants, above=native.type(floor))
-    chosen[rows[top]] = True
-    del slots, margins, rows
+    chosen[np.concatenate([one.row for one in large]).take(kept[top])] = True
+    del slots, margins, kept
+    doubts = np.flatnonzero(doubted)
 
     # What is left undecided there needs the doubted samples with smaller margins, or all samples of the given class.
     doubt_order, doubt_starts = by_class(codes.take(doubts), k)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dataguard.labels.probabilities import block_rows, map_blocks
+from dataguard.labels.given import SUM_TOLERANCE
+from dataguard.labels.probabilities import NEGATIVE_TOLERANCE, block_rows, map_blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,19 +85,26 @@ def leading(
     complete = bool(codes.min(initial=0) >= 0)
     given = codes if complete else codes.copy()
     offsets = np.arange(block_rows(pred_probs), dtype=np.intp) * classes
+    sure_above = (1 + SUM_TOLERANCE + NEGATIVE_TOLERANCE * classes) / 2
 
     def reduce(first: int, block: NDArray[Any]) -> None:
         if transform is not None:
             block = transform(first, block)
         rows = slice(first, first + len(block))
         start = offsets[: len(block)]
-        likeliest = block.argmax(axis=1)
+        flat = block.reshape(-1)
+        own = given[rows]
+        beside = flat.take(start + np.maximum(own, 0))
+        # What is more than the others can have together is the most; to look for it costs several times a row's sum.
+        unsure = np.flatnonzero(~(beside > sure_above) | (own < 0))
+        likeliest = own.astype(np.intp)
+        likeliest[unsure] = block.take(unsure, axis=0).argmax(axis=1)
         top[rows] = likeliest
         if not complete:
-            np.copyto(given[rows], likeliest, where=given[rows] < 0, casting="same_kind")
-        flat = block.reshape(-1)
+            np.copyto(own, likeliest, where=own < 0, casting="same_kind")
+            beside = flat.take(start + own)
         p_top[rows] = flat.take(start + likeliest)
-        p_given[rows] = flat.take(start + given[rows])
+        p_given[rows] = beside
         prints[rows] = _fingerprints(p_top[rows], p_given[rows])
 
     map_blocks(pred_probs, reduce, jobs=jobs)

@@ -16,6 +16,7 @@ from dataguard.labels import cross_validation, kernel, naive_bayes, neighbours
 from dataguard.labels.features import TableFeatures
 from dataguard.labels.pooling import pool
 from dataguard.labels.quality import assess
+from dataguard.labels.table_rows import TableRows
 from dataguard.labels.text_features import TextFeatures
 from dataguard.labels.threads import limited
 
@@ -63,6 +64,8 @@ class OutOfSample:
     """How many samples were left out for want of a label."""
     rare: Mapping[str, int] | None = None
     """Classes left out for want of samples, with how many they have."""
+    rows: TableRows | None = None
+    """What a table's rows hold, or their text, to be shown beside the labels; None where there is no table."""
 
     @property
     def calibrated(self) -> bool:

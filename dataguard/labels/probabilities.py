@@ -22,10 +22,13 @@ Result = TypeVar("Result")
 
 MISSING = -1
 """Code of a sample without a label."""
-BLOCK_BYTES = 512 * 1024
-"""A block and what is computed from it fit in a core's second-level cache, 1 MiB on most."""
-SPAN_BYTES = 8 * 1024 * 1024
+BLOCK_BYTES = 2 * 1024 * 1024
+"""A block and what is computed from it stay in the third-level cache, and the calls that it takes are long beside
+handing the interpreter from thread to thread: 0.5 MB cost a fifth more with two threads, and no less with one."""
+SPAN_BYTES = 16 * 1024 * 1024
 """What a thread takes at a time, and the most of a memory map that it keeps resident."""
+PIECE = 1 << 17
+"""Samples whose labels are counted at a time."""
 SCATTERED = 1000
 """Scattered values read from a memory map before its pages are let go of; each may bring 64 KiB with it."""
 NEGATIVE_TOLERANCE = 1e-6
@@ -239,6 +242,33 @@ def gathered(pred_probs: NDArray[Any], codes: NDArray[np.int32], *, jobs: int | 
     return found
 
 
+def class_sums(
+    codes: NDArray[np.int32],
+    classes: int,
+    *,
+    weights: NDArray[Any] | None = None,
+    where: NDArray[np.bool_] | None = None,
+) -> NDArray[np.float64]:
+    """How many samples each class has, or the sum of their weights; piece by piece, for bincount copies what it reads.
+
+    Args:
+        codes: Column numbers, shape (n,); a negative one is left out.
+        classes: How many there are.
+        weights: Shape (n,); None for 1 each.
+        where: Which samples are counted, shape (n,); None for all.
+
+    Returns:
+        Shape (classes,).
+    """
+    sums = np.zeros(classes)
+    for start in range(0, len(codes), PIECE):
+        part = slice(start, start + PIECE)
+        own = codes[part]
+        kept = own >= 0 if where is None else where[part] & (own >= 0)
+        sums += np.bincount(own[kept], None if weights is None else weights[part][kept], classes)
+    return sums
+
+
 def picked(pred_probs: NDArray[Any], rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[Any]:
     """Single probabilities, in the array's own type; pages of a memory map are let go of on the way."""
     reader = _Reader(pred_probs)
@@ -254,17 +284,24 @@ def picked(pred_probs: NDArray[Any], rows: NDArray[np.intp], columns: NDArray[np
     return found
 
 
-def taken(pred_probs: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[Any]:
+def taken(pred_probs: NDArray[Any], rows: NDArray[np.intp], *, out: NDArray[Any] | None = None) -> NDArray[Any]:
     """Some rows, in the array's own type; pages of a memory map are let go of on the way.
 
     Args:
         pred_probs: See `checked`.
         rows: Increasing.
+        out: Where to put them, in the working type.
     """
+    if _memory_map(pred_probs)[0] is None:
+        if out is None:
+            return pred_probs.take(rows, axis=0)
+        if out.dtype == pred_probs.dtype and pred_probs.dtype.isnative:
+            # With "raise", the default, take copies once more; no row is out of range.
+            return pred_probs.take(rows, axis=0, out=out, mode="clip")
+        out[...] = pred_probs.take(rows, axis=0)
+        return out
+    made = np.empty((len(rows), pred_probs.shape[1]), dtype=pred_probs.dtype) if out is None else out
     reader = _Reader(pred_probs)
-    if reader.map is None:
-        return pred_probs.take(rows, axis=0)
-    made = np.empty((len(rows), pred_probs.shape[1]), dtype=pred_probs.dtype)
     step = block_rows(pred_probs) * (SPAN_BYTES // BLOCK_BYTES)
     low = 0
     while low < len(rows):
@@ -335,6 +372,7 @@ class _Reader:
 
     def read(self, start: int, stop: int, validate: bool, signs: bool = True) -> Iterator[tuple[int, NDArray[Any]]]:
         sums = np.empty(stop - start, dtype=self.type) if validate else None
+        bits = np.uint32 if self.type is np.float32 else np.uint64
         least = 0.0
         for first in range(start, stop, self.rows):
             block = np.asarray(self.array[first : min(first + self.rows, stop)])
@@ -345,7 +383,9 @@ class _Reader:
             if sums is not None:
                 # einsum adds a row in one go, without BLAS and threads of its own; sums carry NaN and infinities.
                 np.einsum("ij->i", block, out=sums[first - start : first - start + len(block)])
-                least = min(least, block.min()) if signs else least
+                # As whole numbers without a sign, negative floats lie above all others, which is found faster.
+                if signs and block.view(bits).max() >= bits(1 << 8 * self.type().itemsize - 1):
+                    least = min(least, float(block.min()))
             yield first, block
         self.release(start, stop)
         if sums is not None:

@@ -17,6 +17,10 @@ MIN_SAMPLES = 20
 """Fewer residuals say nothing of the tail of their own distribution; every score is 1 then."""
 DEGREES = (1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0, 20.0, np.inf)
 """Degrees of freedom of the core that are tried: from tails heavier than any variance to the normal law."""
+LIGHTER = 3.5
+"""Factor by which the tails of right targets may be lighter, in degrees of freedom, than those that fit best, for the
+upper end of the interval: no distribution of residuals is Student's exactly, and a fit to the heaviest of them takes
+wrong targets for its tail."""
 RATES = 24
 """Contamination rates that are tried, evenly spaced in their logarithm."""
 MAX_RATE = 0.6
@@ -39,6 +43,9 @@ WIDE = 2.0
 SWAPS = (0.0, 0.5)
 """Shares of the wrong targets that are other samples' targets. A share fitted to the data would let swaps stand in for
 a core whose shape changes with the prediction."""
+MOSTLY_SWAPS = 0.95
+"""The share for the upper end of the interval: where nearly all wrong targets are other samples', more of them lie near
+the prediction, and are taken for right ones with even odds."""
 NORMAL_QUARTILE = 0.6744897501960817
 """Median of |z| of a standard normal z."""
 
@@ -91,7 +98,9 @@ def assess_targets(
     so that heavy tails of right targets, which thin out with distance, are told from wrong targets, which do not. The
     probability that a target is wrong follows from Bayes' rule, averaged over rate and ν with the weight that the
     likelihood gives them. The interval of the rate is that of its profile likelihood, no narrower than Clopper and
-    Pearson's (1934) for as many errors among n.
+    Pearson's (1934) for as many errors among n. Wrong targets near the prediction pass for a heavy tail of right ones,
+    which the likelihood cannot tell; so its upper end is the greatest of those under tails that are up to `LIGHTER`
+    times lighter, and with nearly all wrong targets exchanged ones (`MOSTLY_SWAPS`).
 
     All of it is done twice, with a local scale and with one scale for all: which of them holds decides on where wrong
     targets begin, and the data seldom tell. Score and rate are the means of both, the interval covers both, and an
@@ -147,6 +156,7 @@ def assess_targets(
             wrong[usable] = np.all([fitted.right < 0.5 for fitted in fits], axis=0)
             rate = float(np.mean([fitted.rate for fitted in fits]))
             low, high = min(fitted.low for fitted in fits), max(fitted.high for fitted in fits)
+            high = max(high, *(_fit(z, centre, width, MOSTLY_SWAPS, level).high for width in widths))
             degrees = fits[0].degrees
             spread[usable] *= fits[0].sigma
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -313,20 +323,28 @@ def _fit(
         odds = special.logit(rates[column + 1]) + data.log_wrong - core
         right += weight[row, column] * special.expit(-odds)
 
-    profile = likelihood.max(axis=0)
-    fine = np.geomspace(rates[1], MAX_RATE, 2000)
-    curve = interpolate.PchipInterpolator(np.log(rates[1:]), profile[1:])(np.log(fine))
-    fine, curve = np.append(0.0, fine), np.append(profile[0], curve)
-    penalised = curve + CLEAN_PSEUDO_SAMPLES * np.log1p(-fine)
-    peak = int(penalised.argmax())
-    rate = float(fine[peak])
-    inside = fine[penalised >= penalised[peak] - special.chdtri(1, 1 - level) / 2]
+    fine = np.append(0.0, np.geomspace(rates[1], MAX_RATE, 2000))
+
+    def interval(profile: NDArray[np.float64]) -> tuple[float, float, float]:
+        """The likeliest rate, and the ends of its profile-likelihood interval."""
+        curve = interpolate.PchipInterpolator(np.log(rates[1:]), profile[1:])(np.log(fine[1:]))
+        penalised = np.append(profile[0], curve) + CLEAN_PSEUDO_SAMPLES * np.log1p(-fine)
+        peak = int(penalised.argmax())
+        inside = fine[penalised >= penalised[peak] - special.chdtri(1, 1 - level) / 2]
+        return float(fine[peak]), float(inside.min()), float(inside.max())
+
+    rate, low, high = interval(likelihood.max(axis=0))
     exact_low, exact_high = _clopper_pearson(rate * n, n, level)
     best = np.unravel_index(int(likelihood.argmax()), likelihood.shape)
+    # Wrong targets that lie near look like a heavy tail of right ones, and there the likelihood cannot tell.
+    fitted = DEGREES[best[0]]
+    for row, degrees in enumerate(DEGREES):
+        if fitted < degrees <= LIGHTER * fitted:
+            high = max(high, interval(likelihood[row])[2])
     return _Fit(
         rate=rate,
-        low=min(float(inside.min()), exact_low),
-        high=max(float(inside.max()), exact_high),
+        low=min(low, exact_low),
+        high=max(high, exact_high),
         sigma=float(sigmas[best]),
         degrees=float(DEGREES[best[0]]),
         right=np.clip(right, 0.0, 1.0),

@@ -158,7 +158,7 @@ def confident_thresholds(confidence: NDArray[Any], order: NDArray[np.intp], star
 def by_class(codes: NDArray[np.int32], classes: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The labelled samples class by class, within one in their order; and where each class starts, with the end."""
     # Radix sort, for short integers alone.
-    small = codes.astype(np.uint16 if classes < np.iinfo(np.uint16).max else np.uint32)
+    small = codes.astype(np.uint8 if classes < 256 else np.uint16 if classes < 65_536 else np.uint32)
     order = np.argsort(small, kind="stable")
     counts = np.bincount(codes if codes.min(initial=0) >= 0 else codes[codes >= 0], minlength=classes)
     starts = np.concatenate([[0], np.cumsum(counts)])

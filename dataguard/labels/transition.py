@@ -10,7 +10,7 @@ import numpy as np
 
 from dataguard.labels.ensemble import Combined
 from dataguard.labels.leading import Leading, Others, others
-from dataguard.labels.probabilities import cores
+from dataguard.labels.probabilities import class_sums, cores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -140,7 +140,7 @@ class Pairs:
         settled = leading.agrees
         settled &= leading.p_top >= SETTLED
         settled &= among
-        counts = np.bincount(leading.given[settled], minlength=leading.n_classes).astype(np.float64)
+        counts = class_sums(leading.given, leading.n_classes, where=settled)
         rows, n = leading.chosen(among & ~settled, limit)
         part = leading.take(rows)
         runners_up = others(pred_probs.take(rows).astype(np.float32), part)

@@ -250,3 +250,17 @@ def test_whole_numbers_are_probabilities_too() -> None:
     ((_, block),) = blocks([[1, 0], [0, 1]])
     assert block.tolist() == [[1, 0], [0, 1]]
     assert list(blocks(np.zeros((0, 3)))) == []
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(-1, 4), max_size=40), st.integers(1, 7))
+def test_sums_over_classes_come_out_piece_by_piece(values: list[int], piece: int) -> None:
+    codes = np.array(values, dtype=np.int32)
+    weights = np.arange(len(codes), dtype=np.float32)
+    even = weights % 2 == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(probabilities, "PIECE", piece)
+        counts = probabilities.class_sums(codes, 5)
+        sums = probabilities.class_sums(codes, 5, weights=weights, where=even)
+    assert counts.tolist() == [values.count(code) for code in range(5)]
+    assert sums.tolist() == [float(weights[(codes == code) & even].sum()) for code in range(5)]

@@ -300,3 +300,34 @@ def test_answers_are_read_only() -> None:
     assert isinstance(quality, LabelQuality)
     with pytest.raises(ValueError, match="read-only"):
         quality.score[0] = 0
+
+
+def habitual(n: int, rate: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Errors of people, each sample's own chance of them, and a model that knows what people would say of it."""
+    rng = np.random.default_rng(seed)
+    truth, rows = rng.integers(0, 6, n), np.arange(n)
+    hard = np.minimum(rng.gamma(0.7, size=n) * rate / 0.7, 0.45)
+    given = np.where(rng.random(n) < hard, (truth + np.where(rng.random(n) < 0.8, 1, 2)) % 6, truth)
+    probs = np.full((n, 6), 1e-3)
+    for step, share in enumerate((0.6, 0.25, 0.15), start=1):
+        probs[rows, (truth + step) % 6] += hard * share
+    probs[rows, truth] += 1 - hard
+    probs **= 0.5
+    return given, truth, (probs / probs.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.1, 0.2])
+def test_a_model_that_takes_habitual_errors_for_doubt_is_read_as_surer(rate: float) -> None:
+    given, truth, probs = habitual(4000, rate, 0)
+    quality = assess(given, probs)
+    wrong = float(np.mean(given != truth))
+    assert quality.noise_rate == pytest.approx(wrong, abs=0.025)
+    assert quality.low <= wrong <= quality.high
+
+
+@pytest.mark.parametrize("classes", [3, 10])
+def test_classes_that_overlap_are_not_taken_for_habit(classes: int) -> None:
+    labels, _, probs = overlapping(8000, classes, 3.0, 0.0, 1)
+    quality = assess(labels, probs)
+    assert quality.noise_rate < 0.04
+    assert quality.low < 0.005

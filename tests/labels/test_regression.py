@@ -195,3 +195,17 @@ def test_large_sets_are_fitted_on_a_part_and_judged_whole(monkeypatch: pytest.Mo
     assert abs(part.noise_rate - whole.noise_rate) < 0.03
     assert np.mean(part.is_error == whole.is_error) > 0.99
     assert bad[part.is_error].mean() > 0.9
+
+
+@pytest.mark.parametrize("tail", ["laplace", "t"])
+def test_the_interval_holds_wrong_targets_that_look_like_a_tail(tail: str) -> None:
+    held = []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        expected = 2 * rng.normal(size=600)
+        given = expected + (rng.laplace(size=600) if tail == "laplace" else rng.standard_t(3, 600))
+        wrong = rng.random(600) < 0.05
+        given = np.where(wrong, rng.permutation(given), given)
+        quality = assess_targets(given, expected)
+        held.append(quality.low <= wrong.mean() <= quality.high)
+    assert sum(held) >= 5

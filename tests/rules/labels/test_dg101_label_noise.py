@@ -8,6 +8,7 @@ import pytest
 from dataguard.core.exhibit import Gallery, HeatMap, Histogram, Listing, Reliability
 from dataguard.core.finding import Finding, Inconclusive, Observation, Severity
 from dataguard.labels.out_of_sample import OutOfSample
+from dataguard.labels.table_rows import TableRows
 from dataguard.rules.labels.dg101_label_noise import label_noise
 
 CLASSES = ("bird", "cat", "dog")
@@ -216,3 +217,19 @@ def test_edge_the_heat_map_of_very_many_classes_holds_those_that_stand_out(monke
     assert (len(confused.rows), confused.total) == (10, 20)
     row, column = confused.rows.index("c14"), confused.columns.index("c17")
     assert confused.values[row][column] > 0.5
+
+
+def test_rows_of_a_table_show_their_telling_columns() -> None:
+    truth = np.arange(600) % 3
+    columns = {"noise": np.random.default_rng(1).normal(size=600), "size": 10.0 * truth, "age": np.full(600, 3)}
+    table = TableRows(names=tuple(columns), columns=tuple(columns.values()))
+    (finding,) = findings(label_noise(evidence(600, 60, pictures=False, rows=table)))
+    listing = finding.exhibits[0]
+    assert isinstance(listing, Listing)
+    assert listing.columns[2:4] == ("given label", "suggested label")
+    assert listing.columns[7] == "size"
+    assert all(row[7] == 10.0 * CLASSES.index(str(row[3])) for row in listing.rows)
+    assert all("; size " in place.note for place in finding.locations)
+    (plain,) = findings(label_noise(evidence(600, 60, pictures=False)))
+    assert isinstance(plain.exhibits[0], Listing)
+    assert len(plain.exhibits[0].columns) == 7

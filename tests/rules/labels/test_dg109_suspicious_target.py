@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -117,7 +118,7 @@ def written(folder: Path, *, whole: bool = False, repeat: bool = False) -> Path:
     return path
 
 
-def config(path: Path, **dataset: str) -> Config:
+def config(path: Path, **dataset: Any) -> Config:
     return Config(base=path.parent, dataset=DatasetConfig(path=str(path), label="price", **dataset))
 
 
