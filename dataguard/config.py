@@ -27,13 +27,15 @@ class DatasetConfig:
     """The table ``[dataset]``: where the samples are and what their parts are called."""
 
     path: str | None = None
-    """A folder of images, or a CSV or Parquet file; relative to the configuration."""
+    """A folder of images or of tables, or a CSV or Parquet file; relative to the configuration."""
     source: str | None = None
     """'folder' or 'table'; by default told from the path."""
     pattern: str | None = None
     """Folders: a glob with named groups, as ``{split}/{label}/*.png``."""
     label: str | None = None
     """Tables: the column that holds the label."""
+    splits: Mapping[str, tuple[str, ...]] | None = None
+    """Tables: the files of each split, relative to ``path``, where no column says the split."""
     split: str | None = None
     image: str | None = None
     """Tables: the column that holds paths of images, relative to the table."""
@@ -80,6 +82,46 @@ class LoaderConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CodeConfig:
+    """The table ``[code]``: the scripts and notebooks that train and evaluate. They are read, never run."""
+
+    paths: tuple[str, ...] = ()
+    """Scripts, notebooks, and folders of these; relative to the configuration."""
+    exclude: tuple[str, ...] = ()
+    """Globs of what to leave out of the folders, by name or by path within the folder."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NormalizationConfig:
+    """The table ``[normalization]``: what a model is fed with, and what the numbers were normalized with."""
+
+    splits: Mapping[str, str] | None = None
+    """A .npy or .npz file for each split, relative to the configuration."""
+    loaders: Mapping[str, str] | None = None
+    """``module:name`` or ``file.py:name`` for each split: an iterable of batches, or a function that returns one."""
+    mean: tuple[float, ...] | None = None
+    """Declared means, one a channel or column, that are yet to be subtracted."""
+    std: tuple[float, ...] | None = None
+    """Declared standard deviations."""
+    scale: float | None = None
+    """What raw values are divided by before that; 255 for pictures of 8 bits, else 1."""
+    method: str | None = None
+    """What was done: 'standard', 'centre', 'min-max', 'max-abs', 'robust', 'whitening' or 'sample'."""
+    layout: str | None = None
+    """'features', 'NCHW' or 'NHWC'; by default told from the shape."""
+    timeout: float | None = None
+    """Seconds that a loader may take; None for 600."""
+
+    @property
+    def fed(self) -> Mapping[str, str]:
+        """What feeds the model, by split; {} where nothing is named."""
+        return self.splits or self.loaders or {}
+
+
+NORMALIZATION_METHODS = ("standard", "centre", "min-max", "max-abs", "robust", "whitening", "sample")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
     """Everything that a run is told."""
 
@@ -89,6 +131,8 @@ class Config:
     """The folder that relative paths of the configuration are relative to."""
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     loader: LoaderConfig = field(default_factory=LoaderConfig)
+    code: CodeConfig = field(default_factory=CodeConfig)
+    normalization: NormalizationConfig = field(default_factory=NormalizationConfig)
     select: tuple[str, ...] = ()
     """Codes, prefixes of codes or names of the rules to run; empty for all."""
     ignore: Mapping[str, str] = field(default_factory=dict)
@@ -289,7 +333,8 @@ class _Reader:
                     where=self.where(key),
                     hint=did_you_mean(field_name, known).replace("_", "-"),
                 )
-            fields[field_name] = self.text(f"{key}.{name}", item)
+            read = self.files if field_name == "splits" else self.text
+            fields[field_name] = read(f"{key}.{name}", item)
         if fields.get("source") not in (None, "folder", "table"):
             raise ConfigurationError(
                 f"unknown source {fields['source']!r}",
@@ -303,6 +348,17 @@ class _Reader:
                 hint=did_you_mean(fields["task"], ("classification", "regression")),
             )
         return DatasetConfig(**fields)
+
+    def files(self, key: str, value: object) -> Any:
+        table = self.expect(key, value, dict, 'a table of splits with their files, as { train = "train.csv" }')
+        if not table:
+            raise ConfigurationError("names no split", where=self.where(key), hint='write train = "train.csv"')
+        return {
+            split: self.texts(f"{key}.{split}", item)
+            if isinstance(item, list) and item
+            else (self.text(f"{key}.{split}", item),)
+            for split, item in table.items()
+        }
 
     def loader(self, key: str, value: object) -> Any:
         table = self.expect(key, value, dict, "a table")
@@ -322,6 +378,76 @@ class _Reader:
                 )
         return LoaderConfig(**{name: readers[name](f"{key}.{name}", item) for name, item in table.items()})
 
+    def code(self, key: str, value: object) -> Any:
+        table = self.expect(key, value, dict, "a table")
+        known = ("paths", "exclude")
+        for name in table:
+            if name not in known:
+                raise ConfigurationError(f"unknown key {name!r}", where=self.where(key), hint=did_you_mean(name, known))
+        return CodeConfig(**{name: self.texts(f"{key}.{name}", item) for name, item in table.items()})
+
+    def normalization(self, key: str, value: object) -> Any:
+        table = self.expect(key, value, dict, "a table")
+        readers: Mapping[str, Callable[[str, object], Any]] = {
+            "splits": self.named_texts,
+            "loaders": self.named_texts,
+            "mean": self.numbers,
+            "std": self.positive_numbers,
+            "scale": self.seconds,
+            "method": self.text,
+            "layout": self.text,
+            "timeout": self.seconds,
+        }
+        for name in table:
+            if name not in readers:
+                raise ConfigurationError(
+                    f"unknown key {name!r}", where=self.where(key), hint=did_you_mean(name, readers)
+                )
+        fields = {name: readers[name](f"{key}.{name}", item) for name, item in table.items()}
+        for name, known in (("method", NORMALIZATION_METHODS), ("layout", ("features", "NCHW", "NHWC"))):
+            if fields.get(name) not in (None, *known):
+                raise ConfigurationError(
+                    f"unknown {name} {fields[name]!r}",
+                    where=self.where(f"{key}.{name}"),
+                    hint=did_you_mean(fields[name], known),
+                )
+        if "splits" in fields and "loaders" in fields:
+            raise ConfigurationError(
+                "splits and loaders both say where the numbers are", where=self.where(key), hint="keep one of them"
+            )
+        if ("mean" in fields) != ("std" in fields):
+            one, other = ("mean", "std") if "mean" in fields else ("std", "mean")
+            raise ConfigurationError(
+                f"{one} without {other}", where=self.where(key), hint="declare both: mean 0 and std 1 change nothing"
+            )
+        if "mean" in fields and 1 != len(fields["mean"]) != len(fields["std"]) != 1:
+            raise ConfigurationError(
+                f"{len(fields['mean'])} means and {len(fields['std'])} standard deviations", where=self.where(key)
+            )
+        return NormalizationConfig(**fields)
+
+    def named_texts(self, key: str, value: object) -> Any:
+        table = self.expect(key, value, dict, 'a table of splits, as { train = "x_train.npy" }')
+        if not table:
+            raise ConfigurationError("names no split", where=self.where(key), hint='write train = "x_train.npy"')
+        return {split: self.text(f"{key}.{split}", item) for split, item in table.items()}
+
+    def numbers(self, key: str, value: object) -> Any:
+        found: list[float] = []
+        for item in value if isinstance(value, list) else [value]:
+            if not isinstance(item, int | float) or isinstance(item, bool) or not math.isfinite(item):
+                raise ConfigurationError(f"expected numbers, got {item!r}", where=self.where(key))
+            found.append(float(item))
+        if not found:
+            raise ConfigurationError("expected at least one number", where=self.where(key))
+        return tuple(found)
+
+    def positive_numbers(self, key: str, value: object) -> Any:
+        found = self.numbers(key, value)
+        if min(found) <= 0:
+            raise ConfigurationError(f"expected numbers above 0, got {min(found):g}", where=self.where(key))
+        return found
+
     def selector(self, key: str, value: object) -> Any:
         if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
             return value
@@ -339,6 +465,8 @@ class _Reader:
 _SETTINGS: Mapping[str, Callable[[_Reader, str, object], Any]] = {
     "dataset": _Reader.dataset,
     "loader": _Reader.loader,
+    "code": _Reader.code,
+    "normalization": _Reader.normalization,
     "select": _Reader.texts,
     "ignore": _Reader.reasons,
     "fail_on": _Reader.severity,

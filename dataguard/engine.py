@@ -23,8 +23,9 @@ from dataguard.core.paths import encode_path
 from dataguard.core.progress import Progress, silent
 from dataguard.core.report import Report, RuleRun, Status, Subject
 from dataguard.core.rule import Rule
-from dataguard.inputs import LOADER_INPUTS, Inputs, Loader, open_source
+from dataguard.inputs import CODE_INPUTS, LOADER_INPUTS, NORMALIZATION_INPUTS, Inputs, Loader, open_source
 from dataguard.rules import all_rules
+from dataguard.splits.code.files import CodeFiles
 
 if TYPE_CHECKING:
     from dataguard.dataset.class_counts import ClassCounts
@@ -48,6 +49,7 @@ def check(
     path: str | Path | None = None,
     *,
     loader: Loader | None = None,
+    code: Iterable[str | Path] = (),
     config: str | Path | Config | None = None,
     select: Iterable[str] | None = None,
     ignore: Mapping[str, str] | None = None,
@@ -64,6 +66,9 @@ def check(
             ``"module:name"`` or ``"file.py:name"``, which is imported and gone through in a process of its own. With
             no dataset named, it is all that is checked. The configuration's ``[loader]`` says how much of it is looked
             at, and names a loader where none is given here.
+        code: Scripts, notebooks, and folders of these, that train and evaluate: what is fitted before data are split is
+            looked for in them. They are read, never run. With no dataset and no loader named, they are all that is
+            checked. Over the configuration's ``[code]``.
         config: A configuration file, or a configuration; by default the nearest one to `path`.
         select: Codes, prefixes or names of rules to run, over what the configuration says.
         ignore: Rules not to run with the reason for each, in addition to the configuration's.
@@ -87,8 +92,11 @@ def check(
         [('DG202', 'single-label-batch')]
     """
     rules = all_rules()
-    settings = resolve_config(path, config, rules, with_loader=loader is not None)
+    named_code = tuple(str(Path(name).absolute()) for name in code)
+    settings = resolve_config(path, config, rules, with_loader=loader is not None or bool(named_code))
     changes: dict[str, Any] = {}
+    if named_code:
+        changes["code"] = dataclasses.replace(settings.code, paths=named_code)
     if select is not None:
         changes["select"] = tuple(select)
     if ignore:
@@ -117,7 +125,8 @@ def resolve_config(
 
     A configuration file as `path` is read. A folder that holds a configuration which names a dataset or a loader means
     these. Any other `path` is the dataset, and the nearest configuration holds. Without `path` and a dataset in the
-    configuration, the current folder is the dataset, unless there is a loader (`with_loader`, or the configuration's).
+    configuration, the current folder is the dataset, unless there is a loader or code (`with_loader`, or the
+    configuration's).
     """
     target = None if path is None else Path(path)
     if isinstance(config, Config):
@@ -133,10 +142,11 @@ def resolve_config(
         start = Path.cwd() if target is None else target if target.is_dir() else target.parent
         found = find_config(start) or (find_config(Path.cwd()) if target is not None else None)
         settings = load_config(found, rules) if found else Config(base=Path.cwd())
-        named = settings.dataset.path or settings.loader.target
+        named = settings.dataset.path or settings.loader.target or settings.code.paths or settings.normalization.fed
         if target is not None and found and found.parent == target.absolute() and named:
             target = None
-    if target is None and settings.dataset.path is None and (with_loader or settings.loader.target is not None):
+    without = with_loader or settings.loader.target is not None or settings.code.paths or settings.normalization.fed
+    if target is None and settings.dataset.path is None and without:
         return settings
     chosen = target.absolute() if target is not None else settings.base / (settings.dataset.path or ".")
     return dataclasses.replace(settings, dataset=dataclasses.replace(settings.dataset, path=str(chosen)))
@@ -168,9 +178,10 @@ def run(
     started = dt.datetime.now(dt.UTC)
     clock = time.perf_counter()
     loader = config.loader.target if loader is None else loader
-    source = open_source(config) if loader is None or config.dataset.path is not None else None
+    alone = config.dataset.path is None and (loader is not None or bool(config.code.paths or config.normalization.fed))
+    source = None if alone else open_source(config)
     inputs = Inputs(config, source, use_cache=use_cache, progress=progress, loader=loader)
-    chosen = _chosen(config, rules, with_loader=loader is not None)
+    chosen = _chosen(config, rules, with_loader=loader is not None, with_dataset=source is not None)
     runs: list[RuleRun] = []
     partial = False
     table: SampleTable | None = None
@@ -196,7 +207,11 @@ def run(
     counts = Skipped(reason="the scan was interrupted") if table is None else inputs.class_counts()
     broken = "" if stream is None else broken_off(stream)
     return Report(
-        subject=_loader_subject(config, loader, stream)
+        subject=_fed_subject(config)
+        if source is None and loader is None and not config.code.paths
+        else _code_subject(config, inputs)
+        if source is None and loader is None
+        else _loader_subject(config, loader, stream)
         if source is None
         else _subject(config, source, table, counts, stream),
         runs=tuple(runs),
@@ -208,14 +223,64 @@ def run(
         overview=(*_overview(counts), *(() if stream is None else loader_overview(stream))),
         notes=(*([broken] if broken else []), *inputs.notes, *(() if stream is None else loader_notes(stream))),
         partial=partial or bool(broken),
+        ended_by="" if partial else broken,
     )
 
 
-def _chosen(config: Config, rules: Iterable[Rule[Any]], *, with_loader: bool) -> list[Rule[Any]]:
-    """The rules to run. Without a loader those about it are left out, unless they are selected by name."""
+def _chosen(
+    config: Config, rules: Iterable[Rule[Any]], *, with_loader: bool, with_dataset: bool = True
+) -> list[Rule[Any]]:
+    """The rules to run. Without a loader or code those about it are left out, unless they are selected by name.
+
+    Where there is only code, so are those about anything else.
+    """
     if config.select:
         return [rule for rule in rules if any(matches(text, rule) for text in config.select)]
-    return [rule for rule in rules if with_loader or not any(item.type in LOADER_INPUTS for item in rule.inputs)]
+    chosen = []
+    for rule in rules:
+        kinds = [item.type for item in rule.inputs]
+        about_code = any(kind in CODE_INPUTS for kind in kinds)
+        about_loader = any(kind in LOADER_INPUTS for kind in kinds)
+        about_numbers = bool(config.normalization.fed) and any(kind in NORMALIZATION_INPUTS for kind in kinds)
+        if (
+            (with_loader or not about_loader)
+            and (config.code.paths or not about_code)
+            and (about_code or about_numbers or with_loader or with_dataset)
+        ):
+            chosen.append(rule)
+    return chosen
+
+
+def _fed_subject(config: Config) -> Subject:
+    return Subject(
+        kind="loader",
+        path=", ".join(config.normalization.fed.values()),
+        root=encode_path(str(config.base.absolute())),
+        source="",
+        version_id="",
+        n_samples=0,
+        splits={},
+        n_classes=None,
+    )
+
+
+def _code_subject(config: Config, inputs: Inputs) -> Subject:
+    found = inputs.get(CodeFiles)
+    paths = [str(config.base.absolute() / path) for path in config.code.paths]
+    facts: dict[str, Any] = {}
+    if isinstance(found, CodeFiles):
+        facts = {"scripts and notebooks": len(found.analyses) + len(found.unreadable)}
+    return Subject(
+        kind="code",
+        path=", ".join(encode_path(path) for path in paths),
+        root=encode_path(str(config.base.absolute())),
+        source="code",
+        version_id="",
+        n_samples=0,
+        splits={},
+        n_classes=None,
+        facts=facts,
+    )
 
 
 def _run_rule(rule: Rule[Any], config: Config, inputs: Inputs) -> RuleRun:
@@ -349,6 +414,10 @@ def _settings(config: Config, *, use_cache: bool) -> dict[str, Any]:
         "origin": config.origin,
         "dataset": {key: value for key, value in dataclasses.asdict(config.dataset).items() if value is not None},
         "loader": _loader_settings(config),
+        "code": {"paths": config.code.paths, "exclude": config.code.exclude} if config.code.paths else {},
+        "normalization": {
+            key: value for key, value in dataclasses.asdict(config.normalization).items() if value is not None
+        },
         "select": config.select,
         "ignore": dict(config.ignore),
         "fail_on": config.fail_on.word,

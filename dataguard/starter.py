@@ -11,7 +11,8 @@ from dataguard.dataset.class_counts import split_order
 from dataguard.dataset.sources import Reference
 from dataguard.dataset.sources.folder import FolderSource
 from dataguard.dataset.sources.table import TableSource
-from dataguard.inputs import TABLE_SUFFIXES
+from dataguard.dataset.sources.table_files import TableFile
+from dataguard.inputs.source import holds_tables, tables_of
 
 LOOKED_AT = 100_000
 """How many files at most are looked at to see how a folder is laid out."""
@@ -35,6 +36,10 @@ _OPTIONS = """
 # [loader]
 # target = "train.py:make_loader"
 
+# The scripts and notebooks that train and evaluate: what is fitted before data are split is found in them.
+# [code]
+# paths = ["train.py", "notebooks"]
+
 # Options of a rule; `dataguard rule DG101` says what they mean.
 # [rules.DG101]
 # max-noise-rate = 0.03
@@ -48,7 +53,7 @@ def propose(target: Path, *, relative_to: Path) -> str:
     """A configuration for the dataset at a path.
 
     Args:
-        target: A folder of images, a folder that holds one table, or a table.
+        target: A folder of images, a folder of tables, or a table.
         relative_to: The folder that the configuration will lie in.
 
     Returns:
@@ -64,17 +69,11 @@ def propose(target: Path, *, relative_to: Path) -> str:
     try:
         return _for_folder(target, relative_to)
     except NothingToCheckError as error:
-        tables = [path for path in sorted(target.iterdir()) if path.name.lower().endswith(TABLE_SUFFIXES)]
-        if not tables:
+        if not holds_tables(target):
             raise SourceError(
                 "neither images nor a table", where=target.absolute(), hint="point it at the dataset itself"
             ) from error
-        if len(tables) > 1:
-            names = ", ".join(path.name for path in tables[:5])
-            raise SourceError(
-                f"{len(tables)} tables", where=target.absolute(), hint=f"point it at one of them: {names}"
-            ) from error
-        return _for_table(tables[0], relative_to)
+        return _for_table(target.absolute(), relative_to)
 
 
 def _for_folder(folder: Path, relative_to: Path) -> str:
@@ -110,17 +109,29 @@ def _for_folder(folder: Path, relative_to: Path) -> str:
 
 
 def _for_table(path: Path, relative_to: Path) -> str:
-    source = TableSource(path)
+    files: tuple[TableFile, ...] = ()
+    if path.is_dir():
+        path, files = tables_of(path, [])
+    source = TableSource(path, files=files)
     names = source.column_names
     lines = [
         f"# {len(names)} columns: {', '.join(names[:12])}{', …' if len(names) > 12 else ''}",
         "[dataset]",
         f"path = {_text(_relative(path, relative_to))}",
     ]
+    if files:
+        named: dict[str, list[str]] = {}
+        for file in files:
+            named.setdefault(file.split, []).append(file.name)
+        listed = ", ".join(
+            f"{_text(split)} = " + (_text(group[0]) if len(group) == 1 else f"[{', '.join(map(_text, group))}]")
+            for split, group in named.items()
+        )
+        lines += ["# The files of each split; without this line their names tell it:", f"splits = {{ {listed} }}"]
     guesses = {"label": source.label, "split": source.split, "text": source.text}
     meanings = {
         "label": "the column that is to be predicted",
-        "split": "the column that says train, val or test",
+        **({} if files else {"split": "the column that says train, val or test"}),
         "image": "the column with paths of images, relative to the table",
         "group": "the column that must not straddle splits, as a patient or a user",
         "time": "the column that says when a row was recorded",

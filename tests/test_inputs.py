@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from dataguard.labels.target_evidence import TargetEvidence
 pytestmark = pytest.mark.slow
 
 
-def inputs(path: Path, *, use_cache: bool = True, **dataset: str) -> Inputs:
+def inputs(path: Path, *, use_cache: bool = True, **dataset: Any) -> Inputs:
     config = Config(base=path.parent, dataset=DatasetConfig(path=str(path), **dataset))
     return Inputs(config, open_source(config), use_cache=use_cache, progress=silent)
 
@@ -120,7 +121,8 @@ def test_the_permuted_label_control_takes_given_probabilities_and_features(shape
     truth = np.array([path.parent.name == "disc" for path in sorted(shapes.rglob("*.png"))])
     np.save(tmp_path / "p.npy", np.where(np.column_stack([truth, ~truth]), 0.9, 0.1))
     np.save(tmp_path / "f.npy", np.column_stack([truth, np.arange(300) % 7]).astype(np.float32))
-    for kind, given in (("probabilities", {"pred_probs": "p.npy"}), ("features", {"features": "f.npy"})):
+    cases: dict[str, dict[str, Any]] = {"probabilities": {"pred_probs": "p.npy"}, "features": {"features": "f.npy"}}
+    for kind, given in cases.items():
         config = Config(base=tmp_path, dataset=DatasetConfig(path=str(shapes), **given))
         found = permuted(Inputs(config, open_source(config), use_cache=False, progress=silent))
         assert found.kind == kind

@@ -41,14 +41,22 @@ def add_parser(commands: Any) -> None:
         "path",
         nargs="?",
         metavar="PATH",
-        help="a folder of images, a .csv or .parquet file, or a dataguard.toml "
-        "(default: what the configuration of this folder names)",
+        help="a folder of images, a .csv or .parquet file, a folder of these (train.csv, test.csv), "
+        "or a dataguard.toml (default: what the configuration of this folder names)",
     )
     parser.add_argument(
         "--loader",
         metavar="TARGET",
         help="what feeds the training loop: module:name or file.py:name, a loader or a function that makes one; it is "
         "imported and run in a process of its own",
+    )
+    parser.add_argument(
+        "--code",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="a script, a notebook, or a folder of these, that trains and evaluates: what is fitted before data are "
+        "split is found in it; it is read, never run; may be given several times",
     )
     parser.add_argument("--batches", metavar="N", type=int, help="batches of an epoch to look at (default: all)")
     parser.add_argument("--epochs", metavar="N", type=int, help="how often to go through the loader (default: 2)")
@@ -106,7 +114,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.jobs is not None and arguments.jobs < 1:
         raise ConfigurationError(f"expected at least 1, got {arguments.jobs}", where="--jobs")
     exports = [_export(Path(name), [path for path, _ in outputs]) for name in arguments.export]
-    config = resolve_config(arguments.path, arguments.config, all_rules(), with_loader=arguments.loader is not None)
+    without_dataset = arguments.loader is not None or bool(arguments.code)
+    config = resolve_config(arguments.path, arguments.config, all_rules(), with_loader=without_dataset)
     config = _with_loader(config, arguments)
     if exports:
         _require_judge(config, _listed(arguments.select), _reasons(arguments.ignore))
@@ -115,6 +124,7 @@ def run(arguments: argparse.Namespace) -> int:
     with _progress() as progress:
         report = check(
             config=config,
+            code=arguments.code,
             select=_listed(arguments.select) or None,
             ignore=_reasons(arguments.ignore),
             jobs=arguments.jobs,

@@ -15,7 +15,11 @@ def add_parser(commands: Any) -> None:
         description="Write a commented dataguard.toml that fits the dataset it is pointed at.",
     )
     parser.add_argument(
-        "path", nargs="?", default=".", metavar="PATH", help="a folder of images or a table (default: .)"
+        "path",
+        nargs="?",
+        default=".",
+        metavar="PATH",
+        help="a folder of images, a table, or a folder of tables (default: .)",
     )
     parser.add_argument(
         "-o", "--output", metavar="FILE", default="dataguard.toml", help="where to write it (default: ./dataguard.toml)"

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,9 +29,6 @@ REFERENCES = 2_048
 """Pictures that stand for the dataset."""
 LEAST_REFERENCES = 12
 """Fewer pictures say nothing of how alike unrelated ones are."""
-LEAST_CHROMA = 3.0
-"""Root mean square of the deviations from the mean colour, in levels of 255, below which a picture is gray: rounding
-and the chroma quantization of JPEG stay below it."""
 RESIDUAL_FLOOR = 1e-6
 """Residuals below it are rounding of float32."""
 
@@ -47,6 +45,31 @@ def gray(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
     n = len(pictures)
     values: NDArray[np.float32] = (pictures.reshape(n, -1, 3).astype(np.float32) @ LUMA).reshape(n, -1)
     return values
+
+
+def reduced(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Flattened thumbnails at another height and width, up to their own: means over equal areas.
+
+    Args:
+        values: Shape (n, 32·32).
+        size: Height and width, at most 32.
+    """
+    if size == (THUMBNAIL_SIDE, THUMBNAIL_SIDE):
+        return values
+    rows, columns = (_area_means(side) for side in size)
+    squares = values.reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE)
+    made: NDArray[np.float32] = np.asarray(rows @ squares @ columns.T, dtype=np.float32)
+    return made.reshape(len(values), -1)
+
+
+@cache
+def _area_means(side: int) -> NDArray[np.float32]:
+    edges = np.arange(side + 1) * (THUMBNAIL_SIDE / side)
+    cells = np.arange(THUMBNAIL_SIDE)
+    overlap = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)
+    weights: NDArray[np.float32] = (np.maximum(overlap, 0) * (side / THUMBNAIL_SIDE)).astype(np.float32)
+    weights.setflags(write=False)
+    return weights
 
 
 def tone_basis(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -138,13 +161,8 @@ class Background:
         measured = residuals((basis[0][asked], basis[1][asked]), basis[0])
         measured[np.arange(len(asked)), asked] = 2
         nearest = np.sort(np.partition(measured, rank - 1, axis=1)[:, :rank], axis=1)
-        # Copies among the references take the first places: the dimension rests on the farther half.
         half = rank // 2
-        logs = 0.5 * np.log(nearest[:, -1:] / nearest[:, half:-1])
-        local = np.maximum(logs.mean(axis=1), 1e-3)
-        # (δ_j/δ_k)^d is the j-th smallest of k−1 uniform numbers, whose mean logarithm is known.
-        expected = np.mean([_log_uniform(j + 1, rank - 1) for j in range(half, rank - 1)])
-        dimension = float(np.median(expected / local))
+        dimension = float(np.median(_local_dimensions(nearest)))
         error = dimension / math.sqrt(max(1.0, len(asked) * (rank - half) / rank))
         for array in (basis[0], indices):
             array.setflags(write=False)
@@ -157,17 +175,21 @@ class Background:
             typical_residual=float(np.median(nearest[:, 0])),
         )
 
-    def yardsticks(self, values: NDArray[np.float32], own: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The residual of each picture's k-th neighbour among the references, itself left out.
+    def yardsticks(
+        self, values: NDArray[np.float32], own: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """What is usual around each picture.
 
         Args:
             values: Gray thumbnails, shape (n, pixels).
             own: Which samples these are, shape (n,).
 
         Returns:
-            Shape (n,).
+            The residual of its k-th neighbour among the references, itself left out, and the dimension there, at most
+            that of the dataset; both of shape (n,).
         """
         found = np.empty(len(values), dtype=np.float32)
+        local = np.empty(len(values))
         for start in range(0, len(values), 1_024):
             part = slice(start, start + 1_024)
             measured = residuals(tone_basis(values[part]), self.references)
@@ -175,97 +197,47 @@ class Background:
             position[position == len(self.indices)] = 0
             itself = np.flatnonzero(self.indices[position] == own[part])
             measured[itself, position[itself]] = 2
-            found[part] = np.partition(measured, self.rank - 1, axis=1)[:, self.rank - 1]
-        return found
+            nearest = np.sort(np.partition(measured, self.rank - 1, axis=1)[:, : self.rank], axis=1)
+            found[part] = nearest[:, -1]
+            local[part] = _local_dimensions(nearest)
+        # Two standard errors of so few neighbours in favour of the dataset's own dimension.
+        spread = 1 + 2 / math.sqrt(max(1, self.rank - self.rank // 2))
+        return found, np.clip(local * spread, 1.0, self.dimension)
 
-    def chance_pairs(self, residual: NDArray[np.float32], yardstick: NDArray[np.float32]) -> NDArray[np.float64]:
+    def chance_pairs(
+        self,
+        residual: NDArray[np.float32],
+        yardstick: NDArray[np.float32],
+        dimension: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
         """How many pairs of unrelated pictures in the dataset are expected to be at least as alike.
 
         Args:
             residual: Of each pair.
             yardstick: Of a picture of the pair.
+            dimension: There.
         """
         ratio = np.minimum(1.0, residual.astype(np.float64) / yardstick)
-        neighbours = self.n_samples * self.rank / len(self.references) * ratio ** (self.dimension / 2)
+        neighbours = self.n_samples * self.rank / len(self.references) * ratio ** (dimension / 2)
         result: NDArray[np.float64] = self.n_samples / 2 * neighbours
         return result
+
+
+def _local_dimensions(nearest: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The dimension around each picture, from the ascending residuals of its neighbours, shape (n, k).
+
+    Copies among the references take the first places: it rests on the farther half.
+    """
+    rank = nearest.shape[1]
+    half = rank // 2
+    logs = 0.5 * np.log(nearest[:, -1:] / nearest[:, half:-1])
+    local = np.maximum(logs.mean(axis=1, dtype=np.float64), 1e-3)
+    # (δ_j/δ_k)^d is the j-th smallest of k−1 uniform numbers, whose mean logarithm is known.
+    expected = np.mean([_log_uniform(j + 1, rank - 1) for j in range(half, rank - 1)])
+    result: NDArray[np.float64] = expected / local
+    return result
 
 
 def _log_uniform(j: int, n: int) -> float:
     """−E log of the j-th smallest of n uniform numbers: ψ(n + 1) − ψ(j)."""
     return sum(1 / i for i in range(j, n + 1))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SecondLook:
-    """What two pictures show at their common resolution."""
-
-    residual: float
-    """The larger of both directions."""
-    detail: float | None
-    """Correlation of the fine detail that a thumbnail does not hold; None where a picture is no larger than that."""
-    chroma: float | None
-    """Correlation of the colours, brightness left out; None where one of them is gray."""
-
-
-def second_look(left: NDArray[np.uint8], right: NDArray[np.uint8], *, side: int) -> SecondLook:
-    """Compare two pictures at their common resolution.
-
-    Args:
-        left: RGB, shape (height, width, 3).
-        right: Of any size.
-        side: The longest side that is compared, in pixels.
-    """
-    import cv2
-
-    height = min(left.shape[0], right.shape[0])
-    width = min(left.shape[1], right.shape[1])
-    scale = min(1.0, side / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    resized = [
-        np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8) for picture in (left, right)
-    ]
-    bases = [tone_basis(gray(picture[None])) for picture in resized]
-    residual = max(float(paired_residuals(bases[0], bases[1][0])[0]), float(paired_residuals(bases[1], bases[0][0])[0]))
-    return SecondLook(
-        residual=residual,
-        detail=_detail(bases[0], bases[1][0], size),
-        chroma=_chroma([np.asarray(picture, dtype=np.float32) for picture in resized]),
-    )
-
-
-def _detail(
-    basis: tuple[NDArray[np.float32], NDArray[np.float32]], target: NDArray[np.float32], size: tuple[int, int]
-) -> float | None:
-    import cv2
-
-    if min(size) <= THUMBNAIL_SIDE:
-        return None
-    # The picture as the other's tone curve gives it, so that a tone curve does not bend the detail.
-    predicted = sum(part * float((part * target).sum()) for part in basis)
-    sigma = max(size) / THUMBNAIL_SIDE / 2
-    fine = []
-    for plane in (predicted, target):
-        picture = np.asarray(plane, dtype=np.float32).reshape(size[::-1])
-        blurred = np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), dtype=np.float32)
-        fine.append((picture - blurred).ravel())
-    return _correlation(fine[0], fine[1], least=1e-6)
-
-
-def _chroma(pictures: list[NDArray[np.float32]]) -> float | None:
-    import cv2
-
-    colours = []
-    for picture in pictures:
-        small = np.asarray(
-            cv2.resize(picture, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA), dtype=np.float32
-        )
-        colours.append(small - (small @ LUMA)[..., None])
-    deviations = [(colour - colour.mean(axis=(0, 1))).ravel() for colour in colours]
-    return _correlation(deviations[0], deviations[1], least=LEAST_CHROMA * math.sqrt(deviations[0].size))
-
-
-def _correlation(left: NDArray[np.float32], right: NDArray[np.float32], *, least: float) -> float | None:
-    """None where one has a norm below `least`."""
-    norms = float(np.linalg.norm(left)), float(np.linalg.norm(right))
-    return None if min(norms) < least else float(left @ right) / (norms[0] * norms[1])

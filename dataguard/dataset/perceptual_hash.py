@@ -41,6 +41,61 @@ def _basis() -> NDArray[np.float32]:
     return basis
 
 
+def coefficients(grays: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The 8×8 lowest frequencies of gray thumbnails.
+
+    Args:
+        grays: Shape (n, 32, 32).
+
+    Returns:
+        Shape (n, 64), row by row, vertical frequency first; the constant one first of all.
+    """
+    basis = _basis()
+    lowest: NDArray[np.float32] = np.asarray(basis @ grays @ basis.T, dtype=np.float32).reshape(-1, 64)
+    return lowest
+
+
+@cache
+def _windowed_basis(scale: float, shift: float) -> NDArray[np.float32]:
+    """The basis of a window of the side, by linear interpolation."""
+    at = scale * ((np.arange(THUMBNAIL_SIDE) + 0.5) * (2 / THUMBNAIL_SIDE) - 1) + shift
+    position = np.clip((at + 1) * (THUMBNAIL_SIDE / 2) - 0.5, 0, THUMBNAIL_SIDE - 1)
+    weights = np.maximum(0, 1 - np.abs(position[:, None] - np.arange(THUMBNAIL_SIDE)))
+    basis: NDArray[np.float32] = np.asarray(_basis() @ weights.astype(np.float32), dtype=np.float32)
+    basis.setflags(write=False)
+    return basis
+
+
+def windowed_coefficients(grays: NDArray[np.float32], window: tuple[float, float, float, float]) -> NDArray[np.float32]:
+    """The 8×8 lowest frequencies of a window of gray thumbnails.
+
+    Args:
+        grays: Shape (n, 32, 32).
+        window: Its width and middle, height and middle, where the picture goes from −1 to 1.
+
+    Returns:
+        Shape (n, 64).
+    """
+    across, down = _windowed_basis(*window[:2]), _windowed_basis(*window[2:])
+    lowest: NDArray[np.float32] = (down @ (grays @ across.T)).reshape(-1, 64)
+    return lowest
+
+
+def hashes_of(spectra: NDArray[np.float32]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+    """The perceptual hashes of pictures with those coefficients, shape (n, 64); see `perceptual_hashes`."""
+    bits = spectra > np.median(spectra[:, 1:], axis=1, keepdims=True)
+    bits[:, 0] = False
+    hashes = np.packbits(bits, axis=1).view(">u8").ravel().astype(np.uint64)
+    texture = spectra[:, 1:]
+    return hashes, np.einsum("ij,ij->i", texture, texture) >= LEAST_ENERGY
+
+
+def mirrored_coefficients(spectra: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The coefficients of the pictures with left and right exchanged: the odd horizontal frequencies change sign."""
+    turned: NDArray[np.float32] = spectra * np.tile(np.array([1, -1], dtype=np.float32), 32)
+    return turned
+
+
 def perceptual_hashes(thumbnails: NDArray[np.uint8]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
     """The perceptual hashes of some thumbnails.
 
@@ -51,13 +106,7 @@ def perceptual_hashes(thumbnails: NDArray[np.uint8]) -> tuple[NDArray[np.uint64]
         The hashes, shape (n,), uint64, the bit of the lowest frequency highest; and whether each means anything,
         shape (n,): False for a picture without texture.
     """
-    basis = _basis()
-    coefficients = (basis @ (thumbnails.astype(np.float32) @ _GRAY) @ basis.T).reshape(-1, 64)
-    bits = coefficients > np.median(coefficients[:, 1:], axis=1, keepdims=True)
-    bits[:, 0] = False
-    hashes = np.packbits(bits, axis=1).view(">u8").ravel().astype(np.uint64)
-    texture = coefficients[:, 1:]
-    return hashes, np.einsum("ij,ij->i", texture, texture) >= LEAST_ENERGY
+    return hashes_of(coefficients(thumbnails.astype(np.float32) @ _GRAY))
 
 
 def perceptual_hash(thumbnail: NDArray[np.uint8]) -> int | None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from dataguard.core.finding import Skipped
 from dataguard.dataset.class_counts import ClassCounts
 from dataguard.dataset.duplicates import Duplicates
-from dataguard.dataset.near_duplicates import NearDuplicates, find_near_duplicates
 from dataguard.dataset.scan import scan
 from dataguard.dataset.schema import SchemaFailures, validate
 from dataguard.dataset.sources.table import TableSource
@@ -44,12 +43,6 @@ def _duplicates(inputs: Inputs) -> Duplicates:
     return found
 
 
-def _near_duplicates(inputs: Inputs) -> NearDuplicates | Skipped:
-    return find_near_duplicates(
-        inputs.table(), jobs=inputs.config.jobs, progress=inputs.progress, cache=inputs.cache, seed=inputs.config.seed
-    )
-
-
 def _schema_failures(inputs: Inputs) -> SchemaFailures | Skipped:
     reference = inputs.config.dataset.schema
     if reference is None:
@@ -64,6 +57,5 @@ MAKERS: Mapping[type, Callable[[Inputs], Any]] = {
     SampleTable: _scan,
     ClassCounts: _class_counts,
     Duplicates: _duplicates,
-    NearDuplicates: _near_duplicates,
     SchemaFailures: _schema_failures,
 }

@@ -17,7 +17,7 @@ from dataguard.dataset.class_counts import ClassCounts
 from dataguard.dataset.sources import Source
 from dataguard.dataset.sources.table import TableSource
 from dataguard.dataset.table import SampleTable
-from dataguard.inputs import dataset, labels, loader, samples
+from dataguard.inputs import code, dataset, file_facts, labels, loader, near_pictures, near_rows, normalization, samples
 from dataguard.inputs.source import NO_DATASET
 
 T = TypeVar("T")
@@ -27,9 +27,12 @@ OF_THE_DATASET: Mapping[type, Callable[[Inputs], Any]] = {
     **dataset.MAKERS,
     **labels.MAKERS,
     **samples.MAKERS,
+    **file_facts.MAKERS,
+    **near_pictures.MAKERS,
+    **near_rows.MAKERS,
 }
 """Inputs that there are only of a dataset."""
-OTHERS: Mapping[type, Callable[[Inputs], Any]] = {**loader.MAKERS}
+OTHERS: Mapping[type, Callable[[Inputs], Any]] = {**code.MAKERS, **loader.MAKERS, **normalization.MAKERS}
 """Inputs that say themselves why they are not there."""
 
 

@@ -81,7 +81,7 @@ def test_what_init_proposes_in_comments_is_valid_too(shapes: Path, tmp_path: Pat
     settings = [line.removeprefix("# ") for line in lines if line.startswith("# ") and " = " in line]
     tables = [line.removeprefix("# ") for line in lines if line.startswith("# [")]
     assert len(settings) >= 6
-    assert tables == ["[loader]", "[rules.DG101]", "[rules.DG102]"]
+    assert tables == ["[loader]", "[code]", "[rules.DG101]", "[rules.DG102]"]
     uncommented = "\n".join(
         line.removeprefix("# ") if line.startswith("# ") and (" = " in line or line.startswith("# [")) else line
         for line in lines
@@ -91,6 +91,7 @@ def test_what_init_proposes_in_comments_is_valid_too(shapes: Path, tmp_path: Pat
     assert config.dataset.pattern == "{split}/{label}/*"
     assert config.rules["DG102"]["min_ratio"] == 0.1
     assert config.loader.target == "train.py:make_loader"
+    assert config.code.paths == ("train.py", "notebooks")
 
 
 def test_init_reads_the_columns_of_a_table(tmp_path: Path) -> None:

@@ -225,3 +225,50 @@ def test_untouched_digits_have_no_near_duplicates() -> None:
 def test_no_pictures_is_a_skip() -> None:
     found = find_near_duplicates(SampleTable.from_rows([{"sample_id": "1", "content_hash": "a", "row": 1}]))
     assert isinstance(found, Skipped)
+
+
+def test_finds_a_crop_and_says_how_much_is_missing(base: tuple[Path, list[dict[str, Any]]]) -> None:
+    picture = photograph(11)
+    cut = np.asarray(cv2.resize(picture[5:91, 6:122], (128, 96), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+    found = planted(base, encoded(cut, 90))
+    assert names(found) == [("test/copy.jpg", "train/011.png")] or names(found) == [("train/011.png", "test/copy.jpg")]
+    assert "cropped by" in found.pairs[0].why
+    assert found.pairs[0].window != (1.0, 0.0, 1.0, 0.0)
+
+
+def test_half_a_picture_is_not_looked_for(base: tuple[Path, list[dict[str, Any]]]) -> None:
+    assert planted(base, encoded(np.ascontiguousarray(photograph(11)[:48]))).pairs == ()
+
+
+def test_a_tiny_scan_is_recognized_in_its_jpeg_of_low_quality(tmp_path: Path) -> None:
+    scans = [
+        np.asarray(cv2.resize(photograph(seed), (8, 8), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        for seed in range(60)
+    ]
+    with decoding():
+        rows = [row(tmp_path, f"train/{index:02}.png", encoded(scan)) for index, scan in enumerate(scans)]
+        assert search(tmp_path, rows).pairs == ()
+        found = search(tmp_path, [*rows, row(tmp_path, "test/copy.jpg", encoded(scans[4], 50))])
+    (pair,) = found.pairs
+    assert {pair.left.sample_id, pair.right.sample_id} == {"test/copy.jpg", "train/04.png"}
+    assert pair.detail is None
+
+
+def test_one_shape_in_two_colours_is_no_pair(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+
+    def disc(colour: list[int], radius: int) -> Picture:
+        picture = np.full((96, 96, 3), 255, np.uint8)
+        cv2.circle(picture, (48, 48), radius, colour, -1, cv2.LINE_AA)
+        return picture
+
+    with decoding():
+        rows = [
+            row(
+                tmp_path, f"train/{index:02}.png", encoded(disc(generator.integers(0, 200, 3).tolist(), 20 + index % 9))
+            )
+            for index in range(40)
+        ]
+        blue = row(tmp_path, "test/blue.png", encoded(disc([30, 60, 170], 24)))
+        green = row(tmp_path, "train/green.png", encoded(disc([20, 150, 110], 24)))
+        assert search(tmp_path, [*rows, blue, green]).pairs == ()

@@ -10,6 +10,12 @@ from dataguard.core.finding import Confidence, Finding, Measurement, Observation
 from dataguard.core.rule import Between, rule
 from dataguard.dataset.class_counts import is_training
 from dataguard.dataset.duplicates import COPIES_P_VALUE, Duplicates, Origin, Overlap
+from dataguard.dataset.near_rows import NearRows, NearRowsBetween
+from dataguard.dataset.nearness import EXPECTED_BY_CHANCE
+from dataguard.rules.splits.copies_worth import row_in_words, worth_of_copies
+from dataguard.rules.splits.near_rows_finding import expected_in_words
+from dataguard.splits.samples import SplitSamples
+from dataguard.splits.worth import Worth, describe, measurements
 
 SHOWN = 50
 """Pairs or rows in an exhibit; the locations hold all."""
@@ -23,7 +29,11 @@ _CONFIDENCE = {
 
 @rule("DG301", "duplicate-across-splits", Severity.ERROR)
 def duplicate_across_splits(
-    duplicates: Duplicates, *, max_share: Annotated[float, Between(low=0, high=1)] = 0.0
+    duplicates: Duplicates,
+    rows: NearRows | None = None,
+    samples: SplitSamples | None = None,
+    *,
+    max_share: Annotated[float, Between(low=0, high=1)] = 0.0,
 ) -> Iterator[Outcome]:
     """The same sample is in two splits, so that what is measured on one was seen in the other.
 
@@ -51,7 +61,7 @@ def duplicate_across_splits(
     *What cannot be evidence* is left out: files that cannot be decoded (all empty files are equal) and pictures of one
     colour (all black pictures are).
 
-    *Rows of tables* can be equal by chance, where pictures cannot. Two tests decide, each at p < 0.001:
+    *Rows of tables* can be equal by chance, where pictures cannot. Three tests decide, the first two at p < 0.001:
 
     - *Too many in both splits.* Assigned at random, a content with m rows lies in both splits with probability
       1 − C(n₁, m)/C(n, m) − C(n₂, m)/C(n, m), so that the sum over contents has a known distribution
@@ -60,6 +70,12 @@ def duplicate_across_splits(
     - *Pairs without triples.* Of independent draws from any discrete distribution, with φₖ contents occurring k
       times, E φ₃ ≥ (2/3)·(E φ₂)²/E φ₁ (Cauchy–Schwarz on Good's moments). Rows that were written twice make pairs only.
       φ₂ is taken two standard deviations below what was seen, φ₁ two above, and φ₃ is Poisson.
+
+    - *Equal where hardly any are nearly equal.* A row's nearest row in the other split that is not its copy differs in
+      h columns. If it agrees with it in column j with probability qⱼ, there are Σ oⱼ times as many rows that differ in
+      one column as in none, and Σ oᵢoⱼ (i < j) times as many that differ in two, with the odds oⱼ = (1 − qⱼ)/qⱼ. So
+      the rows that differ in one column, or in two, say how many equal ones to expect; 0.02 or fewer are none (of 20
+      rows compared at least). One copied row of ten measured numbers is recognized by that alone.
 
     The same bound is tested for triples and fours. Where a test fails, rows are judged as pictures are. Otherwise they
     are a warning of low confidence (information between two evaluation splits), for the owner of the data to judge:
@@ -70,6 +86,9 @@ def duplicate_across_splits(
     copies in 2 of 6,300 runs. Copying 5 % of the test rows from training after the split was recognized in every
     run from 1,000 rows on, 1 % from 10,000. Rows written twice before the split were recognized in every run where
     they were half of 200 rows or 5 % of 10,000, and in none where they were 10 % of 1,000.
+
+    *Worth.* Where labels are known, a cheap model is scored on the evaluation split with the copies in its training and
+    without them (as many other samples left out instead), and the message says what they add.
 
     ## Example
 
@@ -104,7 +123,7 @@ def duplicate_across_splits(
         if is_training(overlap.left) and is_training(overlap.right):
             continue
         if overlap.shared_right > max_share * overlap.n_right:
-            yield _finding(duplicates, overlap, max_share)
+            yield _finding(duplicates, overlap, max_share, _nearby(rows, overlap), samples)
     left_out = []
     if duplicates.n_textureless:
         left_out.append(f"{duplicates.n_textureless:,} pictures without texture")
@@ -126,8 +145,21 @@ def duplicate_across_splits(
     )
 
 
-def _finding(duplicates: Duplicates, overlap: Overlap, max_share: float) -> Finding:
+def _nearby(rows: NearRows | None, overlap: Overlap) -> NearRowsBetween | None:
+    found = () if rows is None else rows.between
+    return next((item for item in found if (item.left, item.right) == (overlap.left, overlap.right)), None)
+
+
+def _finding(
+    duplicates: Duplicates,
+    overlap: Overlap,
+    max_share: float,
+    nearby: NearRowsBetween | None,
+    samples: SplitSamples | None,
+) -> Finding:
     origin = duplicates.origin(overlap)
+    if nearby is not None and nearby.expected_same <= EXPECTED_BY_CHANCE:
+        origin = Origin.COPIED
     training = is_training(overlap.left) or is_training(overlap.right)
     severity = Severity.ERROR if origin is Origin.COPIED else Severity.WARNING
     if not training:
@@ -143,6 +175,10 @@ def _finding(duplicates: Duplicates, overlap: Overlap, max_share: float) -> Find
     elif origin is Origin.CHANCE:
         message += "; discrete data repeat themselves so often, and so does oversampling before the split"
     groups = [group for group in duplicates.groups if group.in_split(overlap.left) and group.in_split(overlap.right)]
+    copied = {member.sample_id for group in groups for member in group.in_split(overlap.left)}
+    worth = worth_of_copies(samples, overlap.left, overlap.right, copied)
+    if isinstance(worth, Worth):
+        message += f". {describe(worth)}".rstrip(".")
     locations = tuple(
         member.location(group.in_split(overlap.left)) for group in groups for member in group.in_split(overlap.right)
     )
@@ -164,11 +200,14 @@ def _finding(duplicates: Duplicates, overlap: Overlap, max_share: float) -> Find
     else:
         exhibit = Listing(
             title=title,
-            columns=(left, right),
+            columns=(left, right, "what they hold"),
             rows=tuple(
-                tuple(
-                    ", ".join(member.sample_id for member in group.in_split(split)[:6])
-                    for split in (overlap.left, overlap.right)
+                (
+                    *(
+                        ", ".join(member.sample_id for member in group.in_split(split)[:6])
+                        for split in (overlap.left, overlap.right)
+                    ),
+                    row_in_words(samples, group.in_split(overlap.right)[0].sample_id),
                 )
                 for group in groups[:SHOWN]
             ),
@@ -196,6 +235,18 @@ def _finding(duplicates: Duplicates, overlap: Overlap, max_share: float) -> Find
                 p_value=overlap.p_value,
             ),
             Measurement(name="expected if these samples were split at random", value=round(overlap.expected_groups, 2)),
+            *(
+                ()
+                if nearby is None
+                else (
+                    Measurement(
+                        name="equal rows expected by chance, from rows that differ in one or two columns",
+                        value=expected_in_words(nearby.expected_same),
+                        threshold=EXPECTED_BY_CHANCE,
+                    ),
+                )
+            ),
+            *(() if worth is None else measurements(worth)),
         ),
         locations=locations,
         exhibits=(exhibit,),

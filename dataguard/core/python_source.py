@@ -1,0 +1,479 @@
+"""Python source as it is found: scripts and notebooks, read into syntax trees with true places. Nothing is run.
+
+What people share seldom parses as it is: IPython's magics and shell lines, Python 2's ``print x``, a cell that was left
+half-written, a tab among spaces. Each is mended or left out by itself, and what was left out is listed, so that one bad
+line loses neither the other cells nor the reader's trust.
+"""
+
+from __future__ import annotations
+
+import ast
+import bisect
+import io
+import json
+import re
+import tokenize
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from dataguard.core.errors import SourceError
+
+MAX_CODE = 2_000_000
+"""Characters of code that are parsed; CPython's largest module has 0.3 million, generated files have more."""
+MAX_NOTEBOOK = 128 * 2**20
+"""Bytes of a notebook that are read, pictures and other outputs included."""
+MAX_REPAIRS = 40
+"""Lines that are left out of one cell before the whole cell is."""
+
+_MAGIC = re.compile(r"^(?P<indent>\s*)(?P<rest>[%!?].*|[\w.]+\?{1,2}\s*|get_ipython\(\)\s*$)")
+_ASSIGNED = re.compile(r"^(?P<head>\s*[\w.,\s\[\]'\"]+=\s*)(?P<mark>[%!])(?P<rest>\S.*)$")
+_TIMED = re.compile(r"^(?P<indent>\s*)%(?:time|timeit|prun|memit)\s+(?:-\S+\s+)*(?P<code>[A-Za-z_(\[].*)$")
+_PYTHON_CELL = frozenset(
+    {"time", "timeit", "capture", "prun", "memit", "python3", "python", "snakeviz", "heat", "wandb"}
+)
+_MARK = re.compile(r"^#\s*(?:%%|In\s?\[\s*\d*\s*\]|<codecell>)")
+_OPENER = re.compile(r"^\s*(?:if|elif|else|for|while|try|except|finally|with|def|class|async)\b.*:\s*(?:#.*)?$")
+
+_STARTS = re.compile(r"(?!else\b|elif\b|except\b|finally\b)[^\s#)\]}'\"]")
+_PRINT_TO = re.compile(r"^(?P<head>\s*(?:[^#'\"]*?[:;]\s*)?)print\s*>>\s*[\w.]+\s*,\s*(?P<rest>.+?)\s*$")
+_PRINT = re.compile(r"^(?P<head>\s*(?:[^#'\"=(]*?[:;]\s*)?)print(?P<rest>(?:\s+(?![=.,)\]])|\s*(?=['\"])).+?)\s*$")
+_BARE_PRINT = re.compile(r"^(?P<head>\s*)print\s*(?P<tail>#.*)?$")
+_EXCEPT = re.compile(r"^(?P<head>\s*except\s+[\w.]+|\s*except\s*\([^)]*\))\s*,\s*(?P<name>\w+)\s*:")
+_RAISE = re.compile(r"^(?P<head>\s*raise\s+[\w.]+)\s*,\s*(?P<rest>.+)$")
+_EXEC = re.compile(r"^(?P<head>\s*)exec\s+(?P<rest>[^(\s].*)$")
+_OCTAL = re.compile(r"(?<![\w.])0(\d+)(?![\w.])")
+_LONG = re.compile(r"(?<![\w.])(\d+)[lL]\b")
+_UNICODE_RAW = re.compile(r"\b[uU][rR](?=['\"])")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lost:
+    """Code that no analysis sees, because it could not be parsed."""
+
+    line: int
+    """Its first line, counted as `PythonSource.place` counts."""
+    n_lines: int
+    """How many lines."""
+    reason: str
+    """What the parser said."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where something is, in the words that a reader can go by."""
+
+    line: int | None
+    """The line of the file, from 1; None where a notebook is not written one source line a line."""
+    cell: int | None
+    """The cell of a notebook, from 1 and over code cells only; None in a script."""
+    cell_line: int | None
+    """The line within that cell, from 1; None in a script."""
+    text: str
+    """The line itself, without surrounding space."""
+
+    def __str__(self) -> str:
+        if self.cell is not None:
+            return f"cell {self.cell}, line {self.cell_line}"
+        return f"line {self.line}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cell:
+    """One piece of code that is parsed by itself: a notebook's cell, or a whole script."""
+
+    number: int | None
+    """From 1, over the code cells of a notebook; None in a script."""
+    text: str
+    """The code as it stands in the file."""
+    start: int
+    """Number of lines of code before it, so that its first line is ``start + 1``."""
+    tree: ast.Module
+    """What could be parsed, with lines counted from ``start``."""
+    lost: tuple[Lost, ...]
+    """What could not."""
+    file_lines: tuple[int, ...]
+    """The line of the file that each line of the code stands on; empty where that is not known."""
+
+    @property
+    def parsed(self) -> bool:
+        """Whether all of it could be parsed."""
+        return not self.lost
+
+
+@dataclass(frozen=True, kw_only=True)
+class PythonSource:
+    """A script or a notebook, parsed as far as it can be.
+
+    Lines are counted through all cells; `place` turns such a number into a line of the file, or of a cell.
+    """
+
+    path: str
+    """As it was given."""
+    kind: Literal["script", "notebook"]
+    """What it is."""
+    cells: tuple[Cell, ...]
+    """In the order of the file."""
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """All cells in order, as one module."""
+        return ast.Module(body=[node for cell in self.cells for node in cell.tree.body], type_ignores=[])
+
+    @cached_property
+    def lines(self) -> tuple[str, ...]:
+        """Every line of code."""
+        return tuple(line for cell in self.cells for line in split_lines(cell.text))
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [cell.start for cell in self.cells]
+
+    @property
+    def lost(self) -> tuple[Lost, ...]:
+        """Everything that could not be parsed."""
+        return tuple(item for cell in self.cells for item in cell.lost)
+
+    @property
+    def n_unparsed(self) -> int:
+        """How many cells could not be parsed as a whole."""
+        return sum(not cell.parsed for cell in self.cells)
+
+    def place(self, line: int) -> Place:
+        """Where a line is.
+
+        Args:
+            line: From 1, through all cells, as the nodes of `tree` have it.
+        """
+        text = self.lines[line - 1].strip() if 0 < line <= len(self.lines) else ""
+        if self.kind == "script":
+            return Place(line=line, cell=None, cell_line=None, text=text)
+        cell = self.cells[max(bisect.bisect_left(self._starts, line) - 1, 0)] if self.cells else None
+        if cell is None:
+            return Place(line=None, cell=None, cell_line=None, text=text)
+        within = line - cell.start
+        known = 0 < within <= len(cell.file_lines)
+        return Place(line=cell.file_lines[within - 1] if known else None, cell=cell.number, cell_line=within, text=text)
+
+
+def read_python(path: Path, *, name: str | None = None) -> PythonSource:
+    """Read and parse a script or a notebook; nothing of it is run.
+
+    Args:
+        path: A ``.ipynb`` is read as a notebook, everything else as a script.
+        name: What to call it; by default the path.
+
+    Raises:
+        SourceError: it cannot be read, is too large, or is no notebook.
+    """
+    limit = MAX_NOTEBOOK if path.suffix.lower() == ".ipynb" else 4 * MAX_CODE
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise SourceError(f"cannot be read: {error.strerror}", where=path) from error
+    if len(data) > limit:
+        raise SourceError(f"larger than {limit:,} bytes", where=path, hint="leave it out with code.exclude")
+    if path.suffix.lower() == ".ipynb":
+        return parse_notebook(data, name=name or str(path))
+    return parse_script(decode(data), name=name or str(path))
+
+
+def decode(data: bytes) -> str:
+    r"""Bytes of a Python file as text, by its byte order mark or coding line; Latin-1 where both mislead.
+
+    >>> decode(b"# -*- coding: latin-1 -*-\nx = '\xe9'\n").splitlines()[1]
+    "x = 'é'"
+    """
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", "replace")
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        return data.decode(encoding)
+    except (SyntaxError, LookupError, UnicodeDecodeError, ValueError):
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            return data.decode("latin-1")
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of a text as the parser counts them: form feeds and the like end none."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def parse_script(text: str, *, name: str = "<script>") -> PythonSource:
+    r"""Parse the text of a script.
+
+    >>> source = parse_script("import os\n%matplotlib inline\nprint 'old', os\n")
+    >>> [type(node).__name__ for node in source.tree.body], source.lost
+    (['Import', 'Pass', 'Expr'], ())
+
+    Raises:
+        SourceError: it is too large.
+    """
+    if len(text) > MAX_CODE:
+        raise SourceError(f"more than {MAX_CODE:,} characters of code", where=name, hint="leave it out of the check")
+    tree, lost = _tolerant(text, 0)
+    return PythonSource(
+        path=name,
+        kind="script",
+        cells=(Cell(number=None, text=text, start=0, tree=tree, lost=lost, file_lines=()),),
+    )
+
+
+def parse_notebook(data: bytes | str, *, name: str = "<notebook>") -> PythonSource:
+    """Parse a notebook, nbformat 2 to 4; its code cells in order.
+
+    Cells of another language (``%%bash``, ``%%html`` and the like) are read and left empty.
+
+    Raises:
+        SourceError: it is no notebook, or holds too much code.
+    """
+    text = data if isinstance(data, str) else decode(data)
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SourceError(f"not a notebook: {error}", where=name, hint="a notebook is a JSON file") from error
+    cells: list[Cell] = []
+    start, position, total = 0, 0, 0
+    lines_of = _FileLines(text)
+    for pieces in _code_cells(content, name):
+        code = "".join(pieces)
+        total += len(code)
+        if total > MAX_CODE:
+            raise SourceError(f"more than {MAX_CODE:,} characters of code", where=name, hint="leave it out")
+        tree, lost = _tolerant(code, start)
+        file_lines, position = lines_of.find(pieces, position)
+        cells.append(Cell(number=len(cells) + 1, text=code, start=start, tree=tree, lost=lost, file_lines=file_lines))
+        start += len(split_lines(code))
+    return PythonSource(path=name, kind="notebook", cells=tuple(cells))
+
+
+def _code_cells(content: Any, name: str) -> Iterator[list[str]]:
+    if not isinstance(content, dict):
+        raise SourceError("not a notebook: no object at the top", where=name)
+    sheets = content.get("worksheets")
+    groups = [content] if not isinstance(sheets, list) else sheets
+    if "cells" not in content and not isinstance(sheets, list):
+        raise SourceError("not a notebook: it has no cells", where=name)
+    for group in groups:
+        cells = group.get("cells") if isinstance(group, dict) else None
+        for cell in cells if isinstance(cells, list) else ():
+            if not isinstance(cell, dict) or cell.get("cell_type") != "code":
+                continue
+            source = cell.get("source", cell.get("input", ""))
+            pieces = source if isinstance(source, list) else [source]
+            yield [piece for piece in pieces if isinstance(piece, str)]
+
+
+class _FileLines:
+    """Finds the lines of a notebook's file that its cells' lines stand on."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.ends = [match.start() for match in re.finditer("\n", text)]
+
+    def find(self, pieces: Sequence[str], position: int) -> tuple[tuple[int, ...], int]:
+        """The lines of a cell written one line a string, and where it ends; () where it is written otherwise."""
+        if not pieces or any("\n" in piece[:-1] for piece in pieces):
+            return (), position
+        for ascii_only in (False, True):
+            quoted = [json.dumps(piece, ensure_ascii=ascii_only) for piece in pieces]
+            start = self.text.find(quoted[0], position)
+            for _ in range(50):
+                if start < 0:
+                    break
+                found = self._follow(quoted, start)
+                if found is not None:
+                    return found
+                start = self.text.find(quoted[0], start + 1)
+        return (), position
+
+    def _follow(self, quoted: Sequence[str], start: int) -> tuple[tuple[int, ...], int] | None:
+        lines, at = [], start
+        for number, piece in enumerate(quoted):
+            if number:
+                match = re.compile(r"\s*,\s*").match(self.text, at)
+                if match is None:
+                    return None
+                at = match.end()
+            if not self.text.startswith(piece, at):
+                return None
+            lines.append(bisect.bisect_left(self.ends, at) + 1)
+            at += len(piece)
+        return tuple(lines), at
+
+
+def _tolerant(text: str, start: int) -> tuple[ast.Module, tuple[Lost, ...]]:
+    """As much of a text as parses, its lines counted from `start`, and what does not."""
+    lines = split_lines(text.replace("\x00", " ").lstrip("\ufeff"))
+    tree = _parse("\n".join(lines))
+    lost: list[Lost] = []
+    if not isinstance(tree, ast.Module):
+        tree, lost = _mended(lines)
+    if start:
+        _shift(tree, start)
+    return tree, tuple(Lost(line=item.line + start, n_lines=item.n_lines, reason=item.reason) for item in lost)
+
+
+def _parse(text: str) -> ast.Module | SyntaxError:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(text)
+    except SyntaxError as error:
+        return error
+    except (ValueError, RecursionError, MemoryError) as error:
+        return SyntaxError(str(error) or type(error).__name__)
+
+
+def _shift(tree: ast.Module, by: int) -> None:
+    for node in ast.walk(tree):
+        if hasattr(node, "lineno"):
+            node.lineno += by
+            if getattr(node, "end_lineno", None) is not None:
+                node.end_lineno += by  # type: ignore[attr-defined]
+
+
+def _mended(lines: list[str]) -> tuple[ast.Module, list[Lost]]:
+    first = next((line.strip() for line in lines if line.strip()), "")
+    if first.startswith("%%"):
+        word = re.match(r"%%(\w*)", first)
+        if word is None or word[1] not in _PYTHON_CELL:
+            return ast.Module(body=[], type_ignores=[]), []  # another language
+    lines = [_without_magic(line) for line in lines]
+    tree = _parse("\n".join(lines))
+    if isinstance(tree, ast.Module):
+        return tree, []
+    if isinstance(tree, TabError | IndentationError):
+        lines = [line.expandtabs(8) for line in lines]
+    old = [_from_python_2(line) for line in lines]
+    tree = _parse("\n".join(old))
+    if isinstance(tree, ast.Module):
+        return tree, []
+    return _in_pieces(old)
+
+
+def _without_magic(line: str) -> str:
+    timed = _TIMED.match(line)
+    if timed is not None:
+        return timed["indent"] + timed["code"]
+    if _MAGIC.match(line):
+        return line[: len(line) - len(line.lstrip())] + "pass"
+    assigned = _ASSIGNED.match(line)
+    if assigned is None:
+        return line
+    if assigned["mark"] == "%":
+        timed = _TIMED.match("%" + assigned["rest"])
+        if timed is not None:
+            return assigned["head"] + timed["code"]
+    return assigned["head"] + "[]"
+
+
+def _from_python_2(line: str) -> str:
+    """A line of Python 2 as Python 3, as far as a line can be looked at by itself."""
+    if "print" in line:
+        for pattern in (_PRINT_TO, _PRINT):
+            match = pattern.match(line)
+            if match is not None:
+                line = f"{match['head']}print({_argument(match['rest'])})"
+                break
+        else:
+            line = _BARE_PRINT.sub(r"\g<head>print() \g<tail>", line)
+    line = _EXCEPT.sub(r"\g<head> as \g<name>:", line)
+    line = _RAISE.sub(r"\g<head>(\g<rest>)", line)
+    line = _EXEC.sub(r"\g<head>exec(\g<rest>)", line)
+    if "<>" in line:
+        line = line.replace("<>", "!=")
+    line = _OCTAL.sub(lambda match: "0o" + match[1] if set(match[1]) <= set("01234567") else str(int(match[1])), line)
+    return _UNICODE_RAW.sub("r", _LONG.sub(r"\1", line))
+
+
+def _argument(rest: str) -> str:
+    code, mark, _ = _comment_split(rest)
+    code = code.strip().rstrip(";").rstrip()
+    return code.rstrip(",") if mark or code.endswith(",") else code
+
+
+def _comment_split(text: str) -> tuple[str, str, str]:
+    """A line at its comment, quotes heeded."""
+    quote = ""
+    for index, character in enumerate(text):
+        if quote:
+            quote = "" if character == quote and text[index - 1] != "\\" else quote
+        elif character in "'\"":
+            quote = character
+        elif character == "#":
+            return text[:index], "#", text[index + 1 :]
+    return text, "", ""
+
+
+def _in_pieces(lines: list[str]) -> tuple[ast.Module, list[Lost]]:
+    """Parse between marks of cells, or else between statements at the margin; leave lines out where that fails."""
+    body: list[ast.stmt] = []
+    lost: list[Lost] = []
+    bounds = [number for number, line in enumerate(lines) if number and _MARK.match(line)]
+    for start, end in zip([0, *bounds], [*bounds, len(lines)], strict=True):
+        piece, gone = _repaired(lines[start:end])
+        if start:
+            _shift(piece, start)
+        body += piece.body
+        lost += [Lost(line=item.line + start, n_lines=item.n_lines, reason=item.reason) for item in gone]
+    return ast.Module(body=body, type_ignores=[]), lost
+
+
+def _repaired(lines: list[str]) -> tuple[ast.Module, list[Lost]]:
+    """Leave out one offending line after another until the rest parses."""
+    lines = list(lines)
+    lost: dict[int, str] = {}
+    for _ in range(min(MAX_REPAIRS, len(lines) + 1)):
+        tree = _parse("\n".join(lines))
+        if isinstance(tree, ast.Module):
+            return tree, [Lost(line=number + 1, n_lines=1, reason=reason) for number, reason in sorted(lost.items())]
+        at = min(tree.lineno or 1, len(lines)) - 1
+        if at in lost and lines[at].strip() in ("", "pass"):
+            break
+        lines[at] = _stand_in(lines[at], tree, again=at in lost)
+        lost.setdefault(at, str(tree.msg or tree))
+    return _by_statement(lines)
+
+
+def _stand_in(line: str, error: SyntaxError, *, again: bool) -> str:
+    """What takes the place of a line that does not parse, so that those around it keep their meaning."""
+    indent = line[: len(line) - len(line.lstrip())]
+    if isinstance(error, IndentationError) and "unexpected indent" in str(error.msg):
+        return "" if again else line.lstrip()
+    if _OPENER.match(line) and not isinstance(error, IndentationError) and not again:
+        return indent + "if True:"
+    return "" if line.strip() == "pass" else indent + "pass"
+
+
+def _by_statement(lines: list[str]) -> tuple[ast.Module, list[Lost]]:
+    """Parse what lies between lines at the margin; leave out every such block that does not parse."""
+    starts = [number for number, line in enumerate(lines) if line and _STARTS.match(line)]
+    if not starts or starts[0] != 0:
+        starts = [0, *starts]
+    body: list[ast.stmt] = []
+    lost: list[Lost] = []
+    at = 0
+    while at < len(starts):
+        problem = ""
+        # What begins at the margin may go on there, as a long string or a call does: try with the next few as well.
+        for reach in (1, 2, 3, 5, 8):
+            end = starts[at + reach] if at + reach < len(starts) else len(lines)
+            tree = _parse("\n".join(lines[starts[at] : end]))
+            if isinstance(tree, ast.Module):
+                _shift(tree, starts[at])
+                body += tree.body
+                at += reach
+                break
+            problem = problem or str(tree.msg or tree)
+        else:
+            end = starts[at + 1] if at + 1 < len(starts) else len(lines)
+            lost.append(Lost(line=starts[at] + 1, n_lines=end - starts[at], reason=problem))
+            at += 1
+    return ast.Module(body=body, type_ignores=[]), lost

@@ -1,0 +1,381 @@
+"""What the files of two pictures show at their common resolution: whether the one is the other, edited and saved.
+
+Every edit that is looked for is tried out: the window is cut, the tone curve applied, and where one file is a JPEG of
+no more than `FRAME` pixels a side, the other is saved with its quantization tables too. What is left over then is what
+the edit does not explain.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dataguard.dataset.likeness import LUMA
+from dataguard.dataset.registration import WHOLE, register, warped
+from dataguard.dataset.table import THUMBNAIL_SIDE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FRAME = 128
+"""The longest side in pixels at which pictures are compared."""
+LEAST_CHROMA = 3.0
+"""Root mean square of the deviations from the mean colour, in levels of 255, below which a picture is gray: rounding
+and the chroma quantization of JPEG stay below it."""
+TWO_TONE = 0.06
+"""The share of variance within the two classes of Otsu's threshold, up to which a picture is a silhouette."""
+FAINT = 2.0
+"""Levels below which fine detail counts less and less: rounding and the losses of JPEG."""
+TINY = 64
+"""The longest side in pixels up to which a picture is made from the other in every usual way."""
+REGISTERED = 64
+"""The longest side in pixels at which a window is put in its place: to a tenth of a pixel, enough for `FRAME`."""
+CLEAR_DETAIL = 0.9
+"""Pairs whose detail correlates so well are not saved again to see whether it may be more."""
+LEAST_CHROMA_MATCH = 0.5
+"""Pairs whose colours correlate less are not looked at any further: a clipped tone curve costs no more."""
+_SAMPLED = 3_000
+"""Pixels that a tone curve is fitted to."""
+_SATURATED = 2.0
+"""Levels from 0 and from 255 at which a value counts as clipped."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Decoded:
+    """A picture file."""
+
+    pixels: NDArray[np.uint8]
+    """RGB, shape (height, width, 3)."""
+    tables: Any = None
+    """The quantization tables of a JPEG, as Pillow takes them; None for other formats."""
+    subsampling: int = 0
+
+    def mirrored(self) -> Decoded:
+        """Left and right exchanged; the blocks of a JPEG no longer lie where its tables were applied."""
+        return Decoded(pixels=np.ascontiguousarray(self.pixels[:, ::-1]))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SecondLook:
+    """What two pictures show at their common resolution."""
+
+    residual: float
+    """Share of the variance that the edit leaves unexplained."""
+    detail: float | None
+    """Correlation of the fine detail that a thumbnail does not hold; None where a picture is no larger than that."""
+    chroma: float | None
+    """Correlation of the colours, brightness left out; None where one of them is gray."""
+    silhouette: bool = False
+    """There are two tones and no more: an outline is all that there is to compare."""
+    one_tone_change: float = 0.0
+    """Of a silhouette, the share of the variance of all colours that no change of brightness, contrast or gamma, one
+    and the same for each colour, explains."""
+    window: tuple[float, float, float, float] = WHOLE
+    saved_again: bool = False
+    """The residual is that of one picture saved with the quantization tables of the other."""
+    side: int = FRAME
+    """The shorter side at which they were compared, in pixels."""
+
+
+def second_look(
+    left: Decoded,
+    right: Decoded,
+    *,
+    window: tuple[float, float, float, float] = WHOLE,
+    shrink: float = 0.5,
+) -> SecondLook:
+    """Compare two pictures at their common resolution.
+
+    Args:
+        left: A picture.
+        right: Another one.
+        window: What the right one shows of the left one, roughly; `WHOLE` for all of it. All of it is tried anyway.
+        shrink: What part of its residual a window leaves of unrelated pictures.
+    """
+    whole = _look(left, right, WHOLE)
+    if window == WHOLE or (whole.detail or 0.0) >= CLEAR_DETAIL:
+        return whole
+    cut = _look(left, right, window)
+    if cut.detail is not None:
+        return cut if cut.detail > (whole.detail or 0.0) else whole
+    return cut if cut.residual < whole.residual * shrink else whole
+
+
+def _look(left: Decoded, right: Decoded, window: tuple[float, float, float, float]) -> SecondLook:
+    height = min(left.pixels.shape[0], right.pixels.shape[0])
+    width = min(left.pixels.shape[1], right.pixels.shape[1])
+    scale = min(1.0, FRAME / max(height, width))
+    size = (max(2, round(height * scale)), max(2, round(width * scale)))
+    one, other = (_resized(picture.pixels, size) for picture in (left, right))
+    if window != WHOLE:
+        found, inside = _cut(one, other, window)
+        rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+        if min(len(rows), len(columns)) < 2:
+            return SecondLook(residual=1.0, detail=None, chroma=None)
+        box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        values = np.stack([warped(one[None, ..., band], found)[0][0] for band in range(3)], axis=-1)
+        one, other = values[box], other[box]
+        window = (float(found[0, 0]), float(found[0, 1]), float(found[0, 2]), float(found[0, 3]))
+    chroma = _chroma(one, other)
+    tiny = max(*left.pixels.shape[:2], *right.pixels.shape[:2]) <= TINY
+    if chroma is not None and chroma < LEAST_CHROMA_MATCH and not tiny:
+        return SecondLook(residual=1.0, detail=None, chroma=chroma, window=window)
+    attempts = [_attempt(one, other, saved=False)]
+    if tiny and window == WHOLE:
+        attempts += _made_from(left, right) + _made_from(right, left)
+    elif tiny:
+        width, across, height, along = window
+        attempts += _made_from(_cropped(left, window), right)
+        attempts += _made_from(_cropped(right, (1 / width, -across / width, 1 / height, -along / height)), left)
+    elif window == WHOLE and (attempts[0].detail is None or attempts[0].detail < CLEAR_DETAIL):
+        # Whichever was saved last has been through its own tables.
+        for source, target, picture in ((one, other, right), (other, one, left)):
+            if picture.tables is not None and picture.pixels.shape[:2] == size:
+                for plain in (source, _toned(source, target)):
+                    attempts.append(_attempt(_saved(plain, picture), target, saved=True))
+    best = min(attempts, key=lambda attempt: (-(attempt.detail or 0.0), attempt.residual))
+    silhouette = max(_within_two_tones(one), _within_two_tones(other)) <= TWO_TONE
+    if chroma is not None and chroma < 0.98:
+        # What clipping and saving did to the colours was done to these too.
+        chroma = max(chroma, _chroma(best.source, best.target) or -1.0)
+    return SecondLook(
+        residual=best.residual,
+        detail=best.detail,
+        chroma=chroma,
+        silhouette=silhouette,
+        one_tone_change=min(_one_tone_change(one, other), _one_tone_change(other, one)) if silhouette else 0.0,
+        window=window,
+        saved_again=best.saved,
+        side=min(other.shape[:2]),
+    )
+
+
+def _cropped(picture: Decoded, window: tuple[float, float, float, float]) -> Decoded:
+    """The window of a picture, to whole pixels; as a crop is made."""
+    rows, columns = picture.pixels.shape[:2]
+    width, across, height, along = window
+    left, right = (max(0, min(columns, round((across + end * width + 1) / 2 * columns))) for end in (-1, 1))
+    top, bottom = (max(0, min(rows, round((along + end * height + 1) / 2 * rows))) for end in (-1, 1))
+    if min(right - left, bottom - top) < 2:
+        return picture
+    return Decoded(pixels=np.ascontiguousarray(picture.pixels[top:bottom, left:right]))
+
+
+def _made_from(source: Decoded, target: Decoded) -> list[_Attempt]:
+    """How well a small target is explained as the source resized in one of the usual ways, toned and saved."""
+    made = []
+    wanted = target.pixels.astype(np.float32)
+    for resized in _resizings(source.pixels, wanted.shape[:2]):
+        toned = _toned(resized, wanted)
+        made.append(_Attempt(_share(toned, wanted), None, False, toned, wanted))
+        if target.tables is not None:
+            for plain in (resized, toned):
+                again = _toned(_saved(plain, target), wanted)
+                made.append(_Attempt(_share(again, wanted), None, True, again, wanted))
+    return made
+
+
+def _resizings(pixels: NDArray[np.uint8], size: tuple[int, ...]) -> list[NDArray[np.float32]]:
+    """The picture at that size, by the interpolations in use: with a wider kernel for reduction, and without."""
+    import cv2
+    from PIL import Image
+
+    if pixels.shape[:2] == size:
+        return [pixels.astype(np.float32)]
+    wanted = (size[1], size[0])
+    methods = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST)
+    filters = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)
+    image = Image.fromarray(pixels)
+    made = [np.asarray(cv2.resize(pixels, wanted, interpolation=method), dtype=np.float32) for method in methods]
+    return made + [np.asarray(image.resize(wanted, kernel), dtype=np.float32) for kernel in filters]
+
+
+def _resized(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
+    import cv2
+
+    if pixels.shape[:2] == size:
+        return pixels.astype(np.float32)
+    return np.asarray(cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA), dtype=np.float32)
+
+
+def _cut(
+    one: NDArray[np.float32], other: NDArray[np.float32], window: tuple[float, float, float, float]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """The window, from where a thumbnail put it to where the pixels put it; and which pixels lie in it."""
+    import cv2
+
+    start = np.array([window], dtype=np.float32)
+    grays = [picture @ LUMA for picture in (one, other)]
+    scale = min(1.0, REGISTERED / max(one.shape[:2]))
+    if scale < 1:
+        size = (max(2, round(one.shape[1] * scale)), max(2, round(one.shape[0] * scale)))
+        small = [np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), dtype=np.float32) for gray in grays]
+    else:
+        small = grays
+    found = register(small[0][None], small[1][None], start, steps=5)
+    return found, warped(grays[0][None], found)[1][0]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Attempt:
+    """How well one way to make a picture from another explains it."""
+
+    residual: float
+    detail: float | None
+    saved: bool
+    source: NDArray[np.float32]
+    """The picture that is there, toned."""
+    target: NDArray[np.float32]
+
+
+def _attempt(source: NDArray[np.float32], target: NDArray[np.float32], *, saved: bool) -> _Attempt:
+    """The residual, the larger of both directions, and the correlation of detail, once the tones are matched."""
+    forth, back = _toned(source, target), _toned(target, source)
+    residual = max(_share(forth, target), _share(back, source))
+    return _Attempt(residual, _detail(forth @ LUMA, target @ LUMA), saved, forth, target)
+
+
+def _share(predicted: NDArray[np.float32], target: NDArray[np.float32]) -> float:
+    """The share of the luma's variance that a prediction leaves, its blur or sharpness left out."""
+    import cv2
+
+    given, wanted = predicted @ LUMA, target @ LUMA
+    total = float(((wanted - wanted.mean()) ** 2).sum())
+    if total < 1e-3:
+        return 1.0
+    laplacian = np.asarray(cv2.Laplacian(given.astype(np.float32), cv2.CV_32F), dtype=np.float32)
+    design = np.stack([np.ones(given.size, np.float32), given.ravel(), laplacian.ravel()], axis=1)
+    normal = design.T @ design + np.eye(3, dtype=np.float32) * 1e-2
+    weights = np.linalg.solve(normal, design.T @ wanted.ravel())
+    if weights[1] <= 0:
+        return 1.0
+    left_over = wanted.ravel() - design @ weights
+    return min(1.0, max(1e-6, float((left_over**2).sum()) / total))
+
+
+def _toned(source: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The source with a tone curve, the same for each colour, that brings it nearest to the target.
+
+    A quadratic curve, or a straight line that is clipped at 0 and 255, whichever leaves less.
+    """
+    step = max(1, source.shape[0] * source.shape[1] // _SAMPLED)
+    some, aim = source.reshape(-1, 3)[::step], target.reshape(-1, 3)[::step]
+    if min(_spread(some), _spread(aim)) <= 1:
+        some, aim = (some @ LUMA)[:, None], (aim @ LUMA)[:, None]
+    x, y = some.ravel().astype(np.float64) / 255, aim.ravel().astype(np.float64) / 255
+    free = (y > _SATURATED / 255) & (y < 1 - _SATURATED / 255)
+    best, least = (0.0, 1.0, 0.0), math.inf
+    for degree in (2, 1):
+        u, v = (x, y) if degree == 2 else (x[free], y[free])
+        if len(u) < 8 or np.ptp(u) < 1e-3:
+            continue
+        design = np.vander(u, degree + 1)
+        normal = design.T @ design + np.eye(degree + 1) * 1e-9 * len(u)
+        weights = np.linalg.solve(normal, design.T @ v)
+        bent, straight, constant = (0.0, *weights) if degree == 1 else weights
+        error = float(((np.clip((bent * x + straight) * x + constant, 0, 1) - y) ** 2).sum())
+        if error < least:
+            best, least = (float(bent), float(straight), float(constant)), error
+    levels = np.arange(1024, dtype=np.float64) / 1023
+    table: NDArray[np.float32] = (np.clip((best[0] * levels + best[1]) * levels + best[2], 0, 1) * 255).astype(
+        np.float32
+    )
+    toned: NDArray[np.float32] = table[
+        np.clip(source * np.float32(1023 / 255) + np.float32(0.5), 0, 1023).astype(np.int16)
+    ]
+    return toned
+
+
+def _saved(picture: NDArray[np.float32], like: Decoded) -> NDArray[np.float32]:
+    """The picture after being saved as a JPEG with the tables of another."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    levels = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+    image = Image.fromarray(levels)
+    if len(like.tables) == 1:
+        image = image.convert("L")
+    image.save(buffer, "JPEG", qtables=like.tables, subsampling=like.subsampling)
+    with Image.open(buffer) as again:
+        return np.asarray(again.convert("RGB"), dtype=np.float32)
+
+
+def _detail(source: NDArray[np.float32], target: NDArray[np.float32]) -> float | None:
+    import cv2
+
+    if min(target.shape) <= THUMBNAIL_SIDE:
+        return None
+    sigma = max(target.shape) / THUMBNAIL_SIDE / 2
+    fine = []
+    for plane in (source, target):
+        high = plane - np.asarray(cv2.GaussianBlur(plane, (0, 0), sigma), dtype=np.float32)
+        # Texture counts as much as outlines do, which unrelated products of one shape share.
+        energy = np.asarray(cv2.GaussianBlur(high * high, (0, 0), 2 * sigma), dtype=np.float32)
+        fine.append((high / np.sqrt(energy + FAINT**2)).ravel())
+    return _correlation(fine[0], fine[1], least=0.05 * math.sqrt(target.size))
+
+
+def _spread(picture: NDArray[np.float32]) -> float:
+    """Root mean square of the deviation of each pixel's colours from its own luma."""
+    return float(np.sqrt(np.mean((picture - (picture @ LUMA)[..., None]) ** 2)))
+
+
+def _chroma(one: NDArray[np.float32], other: NDArray[np.float32]) -> float | None:
+    import cv2
+
+    deviations = []
+    for picture in (one, other):
+        small = np.asarray(
+            cv2.resize(picture, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA), dtype=np.float32
+        )
+        colour = small - (small @ LUMA)[..., None]
+        deviations.append((colour - colour.mean(axis=(0, 1))).ravel())
+    return _correlation(deviations[0], deviations[1], least=LEAST_CHROMA * math.sqrt(deviations[0].size))
+
+
+def _correlation(left: NDArray[np.float32], right: NDArray[np.float32], *, least: float) -> float | None:
+    """None where one has a norm below `least`."""
+    norms = float(np.linalg.norm(left)), float(np.linalg.norm(right))
+    return None if min(norms) < least else float(left @ right) / (norms[0] * norms[1])
+
+
+def _within_two_tones(picture: NDArray[np.float32]) -> float:
+    """The share of the luma's variance within the two classes of Otsu's threshold."""
+    levels = np.clip(np.rint(picture @ LUMA), 0, 255).astype(np.int64).ravel()
+    counts = np.bincount(levels, minlength=256).astype(np.float64)
+    total = counts.sum()
+    below, sums = np.cumsum(counts), np.cumsum(counts * np.arange(256))
+    mean = sums[-1] / total
+    variance = float((counts * (np.arange(256) - mean) ** 2).sum())
+    if variance <= 0:
+        return 0.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = (mean * below - sums) ** 2 / (below * (total - below)) * total
+    return 1 - float(np.nanmax(np.where(np.isfinite(between), between, 0))) / variance
+
+
+def _one_tone_change(source: NDArray[np.float32], target: NDArray[np.float32]) -> float:
+    """What no change of brightness, contrast or gamma of all colours alike explains, as a share of the variance."""
+    step = max(1, source.shape[0] * source.shape[1] // _SAMPLED)
+    source, target = source.reshape(-1, 3)[::step], target.reshape(-1, 3)[::step]
+    x, y = source.ravel().astype(np.float64), target.ravel().astype(np.float64)
+    if min(_spread(source), _spread(target)) < 1 <= max(_spread(source), _spread(target)):
+        # The colours are gone: the tones must be what they were.
+        x = np.repeat((source @ LUMA).ravel(), 3).astype(np.float64)
+        y = np.repeat((target @ LUMA).ravel(), 3).astype(np.float64)
+    total = float(((target - target.mean(axis=0)) ** 2).sum())
+    free = (y > _SATURATED) & (y < 255 - _SATURATED)
+    if total <= 0 or free.sum() < 8:
+        return 1.0
+    u, v = x[free], y[free]
+    added = float(np.median(v - u))
+    times = float(u @ v) / max(float(u @ u), 1e-9)
+    middle = float((u - 128) @ (v - 128)) / max(float((u - 128) @ (u - 128)), 1e-9)
+    logs = np.log(np.maximum(u, 1) / 255)
+    power = float(logs @ np.log(np.maximum(v, 1) / 255)) / max(float(logs @ logs), 1e-9)
+    curves = (x, x + added, x * times, (x - 128) * middle + 128, 255 * (np.maximum(x, 0) / 255) ** power)
+    return min(float(((np.clip(curve, 0, 255) - y) ** 2).sum()) for curve in curves) / total

@@ -1,0 +1,503 @@
+"""DG311 label-leak-column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+
+from dataguard.core.exhibit import Listing
+from dataguard.core.finding import (
+    Confidence,
+    Finding,
+    Inconclusive,
+    Location,
+    Measurement,
+    Observation,
+    Outcome,
+    Severity,
+    Skipped,
+)
+from dataguard.core.rule import Between, rule
+from dataguard.splits.columns import Column, Goal, feature_columns, goal_of, refusal
+from dataguard.splits.encodings import MIN_LOG10_CHANCE
+from dataguard.splits.label_leaks import Gaps, LabelLeaks, Telling, label_leaks
+from dataguard.splits.samples import SplitSamples
+from dataguard.splits.worth import NoWorth, Worth, describe, measurements, worth_of_columns
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_SEED = 0
+_WORTHS = 5
+"""Columns whose worth is measured; each takes a model with it and one without."""
+_SHOWN = 20
+_SLACK = 0.03
+"""How far below `min_skill` the interval of a warning may reach: 30 samples of each class, all told."""
+_OWN_WEIGHT = 0.05
+"""A row's own label moves its value by a twentieth on average: groups of 20, category_encoders' own least leaf."""
+
+
+@rule("DG311", "label-leak-column", Severity.WARNING)
+def label_leak_column(
+    samples: SplitSamples,
+    *,
+    min_skill: Annotated[float, Between(low=0.5, high=1)] = 0.97,
+    min_ratio: Annotated[float, Between(low=1)] = 5.0,
+    alpha: Annotated[float, Between(low=0, high=1)] = 0.01,
+) -> Iterator[Outcome]:
+    """A column gives the label away: it holds what is to be predicted.
+
+    ## What it does
+
+    Holds every feature column of a table against the label, or against the target of a regression, in four ways:
+
+    1. *The label under another name*: a value a class, one to one; a target in other units (linear), or in its order
+       without an exception (monotone); a target that is columns added or subtracted (`total = casual + registered`).
+    2. *A column that alone tells the label*, nearly without error, when all others together tell far less.
+    3. *Missing values that tell of a class*: a date of discharge that only the survivors have.
+    4. *Target encodings*: group means of the label, plain, smoothed (additive, sigmoid, empirical Bayes) or
+       leave-one-out, and the rows that they were fitted on, evaluation labels among them or not.
+
+    What each column tells alone is among the figures, also where it is no finding.
+
+    Columns that number the rows belong to DG312 (index-or-order-leak).
+
+    ## Why is this bad?
+
+    The model learns to read the answer. Every held-out score is excellent, since the column is there in evaluation too,
+    and worthless, since it will not be there when the answer is not known yet. Kaufman and others count it among the
+    ten gravest mistakes of data mining; Kapoor and Narayanan found leakage in 294 papers of 17 fields.
+
+    ## How it decides
+
+    *Skill* is (balanced accuracy − 1/K) / (1 − 1/K), or of a target 1 − √(1 − R²), of predictions out of 5 folds
+    (groups and copies kept in one): a decision tree on a number, the commonest class of a category, so that a category
+    seen once tells nothing.
+
+    A strong column is no leak: petal width alone has a skill of 0.93 on iris. What makes it suspicious is to be nearly
+    free of error, skill at least `min_skill` (and its interval at most 0.03 below, which takes 30 samples of a class),
+    *and* to leave the others far behind: boosted trees on all other columns leave at least `min_ratio` times as much
+    untold. The test of that is paired, one-sided, by linearization with groups as units, and Holm-corrected over all
+    columns at level `alpha`. Medium confidence: a problem may be that easy. From a skill of 0.9 on, the same is worth
+    knowing (info, low confidence), and so are several columns that only another of them keeps up with.
+
+    *Exact recodings* need a chance below 10⁻⁶ that labels put at random onto the values agree so well; a number that
+    parts the classes by size is not one, for features may. *Missing values*: Fisher's exact test, Holm over columns and
+    classes, and an effect: Youden's index at least 0.9, or a purity whose 97.5 % bound leaves a tenth of the other
+    classes' share, covering a tenth of the class. Where the other columns tell the class of 95 % of those samples
+    anyway it is info.
+
+    *Encodings*: on the rows that it was fitted on, each distinct value is exactly the mean label of its rows. An
+    honest, even perfectly calibrated column misses each by its sampling error; that none of 98 % of the rows is missed
+    by more than rounding must have a chance below 10⁻⁸. Fitted on evaluation rows, or leave-one-out: error. Fitted on
+    the training split with its own labels: warning where a row's own label has a weight of 0.05 or more on average,
+    else info.
+
+    False alarms (`benchmarks/leakage.py`): no warning on 850 clean tables with strong confounders (latent groups,
+    correlated strong features, honest out-of-fold encodings, informative missingness, classes of up to 99:1), four info.
+
+    Options:
+
+    - `min_skill`: skill alone from which a column is a warning; 0.97 lies between iris' best (0.93) and a copy.
+    - `min_ratio`: how many times as much the others must leave untold.
+    - `alpha`: level of the tests after Holm's correction.
+
+    ## Example
+
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(0)
+    >>> label = rng.choice(["no", "yes"], 400).astype(object)
+    >>> frame = pd.DataFrame({"age": rng.normal(size=400), "outcome_code": np.where(label == "yes", 7, 3)})
+    >>> samples = SplitSamples(
+    ...     sample_ids=tuple(map(str, range(400))), splits=("train",) * 300 + ("test",) * 100,
+    ...     positions=np.arange(400), n_total=400, kind="table", paths=(None,) * 400, contents=(None,) * 400,
+    ...     labels=label, columns=frame, feature_columns=("age", "outcome_code"))
+    >>> print(label_leak_column(samples)[0].message.partition(" Worth")[0])
+    Column 'outcome_code' is the label under another name: each of its 2 values has one class, and each class one value.
+
+    ## How to fix
+
+    Ask of the column: is its value known at the moment at which the prediction is wanted, and before the label is? If
+    not, drop it. Fit target encodings within the folds of the training split alone (scikit-learn's `TargetEncoder` does
+    in `fit_transform`). If the column is an honest feature, ignore the finding with that reason.
+
+    ## References
+
+    - Kaufman, Rosset, Perlich & Stitelman, *Leakage in Data Mining*, ACM TKDD 6(4), 2012.
+    - Kapoor & Narayanan, *Leakage and the reproducibility crisis in machine-learning-based science*, Patterns 4(9),
+      2023.
+    - Micci-Barreca, *A preprocessing scheme for high-cardinality categorical attributes*, SIGKDD Explorations 3(1),
+      2001.
+    - Holm, *A simple sequentially rejective multiple test procedure*, Scand. J. Statistics 6, 1979.
+    """
+    if samples.labels is None and samples.targets is None:
+        yield Skipped(reason="no sample has a label", hint="name the label column")
+        return
+    columns = feature_columns(samples)
+    if not columns:
+        yield Skipped(reason="there are no columns to hold against the label", hint="this is about tables")
+        return
+    goal, rows = goal_of(samples)
+    reason = refusal(goal)
+    if reason:
+        yield Inconclusive(
+            reason=reason, measurements=(Measurement(name="samples with a label", value=len(rows), threshold=40),)
+        )
+        return
+    found = label_leaks(
+        samples,
+        columns,
+        goal,
+        rows,
+        least=min(0.9, min_skill),
+        perfect=min_skill,
+        ratio=min_ratio,
+        alpha=alpha,
+        seed=_SEED,
+    )
+    valuer = _Valuer(samples, columns, goal, rows, found.leaks)
+    yield from _recodings(found, valuer)
+    yield from _encodings(found, valuer, samples)
+    yield from _tellings(found, valuer, goal, min_skill, min_ratio, alpha)
+    yield from _missing(found, valuer, alpha)
+    yield _observation(found, goal, samples)
+
+
+class _Valuer:
+    """Measures what columns are worth, the first few, each beside the columns that nothing was found of."""
+
+    def __init__(
+        self,
+        samples: SplitSamples,
+        columns: Sequence[Column],
+        goal: Goal,
+        rows: NDArray[np.intp],
+        leaks: frozenset[str],
+    ) -> None:
+        self.samples, self.goal, self.rows = samples, goal, rows
+        self.left = _WORTHS
+        self.columns = {column.name: column for column in columns}
+        self.honest = [column for column in columns if column.name not in leaks]
+        self.label_words = _label_words(samples)
+
+    def worth(self, names: Sequence[str]) -> Worth | NoWorth:
+        """What the columns add to those that nothing was found of: beside another leak no leak is worth anything."""
+        subject = f"column {names[0]!r}" if len(names) == 1 else f"columns {', '.join(names)}"
+        if self.left == 0:
+            return NoWorth(subject=subject, reason=f"it was for {_WORTHS} other findings of this rule")
+        self.left -= 1
+        samples, rows = self.samples, self.rows
+        used = [*self.honest, *(self.columns[name] for name in names)]
+        train, evaluation = samples.in_training[rows], ~samples.in_training[rows]
+        split = bool(train.any() and evaluation.any())
+        return worth_of_columns(
+            np.column_stack([column.feature[rows] for column in used]),
+            self.goal.codes if self.goal.n_classes else self.goal.values,
+            range(len(self.honest), len(used)),
+            subject=subject,
+            train=train if split else None,
+            evaluation=evaluation if split else None,
+            groups=[samples.groups[row] for row in rows.tolist()] if samples.groups else None,
+            seed=_SEED,
+        )
+
+    def named_alike(self, name: str) -> str:
+        """A sentence where a column's name resembles the label's."""
+        words = _words(name) & self.label_words
+        return f" Its name shares {min(words)!r} with the label's." if words else ""
+
+
+def _words(name: str) -> set[str]:
+    cleaned = "".join(letter if letter.isalnum() else " " for letter in name.lower())
+    return {word for word in cleaned.split() if len(word) > 2 or not word.isdigit()}
+
+
+def _label_words(samples: SplitSamples) -> set[str]:
+    """Words of the name of the label column, which is the one outside the features that holds the labels."""
+    if samples.columns is None:
+        return set()
+    given = samples.targets if samples.labels is None else samples.labels
+    if given is None:
+        return set()
+    head = [str(value) for value in given[:1000].tolist()]
+    features = set(samples.feature_columns)
+    for place, label in enumerate(samples.columns.columns):
+        if str(label) in features:
+            continue
+        values = samples.columns.iloc[:1000, place].tolist()
+        if [str(value) for value in values] == head:
+            return _words(str(label))
+    return set()
+
+
+def _made(
+    valuer: _Valuer,
+    names: Sequence[str],
+    message: str,
+    *,
+    remedy: str,
+    severity: Severity,
+    confidence: Confidence,
+    figures: tuple[Measurement, ...],
+) -> Finding:
+    worth = valuer.worth(names)
+    return label_leak_column.finding(
+        f"{message} {describe(worth)}" if isinstance(worth, Worth) else message,
+        remedy=remedy,
+        severity=severity,
+        confidence=confidence,
+        measurements=(*figures, *measurements(worth)),
+        locations=tuple(Location(column=name) for name in names),
+        key=tuple(names),
+    )
+
+
+_DROP = "Drop the column, unless its value is known before the label is, at the moment of the prediction."
+
+
+def _recodings(found: LabelLeaks, valuer: _Valuer) -> Iterator[Outcome]:
+    for name, made in found.recodings.items():
+        severity, confidence = Severity.ERROR, Confidence.HIGH
+        if made.kind == "one to one":
+            said = (
+                f"is the label under another name: each of its {made.n_values:,} values has one class, and each class "
+                "one value"
+            )
+        elif made.kind == "many to one":
+            severity, confidence = Severity.WARNING, Confidence.MEDIUM
+            said = f"names the class: none of its {made.n_values:,} values occurs with two classes"
+        elif made.kind == "linear":
+            said = f"is the target in other units: {made.slope:.6g} · target + {made.offset:.6g}, up to rounding"
+        else:
+            said = "is a function of the target: their order is the same without an exception"
+        yield _made(
+            valuer,
+            [name],
+            f"Column {name!r} {said}.{valuer.named_alike(name)}",
+            remedy=_DROP,
+            severity=severity,
+            confidence=confidence,
+            figures=(
+                Measurement(name="samples with a value", value=made.n, threshold=20, n=made.n),
+                Measurement(name="distinct values", value=made.n_values, n=made.n),
+                Measurement(
+                    name="logarithm (base 10) of the chance", value=made.log10_chance, threshold=-6.0, n=made.n
+                ),
+            ),
+        )
+    if found.identity is not None:
+        identity = found.identity
+        terms = "".join(
+            f" {'+' if sign > 0 else '−'} {name}" for name, sign in zip(identity.columns, identity.signs, strict=True)
+        )
+        rest = f" + {identity.constant:.6g}" if identity.constant else ""
+        yield _made(
+            valuer,
+            identity.columns,
+            f"The target is a sum of columns, exactly: {terms.removeprefix(' + ')}{rest}, "
+            f"in all {identity.n:,} samples.",
+            remedy="Drop the columns that are parts of the target: they are known only once it is.",
+            severity=Severity.ERROR,
+            confidence=Confidence.HIGH,
+            figures=(Measurement(name="samples without an exception", value=identity.n, n=identity.n),),
+        )
+
+
+def _encodings(found: LabelLeaks, valuer: _Valuer, samples: SplitSamples) -> Iterator[Outcome]:
+    has_split = bool(samples.evaluation_splits)
+    for name, made in found.encodings.items():
+        what = "the target" if made.of is None else f"class {made.of!r}"
+        by = f" within {made.by!r}" if made.by else ""
+        form = {
+            "mean": f"the mean of {what}",
+            "leave-one-out": f"the mean of {what} over the other rows",
+        }.get(made.form, f"the mean of {what} with {made.form} ({made.parameter})")
+        own_training = made.fitted_on == "the training split" or not has_split
+        if made.form == "leave-one-out" or not own_training:
+            severity = Severity.ERROR if has_split or made.form == "leave-one-out" else Severity.WARNING
+        else:
+            severity = Severity.WARNING if made.own_weight >= _OWN_WEIGHT else Severity.INFO
+        labels = "" if own_training else ": labels of evaluation samples are in what the model is fed"
+        yield _made(
+            valuer,
+            [name],
+            f"Column {name!r} was computed from the label: its values are {form}{by}, fitted on {made.fitted_on}"
+            f"{labels}.",
+            remedy="Fit the encoding within folds of the training split alone, and apply it to the others as it is.",
+            severity=severity,
+            confidence=Confidence.HIGH,
+            figures=(
+                Measurement(name="rows explained", value=made.explained, threshold=0.98, n=made.n, unit="share"),
+                Measurement(
+                    name="logarithm (base 10) of the chance",
+                    value=made.log10_chance,
+                    threshold=MIN_LOG10_CHANCE,
+                    n=made.n,
+                ),
+                Measurement(
+                    name="mean weight of a row's own label", value=made.own_weight, threshold=_OWN_WEIGHT, n=made.n
+                ),
+                Measurement(name="fitted on", value=made.fitted_on),
+                Measurement(name="distinct values or groups", value=made.n_groups),
+            ),
+        )
+
+
+def _tellings(
+    found: LabelLeaks, valuer: _Valuer, goal: Goal, min_skill: float, min_ratio: float, alpha: float
+) -> Iterator[Outcome]:
+    several: list[Telling] = []
+    for item in found.telling:
+        if item.p_value > alpha:
+            if item.n_alike and item.p_without_alike <= alpha and item.alone.skill >= min_skill:
+                several.append(item)
+            continue
+        sure = item.alone.skill >= min_skill and item.alone.low >= min_skill - _SLACK
+        yield _made(
+            valuer,
+            [item.column],
+            f"Column {item.column!r} alone tells {_of(item)}: {_scores(item, goal)}.{valuer.named_alike(item.column)}",
+            remedy=f"{_DROP} Where the problem is that easy, ignore this with that reason.",
+            severity=Severity.WARNING if sure else Severity.INFO,
+            confidence=Confidence.MEDIUM if sure else Confidence.LOW,
+            figures=_telling_figures(item, min_skill, min_ratio, item.rest, item.p_value),
+        )
+    if several:
+        names = [item.column for item in several]
+        best = several[0]
+        apart = "no other column" if best.rest_without_alike is None else f"{best.rest_without_alike.skill:.3f}"
+        yield _made(
+            valuer,
+            names,
+            f"Columns {', '.join(map(repr, names))} each tell {_of(best)} alone (skill {best.alone.skill:.3f}), and "
+            f"the others far less together ({apart}).",
+            remedy=f"{_DROP} Look at these columns one by one: copies of the label keep each other company.",
+            severity=Severity.INFO,
+            confidence=Confidence.LOW,
+            figures=_telling_figures(best, min_skill, min_ratio, best.rest_without_alike, best.p_without_alike),
+        )
+
+
+def _scores(item: Telling, goal: Goal) -> str:
+    metric = "balanced accuracy" if goal.n_classes else "R²"
+    n_classes = goal.n_classes if item.label is None else 2
+    alone = f"{metric} {item.alone.score(n_classes):.3f}"
+    if item.rest is None:
+        return f"{alone}; there is no other"
+    return f"{alone}, all others together {item.rest.score(n_classes):.3f}"
+
+
+def _of(item: Telling) -> str:
+    return "the label" if item.label is None else f"class {item.label!r} from the others"
+
+
+def _telling_figures(
+    item: Telling, min_skill: float, min_ratio: float, rest: object, p_value: float
+) -> tuple[Measurement, ...]:
+    figures = [
+        Measurement(
+            name="skill of the column alone",
+            value=item.alone.skill,
+            threshold=min_skill,
+            low=item.alone.low,
+            high=item.alone.high,
+            level=item.alone.level,
+            n=item.alone.n,
+        )
+    ]
+    held = item.rest if rest is item.rest else item.rest_without_alike
+    if held is not None:
+        figures.append(
+            Measurement(
+                name="skill of the others together",
+                value=held.skill,
+                low=held.low,
+                high=held.high,
+                level=held.level,
+                n=held.n,
+            )
+        )
+    untold = 1.0 if held is None else held.error
+    figures.append(
+        Measurement(
+            name="untold by the others over untold by the column",
+            value=untold / max(item.alone.error, 1 / item.alone.n),
+            threshold=min_ratio,
+            p_value=p_value,
+            n=item.alone.n,
+        )
+    )
+    figures.append(Measurement(name="seed of folds and draws", value=_SEED))
+    return tuple(figures)
+
+
+def _missing(found: LabelLeaks, valuer: _Valuer, alpha: float) -> Iterator[Outcome]:
+    for item in found.gaps:
+        gaps = item.gaps
+        state = "is missing" if gaps.missing else "is there"
+        anyway = item.is_told_anyway
+        strong = gaps.youden >= 0.9
+        severity = Severity.INFO if anyway else Severity.WARNING
+        confidence = Confidence.LOW if anyway else Confidence.HIGH if strong else Confidence.MEDIUM
+        told = f" The other columns tell {100 * (item.told_anyway or 0):.0f} % of them anyway." if anyway else ""
+        yield _made(
+            valuer,
+            [item.column],
+            f"Column {item.column!r} tells class {gaps.label!r} by its missing values: of {gaps.n:,} samples in which "
+            f"it {state}, {gaps.n_right:,} are of that class, which are {100 * gaps.coverage:.3g} % of it.{told}",
+            remedy="Find out why values are missing: a field that is filled once the outcome is known has to go.",
+            severity=severity,
+            confidence=confidence,
+            figures=_gap_figures(item, alpha),
+        )
+
+
+def _gap_figures(item: Gaps, alpha: float) -> tuple[Measurement, ...]:
+    gaps = item.gaps
+    figures = [
+        Measurement(
+            name="Youden's index of missing values", value=gaps.youden, threshold=0.9, p_value=item.p_value, n=gaps.n
+        ),
+        Measurement(name="purity", value=gaps.purity, low=item.least_purity, level=0.975, n=gaps.n, unit="share"),
+        Measurement(name="level of the tests after Holm's correction", value=alpha),
+    ]
+    if item.told_anyway is not None:
+        figures.append(
+            Measurement(name="told by the other columns", value=item.told_anyway, threshold=0.95, unit="share")
+        )
+    return tuple(figures)
+
+
+def _observation(found: LabelLeaks, goal: Goal, samples: SplitSamples) -> Observation:
+    ranked = sorted(found.powers.items(), key=lambda item: -item[1].skill)
+    said = f"{found.n_columns:,} columns held against the label of {found.n:,} samples"
+    if ranked:
+        name, power = ranked[0]
+        metric = "balanced accuracy" if goal.n_classes else "R²"
+        said += f"; the strongest alone is {name!r} with {metric} {power.score(goal.n_classes):.3f}"
+    if not found.encodings_tried:
+        said += f". Target encodings were not looked for: {len(samples):,} of {samples.n_total:,} samples are looked at"
+    if found.row_names:
+        said += f". Left to DG312, because they number the rows: {', '.join(found.row_names)}"
+    return Observation(
+        message=said + ".",
+        measurements=(
+            Measurement(name="samples that power was measured on", value=found.n_power),
+            Measurement(name="samples with a label", value=found.n),
+            Measurement(name="seed of folds and draws", value=_SEED),
+        ),
+        exhibits=(
+            Listing(
+                title="What each column tells of the label alone, out of fold",
+                columns=("column", "skill", "low", "high", "samples"),
+                rows=tuple(
+                    (name, round(p.skill, 4), round(p.low, 4), round(p.high, 4), p.n) for name, p in ranked[:_SHOWN]
+                ),
+                total=len(ranked),
+            ),
+        )
+        if ranked
+        else (),
+    )

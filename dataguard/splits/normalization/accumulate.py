@@ -1,0 +1,540 @@
+"""Everything that a split's numbers are judged by, gathered in one pass and mergeable.
+
+Sums are kept about a shift (the mean of the first batch), so that a column of 1e6 ± 1 loses no digit, and are float64
+whatever the data are. Means of `n` numbers are then right to a few 1e-16 of their spread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Layout: TypeAlias = Literal["features", "NCHW", "NHWC"]
+
+KEPT_VALUES = 4_000_000
+"""Values of a split up to which all are kept, 32 MB: quantiles are then exact. Beyond, only the rank of 0 is."""
+SAMPLED_VALUES = 1 << 20
+"""Values of the rows that are kept of a split of any size."""
+LEAST_ROWS, MOST_ROWS = 64, 4096
+"""Rows that are kept of a split of any size: as many as `SAMPLED_VALUES` allows, between these."""
+MOST_COVARIANCES = 256
+"""Columns up to which all covariances are gathered."""
+MOST_HASHES = 4_000_000
+"""Rows of a split up to which repeated ones are told."""
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class UnitSums:
+    """Sums over samples of what each unit (a column, a channel, or everything) holds.
+
+    A sample gives each unit two numbers: ``u``, the mean of its values less the shift, and ``w``, the mean of their
+    squares. Of a column both are of one value.
+    """
+
+    shift: NDArray[np.float64]
+    n: NDArray[np.float64]
+    """Samples with a finite value, shape (units,)."""
+    values: NDArray[np.float64]
+    """Finite values, shape (units,)."""
+    mean_u: NDArray[np.float64]
+    mean_w: NDArray[np.float64]
+    uu: NDArray[np.float64]
+    """Sum of squared differences of ``u`` from its mean; ``ww`` and ``uw`` likewise."""
+    ww: NDArray[np.float64]
+    uw: NDArray[np.float64]
+    low: NDArray[np.float64]
+    """Least value."""
+    high: NDArray[np.float64]
+    """Largest value."""
+    at_low: NDArray[np.float64]
+    """How often the least value occurs."""
+    at_high: NDArray[np.float64]
+    fractions: NDArray[np.bool_]
+    """Whether a value is not whole."""
+
+    @classmethod
+    def of(cls, values: NDArray[np.float64], shift: NDArray[np.float64] | None = None) -> UnitSums:
+        """The sums of some samples.
+
+        Args:
+            values: Shape (n, units) or (n, units, values of a sample in each unit).
+            shift: What is subtracted before summing; by default the mean of these values.
+        """
+        if values.ndim == 2:
+            values = values[:, :, None]
+        known = np.isfinite(values)
+        complete = bool(known.all())
+        filled = values if complete else np.where(known, values, 0.0)
+        count = known.sum(axis=2) if not complete else np.full(values.shape[:2], values.shape[2])
+        per_unit = count.sum(axis=0).astype(np.float64)
+        if shift is None:
+            shift = filled.sum(axis=(0, 2)) / np.maximum(per_unit, 1)
+        moved = filled - shift[None, :, None]
+        if not complete:
+            moved[~known] = 0.0
+        share = 1.0 / np.maximum(count, 1)
+        u = moved.sum(axis=2) * share
+        w = np.einsum("nup,nup->nu", moved, moved) * share
+        present = count > 0
+        n = present.sum(axis=0).astype(np.float64)
+        # Where samples have unequally many values, the mean over samples would not be that over values.
+        weight = count * (n / np.maximum(per_unit, 1))[None, :]
+        least = np.maximum(n, 1)
+        mean_u, mean_w = (u * weight).sum(axis=0) / least, (w * weight).sum(axis=0) / least
+        du, dw = np.where(present, u - mean_u, 0.0), np.where(present, w - mean_w, 0.0)
+        low = (values if complete else np.where(known, values, np.inf)).min(axis=2).min(axis=0)
+        high = (values if complete else np.where(known, values, -np.inf)).max(axis=2).max(axis=0)
+        return cls(
+            shift=shift,
+            n=n,
+            values=per_unit,
+            mean_u=mean_u,
+            mean_w=mean_w,
+            uu=(du * du).sum(axis=0),
+            ww=(dw * dw).sum(axis=0),
+            uw=(du * dw).sum(axis=0),
+            low=low,
+            high=high,
+            # NaN and infinite values equal neither end.
+            at_low=np.count_nonzero(values == low[None, :, None], axis=(0, 2)).astype(np.float64),
+            at_high=np.count_nonzero(values == high[None, :, None], axis=(0, 2)).astype(np.float64),
+            fractions=np.any(filled != np.rint(filled), axis=(0, 2)),
+        )
+
+    def merge(self, other: UnitSums) -> UnitSums:
+        """The sums of both; neither is changed."""
+        # To the shift of self: u' = u + t, w' = w + 2tu + t².
+        t = other.shift - self.shift
+        u2, w2 = other.mean_u + t, other.mean_w + 2 * t * other.mean_u + t * t
+        uw2 = other.uw + 2 * t * other.uu
+        ww2 = other.ww + 4 * t * other.uw + 4 * t * t * other.uu
+        n = self.n + other.n
+        values = self.values + other.values
+        # A mean is over values, and what it varies by over samples.
+        part = other.values / np.maximum(values, 1)
+        du, dw = u2 - self.mean_u, w2 - self.mean_w
+        cross = self.n * other.n / np.maximum(n, 1)
+        return UnitSums(
+            shift=self.shift,
+            n=n,
+            values=values,
+            mean_u=self.mean_u + du * part,
+            mean_w=self.mean_w + dw * part,
+            uu=self.uu + other.uu + du * du * cross,
+            ww=self.ww + ww2 + dw * dw * cross,
+            uw=self.uw + uw2 + du * dw * cross,
+            low=np.minimum(self.low, other.low),
+            high=np.maximum(self.high, other.high),
+            at_low=self.at_low * (self.low <= other.low) + other.at_low * (other.low <= self.low),
+            at_high=self.at_high * (self.high >= other.high) + other.at_high * (other.high >= self.high),
+            fractions=self.fractions | other.fractions,
+        )
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Mean of all values, shape (units,); 0 where there is none."""
+        return self.shift + self.mean_u
+
+    @property
+    def variance(self) -> NDArray[np.float64]:
+        """Variance of all values, divided by their number (ddof 0), shape (units,)."""
+        found = np.maximum(self.mean_w - self.mean_u**2, 0.0)
+        return np.where(self.low == self.high, 0.0, found)
+
+    @property
+    def spread(self) -> NDArray[np.float64]:
+        """Standard deviation over samples of a sample's mean, shape (units,)."""
+        return np.sqrt(self.uu / np.maximum(self.n, 1))
+
+    @property
+    def variance_spread(self) -> NDArray[np.float64]:
+        """Standard deviation over samples of what a sample adds to the variance, shape (units,)."""
+        m = self.mean_u
+        found = self.ww - 4 * m * self.uw + 4 * m * m * self.uu
+        return np.sqrt(np.maximum(found, 0.0) / np.maximum(self.n, 1))
+
+    def mapped(self, centre: NDArray[np.float64], scale: NDArray[np.float64]) -> UnitSums:
+        """The sums of (x − centre)/scale, ``scale`` above 0."""
+        square = scale * scale
+        return UnitSums(
+            shift=(self.shift - centre) / scale,
+            n=self.n,
+            values=self.values,
+            mean_u=self.mean_u / scale,
+            mean_w=self.mean_w / square,
+            uu=self.uu / square,
+            ww=self.ww / square**2,
+            uw=self.uw / (square * scale),
+            low=(self.low - centre) / scale,
+            high=(self.high - centre) / scale,
+            at_low=self.at_low,
+            at_high=self.at_high,
+            fractions=np.ones_like(self.fractions),
+        )
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class RowFacts:
+    """Ranges over samples of what a scaling of each sample by itself makes constant."""
+
+    n: int = 0
+    """Samples that are not all zero."""
+    ranges: NDArray[np.float64]
+    """Least and largest of: L2 norm, L1 norm, largest magnitude, least, largest, mean, standard deviation with ddof 0
+    and 1. Shape (8, 2)."""
+
+    @classmethod
+    def of(cls, rows: NDArray[np.float64]) -> RowFacts:
+        """Of samples, shape (n, values); those with a value that is not finite are left out."""
+        empty = np.column_stack([np.full(8, np.inf), np.full(8, -np.inf)])
+        if rows.shape[1] < 2:
+            return cls(n=0, ranges=empty)
+        rows = rows[np.isfinite(rows).all(axis=1) & rows.any(axis=1)]
+        if not len(rows):
+            return cls(n=0, ranges=empty)
+        magnitude = np.abs(rows)
+        std = rows.std(axis=1)
+        d = rows.shape[1]
+        kinds = (
+            np.sqrt(np.einsum("nd,nd->n", rows, rows)),
+            magnitude.sum(axis=1),
+            magnitude.max(axis=1),
+            rows.min(axis=1),
+            rows.max(axis=1),
+            rows.mean(axis=1),
+            std,
+            std * np.sqrt(d / (d - 1)),
+        )
+        return cls(n=len(rows), ranges=np.array([[kind.min(), kind.max()] for kind in kinds]))
+
+    def merge(self, other: RowFacts) -> RowFacts:
+        """Of both."""
+        low = np.minimum(self.ranges[:, 0], other.ranges[:, 0])
+        high = np.maximum(self.ranges[:, 1], other.ranges[:, 1])
+        return RowFacts(n=self.n + other.n, ranges=np.column_stack([low, high]))
+
+
+class SplitState:
+    """What is known of one split; `add` batches to it, or `merge` those of its parts.
+
+    Args:
+        layout: 'features': batches of shape (n, features), or (n,) for one. 'NCHW', 'NHWC': pictures.
+        seed: Of the rows that are kept.
+
+    Attributes:
+        units: Sums a column; a channel of pictures.
+        whole: Sums over everything as one unit; None where there is but one unit of one value.
+        distinct: Sums of the first of equal rows only; None where not told.
+        ends_known: Whether least and largest values were seen, and are not those that there could be.
+        precision: Machine epsilon of the coarsest kind of number that was seen.
+    """
+
+    def __init__(self, layout: Layout = "features", *, seed: int = 0) -> None:
+        self.layout: Layout = layout
+        self.units: UnitSums | None = None
+        self.whole: UnitSums | None = None
+        self.distinct: UnitSums | None = None
+        self.rows = RowFacts(ranges=np.column_stack([np.full(8, np.inf), np.full(8, -np.inf)]))
+        self.n = 0
+        self.not_a_number = 0
+        self.infinite = 0
+        self.precision = 0.0
+        self.ends_known = True
+        self.products: NDArray[np.float64] | None = None
+        self._generator = np.random.default_rng(seed)
+        self._parts: list[NDArray[np.float64]] | None = []
+        self._kept = 0
+        self._sample: NDArray[np.float64] | None = None
+        self._keys: NDArray[np.float64] = np.empty(0)
+        self._hashes: NDArray[np.uint64] | None = np.empty(0, dtype=np.uint64)
+
+    @property
+    def width(self) -> int:
+        """Units; 0 before the first batch."""
+        return 0 if self.units is None else len(self.units.n)
+
+    def add(self, batch: NDArray[np.generic]) -> None:
+        """Take in a batch.
+
+        Raises:
+            ValueError: it holds no numbers, or its shape does not fit the layout or the batches before.
+        """
+        array = np.asarray(batch)
+        if array.dtype.kind not in "fiub":
+            raise ValueError(f"expected numbers, got {array.dtype}")
+        cube = arranged(array, self.layout)
+        if not len(cube):
+            return
+        if self.units is not None and cube.shape[1] != self.width:
+            raise ValueError(f"expected {self.width} {unit_word(self.layout)}, got {cube.shape[1]}")
+        epsilon = float(np.finfo(array.dtype).eps) if array.dtype.kind == "f" else 0.0
+        self.precision = max(self.precision, epsilon)
+        values = cube.astype(np.float64)
+        flat = values.reshape(len(values), -1)
+        finite = np.isfinite(flat)
+        if not finite.all():
+            nans = int(np.isnan(flat).sum())
+            self.not_a_number += nans
+            self.infinite += int(finite.size - finite.sum()) - nans
+        self.n += len(values)
+        units = UnitSums.of(values, None if self.units is None else self.units.shift)
+        self.units = units if self.units is None else self.units.merge(units)
+        if flat.shape[1] > 1:
+            whole = UnitSums.of(flat[:, None, :], None if self.whole is None else self.whole.shift)
+            self.whole = whole if self.whole is None else self.whole.merge(whole)
+        self.rows = self.rows.merge(RowFacts.of(flat))
+        if self.layout == "features":
+            self._add_rows(flat, finite)
+        self._keep(flat)
+
+    def _add_rows(self, rows: NDArray[np.float64], finite: NDArray[np.bool_]) -> None:
+        if self.units is None:
+            return
+        if rows.shape[1] <= MOST_COVARIANCES:
+            moved = np.where(finite, rows - self.units.shift, 0.0)
+            product = moved.T @ moved
+            self.products = product if self.products is None else self.products + product
+        if self._hashes is None:
+            return
+        hashes = row_hashes(rows)
+        _, first = np.unique(hashes, return_index=True)
+        first.sort()
+        new = first[~among(hashes[first], self._hashes)]
+        self._hashes = np.sort(np.concatenate([self._hashes, np.sort(hashes[new])]), kind="stable")
+        if len(self._hashes) > MOST_HASHES:
+            self._hashes, self.distinct = None, None
+            return
+        if len(new):
+            sums = UnitSums.of(rows[new], self.units.shift)
+            self.distinct = sums if self.distinct is None else self.distinct.merge(sums)
+
+    def _keep(self, flat: NDArray[np.float64]) -> None:
+        if self._parts is not None:
+            self._parts.append(flat)
+            self._kept += flat.size
+            if self._kept > KEPT_VALUES:
+                self._parts = None
+        limit = min(max(SAMPLED_VALUES // flat.shape[1], LEAST_ROWS), MOST_ROWS)
+        keys = self._generator.random(len(flat))
+        if self._sample is None:
+            joined, all_keys = flat, keys
+        else:
+            worst = self._keys.max() if len(self._keys) >= limit else np.inf
+            chosen = keys < worst
+            joined, all_keys = np.concatenate([self._sample, flat[chosen]]), np.concatenate([self._keys, keys[chosen]])
+        if len(all_keys) > limit:
+            best = np.sort(np.argpartition(all_keys, limit)[:limit])
+            joined, all_keys = joined[best], all_keys[best]
+        self._sample, self._keys = joined, all_keys
+
+    def values(self) -> NDArray[np.float64] | None:
+        """Every value, shape (n, values of a sample), in order; None where they were too many to keep."""
+        if self._parts is None:
+            return None
+        if len(self._parts) != 1:
+            self._parts = [np.concatenate(self._parts)] if self._parts else [np.empty((0, self.width))]
+        return self._parts[0]
+
+    def arrays(self) -> dict[str, NDArray[np.generic] | None]:
+        """What is kept of single rows, by name, for `restore`; None for what is not kept."""
+        return {
+            "values": self.values(),
+            "sample": self._sample,
+            "keys": self._keys,
+            "hashes": self._hashes,
+            "products": self.products,
+        }
+
+    def restore(self, arrays: Mapping[str, Any]) -> None:
+        """Take back what `arrays` gave."""
+        values = arrays["values"]
+        self._parts = None if values is None else [values]
+        self._kept = 0 if values is None else values.size
+        self._sample, self._keys = arrays["sample"], arrays["keys"]
+        self._hashes, self.products = arrays["hashes"], arrays["products"]
+
+    def sample(self) -> NDArray[np.float64]:
+        """Some rows at random, shape (rows, values of a sample)."""
+        return np.empty((0, self.width)) if self._sample is None else self._sample
+
+    @property
+    def n_repeated(self) -> int | None:
+        """Rows that are equal to one before; None where not told."""
+        return None if self._hashes is None or self.layout != "features" else self.n - len(self._hashes)
+
+    def merge(self, other: SplitState) -> None:
+        """Take in the state of another part of the same split, which comes after this one.
+
+        Raises:
+            ValueError: the two differ in layout or number of units.
+        """
+        if other.units is None:
+            return
+        if self.units is None:
+            for name, value in vars(other).items():
+                setattr(self, name, value)
+            return
+        if (self.layout, self.width) != (other.layout, other.width):
+            raise ValueError(f"cannot merge {other.layout} of {other.width} with {self.layout} of {self.width}")
+        if self.products is not None and other.products is not None:
+            # Products about another shift: Σ(x−a)(x−a)ᵀ with t = b − a.
+            t = other.units.shift - self.units.shift
+            sums = other.units.mean_u * other.units.n
+            cross = np.outer(sums, t)
+            self.products = self.products + other.products + cross + cross.T + other.n * np.outer(t, t)
+        self.units = self.units.merge(other.units)
+        if self.whole is not None and other.whole is not None:
+            self.whole = self.whole.merge(other.whole)
+        self._merge_distinct(other)
+        self.rows = self.rows.merge(other.rows)
+        self.n += other.n
+        self.not_a_number += other.not_a_number
+        self.infinite += other.infinite
+        self.precision = max(self.precision, other.precision)
+        if self._parts is not None and other._parts is not None and self._kept + other._kept <= KEPT_VALUES:
+            self._parts = [*self._parts, *other._parts]
+            self._kept += other._kept
+        else:
+            self._parts = None
+        if self._sample is not None and other._sample is not None:
+            limit = min(max(SAMPLED_VALUES // self._sample.shape[1], LEAST_ROWS), MOST_ROWS)
+            # The smallest of random keys: a random part of both.
+            keys = np.concatenate([self._keys, other._keys])
+            rows = np.concatenate([self._sample, other._sample])
+            best = np.sort(np.argsort(keys, kind="stable")[:limit])
+            self._sample, self._keys = rows[best], keys[best]
+
+    @classmethod
+    def of_pictures(
+        cls, values: NDArray[np.float64], means: NDArray[np.float64], squares: NDArray[np.float64], largest: float
+    ) -> SplitState:
+        """The state of pictures of which only sums are known.
+
+        Args:
+            values: Pixels of each picture, shape (n,).
+            means: Mean of each channel, shape (n, channels).
+            squares: Mean of the squares, shape (n, channels).
+            largest: What white is; the ends of the range are taken to be 0 and that.
+        """
+        state = cls("NCHW")
+        n, width = means.shape
+        weight = (values / values.sum())[:, None] * n
+        shift = (means * weight).mean(axis=0)
+        u, w = means - shift, squares - 2 * shift * means + shift**2
+        mean_u, mean_w = (u * weight).mean(axis=0), (w * weight).mean(axis=0)
+        du, dw = u - mean_u, w - mean_w
+        every = np.full(width, float(n))
+        state.units = UnitSums(
+            shift=shift,
+            n=every,
+            values=np.full(width, values.sum()),
+            mean_u=mean_u,
+            mean_w=mean_w,
+            uu=(du * du).sum(axis=0),
+            ww=(dw * dw).sum(axis=0),
+            uw=(du * dw).sum(axis=0),
+            low=np.zeros(width),
+            high=np.full(width, largest),
+            at_low=np.ones(width),
+            at_high=np.ones(width),
+            fractions=np.ones(width, dtype=bool),
+        )
+        state.n = n
+        state.ends_known = False
+        state._parts = None
+        state._sample = means[:MOST_ROWS]
+        return state
+
+    def rescale(self, centre: NDArray[np.float64], divisor: NDArray[np.float64]) -> None:
+        """Make this the state of (x − centre) / divisor; both of shape (units,), ``divisor`` above 0.
+
+        Sums over everything cannot follow maps that differ between units, and are dropped then.
+        """
+        if self.units is None or self._sample is None:
+            return
+        repeat = self._sample.shape[1] // self.width
+        centres, divisors = np.repeat(centre, repeat), np.repeat(divisor, repeat)
+        self.units = self.units.mapped(centre, divisor)
+        if self.distinct is not None:
+            self.distinct = self.distinct.mapped(centre, divisor)
+        one = bool((centre == centre[0]).all() and (divisor == divisor[0]).all())
+        self.whole = self.whole.mapped(centre[:1], divisor[:1]) if one and self.whole is not None else None
+        if self.products is not None:
+            self.products = self.products / np.outer(divisor, divisor)
+        if self._parts is not None:
+            self._parts = [(part - centres) / divisors for part in self._parts]
+        self._sample = (self._sample - centres) / divisors
+        self.rows = RowFacts(ranges=np.column_stack([np.full(8, np.inf), np.full(8, -np.inf)]))
+
+    def _merge_distinct(self, other: SplitState) -> None:
+        if self._hashes is None or other._hashes is None or self.distinct is None or other.distinct is None:
+            self._hashes, self.distinct = None, None
+            return
+        if among(other._hashes, self._hashes).any():
+            # Which sums the rows in both would take away is not known without the rows.
+            values = other.values()
+            if values is None:
+                self._hashes, self.distinct = None, None
+                return
+            hashes = row_hashes(values)
+            _, first = np.unique(hashes, return_index=True)
+            first.sort()
+            new = first[~among(hashes[first], self._hashes)]
+            self._hashes = np.sort(np.concatenate([self._hashes, np.sort(hashes[new])]), kind="stable")
+            if len(new):
+                self.distinct = self.distinct.merge(UnitSums.of(values[new], self.distinct.shift))
+            return
+        self._hashes = np.sort(np.concatenate([self._hashes, other._hashes]), kind="stable")
+        self.distinct = self.distinct.merge(other.distinct)
+
+
+def arranged(array: NDArray[np.generic], layout: Layout) -> NDArray[np.generic]:
+    """A batch as (n, units, values of a sample in each unit).
+
+    Raises:
+        ValueError: its shape does not fit the layout.
+    """
+    if layout == "features":
+        if array.ndim == 1:
+            array = array[:, None]
+        if array.ndim < 2:
+            raise ValueError(f"expected an array of samples, got shape {array.shape}")
+        return array.reshape(len(array), int(np.prod(array.shape[1:])))[:, :, None]
+    if array.ndim == 3:
+        array = array[:, None] if layout == "NCHW" else array[..., None]
+    if array.ndim != 4:
+        raise ValueError(f"expected pictures of shape {tuple(layout)}, got shape {array.shape}")
+    if layout == "NHWC":
+        array = np.moveaxis(array, 3, 1)
+    return array.reshape(*array.shape[:2], int(np.prod(array.shape[2:])))
+
+
+def unit_word(layout: Layout) -> str:
+    """What units are called: 'features' or 'channels'."""
+    return "features" if layout == "features" else "channels"
+
+
+def row_hashes(rows: NDArray[np.float64]) -> NDArray[np.uint64]:
+    """64 bits that equal rows share, shape (n,); -0.0 equals 0.0."""
+    words = np.ascontiguousarray(rows + 0.0).view(np.uint64)
+    factors = np.random.default_rng(1).integers(1, 2**63, rows.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    # Multiplying keeps low bits low, where floats of few digits are all zero: fold before and after.
+    words = words ^ (words >> np.uint64(32))
+    mixed = words * factors
+    mixed ^= mixed >> np.uint64(29)
+    mixed *= np.uint64(0xBF58476D1CE4E5B9)
+    return np.asarray(mixed.sum(axis=1, dtype=np.uint64))
+
+
+def among(values: NDArray[np.uint64], ordered: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Which values are in an ascending array."""
+    if not len(ordered):
+        return np.zeros(len(values), dtype=bool)
+    at = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+    return np.asarray(ordered[at] == values)
