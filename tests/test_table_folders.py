@@ -154,3 +154,15 @@ def test_near_texts_are_made_of_a_text_column_that_is_named_or_found(tmp_path: P
         assert isinstance(found, NearTexts)
         assert found.column == "review"
         assert [pair.right.sample_id for pair in found.between[0].pairs] == ["test.csv row 21"]
+
+
+def test_what_the_splits_of_several_files_were_normalized_with_is_told(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(3, 2, size=(300, 4))
+    values = (values - values.mean(axis=0)) / values.std(axis=0)
+    for name, rows in (("train", values[:200]), ("test", values[200:])):
+        frame = pd.DataFrame(rows, columns=list("abcd")).assign(label=np.arange(len(rows)) % 2)
+        frame.to_parquet(tmp_path / f"{name}.parquet")
+    report = dataguard.check(tmp_path, select=["DG305"], cache=False)
+    (finding,) = report.findings
+    assert finding.code == "DG305"
+    assert "'train' and 'test'" in finding.message

@@ -205,6 +205,11 @@ class TableSource:
             raise _broken(error, self.path) from error
 
     @property
+    def split_column(self) -> str | None:
+        """The column of `chunks` that tells the split: the table's own, or one that several files get beside theirs."""
+        return _SPLIT if self._several else self.split
+
+    @property
     def number_names(self) -> tuple[str, ...]:
         """The features that hold numbers: not text, truth values, dates or lists."""
         kinds = {name: self._types[name] for name in self.feature_names}
