@@ -119,23 +119,22 @@ def candidates(
     progress("comparing hashes", n, n)
     if mirrored:
         hashes.append(close_pairs(rows.hashes, turned, max_distance=max_distance))
-    asked = np.arange(n)
-    if len(rows.sizes) > 1:
-        # What lies within the largest split is of no interest.
-        asked = np.flatnonzero(rows.splits != np.argmax(np.bincount(rows.splits)))
+    searches = _searches(rows, few=few)
     found: list[tuple[NDArray[Any], ...]] = []
-    cut = 0
+    near: list[tuple[NDArray[Any], ...]] = []
     if projection is not None:
-        for index, queries in enumerate([vectors, *versions]):
-            progress("comparing crops", index, 1 + len(versions))
-            found.append(_neighbours(asked, queries, vectors, projection, NEIGHBOURS, index, jobs, seed, few=few))
-        progress("comparing crops", 1 + len(versions), 1 + len(versions))
+        rounds = [(vectors, NEIGHBOURS, found), *((version, NEIGHBOURS, found) for version in versions)]
+        if flipped is not None and mirrored:
+            rounds.append((flipped, MIRRORED_NEIGHBOURS, near))
+        for index, (queries, k, kept) in enumerate(rounds):
+            progress("comparing crops", index, len(rounds))
+            number = 0 if kept is near else index
+            for asked, among in searches:
+                kept.append(_neighbours(asked, among, queries, vectors, projection, k, number, jobs, seed, few=few))
+        progress("comparing crops", len(rounds), len(rounds))
     plain, cut = _joined(rows, hashes[0], found, mirrored=False, per_picture=NEIGHBOURS)
     other = None
     if mirrored:
-        near = []
-        if projection is not None and flipped is not None:
-            near = [_neighbours(asked, flipped, vectors, projection, MIRRORED_NEIGHBOURS, 0, jobs, seed, few=few)]
         other, more = _joined(rows, hashes[1], near, mirrored=True, per_picture=MIRRORED_NEIGHBOURS)
         cut += more
     return Search(
@@ -148,8 +147,26 @@ def candidates(
     )
 
 
+def _searches(rows: PictureRows, *, few: bool) -> list[tuple[NDArray[np.int64], NDArray[np.int64] | None]]:
+    """Which pictures ask for neighbours, and among which: those of each split among the others.
+
+    Copies in the asking split do not take places among the neighbours then. Without splits, all ask among all. Where
+    there are many pictures, every two splits meet once, and the smaller one asks.
+    """
+    if len(rows.sizes) < 2:
+        return [(np.arange(len(rows.splits)), None)]
+    order = np.argsort(np.bincount(rows.splits, minlength=len(rows.sizes)), kind="stable")
+    place = np.argsort(order)[rows.splits]
+    searches = []
+    for rank in range(len(order)):
+        among = place != rank if few else place > rank
+        searches.append((np.flatnonzero(place == rank), np.flatnonzero(among)))
+    return [(asked, among) for asked, among in searches if len(asked) and len(among)]
+
+
 def _neighbours(
     asked: NDArray[np.int64],
+    among: NDArray[np.int64] | None,
     queries: NDArray[np.float32],
     vectors: NDArray[np.float32],
     projection: Projection,
@@ -161,10 +178,13 @@ def _neighbours(
     few: bool,
 ) -> tuple[NDArray[Any], ...]:
     """Pairs (left, right, window) and how far apart they are, in parts of the distance of the k-th neighbour."""
-    k = min(k, len(vectors) - 1)
+    chosen = vectors if among is None else vectors[among]
+    k = max(1, min(k, len(chosen) - (among is None)))
     radius = REACH * projection.radius
-    found = nearest(queries[asked], vectors, k=k, radius=radius, own=asked, seed=seed, jobs=jobs or os.cpu_count() or 1)
-    index, distance = found.index, found.distance
+    own = asked if among is None else None
+    found = nearest(queries[asked], chosen, k=k, radius=radius, own=own, seed=seed, jobs=jobs or os.cpu_count() or 1)
+    distance = found.distance
+    index = found.index if among is None else np.where(found.index >= 0, among[found.index], -1)
     last = np.minimum(distance[:, -1:], np.float32(radius))
     part_of_last = distance / np.maximum(last, 1e-6)
     row, column = np.nonzero((index >= 0) & (few | (part_of_last <= STANDS_OUT)))

@@ -34,13 +34,21 @@ if TYPE_CHECKING:
 
 __all__ = ["BlobStore", "NearDuplicatePair", "NearDuplicates", "find_near_duplicates"]
 
-ALGORITHM_VERSION = "2"
+ALGORITHM_VERSION = "3"
 """Changes whenever a stored second look would come out differently."""
-MAX_RESIDUAL_WITHOUT_DETAIL = 0.05
+MAX_RESIDUAL_WITHOUT_DETAIL = 0.02
 """The most that a pair leaves unexplained where there is no fine detail to confirm it by."""
 MAX_CHANCE_PAIRS = 0.05
 """Of chance pairs at least as alike, this many are expected in a whole dataset at most: one in 20 clean datasets
 shows a false pair, before the second look."""
+MAX_UNSAVED_RESIDUAL = 0.05
+"""Pairs that are this much alike before one is saved with the other's JPEG tables gain from it without limit."""
+ROUNDING = 0.75
+"""Root mean square error in levels up to which an edit reproduces a picture: rounding before and after it gives 0.4."""
+MAX_REPRODUCED_RESIDUAL = 0.003
+"""And of the variance, so much at most: flat pictures are within a level of one another."""
+MAX_SAVED_GAIN = 10.0
+"""How many times smaller the residual may count for once one picture is saved with the other's JPEG tables."""
 MIN_DETAIL = 0.5
 """The least correlation of fine detail."""
 MAX_DETAIL = 0.9
@@ -205,8 +213,8 @@ def _believed(
             return None
         if look.silhouette and look.chroma is not None and look.one_tone_change > MAX_ONE_TONE_CHANGE:
             return None
-        if look.silhouette and look.chroma is None and look.detail is not None and look.window != WHOLE:
-            # One outline, cut to fit another, without colours: nothing speaks for it.
+        if look.silhouette and look.window != WHOLE and look.detail is not None and (look.inner or 0.0) < MIN_DETAIL:
+            # One outline, cut to fit another: only what is within it can speak for it.
             return None
         if look.detail is not None:
             if look.detail < least_detail:
@@ -214,9 +222,17 @@ def _believed(
             return residual, chance
         if look.residual > MAX_RESIDUAL_WITHOUT_DETAIL:
             return None
+        if look.colour_residual is not None and look.colour_residual > MAX_RESIDUAL_WITHOUT_DETAIL:
+            return None
         if look.detail is None and reference is not None:
             # Pictures no larger than a thumbnail were not seen as they are before.
+            reproduced = look.error <= ROUNDING and look.residual <= MAX_REPRODUCED_RESIDUAL
+            if reproduced and look.unsaved_residual <= MAX_UNSAVED_RESIDUAL:
+                return look.residual, None
             residual = look.residual
+            if look.unsaved_residual > MAX_UNSAVED_RESIDUAL:
+                # Saving both alike makes unrelated smooth pictures alike too: it counts for so much and no more.
+                residual = max(residual, look.unsaved_residual / MAX_SAVED_GAIN)
             yardstick = pair.yardstick * (1.0 if look.window == WHOLE else pair.shrink)
             dimension = pair.dimension if look.window == WHOLE else min(pair.dimension, reference.cut_dimension)
             chance = chance_pairs(reference, residual, yardstick, dimension)
@@ -269,7 +285,7 @@ def _second_looks(
             right = right.mirrored()
         elif pair.mirrored:
             left = left.mirrored()
-        seen = second_look(left, right, window=pair.window, shrink=pair.shrink)
+        seen = second_look(left, right, window=pair.window, shrink=pair.shrink, cut=not pair.mirrored)
         return {name: getattr(seen, name) for name in SecondLook.__slots__}
 
     with decoding(), ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:

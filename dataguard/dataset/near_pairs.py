@@ -34,7 +34,8 @@ class NearDuplicatePair:
     residual: float | None
     """Share of the variance that the best edit found leaves unexplained; None where vectors alone found the pair."""
     chance_pairs: float | None
-    """How many unrelated pairs of the dataset are expected to be at least as alike; None in tiny datasets."""
+    """How many unrelated pairs of the dataset are expected to be at least as alike; roughly, as smooth pictures do not
+    keep to the power law that it extrapolates. None in tiny datasets, and where an edit reproduces the file."""
     detail: float | None = None
     """Correlation of the fine detail in the files; None where the pictures have none beyond the thumbnail."""
     mirrored: bool = False

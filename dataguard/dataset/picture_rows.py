@@ -77,11 +77,11 @@ class PictureRows:
             n_textureless=sum(everything - hashed for hashed, everything in by_split.values()),
         )
 
-    def thumbnails(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The gray thumbnails at ascending positions, shape (n, pixels)."""
-        values = np.empty((len(positions), THUMBNAIL_SIDE**2), dtype=np.float32)
+    def thumbnails(self, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """The thumbnails at ascending positions, shape (n, 32, 32, 3)."""
+        values = np.empty((len(positions), THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3), dtype=np.uint8)
         for where, pictures in self._pictures("position IN (SELECT unnest($1::BIGINT[]))", [positions.tolist()]):
-            values[np.searchsorted(positions, where)] = gray(pictures)
+            values[np.searchsorted(positions, where)] = pictures
         return values
 
     def grays(self, progress: Progress) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:

@@ -2,11 +2,12 @@
 
 The lowest frequencies of the thumbnail, scaled to norm 1, projected on the directions in which the pictures of this
 dataset differ most in comparison with what an edit changes: Fisher's linear discriminant, where the scatter within a
-class is that of pictures of the dataset and their simulated crops, recompressions and reductions.
+class is that of pictures of the dataset and their simulated crops, tones, recompressions and reductions.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,13 @@ DIMENSIONS = 24
 """Numbers in a vector: more gain little, and cost in proportion."""
 LARGEST_CROP = 0.06
 """The largest share that is cut off a side in simulated crops: a little more than the 5 % that are looked for."""
+TONES: tuple[Callable[[NDArray[np.float32]], NDArray[np.float32]], ...] = (
+    lambda grays: grays + np.float32(40),
+    lambda grays: grays * np.float32(1.3),
+    lambda grays: np.float32(255) * (grays / np.float32(255)) ** np.float32(0.6),
+    lambda grays: np.float32(255) * (grays / np.float32(255)) ** np.float32(1.6),
+)
+"""Changes of brightness and gamma that are simulated; what they push over the edge is clipped."""
 _SIMULATED = 4
 """Edits that are simulated of each reference."""
 _FRACTION = 0.995
@@ -62,7 +70,8 @@ class Projection:
                 axis=1,
             )
             differences.append(unit(coefficients(warped(grays, windows)[0])) - plain)
-        if min(size) < THUMBNAIL_SIDE:
+        differences += [unit(coefficients(np.clip(curve(grays), 0, 255))) - plain for curve in TONES]
+        if min(size) <= THUMBNAIL_SIDE:
             for quality, factor in ((50, 1.0), (75, 1.0), (95, 0.5)):
                 differences.append(unit(coefficients(_edited(grays, size, quality, factor))) - plain)
         scatter = np.concatenate(differences).astype(np.float64)

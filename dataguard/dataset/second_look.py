@@ -17,27 +17,30 @@ import numpy as np
 from dataguard.dataset.likeness import LUMA
 from dataguard.dataset.registration import WHOLE, register, warped
 from dataguard.dataset.table import THUMBNAIL_SIDE
+from dataguard.dataset.thumbnail_likeness import LEAST_CHROMA, LEAST_CHROMA_MATCH
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FRAME = 128
 """The longest side in pixels at which pictures are compared."""
-LEAST_CHROMA = 3.0
-"""Root mean square of the deviations from the mean colour, in levels of 255, below which a picture is gray: rounding
-and the chroma quantization of JPEG stay below it."""
 TWO_TONE = 0.06
 """The share of variance within the two classes of Otsu's threshold, up to which a picture is a silhouette."""
 FAINT = 2.0
 """Levels below which fine detail counts less and less: rounding and the losses of JPEG."""
+LEAST_INNER = 0.04
+"""Share of the pixels away from outlines where fine detail must exceed a level; in a plain shape it is rounding."""
 TINY = 64
 """The longest side in pixels up to which a picture is made from the other in every usual way."""
 REGISTERED = 64
 """The longest side in pixels at which a window is put in its place: to a tenth of a pixel, enough for `FRAME`."""
+WORTH_CUTTING = 0.3
+"""Pairs whose detail correlates less are not cut where their thumbnails gave no reason to."""
 CLEAR_DETAIL = 0.9
 """Pairs whose detail correlates so well are not saved again to see whether it may be more."""
-LEAST_CHROMA_MATCH = 0.5
-"""Pairs whose colours correlate less are not looked at any further: a clipped tone curve costs no more."""
+WHOLE_FILE = 512
+"""The longest side in pixels up to which tones and JPEGs are tried at the size of the files, where that is more than
+`FRAME`: clipping and saving do not commute with reduction."""
 _SAMPLED = 3_000
 """Pixels that a tone curve is fitted to."""
 _SATURATED = 2.0
@@ -77,6 +80,14 @@ class SecondLook:
     window: tuple[float, float, float, float] = WHOLE
     saved_again: bool = False
     """The residual is that of one picture saved with the quantization tables of the other."""
+    unsaved_residual: float = 0.0
+    """The least residual where neither is saved again."""
+    colour_residual: float | None = None
+    """Share of the variance of all colours that one tone curve for all of them leaves; None where one is gray."""
+    inner: float | None = None
+    """Of a silhouette that was cut, the correlation of fine detail away from its outline; None where there is none."""
+    error: float = 255.0
+    """Root mean square of what the edit leaves unexplained, in levels of 255."""
     side: int = FRAME
     """The shorter side at which they were compared, in pixels."""
 
@@ -87,6 +98,7 @@ def second_look(
     *,
     window: tuple[float, float, float, float] = WHOLE,
     shrink: float = 0.5,
+    cut: bool = True,
 ) -> SecondLook:
     """Compare two pictures at their common resolution.
 
@@ -95,23 +107,26 @@ def second_look(
         right: Another one.
         window: What the right one shows of the left one, roughly; `WHOLE` for all of it. All of it is tried anyway.
         shrink: What part of its residual a window leaves of unrelated pictures.
+        cut: Whether a crop too small to show in a thumbnail is looked for where all of it fits badly.
     """
     whole = _look(left, right, WHOLE)
-    if window == WHOLE or (whole.detail or 0.0) >= CLEAR_DETAIL:
+    detail = whole.detail or 0.0
+    if detail >= CLEAR_DETAIL or (window == WHOLE and (not cut or detail < WORTH_CUTTING)):
         return whole
-    cut = _look(left, right, window)
-    if cut.detail is not None:
-        return cut if cut.detail > (whole.detail or 0.0) else whole
-    return cut if cut.residual < whole.residual * shrink else whole
+    part = _look(left, right, window, cut=True)
+    if part.detail is not None:
+        return part if part.detail > detail else whole
+    return part if part.residual < whole.residual * shrink else whole
 
 
-def _look(left: Decoded, right: Decoded, window: tuple[float, float, float, float]) -> SecondLook:
+def _look(left: Decoded, right: Decoded, window: tuple[float, float, float, float], *, cut: bool = False) -> SecondLook:
     height = min(left.pixels.shape[0], right.pixels.shape[0])
     width = min(left.pixels.shape[1], right.pixels.shape[1])
     scale = min(1.0, FRAME / max(height, width))
     size = (max(2, round(height * scale)), max(2, round(width * scale)))
     one, other = (_resized(picture.pixels, size) for picture in (left, right))
-    if window != WHOLE:
+    start = window
+    if cut:
         found, inside = _cut(one, other, window)
         rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
         if min(len(rows), len(columns)) < 2:
@@ -122,60 +137,120 @@ def _look(left: Decoded, right: Decoded, window: tuple[float, float, float, floa
         window = (float(found[0, 0]), float(found[0, 1]), float(found[0, 2]), float(found[0, 3]))
     chroma = _chroma(one, other)
     tiny = max(*left.pixels.shape[:2], *right.pixels.shape[:2]) <= TINY
-    if chroma is not None and chroma < LEAST_CHROMA_MATCH and not tiny:
+    if (
+        chroma is not None
+        and chroma < LEAST_CHROMA_MATCH
+        and not tiny
+        and _toned_chroma(one, other) < LEAST_CHROMA_MATCH
+    ):
         return SecondLook(residual=1.0, detail=None, chroma=chroma, window=window)
     attempts = [_attempt(one, other, saved=False)]
     if tiny and window == WHOLE:
         attempts += _made_from(left, right) + _made_from(right, left)
     elif tiny:
-        width, across, height, along = window
-        attempts += _made_from(_cropped(left, window), right)
-        attempts += _made_from(_cropped(right, (1 / width, -across / width, 1 / height, -along / height)), left)
+        # Where a picture has few pixels, the thumbnails may have put the window better than these.
+        for guess in dict.fromkeys((window, start)):
+            part, exact = _cropped(left, guess)
+            attempts += _made_from(part, right, exact)
+            part, exact = _cropped(right, _inverse(guess))
+            attempts += _made_from(part, left, _inverse(exact))
     elif window == WHOLE and (attempts[0].detail is None or attempts[0].detail < CLEAR_DETAIL):
-        # Whichever was saved last has been through its own tables.
-        for source, target, picture in ((one, other, right), (other, one, left)):
-            if picture.tables is not None and picture.pixels.shape[:2] == size:
-                for plain in (source, _toned(source, target)):
-                    attempts.append(_attempt(_saved(plain, picture), target, saved=True))
+        for source, target, picture in _saved_pictures(one, other, left, right):
+            for plain in (source, _toned(source, target)):
+                attempts.append(_attempt(_saved(plain, picture), target, saved=True))
+        if (attempts[0].detail or 0.0) >= WORTH_CUTTING and left.pixels.shape == right.pixels.shape:
+            for file, like, wanted in ((left, right, other), (right, left, one)):
+                if FRAME < max(file.pixels.shape[:2]) <= WHOLE_FILE:
+                    toned = _toned(file.pixels.astype(np.float32), like.pixels.astype(np.float32))
+                    attempts.append(_attempt(_resized(toned, size), wanted, saved=False))
     best = min(attempts, key=lambda attempt: (-(attempt.detail or 0.0), attempt.residual))
+    unsaved = min(attempt.residual for attempt in attempts if not attempt.saved)
     silhouette = max(_within_two_tones(one), _within_two_tones(other)) <= TWO_TONE
+    change = 0.0
+    if silhouette:
+        change = min(_one_tone_change(one, other), _one_tone_change(other, one))
+        if best.plain is not None:
+            change = min(change, _one_tone_change(best.plain, best.target))
+        if 0.005 < change < 0.1 and not tiny and window == WHOLE:
+            # Saving takes more from saturated colours than from any others.
+            for file, like, wanted in ((left, right, other), (right, left, one)):
+                if like.tables is not None and max(like.pixels.shape[:2]) <= WHOLE_FILE:
+                    again = _saved(_resized(file.pixels, like.pixels.shape[:2]), like)
+                    change = min(change, _one_tone_change(_resized(again, size), wanted))
     if chroma is not None and chroma < 0.98:
         # What clipping and saving did to the colours was done to these too.
         chroma = max(chroma, _chroma(best.source, best.target) or -1.0)
+        if window == WHOLE and (best.detail or 0.0) >= WORTH_CUTTING:
+            for file, like, wanted in ((left, right, other), (right, left, one)):
+                if like.tables is not None and max(like.pixels.shape[:2]) <= WHOLE_FILE:
+                    again = _saved(_resized(file.pixels, like.pixels.shape[:2]), like)
+                    chroma = max(chroma, _chroma(_resized(again, size), wanted) or -1.0)
     return SecondLook(
         residual=best.residual,
         detail=best.detail,
         chroma=chroma,
         silhouette=silhouette,
-        one_tone_change=min(_one_tone_change(one, other), _one_tone_change(other, one)) if silhouette else 0.0,
-        window=window,
+        one_tone_change=change,
+        window=best.window or window,
         saved_again=best.saved,
+        unsaved_residual=unsaved,
+        inner=_inner_detail(best.source @ LUMA, best.target @ LUMA) if silhouette and cut else None,
+        colour_residual=_colour_residual(best),
+        error=float(np.sqrt(np.mean((best.source - best.target) ** 2))),
         side=min(other.shape[:2]),
     )
 
 
-def _cropped(picture: Decoded, window: tuple[float, float, float, float]) -> Decoded:
-    """The window of a picture, to whole pixels; as a crop is made."""
+def _saved_pictures(
+    one: NDArray[np.float32], other: NDArray[np.float32], left: Decoded, right: Decoded
+) -> list[tuple[NDArray[np.float32], NDArray[np.float32], Decoded]]:
+    """Each of the two that was saved as a JPEG at this size: the other one, itself, and its file.
+
+    Whichever was saved last has been through its own tables.
+    """
+    return [
+        (source, target, picture)
+        for source, target, picture in ((one, other, right), (other, one, left))
+        if picture.tables is not None and picture.pixels.shape[:2] == one.shape[:2]
+    ]
+
+
+def _inverse(window: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    """What the left picture shows of the right one, for what the right one shows of the left one."""
+    width, across, height, along = window
+    return 1 / width, -across / width, 1 / height, -along / height
+
+
+def _cropped(
+    picture: Decoded, window: tuple[float, float, float, float]
+) -> tuple[Decoded, tuple[float, float, float, float]]:
+    """The window of a picture to whole pixels, as a crop is made; and which window that is."""
     rows, columns = picture.pixels.shape[:2]
     width, across, height, along = window
     left, right = (max(0, min(columns, round((across + end * width + 1) / 2 * columns))) for end in (-1, 1))
     top, bottom = (max(0, min(rows, round((along + end * height + 1) / 2 * rows))) for end in (-1, 1))
     if min(right - left, bottom - top) < 2:
-        return picture
-    return Decoded(pixels=np.ascontiguousarray(picture.pixels[top:bottom, left:right]))
+        return picture, WHOLE
+    exact = (right - left) / columns, (left + right) / columns - 1, (bottom - top) / rows, (top + bottom) / rows - 1
+    return Decoded(pixels=np.ascontiguousarray(picture.pixels[top:bottom, left:right])), exact
 
 
-def _made_from(source: Decoded, target: Decoded) -> list[_Attempt]:
+def _made_from(source: Decoded, target: Decoded, window: tuple[float, float, float, float] = WHOLE) -> list[_Attempt]:
     """How well a small target is explained as the source resized in one of the usual ways, toned and saved."""
     made = []
     wanted = target.pixels.astype(np.float32)
     for resized in _resizings(source.pixels, wanted.shape[:2]):
         toned = _toned(resized, wanted)
-        made.append(_Attempt(_share(toned, wanted), None, False, toned, wanted))
+        made.append(_Attempt(_share(toned, wanted), None, False, toned, wanted, resized, window))
         if target.tables is not None:
-            for plain in (resized, toned):
-                again = _toned(_saved(plain, target), wanted)
-                made.append(_Attempt(_share(again, wanted), None, True, again, wanted))
+            for edited in (resized, toned):
+                plain = _saved(edited, target)
+                again = _toned(plain, wanted)
+                made.append(
+                    _Attempt(
+                        _share(again, wanted), None, True, again, wanted, plain if edited is resized else None, window
+                    )
+                )
     return made
 
 
@@ -194,7 +269,7 @@ def _resizings(pixels: NDArray[np.uint8], size: tuple[int, ...]) -> list[NDArray
     return made + [np.asarray(image.resize(wanted, kernel), dtype=np.float32) for kernel in filters]
 
 
-def _resized(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
+def _resized(pixels: NDArray[np.uint8] | NDArray[np.float32], size: tuple[int, ...]) -> NDArray[np.float32]:
     import cv2
 
     if pixels.shape[:2] == size:
@@ -230,6 +305,10 @@ class _Attempt:
     source: NDArray[np.float32]
     """The picture that is there, toned."""
     target: NDArray[np.float32]
+    plain: NDArray[np.float32] | None = None
+    """The same before any tone curve."""
+    window: tuple[float, float, float, float] | None = None
+    """The one that it was made with, where that is to whole pixels."""
 
 
 def _attempt(source: NDArray[np.float32], target: NDArray[np.float32], *, saved: bool) -> _Attempt:
@@ -237,6 +316,13 @@ def _attempt(source: NDArray[np.float32], target: NDArray[np.float32], *, saved:
     forth, back = _toned(source, target), _toned(target, source)
     residual = max(_share(forth, target), _share(back, source))
     return _Attempt(residual, _detail(forth @ LUMA, target @ LUMA), saved, forth, target)
+
+
+def _colour_residual(attempt: _Attempt) -> float | None:
+    if min(_spread(attempt.source), _spread(attempt.target)) < LEAST_CHROMA:
+        return None
+    total = float(((attempt.target - attempt.target.mean(axis=(0, 1))) ** 2).sum())
+    return min(1.0, float(((attempt.source - attempt.target) ** 2).sum()) / max(total, 1e-3))
 
 
 def _share(predicted: NDArray[np.float32], target: NDArray[np.float32]) -> float:
@@ -260,7 +346,7 @@ def _share(predicted: NDArray[np.float32], target: NDArray[np.float32]) -> float
 def _toned(source: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float32]:
     """The source with a tone curve, the same for each colour, that brings it nearest to the target.
 
-    A quadratic curve, or a straight line that is clipped at 0 and 255, whichever leaves less.
+    A quadratic curve, a straight line that is clipped at 0 and 255, or a power, whichever leaves least.
     """
     step = max(1, source.shape[0] * source.shape[1] // _SAMPLED)
     some, aim = source.reshape(-1, 3)[::step], target.reshape(-1, 3)[::step]
@@ -281,9 +367,15 @@ def _toned(source: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[
         if error < least:
             best, least = (float(bent), float(straight), float(constant)), error
     levels = np.arange(1024, dtype=np.float64) / 1023
-    table: NDArray[np.float32] = (np.clip((best[0] * levels + best[1]) * levels + best[2], 0, 1) * 255).astype(
-        np.float32
-    )
+    curve = (best[0] * levels + best[1]) * levels + best[2]
+    u, v = np.maximum(x[free], 1 / 255), y[free]
+    logs = np.log(u)
+    if len(u) >= 8 and float(logs @ logs) > 1e-3 * len(u):
+        # Weighed so that errors count in levels, not in their logarithms.
+        power = float((logs * v * v) @ np.log(v)) / float((logs * v) @ (logs * v))
+        if 0.2 < power < 5 and float(((np.maximum(x, 0) ** power - y) ** 2).sum()) < least:
+            curve = levels**power
+    table: NDArray[np.float32] = (np.clip(curve, 0, 1) * 255).astype(np.float32)
     toned: NDArray[np.float32] = table[
         np.clip(source * np.float32(1023 / 255) + np.float32(0.5), 0, 1023).astype(np.int16)
     ]
@@ -319,6 +411,25 @@ def _detail(source: NDArray[np.float32], target: NDArray[np.float32]) -> float |
     return _correlation(fine[0], fine[1], least=0.05 * math.sqrt(target.size))
 
 
+def _inner_detail(source: NDArray[np.float32], target: NDArray[np.float32]) -> float | None:
+    """The correlation of fine detail where neither has an outline between its two tones."""
+    import cv2
+
+    reach = max(3, round(max(target.shape) / THUMBNAIL_SIDE) * 2 + 1)
+    outline = np.zeros(target.shape, dtype=np.uint8)
+    fine = []
+    for plane in (source, target):
+        levels = np.clip(np.rint(plane), 0, 255).astype(np.uint8)
+        _, tones = cv2.threshold(levels, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+        # Where the high-pass filter below reaches an outline, too.
+        outline |= np.asarray(cv2.morphologyEx(tones, cv2.MORPH_GRADIENT, np.ones((2 * reach, 2 * reach), np.uint8)))
+        fine.append(plane - np.asarray(cv2.GaussianBlur(plane, (0, 0), reach / 4), dtype=np.float32))
+    inside = outline == 0
+    if min(float(np.mean(np.abs(plane[inside]) > 1)) if inside.any() else 0.0 for plane in fine) < LEAST_INNER:
+        return None
+    return _correlation(fine[0][inside], fine[1][inside], least=0.1)
+
+
 def _spread(picture: NDArray[np.float32]) -> float:
     """Root mean square of the deviation of each pixel's colours from its own luma."""
     return float(np.sqrt(np.mean((picture - (picture @ LUMA)[..., None]) ** 2)))
@@ -335,6 +446,17 @@ def _chroma(one: NDArray[np.float32], other: NDArray[np.float32]) -> float | Non
         colour = small - (small @ LUMA)[..., None]
         deviations.append((colour - colour.mean(axis=(0, 1))).ravel())
     return _correlation(deviations[0], deviations[1], least=LEAST_CHROMA * math.sqrt(deviations[0].size))
+
+
+def _toned_chroma(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """The better correlation of colours once the tones of the one are those of the other, on thumbnails."""
+    import cv2
+
+    small = [
+        np.asarray(cv2.resize(picture, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA), np.float32)
+        for picture in (one, other)
+    ]
+    return max(_chroma(_toned(left, right), right) or -1.0 for left, right in (small, small[::-1]))
 
 
 def _correlation(left: NDArray[np.float32], right: NDArray[np.float32], *, least: float) -> float | None:

@@ -14,12 +14,13 @@ from dataguard.dataset.likeness import (
     LEAST_REFERENCES,
     REFERENCES,
     Background,
+    gray,
     paired_residuals,
     reduced,
     residuals,
     tone_basis,
 )
-from dataguard.dataset.picture_rows import BLOCK, PictureRows
+from dataguard.dataset.picture_rows import PictureRows
 from dataguard.dataset.projection import Projection
 from dataguard.dataset.registration import WHOLE, register, window_residuals
 from dataguard.dataset.table import THUMBNAIL_SIDE
@@ -29,12 +30,23 @@ if TYPE_CHECKING:
 
 MAX_RESIDUAL = 0.2
 """Pairs that leave more of the variance unexplained are not looked at further."""
+MAX_TINY_RESIDUAL = 0.5
+"""The same for pictures no larger than a thumbnail, where recompression costs more."""
 TINY_DATASET_RESIDUAL = 0.01
 """The most that a pair leaves unexplained where there are too few pictures to compare with."""
-BEST = 3
+BEST = 5
 """Of the candidates of each picture, so many of the most alike are looked at."""
 FEWER = 0.7
 """The part of the residual that may be left for a window to be worth a try."""
+LEAST_CHROMA = 3.0
+"""Root mean square of the deviations from the mean colour, in levels of 255, below which a picture is gray: rounding
+and the chroma quantization of JPEG stay below it."""
+LEAST_CHROMA_MATCH = 0.5
+"""Pairs whose colours correlate less are not looked at any further: a crop or a clipped tone curve costs no more."""
+LEAST_ROUGH_MATCH = 0.0
+"""The same before any change of tone is tried."""
+_PAIRS = 8_192
+"""Pairs whose thumbnails are held at a time."""
 _ASKED = 64
 _NEAR = 48
 _RANK = 10
@@ -87,7 +99,7 @@ class Reference:
         if n < LEAST_REFERENCES:
             return None
         chosen = np.sort(np.random.default_rng(seed).choice(n, min(n, REFERENCES), replace=False))
-        values = rows.thumbnails(chosen)
+        values = gray(rows.thumbnails(chosen))
         size = tuple(min(THUMBNAIL_SIDE, int(np.median(sides))) for sides in (rows.heights, rows.widths))
         projection = Projection.fit(values.reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE), (size[0], size[1]), seed=seed)
         shrink, dimension = _freedom(values, soft_side=min(size), seed=seed)
@@ -174,16 +186,17 @@ def alike(
     """
     different = np.flatnonzero(rows.contents[pairs.left] != rows.contents[pairs.right])
     found: list[Alike] = []
-    for start in range(0, len(different), BLOCK):
+    for start in range(0, len(different), _PAIRS):
         progress("comparing thumbnails", start, len(different))
-        chosen = different[start : start + BLOCK]
+        chosen = different[start : start + _PAIRS]
         left, right = pairs.left[chosen], pairs.right[chosen]
         positions, inverse = np.unique(np.concatenate([left, right]), return_inverse=True)
         first, second = np.split(inverse, 2)
-        values = rows.thumbnails(positions)
+        pictures = rows.thumbnails(positions)
+        values = gray(pictures)
         sizes = np.stack(
             [
-                np.minimum(THUMBNAIL_SIDE, np.minimum(sides[left], sides[right]))
+                np.minimum(THUMBNAIL_SIDE + 1, np.minimum(sides[left], sides[right]))
                 for sides in (rows.heights, rows.widths)
             ],
             axis=1,
@@ -191,13 +204,19 @@ def alike(
         mine = turned_hashes if pairs.mirrored else rows.hashes
         distances = np.bitwise_count(mine[left] ^ rows.hashes[right])
         for size in np.unique(sizes, axis=0):
-            height, width = int(size[0]), int(size[1])
+            height, width = (min(THUMBNAIL_SIDE, int(side)) for side in size)
+            tiny = int(size.max()) <= THUMBNAIL_SIDE
             members = np.flatnonzero((sizes == size).all(axis=1))
             for begin in range(0, len(members), 2_048):
                 piece = members[begin : begin + 2_048]
                 one, other = oriented(values[first[piece]], mirrored=pairs.mirrored), values[second[piece]]
                 windows = np.array(WINDOWS, dtype=np.float32)[pairs.window[chosen[piece]]]
-                measured = _measured(one, other, windows, (height, width), reference, cut=not pairs.mirrored)
+                measured = _measured(one, other, windows, (height, width), reference, cut=not pairs.mirrored, tiny=tiny)
+                near = np.flatnonzero(measured.near)
+                if len(near) and not tiny:
+                    measured.near[near] = _colours_agree(
+                        pictures[first[piece[near]]], pictures[second[piece[near]]], mirrored=pairs.mirrored
+                    )
                 usual, local = _usual(reference, (height, width), one, other, left[piece], right[piece], measured)
                 for index in np.flatnonzero(measured.near):
                     whole = bool(measured.whole[index])
@@ -244,6 +263,20 @@ def most_alike(pairs: list[Alike], best: int = BEST) -> list[Alike]:
     return sorted((pairs[index] for index in kept), key=lambda pair: (pair.residual, pair.left, pair.right))
 
 
+def _colours_agree(left: NDArray[np.uint8], right: NDArray[np.uint8], *, mirrored: bool) -> NDArray[np.bool_]:
+    """Whether the colours of thumbnails correlate, or one of the two has none; shape (n,)."""
+    deviations = []
+    for pictures in (left[:, :, ::-1] if mirrored else left, right):
+        luma = gray(pictures).reshape(*pictures.shape[:3], 1)
+        colour = pictures - luma
+        deviations.append((colour - colour.mean(axis=(1, 2), keepdims=True)).reshape(len(pictures), -1))
+    products = np.einsum("ij,ij->i", deviations[0], deviations[1])
+    norms = [np.sqrt(np.einsum("ij,ij->i", deviation, deviation)) for deviation in deviations]
+    least = LEAST_CHROMA * math.sqrt(3 * THUMBNAIL_SIDE**2)
+    agree: NDArray[np.bool_] = (np.minimum(*norms) < least) | (products >= LEAST_ROUGH_MATCH * norms[0] * norms[1])
+    return agree
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class _Measured:
     """Of pairs of thumbnails."""
@@ -264,6 +297,7 @@ def _measured(
     reference: Reference | None,
     *,
     cut: bool,
+    tiny: bool,
 ) -> _Measured:
     small = reduced(one, size), reduced(other, size)
     bases = tone_basis(small[0]), tone_basis(small[1])
@@ -283,8 +317,8 @@ def _measured(
         better = after < residual[tried] * (reference.shrink if min(size) < THUMBNAIL_SIDE else FEWER)
         residual[tried[better]], whole[tried[better]], found[tried[better]] = after[better], False, fit[better]
     limit = MAX_RESIDUAL if reference is not None else TINY_DATASET_RESIDUAL
-    if min(size) < THUMBNAIL_SIDE and reference is not None:
-        limit = min(0.5, 2.5 * MAX_RESIDUAL)
+    if reference is not None and tiny:
+        limit = MAX_TINY_RESIDUAL
     return _Measured(residual=residual, before=before, whole=whole, windows=found, near=residual <= limit)
 
 

@@ -102,7 +102,9 @@ class _Page:
 
     @property
     def name(self) -> str:
-        return PurePath(self.report.subject.path).name or self.report.subject.path
+        subject = self.report.subject
+        # Two paths of a picture are named by two files.
+        return subject.path if subject.kind == "preprocessing" else PurePath(subject.path).name or subject.path
 
     @property
     def verdict(self) -> str:
@@ -130,7 +132,9 @@ class _Page:
         code, reason = wording.exit_reason(report, fail_on=self.fail_on, strict=self.strict)
         return element(
             "header",
-            element("p", f"dataguard report on a {subject.kind}", class_="kicker"),
+            element(
+                "p", "dataguard report on " + ("" if subject.kind in ("code", "preprocessing", "environment") else "a ") + subject.kind, class_="kicker"
+            ),
             element("h1", graphics.mark(self._tone), " ", self.verdict, class_=f"tone-{self._tone}"),
             element("p", f"{wording.settled(report)}. Exit code {int(code)}: {reason}.", class_="lede"),
             self.findings_at_a_glance(),
@@ -159,7 +163,7 @@ class _Page:
 
     def facts(self) -> list[tuple[str, Child]]:
         report, subject = self.report, self.report.subject
-        facts: list[tuple[str, Child]] = [("samples", f"{subject.n_samples:,}")] if subject.kind != "code" else []
+        facts: list[tuple[str, Child]] = [("samples", f"{subject.n_samples:,}")] if subject.kind not in ("code", "preprocessing", "environment") else []
         if subject.n_classes is not None:
             facts.append(("classes", f"{subject.n_classes:,}"))
         if set(subject.splits) - {""}:

@@ -8,6 +8,7 @@ that it misses none by more than rounding is the p-value.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -25,6 +26,8 @@ MIN_ROWS = 0.98
 """Share of the rows that a form must explain: a few may have been edited since."""
 MIN_LOG10_CHANCE = -8.0
 """Logarithm of the largest chance that is believed: with 10,000 columns, classes and sets tried, 1e-4 remains."""
+_COARSE = 1_000
+MIN_SAMPLES = 20
 MAX_CLASSES = 20
 MAX_GROUPINGS = 50
 
@@ -73,12 +76,18 @@ def find_encodings(
     for column in columns:
         if column.kind != "number" or column.n_distinct < 2 or column.missing.mean() > 0.5:
             continue
+        mine = [(of, y) for of, y in goals if _in_range(column, y)]
+        if not mine:
+            continue
+        step = decimal_step(column.values[~column.missing])
         best: Encoding | None = None
-        for of, y in goals:
-            if not _in_range(column, y):
+        for name, inside in sets.items():
+            rows = np.flatnonzero(inside & ~column.missing)
+            if len(rows) < MIN_SAMPLES or np.ptp(column.values[rows]) == 0:
                 continue
-            for name, inside in sets.items():
-                for made in _explanations(column, y, inside & ~column.missing, usable, of, name):
+            ways = _ways(column, rows, usable, step)
+            for of, y in mine:
+                for made in _explanations(column, y[rows], rows, ways, step, of, name):
                     if best is None or made.log10_chance < best.log10_chance - 1e-9:
                         best = made
         if best is not None:
@@ -116,46 +125,69 @@ def _in_range(column: Column, y: NDArray[np.float64]) -> bool:
     return bool(np.mean((known >= low - slack) & (known <= high + slack)) > MIN_ROWS)
 
 
+_Way: TypeAlias = "tuple[str | None, NDArray[np.intp], NDArray[np.intp], bool]"
+"""What is encoded: its name (None for the column's own values), each row's group, group sizes, and whether the column
+has one value a group."""
+
+
+def _ways(column: Column, rows: NDArray[np.intp], groupings: Sequence[Column], step: float) -> list[_Way]:
+    x = column.values[rows]
+    own = np.unique(x, return_inverse=True)[1]
+    made: list[_Way] = []
+    # A value a row leaves nothing to average.
+    if 2 * int(own.max() + 1) <= len(rows):
+        made.append((None, own, np.bincount(own), True))
+    tolerance = max(0.501 * step, 2e-6 * float(np.abs(x).max()))
+    for item in groupings:
+        if item.name == column.name:
+            continue
+        raw = item.codes[rows] + 1
+        present = np.bincount(raw) > 0
+        groups = (np.cumsum(present) - 1)[raw]
+        counts = np.bincount(groups)
+        made.append((item.name, groups, counts, _constant_within(x, groups, len(counts), tolerance)))
+    return made
+
+
 def _explanations(
     column: Column,
-    y: NDArray[np.float64],
-    inside: NDArray[np.bool_],
-    groupings: Sequence[Column],
+    target: NDArray[np.float64],
+    rows: NDArray[np.intp],
+    ways: Sequence[_Way],
+    step: float,
     of: str | None,
     name: str,
 ) -> Iterator[Encoding]:
-    n = int(inside.sum())
-    if n < 20:
+    if np.ptp(target) == 0:
         return
-    x, target = column.values[inside], y[inside]
-    if np.ptp(x) == 0 or np.ptp(target) == 0:
-        return
-    tolerance = max(0.501 * decimal_step(x), 2e-6 * float(np.abs(target).max()))
-    own = np.unique(x, return_inverse=True)[1]
-    for by, codes in [(None, own), *((item.name, item.codes[inside] + 1) for item in groupings)]:
-        groups = np.unique(codes, return_inverse=True)[1] if by is not None else codes
-        counts = np.bincount(groups)
-        if by is None or _constant_within(x, groups, len(counts), tolerance):
-            made = _smoothed(x, target, groups, counts, tolerance)
-        else:
-            made = _left_out(x, target, groups, counts, tolerance)
-        if made is None:
-            continue
-        form, explained, chance, weight, parameter = made
-        if explained >= MIN_ROWS and chance <= MIN_LOG10_CHANCE:
-            yield Encoding(
-                column=column.name,
-                form=form,
-                fitted_on=name,
-                of=of,
-                by=by,
-                n=n,
-                n_groups=len(counts),
-                explained=explained,
-                log10_chance=chance,
-                own_weight=weight,
-                parameter=parameter,
-            )
+    x = column.values[rows]
+    largest = float(np.abs(target).max())
+    # Numbers without a pitch are as exact as 64 bits are, or else 32, sums and all.
+    tolerances = [max(0.501 * step, 1e-9 * largest)] if step else [1e-9 * largest, 2e-6 * largest]
+    for by, groups, counts, constant in ways:
+        for tolerance in tolerances:
+            if constant:
+                made = _smoothed(x, target, groups, counts, tolerance)
+            else:
+                made = _left_out(x, target, groups, counts, tolerance)
+            if made is None:
+                continue
+            form, explained, chance, weight, parameter = made
+            if explained >= MIN_ROWS and chance <= MIN_LOG10_CHANCE:
+                yield Encoding(
+                    column=column.name,
+                    form=form,
+                    fitted_on=name,
+                    of=of,
+                    by=by,
+                    n=len(rows),
+                    n_groups=len(counts),
+                    explained=explained,
+                    log10_chance=chance,
+                    own_weight=weight,
+                    parameter=parameter,
+                )
+                break
 
 
 _Found: TypeAlias = "tuple[Form, float, float, float, str]"
@@ -165,7 +197,19 @@ def _constant_within(x: NDArray[np.float64], groups: NDArray[np.intp], n_groups:
     low, high = np.full(n_groups, np.inf), np.full(n_groups, -np.inf)
     np.minimum.at(low, groups, x)
     np.maximum.at(high, groups, x)
-    return bool(np.mean((high - low)[groups] <= 2 * tolerance) >= MIN_ROWS)
+    if float(np.mean((high - low)[groups] <= 2 * tolerance)) >= MIN_ROWS:
+        return True
+    # One edited row spoils its group: but for those, a column of means has no more values than there are groups.
+    if len(np.unique(x)) > n_groups + (1 - MIN_ROWS) * len(x):
+        return False
+    return bool(np.mean(np.abs(x - _middles(x, groups, n_groups)[groups]) <= 2 * tolerance) >= MIN_ROWS)
+
+
+def _middles(x: NDArray[np.float64], groups: NDArray[np.intp], n_groups: int) -> NDArray[np.float64]:
+    """The (lower) median of each group."""
+    order = np.lexsort((x, groups))
+    counts = np.bincount(groups, minlength=n_groups)
+    return np.asarray(x[order[np.cumsum(counts) - counts + (counts - 1) // 2]])
 
 
 def _smoothed(
@@ -178,24 +222,34 @@ def _smoothed(
     """The mean of each group, or one that is pulled to the overall mean by how few samples it has."""
     n_groups = len(counts)
     prior, total = float(y.mean()), float(y.var())
-    means = np.bincount(groups, y, n_groups) / counts
-    value = np.bincount(groups, x, n_groups) / counts
+    sums: NDArray[np.float64] = np.bincount(groups, y, n_groups).astype(np.float64)
+    means = sums / counts
+    value = _middles(x, groups, n_groups)
     within = np.maximum(np.bincount(groups, y**2, n_groups) / counts - means**2, 0)
     # An honest column's distance to the mean of its samples, were it perfectly calibrated: spread within / √n. Where
     # the sample itself has no spread (all labels equal) there is nothing to learn from the hit.
-    error = np.sqrt(within / counts)
+    error = np.sqrt(np.where(within > 1e-12 * max(total, 1e-300), within, 0) / counts)
     apart = np.abs(means - prior) > max(10 * tolerance, 1e-9)
     weight = np.divide(value - prior, means - prior, out=np.full(n_groups, np.nan), where=apart)
-    candidates: list[tuple[Form, NDArray[np.float64], str, int]] = [("mean", np.ones(n_groups), "", 0)]
-    candidates.append(("empirical Bayes", counts * total / np.maximum(within + counts * total, 1e-300), "auto", 0))
+
+    def pulled_to(w: NDArray[np.float64]) -> NDArray[np.float64]:
+        return prior + w * (means - prior)
+
+    candidates: list[tuple[Form, NDArray[np.float64], NDArray[np.float64], str, int]] = [
+        ("mean", np.ones(n_groups), means, "", 0)
+    ]
+    bayes = counts * total / np.maximum(within + counts * total, 1e-300)
+    candidates.append(("empirical Bayes", bayes, pulled_to(bayes), "auto", 0))
     pulled = apart & (weight > 0.02) & (weight < 1 - 1e-6) & (np.abs(value - means) > 2 * tolerance)
-    if pulled.sum() >= 3:
+    if (np.abs(value - means) > 2 * tolerance).sum() >= 4:
+        candidates += _with_any_prior(value, sums, counts, y)
+    if pulled.sum() >= 2:
         size = counts[pulled]
         slack = tolerance / np.abs(means - prior)[pulled]
         low, high = (size * (1 / np.clip(weight[pulled] + side * slack, 1e-9, 1) - 1) for side in (1, -1))
-        candidates += [
-            ("additive smoothing", counts / (counts + m), f"m = {m:.4g}", 1) for m in _most_covered(low, high, size)
-        ]
+        for m in _most_covered(low, high, size):
+            w = counts / (counts + m)
+            candidates.append(("additive smoothing", w, pulled_to(w), f"m = {m:.4g}", 1))
         if len(np.unique(size)) >= 3:
             # The logit moves by rounding over this, so that many digits count for more.
             trust = weight[pulled] * (1 - weight[pulled]) / slack
@@ -208,25 +262,70 @@ def _smoothed(
                 # As category_encoders does, a category with one sample gets the overall mean.
                 made = np.where((counts == 1) & (np.abs(value - prior) <= tolerance), 0.0, made)
                 text = f"min_samples_leaf = {k:.4g}, smoothing = {f:.4g}"
-                candidates.append(("sigmoid smoothing", made, text, 2))
+                candidates.append(("sigmoid smoothing", made, pulled_to(made), text, 2))
     best: _Found | None = None
-    for form, w, text, fitted in candidates:
-        hit = np.abs(prior + w * (means - prior) - value) <= tolerance
-        explained = float(counts[hit].sum()) / len(x)
+    for form, w, wanted, text, fitted in candidates:
+        hit = np.abs(wanted - value) <= tolerance
+        if float(counts[hit].sum()) < MIN_ROWS * len(x):
+            continue
+        explained = float(np.mean(np.abs(wanted[groups] - x) <= tolerance))
         if explained < MIN_ROWS:
             continue
         spread = w * error
-        with np.errstate(divide="ignore"):
-            # Either rounding is wide against the sampling error, or the mean of n zeros and ones has few values.
-            near = np.minimum(1.0, 2 * tolerance / np.maximum(spread * np.sqrt(2 * np.pi), 1e-300))
-            few = np.minimum(1.0, 1 / np.sqrt(2 * np.pi * np.maximum(counts**2 * error**2, 1e-300)))
-            logs = np.log10(np.maximum(near, few if _is_binary(y) else 0.0))
-        logs = np.sort(logs[hit & (error > 0) & (counts > 1)])
-        chance = float(logs[fitted:].sum()) if len(logs) > fitted else 0.0
+        told = hit & (error > 0) & (counts > 1)
+        near = np.minimum(1.0, 2 * tolerance / np.maximum(spread * np.sqrt(2 * np.pi), 1e-300))
+        if form == "mean" and _is_binary(y) and _shares_a_denominator(sums[told], counts[told]):
+            # An honest share out of as many as there are here has no more values than that.
+            near = np.maximum(near, np.minimum(1.0, 1 / np.sqrt(2 * np.pi * np.maximum((counts * error) ** 2, 1e-300))))
+        logs = np.sort(np.log10(np.maximum(near[told], 1e-16)))
+        # Each number that was fitted is a hit for nothing; and one hit alone may be a constant of another making.
+        chance = float(logs[fitted:].sum()) if len(logs) >= fitted + 2 else 0.0
         own = float((w / counts)[groups].mean())
         if best is None or chance < best[2] - 1.0:
             best = (form, explained, chance, own, text)
     return best
+
+
+def _shares_a_denominator(sums: NDArray[np.float64], counts: NDArray[np.intp]) -> bool:
+    """Whether the groups' shares are all fractions of one number up to 1,000, as a coarse honest figure is."""
+    common = 1
+    for hits, size in zip(np.rint(sums).astype(int).tolist(), counts.tolist(), strict=True):
+        common = math.lcm(common, size // math.gcd(hits, size))
+        if common > _COARSE:
+            return False
+    return True
+
+
+def _with_any_prior(
+    value: NDArray[np.float64], sums: NDArray[np.float64], counts: NDArray[np.intp], y: NDArray[np.float64]
+) -> list[tuple[Form, NDArray[np.float64], NDArray[np.float64], str, int]]:
+    """Additive smoothing to any prior: value · (n + m) = sum + m · prior, which is linear in m and m · prior.
+
+    Weighted least squares, as the value's rounding weighs n + m; then once more without the worst tenth of the rows,
+    which may have been edited.
+    """
+    kept = np.ones(len(value), dtype=np.bool_)
+    if len(value) < 4:
+        return []
+    m = start = 0.0
+    left = value * counts - sums
+    for _ in range(4):
+        trust = np.where(kept, 1 / (counts + max(m, 0.0)), 0.0)
+        design = np.column_stack([trust, -value * trust])
+        start, m = np.linalg.lstsq(design, left * trust, rcond=None)[0].tolist()
+        if not m > 1e-6:
+            return []
+        off = np.abs(start - m * value - left) / (counts + m)
+        order = np.argsort(off, kind="stable")
+        kept = np.zeros(len(value), dtype=np.bool_)
+        kept[order[np.cumsum(counts[order]) - counts[order] < 0.9 * counts.sum()]] = True
+        if kept.sum() < 3:
+            return []
+    prior = start / m
+    if not float(y.min()) <= prior <= float(y.max()):
+        return []
+    wanted = (sums + start) / (counts + m)
+    return [("additive smoothing", counts / (counts + m), wanted, f"m = {m:.4g}, prior = {prior:.4g}", 2)]
 
 
 def _left_out(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dataguard.core.finding import Measurement
-from dataguard.splits.worth import NoWorth, Task, Worth, _compared, _predicted, _Problem, describe, measurements
+from dataguard.splits.worth import NoWorth, Problem, Task, Worth, compared, describe, measurements, predictions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 FOLDS = 5
 MOST = 5000
 """Samples that the folds are made of at most, whole groups of them: ten fits then take seconds."""
-TIME_BLOCKS = 6
-"""The later half of them is predicted, each from what was before it."""
+TIME_BLOCKS = 4
+"""The later half of them is predicted, each from what was before it: a quarter is what a split commonly holds out."""
+REPEATS = 2
+"""Draws and models that predictions over time are averaged over: half of the discordant pairs is their chance."""
 TIME_CHUNKS = 60
 """Stretches of time that are resampled together, because what lies together in time is alike."""
 
@@ -101,7 +103,7 @@ def worth_of_mixing(
         seed: Of the folds and the model.
     """
     rng = np.random.default_rng([seed, 17])
-    problem = _Problem.of(features, target, [str(group) for group in groups.tolist()], task)
+    problem = Problem.of(features, target, [str(group) for group in groups.tolist()], task)
     usable = problem.known & (groups >= 0)
     rows = _whole_groups(groups, usable, rng)
     present, inverse, sizes = np.unique(groups[rows], return_inverse=True, return_counts=True)
@@ -113,7 +115,7 @@ def worth_of_mixing(
     mixed[rng.permutation(len(rows))] = np.sort(kept_apart)  # as many samples in each fold
     fits = [_fits(rows, fold) for fold in (mixed, kept_apart)]
     notes = [f"{FOLDS} folds of {len(rows):,} samples, mixed and with each group in one fold"]
-    return _paired(problem, fits[0], fits[1], subject=subject, level=level, seed=seed, notes=notes)
+    return _paired(problem, [fits[0]], [fits[1]], subject=subject, level=level, seed=seed, notes=notes)
 
 
 def worth_of_future(
@@ -147,57 +149,66 @@ def worth_of_future(
     chunks = np.full(len(times), -1, dtype=np.intp)
     # Equal times stay in one chunk and one block.
     chunks[timed] = _cut(rank[timed], TIME_CHUNKS)
-    problem = _Problem.of(features, target, [str(chunk) for chunk in chunks.tolist()], task)
+    problem = Problem.of(features, target, [str(chunk) for chunk in chunks.tolist()], task)
     rows = np.flatnonzero(problem.known & (chunks >= 0))
     if len(rows) > MOST:
         rows = np.sort(rng.choice(rows, MOST, replace=False))
     block = _cut(rank[rows], TIME_BLOCKS)
-    any_time: list[Fit] = []
+    any_time: list[list[Fit]] = [[] for _ in range(REPEATS)]
     past: list[Fit] = []
     for number in range(TIME_BLOCKS // 2, TIME_BLOCKS):
         inside, before = rows[block == number], rows[block < number]
         if len(inside) < 2 or len(before) < 2:
             continue
         past.append((before, inside))
-        for half in np.array_split(rng.permutation(inside), 2):
-            others = np.setdiff1d(rows, half)
-            any_time.append((np.sort(rng.choice(others, min(len(before), len(others)), replace=False)), np.sort(half)))
-    notes = [f"the later half of {len(rows):,} samples, learnt from the past or from as many of all times"]
+        for fits in any_time:
+            for half in np.array_split(rng.permutation(inside), 2):
+                others = np.setdiff1d(rows, half)
+                drawn = rng.choice(others, min(len(before), len(others)), replace=False)
+                fits.append((np.sort(drawn), np.sort(half)))
+    notes = [
+        f"the later half of {len(rows):,} samples, learnt from the past or from as many of all times, {REPEATS} times"
+    ]
     if not past:
         return Mixing(worth=NoWorth(subject=subject, reason="too few different times"))
-    return _paired(problem, any_time, past, subject=subject, level=level, seed=seed, notes=notes)
+    return _paired(problem, any_time, [past] * REPEATS, subject=subject, level=level, seed=seed, notes=notes)
 
 
 def _paired(
-    problem: _Problem,
-    with_it: Sequence[Fit],
-    without: Sequence[Fit],
+    problem: Problem,
+    with_it: Sequence[Sequence[Fit]],
+    without: Sequence[Sequence[Fit]],
     *,
     subject: str,
     level: float,
     seed: int,
     notes: list[str],
 ) -> Mixing:
-    reason = problem.refusal(with_it) or problem.refusal(without)
+    reason = next((said for fits in (*with_it, *without) if (said := problem.refusal(fits))), "")
     if reason:
         return Mixing(worth=NoWorth(subject=subject, reason=reason))
-    with_it, without = problem.kept(with_it, without), problem.kept(without, with_it)
+    # Each side's fits are held against all of the other's, so that every repetition scores the same samples.
+    every = [[fit for fits in side for fit in fits] for side in (with_it, without)]
+    kept = [[problem.kept(fits, [*every[0], *every[1]]) for fits in side] for side in (with_it, without)]
     used = problem.chosen(problem.rememberer)
-    predicted = [_predicted(problem, problem.features, fits, used, seed) for fits in (with_it, without)]
-    both = ~np.isnan(predicted[0]) & ~np.isnan(predicted[1])
-    for array in predicted:
+    predicted = [
+        [predictions(problem, problem.features, fits, used, seed + number) for number, fits in enumerate(side)]
+        for side in kept
+    ]
+    both = ~np.any([np.isnan(array) for side in predicted for array in side], axis=0)
+    for array in (*predicted[0], *predicted[1]):
         array[~both] = np.nan
     if not both.any():
         return Mixing(worth=NoWorth(subject=subject, reason="no sample is predicted in both ways"))
-    worth = _compared(problem, subject, used, (predicted[0], predicted[1]), (with_it, without), level, seed, notes)
+    worth = compared(problem, subject, used, (predicted[0], predicted[1]), (kept[0][0], kept[1][0]), level, seed, notes)
     if problem.n_classes:
         return Mixing(worth=worth)
-    return _ranked(worth, problem, predicted[0], predicted[1], both)
+    return _ranked(worth, problem, np.mean(predicted[0], axis=0), np.mean(predicted[1], axis=0), both)
 
 
 def _ranked(
     worth: Worth,
-    problem: _Problem,
+    problem: Problem,
     with_it: NDArray[np.float64],
     without: NDArray[np.float64],
     scored: NDArray[np.bool_],

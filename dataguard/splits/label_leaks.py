@@ -10,27 +10,34 @@ import numpy as np
 
 from dataguard.splits.columns import (
     MAX_ROWS,
+    MIN_OF_VALUE,
     SCREENED_ROWS,
     Column,
     Goal,
     Identity,
+    NearCopy,
     Power,
     Recoding,
     TellingGaps,
     best_class,
     beyond,
+    binned,
     bookkeeping,
     clusters_of,
     folds_of,
     holm,
+    may_be_copy,
     names_rows,
+    near_copy,
     one_class,
     power_of,
     recoding,
+    shown,
     some_of,
     telling_gaps,
     told_by,
     told_by_all,
+    told_by_bins,
 )
 from dataguard.splits.encodings import Encoding, find_encodings
 
@@ -41,6 +48,13 @@ if TYPE_CHECKING:
 
 MAX_CANDIDATES = 6
 """Columns that are compared with all the others; the most telling ones."""
+SCREENED_BY = 0.3
+"""How far below `least` the skill in bins must lie for a closer look to be spared."""
+MIN_ODDS_RATIO = 9.0
+"""Of a value that one class has: of two equal classes, at most one in ten of its samples may be of the other."""
+GRADED = 0.2
+"""Skill of a column's other values from which one of them is no mark: d = 0.5, Cohen's medium."""
+MIN_REST = 40
 MAX_REST = 100
 """Other columns that a candidate is compared with; the most telling ones."""
 
@@ -62,18 +76,35 @@ class Telling:
     rest_without_alike: Power | None
     """The others without those either."""
     p_without_alike: float
+    n_tests: int
+    """What the p-values were corrected for: each column, and of three classes or more each class."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Copied:
+    """A column that is the label but for a few samples, against what the others tell together."""
+
+    column: str
+    copy: NearCopy
+    alone: Power
+    rest: Power | None
+    """All other columns but those that are the label by construction or nearly; None where there are none."""
+    p_value: float
+    """One-sided, that the others together leave no more untold; times the columns that have as few values."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Gaps:
-    """A column whose missing values tell of a class."""
+    """A column whose missing values, or one of whose values, tell of a class."""
 
     column: str
     gaps: TellingGaps
     p_value: float
     """Fisher's, corrected by Holm."""
     least_purity: float
-    """Lower end of the one-sided 97.5 % interval of the purity (Clopper and Pearson)."""
+    """One-sided 95 % bound of the purity (Clopper and Pearson)."""
+    odds_ratio: float
+    """The odds of the class at that bound, over its odds among all samples."""
     told_anyway: float | None
     """Share of those samples whose class the other columns tell out of fold; None without other columns."""
 
@@ -99,6 +130,7 @@ class LabelLeaks:
     recodings: Mapping[str, Recoding]
     encodings: Mapping[str, Encoding]
     identity: Identity | None
+    copies: tuple[Copied, ...]
     telling: tuple[Telling, ...]
     gaps: tuple[Gaps, ...]
     encodings_tried: bool
@@ -107,7 +139,11 @@ class LabelLeaks:
     def leaks(self) -> frozenset[str]:
         """Names of all columns that something was found of, or is left to another rule to find."""
         parts = () if self.identity is None else self.identity.columns
-        found = [*(item.column for item in self.telling), *(item.column for item in self.gaps)]
+        found = [
+            *(item.column for item in self.telling),
+            *(item.column for item in self.copies),
+            *(item.column for item in self.gaps),
+        ]
         return frozenset({*self.row_names, *self.recodings, *self.encodings, *parts, *found})
 
 
@@ -151,7 +187,12 @@ def label_leaks(
         encodings = {item.column: item for item in found}
     identity = bookkeeping(others, goal)
     made_of = set() if identity is None else set(identity.columns)
-    honest = [c for c in others if c.name not in encodings and c.name not in made_of]
+    near = {
+        column.name: copy
+        for column in others
+        if column.name not in encodings and (copy := near_copy(column, goal, clusters)) is not None
+    }
+    honest = [c for c in others if c.name not in encodings and c.name not in made_of and c.name not in near]
 
     part = np.arange(len(rows))
     if len(part) > MAX_ROWS:
@@ -173,6 +214,8 @@ def label_leaks(
     told_of = {item.column for item in gaps if not item.is_told_anyway}
     rest = [column for column in honest if column.name not in told_of]
     telling = _telling(rest, drawn, predicted, powers, small, part_clusters, folds, least, ratio, seed)
+    n_near = sum(may_be_copy(column, goal) for column in others)
+    copies = _copies(near, rest, drawn, powers, small, part, part_clusters, folds, n_near, seed)
     return LabelLeaks(
         n=len(rows),
         n_columns=len(columns),
@@ -182,6 +225,7 @@ def label_leaks(
         recodings=recodings,
         encodings=encodings,
         identity=identity,
+        copies=copies,
         telling=telling,
         gaps=gaps,
         encodings_tried=whole,
@@ -205,19 +249,23 @@ def _sets(samples: SplitSamples, rows: NDArray[np.intp]) -> dict[str, NDArray[np
 
 
 def _screened(column: Column, goal: Goal, folds: NDArray[np.intp], least: float) -> NDArray[np.float64]:
-    """What a column tells: of the first `SCREENED_ROWS` rows where that is far from telling, of all else."""
-    n = len(goal.values)
-    if n > SCREENED_ROWS:
-        head = slice(0, SCREENED_ROWS)
-        part = Goal(values=goal.values[head], classes=goal.classes)
-        told = told_by(some_of(column, np.arange(SCREENED_ROWS)), part, folds[head])
-        if power_of(told, part, None).skill < least - 0.2:
-            return told
-    return told_by(column, goal, folds)
+    """What a column tells: in bins, of the first `SCREENED_ROWS` rows, where that is far from telling; else of all."""
+    n = min(len(goal.values), SCREENED_ROWS)
+    head = slice(0, n)
+    part = Goal(values=goal.values[head], classes=goal.classes)
+    told = told_by_bins(some_of(column, np.arange(n)), part, folds[head])
+    skill = power_of(told, part, None).skill
+    if goal.n_classes > 2:
+        skill = max(skill, best_class(told, part, None)[1].skill)
+    return told if skill < least - SCREENED_BY else told_by(column, goal, folds)
 
 
 def _matrix(columns: Sequence[Column]) -> NDArray[np.float32]:
-    return np.column_stack([column.feature for column in columns])
+    """Columns in bins, as the trees would make them, who take most of their time for that."""
+    most = 63 if len(columns[0].values) <= 5000 else 255
+    codes = np.column_stack([binned(column, most) for column in columns]).astype(np.float32)
+    codes[codes < 0] = np.nan
+    return codes
 
 
 def _telling(
@@ -247,25 +295,33 @@ def _telling(
         names = [name for name in by_power if name not in left_out][:MAX_REST]
         return told_by_all(_matrix([drawn[name] for name in names]), of, folds, seed) if names else None
 
+    def ahead_of_each(name: str, left_out: set[str]) -> bool:
+        """Whether no other column by itself leaves as little untold as the test asks of all together."""
+        error, code = alone[name][0].error, alone[name][3]
+        return not any(
+            alone[other][3] == code and alone[other][0].error <= ratio * error
+            for other in alone
+            if other not in left_out and other != name
+        )
+
     made = []
     for name in strong:
         power, told, of, code = alone[name]
         nothing = np.full(len(of.values), float(np.median(of.values)) if of.n_classes else of.values.mean())
-        rest = rest_of({name}, of)
         alike = {
             other for other in strong if alone[other][3] == code and alone[other][0].error <= 2 * power.error + 0.01
         }
-        apart = rest_of(alike, of) if len(alike) > 1 else rest
-        made.append(
-            (
-                name,
-                None if rest is None else power_of(rest, of, clusters),
-                beyond(told, nothing if rest is None else rest, of, clusters, ratio),
-                len(alike) - 1,
-                None if apart is None else power_of(apart, of, clusters),
-                beyond(told, nothing if apart is None else apart, of, clusters, ratio),
-            )
-        )
+        judged: list[tuple[Power | None, float]] = []
+        for left_out in ({name}, alike):
+            if left_out == {name} and judged:
+                judged.append(judged[0])
+            elif ahead_of_each(name, left_out):
+                rest = rest_of(left_out, of)
+                p = beyond(told, nothing if rest is None else rest, of, clusters, ratio)
+                judged.append((None if rest is None else power_of(rest, of, clusters), p))
+            else:
+                judged.append((None, 1.0))
+        made.append((name, *judged[0], len(alike) - 1, *judged[1]))
     # Every column was a candidate before any was looked at.
     n_tests = len(honest) * max(1, goal.n_classes)
     return tuple(
@@ -278,6 +334,7 @@ def _telling(
             n_alike=n_alike,
             rest_without_alike=apart,
             p_without_alike=min(1.0, p_apart * n_tests),
+            n_tests=n_tests,
         )
         for name, rest, p, n_alike, apart, p_apart in made
     )
@@ -304,29 +361,102 @@ def _gaps(
     if not every:
         return ()
     corrected = holm([gaps.p_value for _, gaps in every])
-    kept: dict[str, tuple[Column, TellingGaps, float, float]] = {}
+    kept: dict[str, tuple[Column, TellingGaps, float, float, float]] = {}
     for (column, gaps), p in zip(every, corrected.tolist(), strict=True):
-        base = gaps.n_class / len(goal.values) if clusters is None else gaps.n_class / _distinct(clusters, goal)
-        least = float(stats.beta.ppf(0.025, gaps.n_right, gaps.n - gaps.n_right + 1)) if gaps.n_right else 0.0
-        pure = 1 - least <= 0.1 * (1 - base) and gaps.coverage >= 0.1
-        if p > alpha or not (gaps.youden >= 0.9 or pure):
+        base = gaps.n_class / len(goal.values)
+        hits, size = gaps.n_right / gaps.design_effect, gaps.n / gaps.design_effect
+        least = float(stats.beta.ppf(0.05, hits, size - hits + 1)) if gaps.n_right else 0.0
+        odds_ratio = least / (1 - least) * (1 - base) / base
+        if (
+            p > alpha
+            or gaps.by_size
+            or not ((gaps.youden >= 0.9 and gaps.value is None) or is_pure(gaps, odds_ratio, least, base))
+        ):
+            continue
+        if is_graded(some_of(column, part), gaps, small, folds):
             continue
         before = kept.get(column.name)
         if before is None or gaps.youden > before[1].youden:
-            kept[column.name] = (column, gaps, p, least)
+            kept[column.name] = (column, gaps, p, least, odds_ratio)
     if not kept:
         return ()
     others = sorted((c.name for c in weaker if c.name not in kept), key=lambda name: -powers[name].skill)[:MAX_REST]
     rest = told_by_all(_matrix([drawn[name] for name in others]), small, folds, seed) if others else None
     found = []
-    for column, gaps, p, least in kept.values():
-        inside = column.missing[part] == gaps.missing
+    for column, gaps, p, least, odds_ratio in kept.values():
+        inside = _having(column, gaps)[part]
         anyway = None
         if rest is not None and inside.any():
             anyway = float(np.mean(rest[inside] == goal.classes.index(gaps.label)))
-        found.append(Gaps(column=column.name, gaps=gaps, p_value=p, least_purity=least, told_anyway=anyway))
+        found.append(
+            Gaps(
+                column=column.name, gaps=gaps, p_value=p, least_purity=least, odds_ratio=odds_ratio, told_anyway=anyway
+            )
+        )
     return tuple(sorted(found, key=lambda item: -item.gaps.youden))
 
 
-def _distinct(clusters: NDArray[np.intp], goal: Goal) -> int:
-    return len(np.unique(np.column_stack([clusters, goal.codes]), axis=0))
+def is_pure(gaps: TellingGaps, odds_ratio: float, least: float, base: float) -> bool:
+    """Whether hardly any sample of another class has it, and enough of the class do.
+
+    None of another class, or one in 200, and a quarter of the class; or, of missing values, a purity whose bound leaves
+    a tenth of the other classes' share, and a tenth of the class.
+    """
+    if gaps.n - gaps.n_right <= 0.005 * gaps.n:
+        return odds_ratio >= MIN_ODDS_RATIO and gaps.coverage >= 0.25
+    return gaps.value is None and 1 - least <= 0.1 * (1 - base) and gaps.coverage >= 0.1
+
+
+def is_graded(column: Column, gaps: TellingGaps, goal: Goal, folds: NDArray[np.intp]) -> bool:
+    """Whether a column's other values tell the class as well: then it is a strong feature, and not a mark.
+
+    They do with a skill of `GRADED` or more, out of fold.
+    """
+    if gaps.value is None:
+        return False
+    others = np.flatnonzero(~_having(column, gaps))
+    of = one_class(goal, goal.classes.index(gaps.label))
+    left = Goal(values=of.values[others], classes=of.classes)
+    if len(others) < MIN_REST or min(np.bincount(left.codes, minlength=2)) < MIN_OF_VALUE:
+        return False
+    told = told_by_bins(some_of(column, others), left, folds[others])
+    return power_of(told, left, None).skill >= GRADED
+
+
+def _having(column: Column, gaps: TellingGaps) -> NDArray[np.bool_]:
+    """Which samples have the telling gap or value."""
+    if gaps.value is None:
+        return np.asarray(column.missing == gaps.missing)
+    return (
+        np.asarray([shown(column, value) == gaps.value for value in np.unique(column.values[~column.missing])])[
+            np.maximum(column.codes, 0)
+        ]
+        & ~column.missing
+    )
+
+
+def _copies(
+    near: Mapping[str, NearCopy],
+    rest: Sequence[Column],
+    drawn: Mapping[str, Column],
+    powers: Mapping[str, Power],
+    goal: Goal,
+    part: NDArray[np.intp],
+    clusters: NDArray[np.intp] | None,
+    folds: NDArray[np.intp],
+    n_tests: int,
+    seed: int,
+) -> tuple[Copied, ...]:
+    if not near:
+        return ()
+    names = sorted((column.name for column in rest), key=lambda name: -powers[name].skill)[:MAX_REST]
+    others = told_by_all(_matrix([drawn[name] for name in names]), goal, folds, seed) if names else None
+    held = np.zeros(len(goal.values)) if others is None else others
+    power = None if others is None else power_of(others, goal, clusters)
+    found = []
+    for name, made in near.items():
+        told = made.predicted[part]
+        p_value = min(1.0, n_tests * beyond(told, held, goal, clusters, 1.0))
+        alone = power_of(told, goal, clusters)
+        found.append(Copied(column=name, copy=made, alone=alone, rest=power, p_value=p_value))
+    return tuple(sorted(found, key=lambda item: -item.copy.kappa))

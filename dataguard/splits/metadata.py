@@ -153,7 +153,8 @@ def telling_facts(
 ) -> tuple[Told, ...]:
     """How much each fact tells of the label out of fold, with Holm-corrected tests, the most telling first.
 
-    The null hypothesis is that it tells nothing: a skill of 0. Samples of one group, and copies, are one unit.
+    The null hypothesis is that it tells nothing: a skill of 0. Samples of one group, and copies, are one unit. Of one
+    class against the others Fisher's exact test must agree, because rare classes have few samples.
 
     Args:
         samples: All of them.
@@ -193,6 +194,8 @@ def telling_facts(
         units = len(kept) if clusters is None else len(np.unique(clusters))
         error = (power.skill - power.low) / stats.t.ppf((1 + power.level) / 2, max(1, units - 1))
         p = min(1.0, choices * float(stats.t.sf(power.skill / error, max(1, units - 1))))
+        if len(present) == 2 or label is not None:
+            p = max(p, min(1.0, choices * _by_chance(told, kept, present[1] if label is None else code)))
         made.append((column, seen, power, label, p, _said(some_of(mine, np.flatnonzero(known)), small)))
     if not made:
         return ()
@@ -202,6 +205,14 @@ def telling_facts(
         for (column, seen, power, label, _, said), p in zip(made, corrected, strict=True)
     ]
     return tuple(sorted(found, key=lambda item: -item.power.skill))
+
+
+def _by_chance(told: NDArray[np.float64], values: NDArray[np.float64], code: int) -> float:
+    """Fisher's exact test of one class: of a few samples of a rare one the linearization makes too much."""
+    from scipy import stats
+
+    said, mine = told == code, values == code
+    return float(stats.hypergeom.sf(int((said & mine).sum()) - 1, len(told), int(mine.sum()), int(said.sum())))
 
 
 def _said(column: Column, goal: Goal) -> str:

@@ -176,7 +176,7 @@ def worth_of_columns(
     Raises:
         ValueError: shapes do not fit, or a column is out of range.
     """
-    problem = _Problem.of(features, target, groups, task)
+    problem = Problem.of(features, target, groups, task)
     left_out = sorted({int(column) for column in columns})
     if any(not 0 <= column < features.shape[1] for column in left_out):
         raise ValueError(f"columns {left_out}: the features have {features.shape[1]}")
@@ -195,9 +195,9 @@ def worth_of_columns(
         without_features = _components(without_features, np.unique(np.concatenate([fit[0] for fit in fits])), seed)
         with_features = np.hstack([without_features, problem.features[:, left_out]])
         notes.append(f"the other {len(others):,} columns as {without_features.shape[1]} principal components")
-    with_it = _predicted(problem, with_features, fits, used, seed)
-    without = _predicted(problem, without_features, fits, used, seed)
-    return _compared(problem, subject, used, (with_it, without), (fits, fits), level, seed, notes)
+    with_it = predictions(problem, with_features, fits, used, seed)
+    without = predictions(problem, without_features, fits, used, seed)
+    return compared(problem, subject, used, (with_it, without), (fits, fits), level, seed, notes)
 
 
 def worth_of_evaluation_samples(
@@ -237,7 +237,7 @@ def worth_of_evaluation_samples(
     Raises:
         ValueError: shapes do not fit.
     """
-    problem = _Problem.of(features, target, groups, task)
+    problem = Problem.of(features, target, groups, task)
     _same_length(problem.n, train, evaluation, leaked)
     if not (leaked & evaluation).any():
         return NoWorth(subject=subject, reason="no evaluation sample leaked")
@@ -251,12 +251,12 @@ def worth_of_evaluation_samples(
     if reason:
         return NoWorth(subject=subject, reason=f"without the leaked ones {reason}")
     used = problem.chosen(model or problem.rememberer)
-    predicted = _predicted(problem, problem.features, fits, used, seed)
+    predicted = predictions(problem, problem.features, fits, used, seed)
     without = predicted.copy()
     dropped = np.ones(problem.n, dtype=np.bool_)
     dropped[clean[0][1]] = False
     without[dropped] = np.nan
-    return _compared(problem, subject, used, ([predicted], [without]), (fits, clean), level, seed, notes)
+    return compared(problem, subject, used, ([predicted], [without]), (fits, clean), level, seed, notes)
 
 
 def worth_of_training_samples(
@@ -295,7 +295,7 @@ def worth_of_training_samples(
     Raises:
         ValueError: shapes do not fit.
     """
-    problem = _Problem.of(features, target, groups, task)
+    problem = Problem.of(features, target, groups, task)
     _same_length(problem.n, train, evaluation, leaked)
     if not (leaked & train).any():
         return NoWorth(subject=subject, reason="no training sample leaked")
@@ -320,9 +320,9 @@ def worth_of_training_samples(
     if reason:
         return NoWorth(subject=subject, reason=f"without the leaked ones {reason}")
     used = problem.chosen(model or problem.rememberer)
-    with_it = _predicted(problem, problem.features, fits, used, seed)
-    without = _predicted(problem, problem.features, clean, used, seed)
-    return _compared(problem, subject, used, ([with_it], [without]), (fits, clean), level, seed, notes)
+    with_it = predictions(problem, problem.features, fits, used, seed)
+    without = predictions(problem, problem.features, clean, used, seed)
+    return compared(problem, subject, used, ([with_it], [without]), (fits, clean), level, seed, notes)
 
 
 def worth_of_assignment(
@@ -358,7 +358,7 @@ def worth_of_assignment(
     Raises:
         ValueError: shapes do not fit, or there is no other assignment.
     """
-    problem = _Problem.of(features, target, groups, task)
+    problem = Problem.of(features, target, groups, task)
     if not others:
         raise ValueError("no other assignment to compare with")
     fits, notes = _split(problem, train, evaluation, seed)
@@ -381,9 +381,9 @@ def worth_of_assignment(
     if reason:
         return NoWorth(subject=subject, reason=reason)
     used = problem.chosen(model or problem.rememberer)
-    with_it = [_predicted(problem, problem.features, [fit], used, seed) for fit in fits]
-    without = [_predicted(problem, problem.features, [fit], used, seed) for fit in other_fits]
-    return _compared(problem, subject, used, (with_it, without), (fits, other_fits), level, seed, notes)
+    with_it = [predictions(problem, problem.features, [fit], used, seed) for fit in fits]
+    without = [predictions(problem, problem.features, [fit], used, seed) for fit in other_fits]
+    return compared(problem, subject, used, (with_it, without), (fits, other_fits), level, seed, notes)
 
 
 def grouped_assignments(
@@ -446,7 +446,7 @@ def forward_assignment(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class _Problem:
+class Problem:
     """Features and targets in the form that the models take."""
 
     features: NDArray[np.float32]
@@ -455,7 +455,9 @@ class _Problem:
     n_classes: int
     """0 for a regression."""
     clusters: NDArray[np.intp]
+    """Number of each sample's group, its own where none were given."""
     grouped: bool
+    """Whether groups were given."""
 
     @classmethod
     def of(
@@ -464,7 +466,12 @@ class _Problem:
         target: NDArray[np.generic],
         groups: Sequence[str | None] | None,
         task: Task | None,
-    ) -> _Problem:
+    ) -> Problem:
+        """Features of shape (n, d), n class names or codes (None or NaN for none) or numbers, and n groups.
+
+        Raises:
+            ValueError: shapes do not fit.
+        """
         features = np.asarray(features, dtype=np.float32)
         target = np.asarray(target)
         if features.ndim != 2 or len(features) != len(target):
@@ -487,10 +494,12 @@ class _Problem:
 
     @property
     def n(self) -> int:
+        """Samples."""
         return len(self.values)
 
     @property
     def known(self) -> NDArray[np.bool_]:
+        """Which samples have a label or target, shape (n,)."""
         return ~np.isnan(self.values)
 
     @property
@@ -499,6 +508,7 @@ class _Problem:
         return "extra trees" if self.features.shape[1] <= WIDE else "nearest neighbours"
 
     def chosen(self, model: Model) -> Model:
+        """What learns: the model that is asked for, or neighbours where there are too many classes for trees."""
         return "nearest neighbours" if self.n_classes > MAX_CLASSES else model
 
     def refusal(self, fits: Sequence[Fit]) -> str:
@@ -567,7 +577,7 @@ def _same_length(n: int, *masks: NDArray[np.bool_] | None) -> None:
 
 
 def _split(
-    problem: _Problem,
+    problem: Problem,
     train: NDArray[np.bool_] | None,
     evaluation: NDArray[np.bool_] | None,
     seed: int,
@@ -615,8 +625,8 @@ def _drawn(rows: Rows, most: int, seed: int, keep: NDArray[np.bool_] | None, wha
 # Models
 
 
-def _predicted(
-    problem: _Problem, features: NDArray[np.float32], fits: Sequence[Fit], model: Model, seed: int
+def predictions(
+    problem: Problem, features: NDArray[np.float32], fits: Sequence[Fit], model: Model, seed: int
 ) -> NDArray[np.float64]:
     """What a model predicts for the samples that are scored, NaN for the others: a class number, or a value."""
     import threadpoolctl  # type: ignore[import-untyped]
@@ -756,8 +766,8 @@ def _components(matrix: NDArray[np.float32], learnt: Rows, seed: int) -> NDArray
 # Scores and their difference
 
 
-def _compared(
-    problem: _Problem,
+def compared(
+    problem: Problem,
     subject: str,
     model: str,
     predicted: tuple[
@@ -818,7 +828,7 @@ def _compared(
 
 
 def _sums(
-    problem: _Problem, predicted: NDArray[np.float64], scored: Rows, cluster: NDArray[np.intp], n_clusters: int
+    problem: Problem, predicted: NDArray[np.float64], scored: Rows, cluster: NDArray[np.intp], n_clusters: int
 ) -> NDArray[np.float64]:
     """What a score is made of, summed within clusters: shape (clusters, parts)."""
     values, guess = problem.values[scored], predicted[scored]
@@ -837,7 +847,7 @@ def _sums(
     return np.column_stack([np.bincount(cluster, column, n_clusters) for column in columns])
 
 
-def _score(problem: _Problem, sums: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
+def _score(problem: Problem, sums: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
     """The score of each resample; counts has shape (resamples, clusters)."""
     made = counts @ sums
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -102,3 +102,29 @@ def test_takes_pictures_of_any_size(size: tuple[int, int]) -> None:
     found = second_look(Decoded(pixels=picture), Decoded(pixels=picture))
     assert found.detail is None
     assert 0 <= found.residual <= 1
+
+
+def test_a_disc_cut_to_fit_a_larger_one_has_nothing_within_to_speak_for_it() -> None:
+    def on_white(radius: int, grain: float) -> Picture:
+        picture = np.full((128, 128, 3), 255, np.uint8)
+        cv2.circle(picture, (64, 64), radius, (40, 60, 90), -1, cv2.LINE_AA)
+        inside = (picture.min(axis=2) < 100).astype(np.float64)
+        noise = np.random.default_rng(0).normal(0, grain, (128, 128)) * inside
+        return np.clip(picture + noise[..., None], 0, 255).astype(np.uint8)
+
+    plain = second_look(Decoded(pixels=on_white(40, 0)), Decoded(pixels=on_white(44, 0)), window=(0.91, 0.0, 0.91, 0.0))
+    assert plain.silhouette
+    assert plain.inner is None
+    grainy = on_white(40, 8)
+    cut = np.ascontiguousarray(grainy[6:-6, 6:-6])
+    kept = second_look(Decoded(pixels=grainy), Decoded(pixels=cut), window=(0.9, 0.0, 0.9, 0.0))
+    assert kept.silhouette
+    assert kept.inner is not None
+    assert kept.inner > 0.5
+
+
+def test_a_power_is_a_tone_curve() -> None:
+    left = np.asarray(cv2.resize(leaves(0), (24, 24), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    right = np.rint(255 * (left / 255) ** 0.6).astype(np.uint8)
+    found = second_look(Decoded(pixels=left), Decoded(pixels=right))
+    assert found.error < 0.75

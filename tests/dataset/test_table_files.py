@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -212,7 +213,8 @@ def test_one_name_in_two_formats_is_refused(tmp_path: Path) -> None:
 
 
 def test_parts_of_one_split_are_joined(tmp_path: Path) -> None:
-    folder(tmp_path, **{"train-00000-of-00002": TRAIN, "train-00001-of-00002": TEST, "test": TEST})
+    parts: dict[str, Any] = {"train-00000-of-00002": TRAIN, "train-00001-of-00002": TEST, "test": TEST}
+    folder(tmp_path, **parts)
     splits = [reference.split for reference in source(tmp_path).references()]
     assert splits == ["train"] * 5 + ["test"] * 2
 

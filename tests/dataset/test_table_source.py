@@ -4,6 +4,7 @@ import gzip
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -159,7 +160,7 @@ def test_an_id_column_names_rows(tmp_path: Path) -> None:
     assert [reference.sample_id for reference in TableSource(path, id="key").references()] == ["x", "y"]
 
 
-Case = tuple[str, str | bytes, dict[str, str], str, str]
+Case = tuple[str, str | bytes, dict[str, Any], str, str]
 CASES: dict[str, Case] = {
     "column": ("t.csv", "a,label\n1,x\n", {"label": "lable"}, "no column 'lable', which label names", "'label'?"),
     "ragged": ("t.csv", "a,b\n1,2\n3,4,5\n", {}, "Line: 3", ""),

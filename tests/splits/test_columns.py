@@ -13,14 +13,17 @@ from dataguard.splits.columns import (
     Column,
     Goal,
     bookkeeping,
+    design_effect,
     folds_of,
     holm,
     names_rows,
+    near_copy,
     power_of,
     read_column,
     recoding,
     telling_gaps,
     told_by,
+    told_by_bins,
 )
 
 TWO = ("no", "yes")
@@ -194,7 +197,7 @@ def test_copies_count_once_among_gaps() -> None:
     alone = telling_gaps(number(values), goal)[0]
     copied = telling_gaps(number(values), goal, np.arange(100) // 10)[0]
     assert copied.p_value > alone.p_value
-    assert copied.n == 5
+    assert copied.design_effect == pytest.approx(10)
 
 
 # Names of rows
@@ -224,3 +227,82 @@ def test_holm_never_lowers_a_p_value_and_keeps_the_order(p_values: list[float]) 
     order = np.argsort(p_values, kind="stable")
     assert (np.diff(adjusted[order]) >= -1e-12).all()
     assert adjusted.min() == pytest.approx(min(1.0, min(p_values) * len(p_values)))
+
+
+# Copies with errors
+
+
+@pytest.mark.parametrize(("wrong", "found"), [(0.01, True), (0.05, True), (0.2, False)])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_copy_with_few_errors_is_told_from_a_test_with_many(wrong: float, found: bool, classes: int) -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, classes, 400)
+    x = np.where(rng.random(400) < wrong, (y + 1) % classes, y)
+    goal = Goal(values=y.astype(float), classes=("a", "b", "c")[:classes])
+    made = near_copy(number(10.0 - x), goal, None)
+    assert (made is not None) is found
+    if made is not None:
+        assert made.n_wrong == int((x != y).sum())
+        assert (made.predicted == x).all()
+
+
+def test_a_number_of_many_values_or_one_that_misses_a_class_is_no_copy() -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 400)
+    goal = Goal(values=y.astype(float), classes=("a", "b", "c"))
+    assert near_copy(number(y + 0.01 * rng.normal(size=400)), goal, None) is None
+    assert near_copy(number(np.minimum(y, 1).astype(float)), goal, None) is None
+
+
+def test_errors_that_come_in_groups_make_a_copy_less_sure() -> None:
+    y = np.arange(600) % 2
+    x = y.copy()
+    x[:40] = 1 - x[:40]
+    goal = Goal(values=y.astype(float), classes=TWO)
+    alone, grouped = (near_copy(number(x.astype(float)), goal, c) for c in (None, np.arange(600) // 5))
+    assert alone is not None
+    assert grouped is not None
+    assert grouped.kappa == alone.kappa
+    assert grouped.kappa_low < alone.kappa_low
+    assert near_copy(number(x.astype(float)), goal, np.arange(600) // 40) is None
+
+
+def test_the_design_effect_is_1_for_scattered_and_the_size_for_whole_clusters() -> None:
+    clusters = np.repeat(np.arange(50), 4)
+    rng = np.random.default_rng(0)
+    whole = np.repeat(rng.choice([-1.0, 1.0], 50), 4)
+    assert design_effect(whole, clusters) == pytest.approx(4)
+    assert design_effect(np.tile([1.0, -1.0], 100), clusters) == 1
+    assert design_effect(whole, None) == 1
+    assert design_effect(np.zeros(200), clusters) == pytest.approx(4)
+
+
+# Single values
+
+
+def test_a_value_that_half_of_a_class_has_is_counted_and_one_by_its_size_is_marked() -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 400)
+    mark = np.where((y == 1) & (rng.random(400) < 0.5), 0.0, rng.normal(size=400))
+    goal = Goal(values=y.astype(float), classes=TWO)
+    best = min(telling_gaps(number(mark), goal), key=lambda gaps: gaps.p_value)
+    assert (best.value, best.label, best.by_size, best.purity) == ("0", "yes", False, 1)
+    assert best.n == int((mark == 0).sum())
+    petal = np.where(y == 1, rng.choice([0.1, 0.2, 0.3], 400), rng.choice([1.0, 1.1, 1.2], 400))
+    assert all(gaps.by_size for gaps in telling_gaps(number(petal), goal) if gaps.youden > 0.1)
+
+
+def test_bins_tell_about_as_much_as_trees() -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 600)
+    goal, folds = Goal(values=y.astype(float), classes=TWO), folds_of(600, None, 0)
+    for shift in (0.0, 1.0, 4.0):
+        column = number(shift * y + rng.normal(size=600))
+        coarse = power_of(told_by_bins(column, goal, folds), goal, None).skill
+        assert coarse == pytest.approx(power_of(told_by(column, goal, folds), goal, None).skill, abs=0.15)
+
+
+def test_a_wide_gap_between_classes_is_told_without_error() -> None:
+    rng = np.random.default_rng(1)
+    y = rng.integers(0, 2, 900)
+    assert skill(number(y + 0.1 * rng.normal(size=900)), Goal(values=y.astype(float), classes=TWO)) == 1

@@ -106,3 +106,30 @@ def test_honest_columns_are_left_alone() -> None:
 def test_a_copy_of_the_label_is_no_encoding() -> None:
     y = np.random.default_rng(0).integers(0, 2, 300).astype(np.float64)
     assert find_encodings([number(y)], Goal(values=y, classes=("a", "b")), {"all rows": y >= 0}) == ()
+
+
+@pytest.mark.parametrize(("m", "prior"), [(10.0, 0.5), (3.5, 0.2)])
+def test_smoothing_to_a_prior_of_its_own_is_solved_for_both(m: float, prior: float) -> None:
+    rng = np.random.default_rng(0)
+    code = rng.integers(0, 30, 600)
+    y = (rng.random(600) < rng.uniform(0.2, 0.8, 30)[code]).astype(np.float64)
+    values = ((np.bincount(code, y) + m * prior) / (np.bincount(code) + m))[code]
+    values[:6] = 0.5  # edited since
+    place = Column(name="place", kind="category", values=code.astype(np.float64))
+    everything = np.ones(600, dtype=np.bool_)
+    (found,) = find_encodings(
+        [number(values)], Goal(values=y, classes=("no", "yes")), {"all rows": everything}, groupings=[place]
+    )
+    assert (found.form, found.parameter) == ("additive smoothing", f"m = {m:g}, prior = {prior:g}")
+
+
+def test_three_large_groups_are_enough_as_long_as_their_shares_are_no_coarse_figures() -> None:
+    code = np.repeat([0, 1, 2], [101, 157, 211])
+    y = np.concatenate([np.arange(size) < hits for size, hits in ((101, 40), (157, 90), (211, 150))]).astype(float)
+    everything, goal = np.ones(469, dtype=np.bool_), Goal(values=y, classes=("no", "yes"))
+    (found,) = find_encodings([number(encoded(code, y, everything, "mean"))], goal, {"all rows": everything})
+    assert found.n_groups == 3
+    tenths = np.repeat([0.3, 0.5, 0.6], 100)
+    y = np.concatenate([np.arange(100) < 100 * share for share in (0.3, 0.5, 0.6)]).astype(float)
+    everything, goal = np.ones(300, dtype=np.bool_), Goal(values=y, classes=("no", "yes"))
+    assert find_encodings([number(tenths)], goal, {"all rows": everything}) == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ TABLE = """when,who,size,colour,kind,split
 """
 
 
-def samples(path: Path, **dataset: str) -> SplitSamples:
+def samples(path: Path, **dataset: Any) -> SplitSamples:
     config = Config(base=path.parent, dataset=DatasetConfig(path=str(path), **dataset))
     made = Inputs(config, open_source(config), use_cache=False, progress=silent).get(SplitSamples)
     assert isinstance(made, SplitSamples)

@@ -88,7 +88,8 @@ def index_or_order_leak(
     *Skill* is (balanced accuracy − 1/K) / (1 − 1/K), or of a target 1 − √(1 − R²), of predictions out of 5 folds from
     that one fact: a decision tree on a number, the commonest class of a name; of three or more classes that of one
     class against the others, where that is more. The null hypothesis is that it tells nothing; the test is one-sided,
-    by linearization with groups and copies as units, Holm-corrected over all facts at level `alpha`.
+    by linearization with groups and copies as units, and of one class also by Fisher's exact test (the larger p-value
+    counts), Holm-corrected over all facts at level `alpha`.
 
     A finding needs that *and* an effect. `min_skill` is what two normal distributions with Cohen's large effect (d =
     0.8) give two classes: 2Φ(d/2) − 1 = 0.31. Of it: a fed row number or a trace in the pixels is a warning, an error
@@ -102,9 +103,11 @@ def index_or_order_leak(
     the training split as a whole it is info, and DG309 (split-drift) says the rest. Only tables have rows; a folder is
     read in the order of its names, and every split folder is a stretch.
 
-    False alarms (`benchmarks/leakage.py`): none on 850 tables with strong confounders, nor on 40 picture folders in
-    order of the class. Power: compression 10 steps apart, a color mode of half a class, the width of one class of up to
-    7, and an index among the columns are found in 20 draws of 20 each, from 100 samples on.
+    False alarms (`benchmarks/leakage.py`, seed 9401, by the linearization alone): 2 warnings on 450 clean tables
+    with strong confounders (0.0044, at most 0.0141 with 95 % confidence), both ids that met a rare class by chance;
+    earlier, with other seeds, none on 850 tables and 40 picture folders in order of the class. Power: compression
+    10 steps apart, a color mode of half a class, the width of one class of up to 7, and an index among the columns
+    are found in 20 draws of 20 each, from 100 samples on.
 
     Options:
 

@@ -154,3 +154,14 @@ def test_edge_constant_infinite_mixed_columns_and_new_categories() -> None:
     (finding,) = found(split_drift(samples_of(frame, splits.tolist(), label="y", features=None)))
     assert "'val'" in finding.message
     assert [place.column for place in finding.locations] == ["kind"]
+
+
+@pytest.mark.parametrize(("names", "level"), [(["train", "test"], "0.005"), (["train", "val", "test"], "0.0025")])
+def test_the_level_is_shared_by_the_evaluation_splits_and_their_two_tests(names: list[str], level: str) -> None:
+    frame, _ = drawn()
+    splits = [names[row % len(names)] for row in range(600)]
+    outcomes = split_drift(samples_of(frame, splits, label="y"))
+    assert len(outcomes) == len(names) - 1
+    for outcome in outcomes:
+        assert isinstance(outcome, Observation)
+        assert any(f"level {level})" in item.name for item in outcome.measurements)

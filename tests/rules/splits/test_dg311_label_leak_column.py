@@ -90,7 +90,7 @@ def test_fires_on_a_noisy_copy_that_leaves_the_others_far_behind() -> None:
     frame["score"] = codes(frame) + 0.1 * np.random.default_rng(1).normal(size=400)
     finding = the(label_leak_column(table(frame)), "score")
     assert (finding.severity, finding.confidence) == (Severity.WARNING, Confidence.MEDIUM)
-    assert "alone tells the label: balanced accuracy 0.99" in finding.message
+    assert "alone tells the label: balanced accuracy 1.000" in finding.message
 
 
 def test_fires_on_two_copies_that_keep_each_other_company_as_worth_knowing() -> None:
@@ -249,3 +249,51 @@ def test_fires_on_a_column_that_marks_one_class_of_many() -> None:
     finding = the(label_leak_column(table(frame)), "mark")
     assert finding.severity is Severity.WARNING
     assert "alone tells class 'c' from the others: balanced accuracy" in finding.message
+
+
+@pytest.mark.parametrize("wrong", [0.01, 0.05])
+def test_fires_on_a_copy_with_errors_as_likely(wrong: float) -> None:
+    frame = patients(800)
+    rng = np.random.default_rng(3)
+    flipped = rng.random(800) < wrong
+    frame["outcome"] = np.where(flipped, 1 - codes(frame), codes(frame))
+    finding = the(label_leak_column(table(frame)), "outcome")
+    assert (finding.severity, finding.confidence) == (Severity.WARNING, Confidence.MEDIUM)
+    assert f"{flipped.sum()} of 800 samples have another class's" in finding.message
+
+
+def test_a_copy_with_errors_is_worth_knowing_where_the_others_tell_as_much() -> None:
+    frame = patients(800)
+    rng = np.random.default_rng(3)
+    frame["outcome"] = np.where(rng.random(800) < 0.05, 1 - codes(frame), codes(frame))
+    frame["strong"] = codes(frame) + 0.27 * rng.normal(size=800)
+    alike = [item for item in found(label_leak_column(table(frame)), "outcome") if item.severity is Severity.INFO]
+    assert len(alike) == 1
+    assert alike[0].confidence is Confidence.LOW
+
+
+@pytest.mark.parametrize("marked", ["category", "number"])
+def test_fires_on_a_value_that_half_of_one_class_has(marked: str) -> None:
+    frame = patients(800)
+    rng = np.random.default_rng(0)
+    has = (frame.y == "ill") & (rng.random(800) < 0.5)
+    others: Any = rng.choice(list("abcd"), 800) if marked == "category" else rng.normal(size=800)
+    frame["status"] = np.where(has, "closed" if marked == "category" else 0.0, others)
+    finding = the(label_leak_column(table(frame)), "status")
+    assert finding.severity is Severity.WARNING
+    assert f"by the value {chr(39) + 'closed' + chr(39) if marked == 'category' else '0'}" in finding.message
+    (worth,) = [item for item in finding.measurements if item.name.startswith("worth of")]
+    assert worth.low is not None
+    assert worth.low > 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_strong_tests_grades_and_quick_tests_are_never_a_warning(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    frame = patients(600, seed)
+    y = codes(frame)
+    score = 3.29 * y + rng.normal(size=600)  # AUC 0.99
+    frame["score"] = score
+    frame["grade"] = np.array(list("ABCDE"))[np.digitize(score, np.quantile(score, [0.1, 0.3, 0.7, 0.9]))]
+    frame["quick test"] = np.where(rng.random(600) < 0.1, 1 - y, y).astype(int)
+    assert [item for item in found(label_leak_column(table(frame))) if item.severity >= Severity.WARNING] == []
