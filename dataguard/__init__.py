@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dataguard.batches.record import record as record
     from dataguard.engine import check as check
+    from dataguard.engine import probe as probe
     from dataguard.rules.batches.epoch_end import guard as guard
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "check", "guard", "record"]
+__all__ = ["__version__", "check", "guard", "probe", "record"]
 
 
 def __getattr__(name: str) -> Any:
@@ -27,6 +28,10 @@ def __getattr__(name: str) -> Any:
         from dataguard.rules.batches.epoch_end import guard
 
         return guard
+    if name == "probe":
+        from dataguard.engine import probe
+
+        return probe
     if name == "record":
         from dataguard.batches.record import record
 

@@ -118,6 +118,52 @@ class NormalizationConfig:
         return self.splits or self.loaders or {}
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PreprocessingConfig:
+    """The table ``[preprocessing]``: the paths that a picture takes to the model, in training and in serving."""
+
+    train: str | None = None
+    """``module:name``, ``file.py:name``, ``model.onnx``, ``http://…``, a command with ``{image}`` and ``{output}``, or
+    a .json file that ``dataguard probe --save`` wrote; relative to the configuration."""
+    serve: str | None = None
+    """The same, of serving."""
+    declared: str | None = None
+    """A configuration of published weights, as ``preprocessor_config.json``."""
+    model: str | None = None
+    """``module:name`` of a function from a batch to outputs, to measure what the differences do."""
+    images: str | None = None
+    """A folder of pictures for that; folders in it are taken for classes."""
+    takes: str | None = None
+    """What the functions take: 'path', 'bytes', 'pillow' or 'array'; by default each is tried."""
+    timeout: float | None = None
+    """Seconds that one call may take; None for 30."""
+    memory: float | None = None
+    """GiB of address space that a function may use; None for 16."""
+    sandbox: str | None = None
+    """A Docker image to run the functions in, without network; None for a process of their own."""
+
+    @property
+    def named(self) -> bool:
+        """Whether there are two paths to compare."""
+        return self.serve is not None and (self.train is not None or self.declared is not None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EnvironmentConfig:
+    """The table ``[environment]``: the project whose requirements, locks and imports are checked. Nothing is run."""
+
+    path: str | None = None
+    """Its folder, or one file such as ``requirements.txt``; relative to the configuration."""
+    exclude: tuple[str, ...] = ()
+    """Globs of what to leave out of the folder, by name or by path within the folder."""
+    installed: str | None = None
+    """The virtual environment that it runs in, relative to the configuration; by default the ``.venv`` in its folder,
+    or the one that is active."""
+
+
+PICTURE_FORMS = ("path", "bytes", "pillow", "array")
+"""What a function of a picture can take."""
+
 NORMALIZATION_METHODS = ("standard", "centre", "min-max", "max-abs", "robust", "whitening", "sample")
 
 
@@ -133,6 +179,8 @@ class Config:
     loader: LoaderConfig = field(default_factory=LoaderConfig)
     code: CodeConfig = field(default_factory=CodeConfig)
     normalization: NormalizationConfig = field(default_factory=NormalizationConfig)
+    preprocessing: PreprocessingConfig = field(default_factory=PreprocessingConfig)
+    environment: EnvironmentConfig = field(default_factory=EnvironmentConfig)
     select: tuple[str, ...] = ()
     """Codes, prefixes of codes or names of the rules to run; empty for all."""
     ignore: Mapping[str, str] = field(default_factory=dict)
@@ -426,6 +474,55 @@ class _Reader:
             )
         return NormalizationConfig(**fields)
 
+    def preprocessing(self, key: str, value: object) -> Any:
+        table = self.expect(key, value, dict, "a table")
+        texts = ("train", "serve", "declared", "model", "images", "takes", "sandbox")
+        readers: Mapping[str, Callable[[str, object], Any]] = {
+            **dict.fromkeys(texts, self.text),
+            "timeout": self.seconds,
+            "memory": self.seconds,
+        }
+        for name in table:
+            if name not in readers:
+                raise ConfigurationError(
+                    f"unknown key {name!r}", where=self.where(key), hint=did_you_mean(name, readers)
+                )
+        fields = {name: readers[name](f"{key}.{name}", item) for name, item in table.items()}
+        if fields.get("takes") not in (None, *PICTURE_FORMS):
+            raise ConfigurationError(
+                f"unknown form {fields['takes']!r}",
+                where=self.where(f"{key}.takes"),
+                hint=did_you_mean(fields["takes"], PICTURE_FORMS),
+            )
+        if "serve" not in fields:
+            raise ConfigurationError(
+                "serve is missing", where=self.where(key), hint="name what serving does to a picture"
+            )
+        if "train" not in fields and "declared" not in fields:
+            raise ConfigurationError(
+                "there is nothing to compare serving with", where=self.where(key), hint="set train, or declared"
+            )
+        if ("model" in fields) != ("images" in fields):
+            one, other = ("model", "images") if "model" in fields else ("images", "model")
+            raise ConfigurationError(
+                f"{one} without {other}", where=self.where(key), hint=f"name the {other} to measure with"
+            )
+        return PreprocessingConfig(**fields)
+
+    def environment(self, key: str, value: object) -> Any:
+        table = self.expect(key, value, dict, "a table")
+        readers: Mapping[str, Callable[[str, object], Any]] = {
+            "path": self.text,
+            "exclude": self.texts,
+            "installed": self.text,
+        }
+        for name in table:
+            if name not in readers:
+                raise ConfigurationError(
+                    f"unknown key {name!r}", where=self.where(key), hint=did_you_mean(name, readers)
+                )
+        return EnvironmentConfig(**{name: readers[name](f"{key}.{name}", item) for name, item in table.items()})
+
     def named_texts(self, key: str, value: object) -> Any:
         table = self.expect(key, value, dict, 'a table of splits, as { train = "x_train.npy" }')
         if not table:
@@ -467,6 +564,8 @@ _SETTINGS: Mapping[str, Callable[[_Reader, str, object], Any]] = {
     "loader": _Reader.loader,
     "code": _Reader.code,
     "normalization": _Reader.normalization,
+    "preprocessing": _Reader.preprocessing,
+    "environment": _Reader.environment,
     "select": _Reader.texts,
     "ignore": _Reader.reasons,
     "fail_on": _Reader.severity,

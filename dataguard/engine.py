@@ -8,22 +8,43 @@ import importlib.metadata
 import platform
 import time
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from dataguard import __version__
 from dataguard.batches.stream import BatchStream
 from dataguard.batches.summary import broken_off, loader_facts, loader_notes, loader_overview
-from dataguard.config import Config, check_selector, find_config, load_config, matches
-from dataguard.core.errors import DataguardError, SourceError
+from dataguard.config import (
+    PICTURE_FORMS,
+    Config,
+    PreprocessingConfig,
+    check_selector,
+    find_config,
+    load_config,
+    matches,
+)
+from dataguard.core.errors import ConfigurationError, DataguardError, SourceError, did_you_mean
 from dataguard.core.exhibit import Exhibit, Histogram, Series
 from dataguard.core.finding import Finding, Inconclusive, Observation, Skipped
 from dataguard.core.paths import encode_path
 from dataguard.core.progress import Progress, silent
 from dataguard.core.report import Report, RuleRun, Status, Subject
 from dataguard.core.rule import Rule
-from dataguard.inputs import CODE_INPUTS, LOADER_INPUTS, NORMALIZATION_INPUTS, Inputs, Loader, open_source
+from dataguard.environment.declared import DeclaredEnvironment
+from dataguard.inputs import (
+    CODE_INPUTS,
+    ENVIRONMENT_INPUTS,
+    LOADER_INPUTS,
+    NORMALIZATION_INPUTS,
+    PREPROCESSING_INPUTS,
+    Inputs,
+    Loader,
+    open_source,
+)
+from dataguard.inputs.environment import environment_alone, project_folder, project_path
+from dataguard.preprocessing.pair import DeclaredPair, PipelinePair
+from dataguard.preprocessing.summary import compared_facts, compared_name, compared_overview
 from dataguard.rules import all_rules
 from dataguard.splits.code.files import CodeFiles
 
@@ -31,6 +52,7 @@ if TYPE_CHECKING:
     from dataguard.dataset.class_counts import ClassCounts
     from dataguard.dataset.sources import Source
     from dataguard.dataset.table import SampleTable
+    from dataguard.preprocessing.probe.identify import Identified
 
 MEASURING_PACKAGES = (
     "numpy",
@@ -43,6 +65,8 @@ MEASURING_PACKAGES = (
     "pandera",
 )
 """Packages whose version can change a figure; the report names their versions."""
+RESAMPLING_PACKAGES = ("torch", "torchvision", "scikit-image", "tensorflow")
+"""Further ones that pictures are executed through where preprocessing is compared."""
 
 
 def check(
@@ -50,6 +74,7 @@ def check(
     *,
     loader: Loader | None = None,
     code: Iterable[str | Path] = (),
+    environment: str | Path | None = None,
     config: str | Path | Config | None = None,
     select: Iterable[str] | None = None,
     ignore: Mapping[str, str] | None = None,
@@ -69,6 +94,9 @@ def check(
         code: Scripts, notebooks, and folders of these, that train and evaluate: what is fitted before data are split is
             looked for in them. They are read, never run. With no dataset and no loader named, they are all that is
             checked. Over the configuration's ``[code]``.
+        environment: A project's folder, or one of its files such as ``requirements.txt``: what it declares that it
+            needs, and what its code imports. Both are read, nothing is run. With nothing else named, it is all that is
+            checked. Over the configuration's ``[environment]``.
         config: A configuration file, or a configuration; by default the nearest one to `path`.
         select: Codes, prefixes or names of rules to run, over what the configuration says.
         ignore: Rules not to run with the reason for each, in addition to the configuration's.
@@ -93,10 +121,13 @@ def check(
     """
     rules = all_rules()
     named_code = tuple(str(Path(name).absolute()) for name in code)
-    settings = resolve_config(path, config, rules, with_loader=loader is not None or bool(named_code))
+    without_dataset = loader is not None or bool(named_code) or environment is not None
+    settings = resolve_config(path, config, rules, with_loader=without_dataset)
     changes: dict[str, Any] = {}
     if named_code:
         changes["code"] = dataclasses.replace(settings.code, paths=named_code)
+    if environment is not None:
+        changes["environment"] = dataclasses.replace(settings.environment, path=str(Path(environment).absolute()))
     if select is not None:
         changes["select"] = tuple(select)
     if ignore:
@@ -112,6 +143,123 @@ def check(
         named = dataclasses.replace(settings.loader, target=loader, base=Path.cwd())
         settings, loader = dataclasses.replace(settings, loader=named), None
     return run(settings, rules, loader=loader, use_cache=cache is not False, progress=progress)
+
+
+@overload
+def probe(
+    target: str | Callable[[Any], object],
+    *,
+    takes: str | None = None,
+    timeout: float | None = None,
+    memory: float | None = None,
+    sandbox: str | None = None,
+    base: str | Path | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Identified: ...
+
+
+@overload
+def probe(
+    target: str | Callable[[Any], object],
+    against: str | Callable[[Any], object] | None = None,
+    *,
+    declared: str | Path | None = None,
+    model: str | Callable[[Any], object] | None = None,
+    images: str | Path | None = None,
+    takes: str | None = None,
+    timeout: float | None = None,
+    memory: float | None = None,
+    sandbox: str | None = None,
+    base: str | Path | None = None,
+    seed: int = 0,
+    config: Config | None = None,
+    progress: Progress = silent,
+) -> Report: ...
+
+
+def probe(
+    target: str | Callable[[Any], object],
+    against: str | Callable[[Any], object] | None = None,
+    *,
+    declared: str | Path | None = None,
+    model: str | Callable[[Any], object] | None = None,
+    images: str | Path | None = None,
+    takes: str | None = None,
+    timeout: float | None = None,
+    memory: float | None = None,
+    sandbox: str | None = None,
+    base: str | Path | None = None,
+    seed: int = 0,
+    config: Config | None = None,
+    progress: Progress = silent,
+) -> Report | Identified:
+    """Find out what a function does to a picture, and compare it with another one or with a configuration.
+
+    Args:
+        target: What training does: a function, or ``"module:name"``, ``"file.py:name"``, ``"model.onnx"``,
+            ``"http://…"``, a command with ``{image}`` and ``{output}``, which run in a process of their own; or a .json
+            file that ``dataguard probe --save`` wrote.
+        against: What serving does, likewise.
+        declared: A configuration of published weights to hold the target (or `against`, if given) against.
+        model: From a batch to outputs, to measure what the differences do.
+        images: A folder of pictures for that; folders in it are taken for classes.
+        takes: What the functions take: "path", "bytes", "pillow" or "array"; by default each is tried.
+        timeout: Seconds that one call may take; 30 by default.
+        memory: GiB of address space; 16 by default.
+        sandbox: A Docker image to run in.
+        base: The folder that names are relative to; the current one by default.
+        seed: Of the pictures that are made.
+        config: Rules to select and to ignore, and their options.
+        progress: Called with how far it is.
+
+    Returns:
+        What was found out, as a pipeline with how closely it reproduces the function; with `against` or `declared`, a
+        report on the differences.
+
+    Raises:
+        DataguardError: a target cannot be imported, cannot be asked, or answers with no array.
+
+    Example:
+        >>> import numpy as np
+        >>> found = probe(lambda picture: np.asarray(picture)[:, :, ::-1], takes="array")
+        >>> found.pipeline.order, found.fidelity
+        ('BGR', 'exact')
+    """
+    from dataguard.inputs.preprocessing import compared, limits_of, with_declared
+    from dataguard.preprocessing.probe.target import opened_side, target_name
+
+    if takes not in (None, *PICTURE_FORMS):
+        raise ConfigurationError(f"unknown form {takes!r}", where="takes", hint=did_you_mean(str(takes), PICTURE_FORMS))
+    if (model is None) != (images is None):
+        raise ConfigurationError("a model and pictures go together", where="model, images", hint="give both, or none")
+    folder = Path.cwd() if base is None else Path(base).absolute()
+    served = target if against is None else against
+    settings = PreprocessingConfig(
+        train=None if against is None else target_name(target),
+        serve=target_name(served),
+        declared=None if declared is None else str(declared),
+        model=None if model is None else target_name(model),
+        images=None if images is None else str(images),
+        takes=takes,
+        timeout=timeout,
+        memory=memory,
+        sandbox=sandbox,
+    )
+    if against is None and declared is None:
+        limits = limits_of(settings)
+        progress(f"asking {target_name(target)}", 0, 1)
+        with opened_side(target, base=folder, takes=takes, limits=limits, seed=seed) as side:
+            return side.found
+    clock = time.perf_counter()
+    given: list[object] = []
+    if against is not None:
+        given.append(compared(target, against, settings, base=folder, model=model, seed=seed, progress=progress))
+    if declared is not None:
+        given.append(with_declared(served, str(declared), settings, base=folder, seed=seed, progress=progress))
+    whole = dataclasses.replace(config or Config(base=folder), preprocessing=settings, seed=seed)
+    report = run(whole, all_rules(), use_cache=False, given=given, progress=progress)
+    return dataclasses.replace(report, seconds=round(time.perf_counter() - clock, 3))
 
 
 def resolve_config(
@@ -142,10 +290,10 @@ def resolve_config(
         start = Path.cwd() if target is None else target if target.is_dir() else target.parent
         found = find_config(start) or (find_config(Path.cwd()) if target is not None else None)
         settings = load_config(found, rules) if found else Config(base=Path.cwd())
-        named = settings.dataset.path or settings.loader.target or settings.code.paths or settings.normalization.fed
+        named = settings.dataset.path or settings.loader.target or _without_dataset(settings)
         if target is not None and found and found.parent == target.absolute() and named:
             target = None
-    without = with_loader or settings.loader.target is not None or settings.code.paths or settings.normalization.fed
+    without = with_loader or settings.loader.target is not None or _without_dataset(settings)
     if target is None and settings.dataset.path is None and without:
         return settings
     chosen = target.absolute() if target is not None else settings.base / (settings.dataset.path or ".")
@@ -170,26 +318,34 @@ def run(
     loader: Loader | None = None,
     use_cache: bool = True,
     progress: Progress = silent,
+    given: Iterable[object] = (),
 ) -> Report:
     """Run the selected rules on the dataset and the loader that a configuration names; see `check`.
+
+    `given` are inputs that were made elsewhere; where there are any, they are all that is checked.
 
     Interrupted (Ctrl-C) while rules run, it returns what it has, marked as partial.
     """
     started = dt.datetime.now(dt.UTC)
     clock = time.perf_counter()
     loader = config.loader.target if loader is None else loader
-    alone = config.dataset.path is None and (loader is not None or bool(config.code.paths or config.normalization.fed))
+    given = tuple(given)
+    alone = bool(given) or (config.dataset.path is None and (loader is not None or _without_dataset(config)))
     source = None if alone else open_source(config)
     inputs = Inputs(config, source, use_cache=use_cache, progress=progress, loader=loader)
+    for value in given:
+        inputs.give(value)
     chosen = _chosen(config, rules, with_loader=loader is not None, with_dataset=source is not None)
     runs: list[RuleRun] = []
     partial = False
     table: SampleTable | None = None
     stream: BatchStream | None = None
+    pairs: list[PipelinePair | DeclaredPair] = []
     try:
         # First the loader: a mistake in its name shows before a long scan.
         recorded = inputs.get(BatchStream) if loader is not None else None
         stream = recorded if isinstance(recorded, BatchStream) else None
+        pairs = _compared(config, inputs, given)
         table = inputs.table() if source is not None else None
     except KeyboardInterrupt:
         # What was decoded is in the cache: the next run goes on from there.
@@ -207,7 +363,11 @@ def run(
     counts = Skipped(reason="the scan was interrupted") if table is None else inputs.class_counts()
     broken = "" if stream is None else broken_off(stream)
     return Report(
-        subject=_fed_subject(config)
+        subject=_compared_subject(config, pairs)
+        if source is None and loader is None and pairs
+        else _environment_subject(inputs)
+        if environment_alone(inputs)
+        else _fed_subject(config)
         if source is None and loader is None and not config.code.paths
         else _code_subject(config, inputs)
         if source is None and loader is None
@@ -219,9 +379,18 @@ def run(
         started_at=started.isoformat(timespec="seconds"),
         seconds=round(time.perf_counter() - clock, 3),
         configuration=_settings(config, use_cache=use_cache),
-        environment=_environment(),
-        overview=(*_overview(counts), *(() if stream is None else loader_overview(stream))),
-        notes=(*([broken] if broken else []), *inputs.notes, *(() if stream is None else loader_notes(stream))),
+        environment=_environment(RESAMPLING_PACKAGES if pairs else ()),
+        overview=(
+            *_overview(counts),
+            *(() if stream is None else loader_overview(stream)),
+            *(exhibit for pair in pairs for exhibit in compared_overview(pair)),
+        ),
+        notes=(
+            *([broken] if broken else []),
+            *inputs.notes,
+            *(note for pair in pairs for note in pair.notes),
+            *(() if stream is None else loader_notes(stream)),
+        ),
         partial=partial or bool(broken),
         ended_by="" if partial else broken,
     )
@@ -239,6 +408,16 @@ def _chosen(
     chosen = []
     for rule in rules:
         kinds = [item.type for item in rule.inputs]
+        if any(kind in PREPROCESSING_INPUTS for kind in kinds):
+            settings = config.preprocessing
+            other = settings.declared if DeclaredPair in kinds else settings.train
+            if settings.serve is not None and other is not None:
+                chosen.append(rule)
+            continue
+        if any(kind in ENVIRONMENT_INPUTS for kind in kinds):
+            if config.environment.path is not None:
+                chosen.append(rule)
+            continue
         about_code = any(kind in CODE_INPUTS for kind in kinds)
         about_loader = any(kind in LOADER_INPUTS for kind in kinds)
         about_numbers = bool(config.normalization.fed) and any(kind in NORMALIZATION_INPUTS for kind in kinds)
@@ -249,6 +428,51 @@ def _chosen(
         ):
             chosen.append(rule)
     return chosen
+
+
+def _without_dataset(config: Config) -> bool:
+    """Whether the configuration names something to check that needs no dataset."""
+    named = config.code.paths or config.normalization.fed or config.preprocessing.named
+    return bool(named or config.environment.path)
+
+
+def _compared(config: Config, inputs: Inputs, given: tuple[object, ...]) -> list[PipelinePair | DeclaredPair]:
+    """The pairs of paths that there are; a path that cannot be asked ends the run, before a long scan."""
+    if not config.preprocessing.named and not given:
+        return []
+    kinds: tuple[type[PipelinePair | DeclaredPair], ...] = (PipelinePair, DeclaredPair)
+    found = [inputs.get(kind) for kind in kinds]
+    return [pair for pair in found if isinstance(pair, PipelinePair | DeclaredPair)]
+
+
+def _compared_subject(config: Config, pairs: Sequence[PipelinePair | DeclaredPair]) -> Subject:
+    return Subject(
+        kind="preprocessing",
+        path=" and ".join(dict.fromkeys(encode_path(compared_name(pair)) for pair in pairs)),
+        root=encode_path(str(config.base.absolute())),
+        source="what is done to a picture",
+        version_id="",
+        n_samples=0,
+        splits={},
+        n_classes=None,
+        facts={key: value for pair in pairs for key, value in compared_facts(pair).items()},
+    )
+
+
+def _environment_subject(inputs: Inputs) -> Subject:
+    declared = inputs.get(DeclaredEnvironment)
+    folder = project_folder(inputs)
+    return Subject(
+        kind="environment",
+        path=encode_path(str(project_path(inputs))),
+        root=encode_path(str(folder)),
+        source="requirements and locks",
+        version_id="",
+        n_samples=0,
+        splits={},
+        n_classes=None,
+        facts=declared.facts() if isinstance(declared, DeclaredEnvironment) else {},
+    )
 
 
 def _fed_subject(config: Config) -> Subject:
@@ -418,6 +642,16 @@ def _settings(config: Config, *, use_cache: bool) -> dict[str, Any]:
         "normalization": {
             key: value for key, value in dataclasses.asdict(config.normalization).items() if value is not None
         },
+        "preprocessing": {
+            key: value for key, value in dataclasses.asdict(config.preprocessing).items() if value is not None
+        },
+        "environment": {
+            "path": config.environment.path,
+            "exclude": config.environment.exclude,
+            "installed": config.environment.installed,
+        }
+        if config.environment.path is not None
+        else {},
         "select": config.select,
         "ignore": dict(config.ignore),
         "fail_on": config.fail_on.word,
@@ -433,9 +667,9 @@ def _loader_settings(config: Config) -> dict[str, Any]:
     return {key: str(value) if isinstance(value, Path) else value for key, value in values.items()}
 
 
-def _environment() -> dict[str, str]:
+def _environment(further: tuple[str, ...] = ()) -> dict[str, str]:
     versions = {"python": platform.python_version(), "platform": platform.platform(terse=True)}
-    for package in MEASURING_PACKAGES:
+    for package in (*MEASURING_PACKAGES, *further):
         try:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""Write what is generated from the code: the rules' pages in docs/rules/, and the schema of the report.
+"""Write what is generated from the code: the rules' pages in docs/rules/, the schemas of the report and of a pipeline.
 
 `--check` writes nothing and fails where a file is not what it would write.
 """
@@ -9,12 +9,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from dataguard.formats.schema import report_schema
+from dataguard.formats.schema import record_schema, report_schema
+from dataguard.preprocessing.document import SCHEMA_VERSION, STEP_KINDS, PipelineDocument
 from dataguard.rules import all_rules
 from dataguard.rules.pages import index, page
 
 RULES = Path(__file__).resolve().parent / "rules"
 SCHEMA = Path(__file__).resolve().parents[1] / "schemas" / "report.v1.schema.json"
+PIPELINE_SCHEMA = SCHEMA.with_name(f"pipeline.v{SCHEMA_VERSION}.schema.json")
 
 
 def generated() -> dict[Path, str]:
@@ -22,7 +24,19 @@ def generated() -> dict[Path, str]:
     files = {RULES / f"{rule.code}.md": page(rule) for rule in all_rules()}
     files[RULES / "README.md"] = index(all_rules())
     files[SCHEMA] = report_schema()
+    files[PIPELINE_SCHEMA] = pipeline_schema()
     return files
+
+
+def pipeline_schema() -> str:
+    """The text of ``schemas/pipeline.v1.schema.json``."""
+    return record_schema(
+        PipelineDocument,
+        identifier=f"urn:dataguard:pipeline:v{SCHEMA_VERSION}",
+        title="Preprocessing path of dataguard",
+        kinds=("step", STEP_KINDS),
+        whole=True,
+    )
 
 
 def differences() -> list[Path]:

@@ -23,7 +23,14 @@ from dataguard.rules.pages import FAMILIES, index, option_descriptions, page
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 RULES = all_rules()
-FOLDERS = {"DG1": "labels", "DG2": "batches", "DG3": "splits", "DG8": "versions"}
+FOLDERS = {
+    "DG1": "labels",
+    "DG2": "batches",
+    "DG3": "splits",
+    "DG4": "preprocessing",
+    "DG5": "environment",
+    "DG8": "versions",
+}
 
 each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
 

@@ -5,36 +5,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-import importlib.util
 import inspect
 import json
-import os
-import signal
-import subprocess
 import sys
 import tempfile
 import time
-import traceback
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from dataguard.batches.passes import is_factory, seed_globals
 from dataguard.batches.record import THUMBNAILS, EpochHook, record
 from dataguard.batches.stream import BatchStream
 from dataguard.core.atomic import write_atomically
-from dataguard.core.errors import ConfigurationError, DataguardError, NothingToCheckError, SourceError, did_you_mean
+from dataguard.core.errors import ConfigurationError, DataguardError, SourceError
+from dataguard.core.users_code import exit_text, load_named, restored_error, run_module, split_target, users_code
 
 LOADER_TIMEOUT = 600.0
 """Seconds that importing and recording a loader may take by default."""
 SHOWN_LINES = 12
 """Lines of what the process wrote that are quoted when it dies."""
-_GRACE = 5.0
-"""Seconds beyond the limit, for starting Python and for writing the stream."""
-_POLL = 0.05
 
 
 def record_in_subprocess(
@@ -75,7 +64,7 @@ def record_in_subprocess(
         NothingToCheckError: the loader has no batches.
         SourceError: the process died or ran out of time before there was a stream.
     """
-    _split(target)
+    split_target(target, what="loader")
     if timeout <= 0:
         raise ConfigurationError(f"expected a time above 0, got {timeout:g}", where="timeout")
     with tempfile.TemporaryDirectory(prefix="dataguard-") as folder:
@@ -123,93 +112,10 @@ def record_in_subprocess(
                 hint="allow more time, or look for what its import or its first batch waits for",
             )
         raise SourceError(
-            f"its process ended with {_exit_text(code)} and without a result"
-            + (f"; it wrote:{lines}" if lines else ""),
+            f"its process ended with {exit_text(code)} and without a result" + (f"; it wrote:{lines}" if lines else ""),
             where=target,
             hint="run it by itself: memory, or a library that ends the process",
         )
-
-
-def run_module(
-    module: str, job: Path, base: Path, written: Path, timeout: float, *, done: Sequence[Path]
-) -> int | None:
-    """Run a module on a job until it ends or one of the files is there.
-
-    Args:
-        module: What ``python -m`` runs; its argument is `job`.
-        job: The file that says what to do.
-        base: The folder that it works in.
-        written: Where what it writes goes.
-        timeout: Seconds until it is killed.
-        done: Files that say that it has done its work.
-
-    Returns:
-        Its exit code, or None where it had to be killed.
-    """
-    # `-P`: without it the user's folder would come first on the path, and a random.py there would break dataguard.
-    command = [sys.executable, "-P", "-m", module, str(job)]
-    with written.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=base,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONPATH": _python_path()},
-            start_new_session=True,
-        )
-        end = time.monotonic() + timeout + _GRACE
-        try:
-            while time.monotonic() < end:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    return process.wait(timeout=_POLL)
-                # With its result there, a child may still wait for workers that never end.
-                if any(path.exists() for path in done):
-                    return None
-            return None
-        finally:
-            _kill(process)
-
-
-def _python_path() -> str:
-    """A path on which the child finds this dataguard, also where it was not installed."""
-    own = str(Path(__file__).resolve().parents[2])
-    given = os.environ.get("PYTHONPATH", "")
-    return own if not given else os.pathsep.join([given, own])
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End the child, and with it the workers of its loader, which are in its process group."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def _exit_text(code: int) -> str:
-    if code < 0:
-        with contextlib.suppress(ValueError):
-            return f"signal {signal.Signals(-code).name}"
-    return f"exit code {code}"
-
-
-_ERRORS: dict[str, type[DataguardError]] = {
-    kind.__name__: kind for kind in (ConfigurationError, NothingToCheckError, SourceError)
-}
-
-
-def restored_error(values: dict[str, Any]) -> DataguardError:
-    """The error that a child wrote down."""
-    kind = _ERRORS.get(values["kind"], SourceError)
-    return kind(values["message"], where=values["where"], hint=values["hint"])
-
-
-def _split(target: str) -> tuple[str, str]:
-    place, separator, name = target.rpartition(":")
-    if not separator or not place or not all(part.isidentifier() for part in name.split(".")):
-        raise ConfigurationError(
-            f"cannot tell a loader from {target!r}", where="loader", hint="name 'package.module:name' or 'file.py:name'"
-        )
-    return place, name
 
 
 # In the child
@@ -249,81 +155,12 @@ def _do(job: dict[str, Any]) -> BatchStream:
 
 def load_target(target: str, base: Path) -> Any:
     """The loader that a target names."""
-    place, name = _split(target)
-    module = _run_file(base / place, target) if place.endswith(".py") else _import(place, base, target)
-    found: Any = module
-    for part in name.split("."):
-        try:
-            found = getattr(found, part)
-        except AttributeError as error:
-            names = [word for word in vars(found) if not word.startswith("_")] if hasattr(found, "__dict__") else []
-            raise ConfigurationError(
-                f"no {part!r} in it",
-                where=getattr(module, "__file__", None) or place,
-                hint=did_you_mean(part, names) if names else "it defines no names",
-            ) from error
+    found = load_named(target, base)
     # A generator function is a loader by itself: `record` calls it for each epoch.
     if (isinstance(found, type) or is_factory(found)) and not inspect.isgeneratorfunction(found):
-        with _users_code(target, "the function that makes the loader failed"):
+        with users_code(target, "the function that makes the loader failed"):
             found = found()
     return found
-
-
-def _run_file(path: Path, target: str) -> ModuleType:
-    if not path.is_file():
-        raise ConfigurationError(
-            "no such file", where=path, hint="relative paths start at the folder of the configuration"
-        )
-    # Under its own name, so that workers that are started anew can import what they unpickle.
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise ConfigurationError("cannot be imported as Python", where=path)
-    module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(path.parent))
-    sys.modules.setdefault(path.stem, module)
-    with _users_code(target, "its file failed when imported"):
-        spec.loader.exec_module(module)
-    return module
-
-
-def _import(name: str, base: Path, target: str) -> ModuleType:
-    try:
-        with _users_code(target, "its module failed when imported"):
-            return importlib.import_module(name)
-    except ConfigurationError as error:
-        cause = error.__cause__
-        if isinstance(cause, ModuleNotFoundError) and cause.name and f"{name}.".startswith(f"{cause.name}."):
-            raise ConfigurationError(
-                f"no module named {cause.name!r}",
-                where=target,
-                hint=f"modules are looked for in {base} and among the installed packages; a file is 'file.py:name'",
-            ) from cause
-        raise
-
-
-@contextlib.contextmanager
-def _users_code(target: str, what: str) -> Iterator[None]:
-    """Errors of the user's own code, with the places in it that they came through."""
-    try:
-        yield
-    except DataguardError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise ConfigurationError(f"{what}: {_shortened(error)}", where=target) from error
-
-
-def _shortened(error: BaseException) -> str:
-    """The error, with the last lines of its traceback that are the user's."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"not valid Python: {error.msg} at {error.filename}:{error.lineno}"
-    own = str(Path(__file__).resolve().parents[1])
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith((own, "<")) and "site-packages" not in frame.filename
-    ]
-    places = "".join(f"\n    {frame.filename}:{frame.lineno}: {frame.line}" for frame in frames[-3:])
-    return f"{type(error).__name__}: {error}{places}"
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from dataguard import __version__
-from dataguard.cli import check, init, rule, rules
+from dataguard.cli import check, environment, init, probe, rule, rules
 from dataguard.core.errors import DataguardError, ExitCode
 from dataguard.core.text import printable
 
@@ -39,7 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"dataguard {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (check, init, rules, rule):
+    for command in (check, probe, environment, init, rules, rule):
         command.add_parser(commands)
     return parser
 

@@ -58,6 +58,12 @@ def add_parser(commands: Any) -> None:
         help="a script, a notebook, or a folder of these, that trains and evaluates: what is fitted before data are "
         "split is found in it; it is read, never run; may be given several times",
     )
+    parser.add_argument(
+        "--environment",
+        metavar="PATH",
+        help="a project's folder, or one of its files (requirements.txt): what it needs, pins and imports; read, never "
+        "run",
+    )
     parser.add_argument("--batches", metavar="N", type=int, help="batches of an epoch to look at (default: all)")
     parser.add_argument("--epochs", metavar="N", type=int, help="how often to go through the loader (default: 2)")
     parser.add_argument(
@@ -109,29 +115,30 @@ def run(arguments: argparse.Namespace) -> int:
     from dataguard.engine import check, resolve_config
     from dataguard.rules import all_rules
 
-    outputs = [_output(Path(name), arguments.format, len(arguments.output)) for name in arguments.output]
-    shown = _format_named(arguments.format) if arguments.format and not outputs else "terminal"
+    outputs = [output_named(Path(name), arguments.format, len(arguments.output)) for name in arguments.output]
+    shown = format_named(arguments.format) if arguments.format and not outputs else "terminal"
     if arguments.jobs is not None and arguments.jobs < 1:
         raise ConfigurationError(f"expected at least 1, got {arguments.jobs}", where="--jobs")
     exports = [_export(Path(name), [path for path, _ in outputs]) for name in arguments.export]
-    without_dataset = arguments.loader is not None or bool(arguments.code)
+    without_dataset = arguments.loader is not None or bool(arguments.code) or arguments.environment is not None
     config = resolve_config(arguments.path, arguments.config, all_rules(), with_loader=without_dataset)
     config = _with_loader(config, arguments)
     if exports:
-        _require_judge(config, _listed(arguments.select), _reasons(arguments.ignore))
+        _require_judge(config, listed(arguments.select), reasons(arguments.ignore))
     fail_on = severity_named(arguments.fail_on, where="--fail-on") if arguments.fail_on else config.fail_on
     strict = arguments.strict or config.strict
     with _progress() as progress:
         report = check(
             config=config,
             code=arguments.code,
-            select=_listed(arguments.select) or None,
-            ignore=_reasons(arguments.ignore),
+            environment=arguments.environment,
+            select=listed(arguments.select) or None,
+            ignore=reasons(arguments.ignore),
             jobs=arguments.jobs,
             cache=not arguments.no_cache,
             progress=progress,
         )
-    _write(report, outputs, exports, shown, arguments.verbose, fail_on, strict)
+    write(report, outputs, exports, shown, arguments.verbose, fail_on, strict)
     return report.exit_code(fail_on=fail_on, strict=strict)
 
 
@@ -166,7 +173,7 @@ def _with_loader(config: Config, arguments: argparse.Namespace) -> Config:
     return dataclasses.replace(config, loader=loader, seed=seed)
 
 
-def _write(
+def write(
     report: Report,
     outputs: list[tuple[Path, str]],
     exports: list[Path],
@@ -175,6 +182,11 @@ def _write(
     fail_on: Any,
     strict: bool,
 ) -> None:
+    """Write a report to its files, and to standard output as `shown` says.
+
+    Raises:
+        OutputError: a file could not be written; the others were.
+    """
     from dataguard.core.atomic import write_atomically
 
     failures: list[OutputError] = []
@@ -321,13 +333,18 @@ def terminal_style() -> tuple[int, bool]:
     return min(os.get_terminal_size(sys.stdout.fileno()).columns, 110), color
 
 
-def _output(path: Path, format_name: str | None, n_outputs: int) -> tuple[Path, str]:
+def output_named(path: Path, format_name: str | None, n_outputs: int) -> tuple[Path, str]:
+    """A file to write, with the format that its suffix or ``--format`` names.
+
+    Raises:
+        ConfigurationError: neither names one.
+    """
     if format_name is not None:
         if n_outputs > 1:
             raise ConfigurationError(
                 "one format for several files", where="--format", hint="leave it out: the suffixes say it"
             )
-        return path, _format_named(format_name)
+        return path, format_named(format_name)
     if path.suffix.lower() not in _SUFFIXES:
         raise ConfigurationError(
             "the suffix names no format", where=f"--output {path}", hint="end it in .html or .json, or add --format"
@@ -335,17 +352,28 @@ def _output(path: Path, format_name: str | None, n_outputs: int) -> tuple[Path, 
     return path, _SUFFIXES[path.suffix.lower()]
 
 
-def _format_named(name: str) -> str:
+def format_named(name: str) -> str:
+    """The format of that name.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
     if name not in FORMATS:
         raise ConfigurationError(f"unknown format {name!r}", where="--format", hint=did_you_mean(name, FORMATS))
     return name
 
 
-def _listed(values: list[str]) -> list[str]:
+def listed(values: list[str]) -> list[str]:
+    """The words of options that may be given several times, and hold several words each."""
     return [word.strip() for value in values for word in value.split(",") if word.strip()]
 
 
-def _reasons(values: list[str]) -> dict[str, str]:
+def reasons(values: list[str]) -> dict[str, str]:
+    """Rules to ignore, with the reason for each.
+
+    Raises:
+        ConfigurationError: a reason is empty.
+    """
     reasons = {}
     for value in values:
         selector, equals, reason = value.partition("=")
@@ -354,7 +382,7 @@ def _reasons(values: list[str]) -> dict[str, str]:
                 raise ConfigurationError("empty reason", where=f"--ignore {value}", hint="write RULE=why")
             reasons[selector.strip()] = reason.strip()
         else:
-            reasons.update(dict.fromkeys(_listed([value]), "given on the command line"))
+            reasons.update(dict.fromkeys(listed([value]), "given on the command line"))
     return reasons
 
 

@@ -71,7 +71,8 @@ class Subject:
     """What was checked."""
 
     kind: str
-    """'dataset', or 'loader' or 'code' where no dataset was named; 'repository' or 'lock' for the other jobs."""
+    """'dataset', or 'loader', 'code' or 'preprocessing' where no dataset was named; 'repository' or 'lock' for the
+    other jobs."""
     path: str
     """What was checked: the absolute path of a folder or of a file, or the name of a loader."""
     root: str
@@ -88,6 +89,11 @@ class Subject:
     """How many classes there are; None where there are no labels."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Other figures worth showing: bytes, kinds of file, image sizes."""
+
+    @property
+    def has_samples(self) -> bool:
+        """Whether it is something that has samples, and can be counted: a dataset, or a loader."""
+        return self.kind in ("dataset", "loader")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -133,7 +133,9 @@ class _Page:
         return element(
             "header",
             element(
-                "p", "dataguard report on " + ("" if subject.kind in ("code", "preprocessing", "environment") else "a ") + subject.kind, class_="kicker"
+                "p",
+                "dataguard report on " + ("a " if subject.has_samples else "") + subject.kind,
+                class_="kicker",
             ),
             element("h1", graphics.mark(self._tone), " ", self.verdict, class_=f"tone-{self._tone}"),
             element("p", f"{wording.settled(report)}. Exit code {int(code)}: {reason}.", class_="lede"),
@@ -163,7 +165,7 @@ class _Page:
 
     def facts(self) -> list[tuple[str, Child]]:
         report, subject = self.report, self.report.subject
-        facts: list[tuple[str, Child]] = [("samples", f"{subject.n_samples:,}")] if subject.kind not in ("code", "preprocessing", "environment") else []
+        facts: list[tuple[str, Child]] = [("samples", f"{subject.n_samples:,}")] if subject.has_samples else []
         if subject.n_classes is not None:
             facts.append(("classes", f"{subject.n_classes:,}"))
         if set(subject.splits) - {""}:

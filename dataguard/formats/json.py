@@ -101,13 +101,13 @@ class Slot:
 
 
 @cache
-def slots_of(record: type) -> tuple[Slot, ...]:
-    """The fields of a record, in order; one that is not compared is no part of the report."""
+def slots_of(record: type, *, whole: bool = False) -> tuple[Slot, ...]:
+    """The fields of a record, in order; one that is not compared is no part of the report, unless `whole` is asked."""
     hints = typing.get_type_hints(record)
     return tuple(
         Slot(name=field.name, hint=hints[field.name], default=_default(field))
         for field in fields(record)
-        if field.compare
+        if whole or field.compare
     )
 
 

@@ -10,7 +10,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import MISSING, is_dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 from dataguard.core.exhibit import Exhibit
 from dataguard.core.finding import Finding, Location, Severity
@@ -30,20 +30,54 @@ def report_schema() -> str:
     Descriptions are the records' docstrings. No object allows a key that it does not name. Keys of the records that
     come in thousands may be missing, and then have the default that the schema gives.
     """
-    definitions: dict[str, Any] = {"Number": _number()}
-    root = _record(Report, definitions)
+    return record_schema(Report, identifier=f"urn:dataguard:report:v{SCHEMA_VERSION}", title="Report of dataguard")
+
+
+def record_schema(
+    record: type,
+    *,
+    identifier: str,
+    title: str,
+    kinds: tuple[str, Mapping[str, type]] | None = None,
+    whole: bool = False,
+) -> str:
+    """The text of the JSON Schema, draft 2020-12, of a record and of all that it holds.
+
+    Args:
+        record: The root's dataclass. Its fields may be texts, numbers, enums, Literals, tuples, mappings and records.
+        identifier: The schema's own name, a URN.
+        title: For people.
+        kinds: The key, and its values, by which a reader tells the records of a union apart.
+        whole: Whether fields that take no part in a comparison are in the document too.
+    """
+    definitions = _Definitions(Number=_number())
+    definitions.whole = whole
+    root = _record(record, definitions)
+    if kinds is not None:
+        key, members = kinds
+        for value, member in members.items():
+            made = definitions[member.__name__]
+            mark = {"description": "Tells the members of a union apart.", "const": value}
+            made["properties"] = {key: mark, **made["properties"]}
+            made["required"] = [key, *made["required"]]
     return (
         layout(
             {
                 "$schema": "https://json-schema.org/draft/2020-12/schema",
-                "$id": f"urn:dataguard:report:v{SCHEMA_VERSION}",
-                "title": "Report of dataguard",
+                "$id": identifier,
+                "title": title,
                 **root,
                 "$defs": {name: definitions[name] for name in sorted(definitions)},
             }
         )
         + "\n"
     )
+
+
+class _Definitions(dict[str, Any]):
+    """What ``$defs`` will hold."""
+
+    whole = False
 
 
 def _number() -> dict[str, Any]:
@@ -61,11 +95,11 @@ def _number() -> dict[str, Any]:
     }
 
 
-def _record(record: type, definitions: dict[str, Any]) -> dict[str, Any]:
+def _record(record: type, definitions: _Definitions) -> dict[str, Any]:
     documents = _field_documents(record)
     properties: dict[str, Any] = _derived(record)
     required = list(properties)
-    for slot in slots_of(record):
+    for slot in slots_of(record, whole=definitions.whole):
         properties[slot.name] = _described(documents.get(slot.name, ""), _type(slot.hint, definitions))
         if record in SPARSE and slot.default is not MISSING:
             properties[slot.name]["default"] = list(slot.default) if isinstance(slot.default, tuple) else slot.default
@@ -104,12 +138,17 @@ def _derived(record: type) -> dict[str, Any]:
     return {}
 
 
-def _type(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+def _type(hint: Any, definitions: _Definitions) -> dict[str, Any]:
     if hint is Any:
         return {}
     if hint == Exhibit:
         return {"oneOf": [_type(member, definitions) for member in members_of(hint)]}
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return {"enum": list(arguments)}
+    if origin is tuple and arguments[-1] is not Ellipsis and len(set(arguments)) > 1:
+        each = [_type(argument, definitions) for argument in arguments]
+        return {"type": "array", "prefixItems": each, "items": False, "minItems": len(each)}
     if origin is tuple:
         return {"type": "array", "items": _type(arguments[0], definitions)}
     if origin is Mapping:
@@ -127,7 +166,7 @@ def _type(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     return _reference(hint, definitions)
 
 
-def _reference(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
+def _reference(kind: type, definitions: _Definitions) -> dict[str, Any]:
     name = kind.__name__
     if name not in definitions:
         definitions[name] = {}
@@ -154,9 +193,12 @@ def _described(document: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _field_documents(record: type) -> dict[str, str]:
-    """The docstrings that stand below the fields of a class."""
+    """The docstrings that stand below the fields of a class, and of the records that it extends."""
+    documents: dict[str, str] = {}
+    for base in record.__bases__:
+        if is_dataclass(base):
+            documents |= _field_documents(base)
     definition = ast.parse(textwrap.dedent(inspect.getsource(record))).body[0]
-    documents = {}
     if isinstance(definition, ast.ClassDef):
         for field, below in zip(definition.body, definition.body[1:], strict=False):
             target = (

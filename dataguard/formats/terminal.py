@@ -144,7 +144,7 @@ class _Writer:
         classes = "" if subject.n_classes is None else f" in {wording.count(subject.n_classes, 'class', 'classes')}"
         rows = [
             (subject.kind, wording.source(subject)),
-            *([("samples", f"{subject.n_samples:,}{classes}")] if subject.kind != "code" else []),
+            *([("samples", f"{subject.n_samples:,}{classes}")] if subject.has_samples else []),
         ]
         if set(subject.splits) - {""}:
             splits = (f"{wording.split_name(split)} {n:,}" for split, n in subject.splits.items())

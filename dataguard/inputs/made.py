@@ -17,7 +17,20 @@ from dataguard.dataset.class_counts import ClassCounts
 from dataguard.dataset.sources import Source
 from dataguard.dataset.sources.table import TableSource
 from dataguard.dataset.table import SampleTable
-from dataguard.inputs import code, dataset, file_facts, labels, loader, near_pictures, near_rows, normalization, samples
+from dataguard.inputs import (
+    code,
+    dataset,
+    environment,
+    file_facts,
+    installed,
+    labels,
+    loader,
+    near_pictures,
+    near_rows,
+    normalization,
+    preprocessing,
+    samples,
+)
 from dataguard.inputs.source import NO_DATASET
 
 T = TypeVar("T")
@@ -32,7 +45,14 @@ OF_THE_DATASET: Mapping[type, Callable[[Inputs], Any]] = {
     **near_rows.MAKERS,
 }
 """Inputs that there are only of a dataset."""
-OTHERS: Mapping[type, Callable[[Inputs], Any]] = {**code.MAKERS, **loader.MAKERS, **normalization.MAKERS}
+OTHERS: Mapping[type, Callable[[Inputs], Any]] = {
+    **code.MAKERS,
+    **loader.MAKERS,
+    **normalization.MAKERS,
+    **preprocessing.MAKERS,
+    **environment.MAKERS,
+    **installed.MAKERS,
+}
 """Inputs that say themselves why they are not there."""
 
 
@@ -73,6 +93,10 @@ class Inputs:
         """What was guessed of the source, and what is the matter with the cache."""
         guessed: Sequence[str] = self.source.notes if isinstance(self.source, TableSource) else []
         return (*guessed, *self.guessed, *(self.cache.notes if self.cache is not None else ()))
+
+    def give(self, value: object) -> None:
+        """Take an input that was made elsewhere."""
+        self._made[type(value)] = value
 
     def get(self, kind: type[T]) -> T | Unavailable:
         """The input of that type, or why there is none."""

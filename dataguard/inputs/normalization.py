@@ -15,7 +15,7 @@ from dataguard.splits.normalization.assess import judge
 from dataguard.splits.normalization.declared import Declared
 from dataguard.splits.normalization.evidence import NormalizationEvidence
 from dataguard.splits.normalization.gathered import evidence_of
-from dataguard.splits.normalization.read import gather, second_look
+from dataguard.splits.normalization.read import explained_by, gather, second_look
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,7 +37,14 @@ def _evidence(inputs: Inputs) -> NormalizationEvidence | Unavailable:
         from dataguard.inputs.normalization_child import gather_in_subprocess
 
         base = inputs.config.base.absolute()
-        states = gather_in_subprocess(settings.loaders, base=base, layout=settings.layout, timeout=settings.timeout)
+        raw = settings.mean is not None
+        states, again = gather_in_subprocess(
+            settings.loaders, base=base, layout=settings.layout, timeout=settings.timeout, again=not raw
+        )
+        if again is not None:
+            return evidence_of(
+                states, source="loaders", method=settings.method, verdict=explained_by(judge(states), again)
+            )
         return _made(inputs, states, "loaders")
     if inputs.source is None:
         return Skipped(
@@ -64,13 +71,14 @@ def _of_arrays(inputs: Inputs, named: Mapping[str, str]) -> NormalizationEvidenc
 
 def _of_table(inputs: Inputs, source: TableSource) -> NormalizationEvidence | Unavailable:
     names = source.number_names
-    if source.split is None:
+    split_column = source.split_column
+    if split_column is None:
         return Skipped(reason="the table has no split", hint="name the column with dataset.split")
     if not names:
         return Skipped(reason="the table has no column of numbers")
     states: dict[str, SplitState] = {}
-    for chunk in source.chunks([source.split, *names]):
-        splits = chunk[source.split]
+    for chunk in source.chunks([split_column, *names]):
+        splits = chunk[split_column]
         for split, rows in chunk.groupby(splits.where(splits.notna(), ""), sort=False):
             state = states.setdefault(str(split), SplitState(seed=inputs.config.seed))
             state.add(rows[list(names)].to_numpy(dtype=_dtype(rows[list(names)])))

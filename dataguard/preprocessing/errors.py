@@ -11,3 +11,7 @@ class UndeterminedError(DataguardError):
 
 class MissingLibraryError(DataguardError):
     """A path names a library that is not installed here."""
+
+
+class DeclarationError(DataguardError):
+    """A file or an object that declares a preprocessing path cannot be read, or is of no kind that is known."""

@@ -28,11 +28,24 @@ def execute(pipeline: Pipeline, picture: str | Path | bytes | NDArray[Any]) -> N
         pixels = decode(picture, pipeline.decode)
     else:
         pixels = picture[:, :, None] if picture.ndim == 2 else picture
+        if pipeline.decode.order == "GRAY" and pixels.shape[2] == 3:
+            pixels = _gray(pixels, pipeline.decode.flags or ())
     pixels = reordered(pixels, pipeline.decode.order, pipeline.order)
     for step in pipeline.geometry or ():
         pixels = moved(pixels, step)
     values = mapped(pixels, pipeline.affine, pipeline.dtype or "float32")
     return laid_out(values, pipeline.layout or "HWC")
+
+
+def _gray(pixels: NDArray[Any], flags: Sequence[str]) -> NDArray[Any]:
+    """Gray of pixels in RGB, as Pillow makes it or, where `flags` says so, OpenCV; shape (height, width, 1)."""
+    if "COLOR_RGB2GRAY" in flags:
+        import cv2
+
+        return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY))[:, :, None]
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).convert("L"))[:, :, None]
 
 
 def reordered(pixels: NDArray[Any], has: str | None, wanted: str | None) -> NDArray[Any]:
@@ -44,7 +57,8 @@ def reordered(pixels: NDArray[Any], has: str | None, wanted: str | None) -> NDAr
     if has is None or wanted is None:
         raise UndeterminedError("the order of the channels is undetermined")
     if pixels.shape[2] == 1:
-        return pixels
+        # Gray that is fed as colour has three equal channels.
+        return np.repeat(pixels, 3, axis=2) if has == "GRAY" and wanted in ("RGB", "BGR") else pixels
     if has == wanted:
         return pixels
     if {has, wanted} == {"RGB", "BGR"}:

@@ -22,6 +22,7 @@ _TORCH = {
     "linear": "bilinear",
     "cubic": "bicubic",
     "area": "area",
+    "lanczos": "lanczos",
 }
 _SPLINE = {"nearest_exact": 0, "linear": 1, "cubic": 3}
 _TENSORFLOW = {
@@ -72,7 +73,8 @@ def _pillow(pixels: NDArray[Any], height: int, width: int, step: Resize) -> NDAr
         raise UndeterminedError(f"Pillow has no {step.kernel} kernel without antialiasing")
     if pixels.dtype == np.uint8 and pixels.shape[2] in (1, 3, 4):
         picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
-        return np.asarray(picture.resize((width, height), resample)).reshape(height, width, -1)
+        made = picture.resize((width, height), resample, reducing_gap=step.reducing_gap)
+        return np.asarray(made).reshape(height, width, -1)
     # Pillow has no colour pictures of floats: each channel by itself.
     planes = [
         np.asarray(Image.fromarray(pixels[:, :, channel].astype(np.float32)).resize((width, height), resample))
@@ -97,9 +99,9 @@ def _torch(pixels: NDArray[Any], height: int, width: int, step: Resize) -> NDArr
         raise MissingLibraryError("torch is not installed", hint="pip install torch") from error
     mode = _number(_TORCH, step)
     options: dict[str, Any] = {}
-    if mode in ("bilinear", "bicubic"):
+    if mode in ("bilinear", "bicubic", "lanczos"):
         options = {"align_corners": step.align == "align_corners", "antialias": step.antialias == "scaled"}
-    native = pixels.dtype == np.uint8 and (mode.startswith("nearest") or options.get("antialias", False))
+    native = pixels.dtype == np.uint8 and mode != "area"
     tensor = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None]
     if not native and pixels.dtype == np.uint8:
         tensor = tensor.to(torch.float32)

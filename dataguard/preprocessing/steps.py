@@ -50,17 +50,18 @@ def rounded(length: float, rounding: Rounding) -> int:
 class Resize(Part):
     """Resample to another size."""
 
-    rule: Literal["exact", "short", "long", "fit", "cover", "scale"] | None = "exact"
+    rule: Literal["exact", "short", "long", "fit", "cover", "within", "scale"] | None = "exact"
     """``exact``: to height × width. ``short``, ``long``: that side becomes `side`, and the other follows. ``fit``:
-    the largest size within height × width of the same shape; ``cover``: the smallest that covers it. ``scale``: by
-    `factor`."""
+    the largest size within height × width of the same shape; ``cover``: the smallest that covers it. ``within``: the
+    largest whose shorter side is at most `side` and whose longer one is at most `longest`, both rounded (mmcv).
+    ``scale``: by `factor`."""
     height: int | None = None
     """In pixels, for ``exact``, ``fit`` and ``cover``."""
     width: int | None = None
     side: int | None = None
     """In pixels, for ``short`` and ``long``."""
     longest: int | None = None
-    """For ``short``: the longer side's limit, to which both shrink (torchvision's ``max_size``)."""
+    """For ``short``: the longer side's limit, to which both shrink (torchvision's ``max_size``); and for ``within``."""
     factor: float | None = None
     """For ``scale``."""
     multiple: int | None = None
@@ -77,6 +78,9 @@ class Resize(Part):
     """Where pixels lie: at their middle, with the outermost ones on one another, or at their upper left corner."""
     arithmetic: Arithmetic | None = "uint8"
     engine: Engine | None = None
+    reducing_gap: float | None = None
+    """Of Pillow: what is more than this many times too large is first reduced by a whole factor, by averaging;
+    ``thumbnail`` does so from 2. None: never."""
 
     def target(self, height: int, width: int) -> tuple[int, int]:
         """The size that a picture of height × width pixels gets.
@@ -101,6 +105,12 @@ class Resize(Part):
         if self.rule == "scale":
             factor = _needed(self.factor, "factor")
             return rounded(height * factor, rounding), rounded(width * factor, rounding)
+        if self.rule == "within":
+            limits = (
+                _needed(self.longest, "longest") / max(height, width),
+                _needed(self.side, "side") / min(height, width),
+            )
+            return rounded(height * min(limits), rounding), rounded(width * min(limits), rounding)
         if self.rule in ("short", "long"):
             side = _needed(self.side, "side")
             short, long = sorted((height, width))
@@ -139,6 +149,9 @@ class Crop(Part):
     fill: tuple[float, ...] | None = (0.0,)
     """A picture smaller than the crop is first padded with it, in levels; one value, or one a channel. None: the crop
     is as large as the picture allows."""
+    border: Rounding | None = None
+    """Of the border that is so added above and on the left, where the two sides cannot be equal: ``floor`` in
+    torchvision. None: `rounding` of the negative number of pixels that are cut off."""
 
     def box(self, height: int, width: int) -> tuple[int, int, int, int]:
         """Top, left, height and width of what is cut out; beyond the picture where it is smaller.
@@ -161,7 +174,12 @@ class Crop(Part):
             tall, wide = min(tall, height), min(wide, width)
         if self.rule == "offset":
             return _needed(self.top, "top"), _needed(self.left, "left"), tall, wide
-        return rounded((height - tall) / 2, self.rounding), rounded((width - wide) / 2, self.rounding), tall, wide
+        return self._before(height - tall, self.rounding), self._before(width - wide, self.rounding), tall, wide
+
+    def _before(self, beyond: int, rounding: Rounding) -> int:
+        if beyond < 0 and self.border is not None:
+            return -rounded(-beyond / 2, self.border)
+        return rounded(beyond / 2, rounding)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

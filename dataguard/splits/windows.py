@@ -17,7 +17,7 @@ MOST_COLUMNS = 24
 MOST_LINKS = 2_000_000
 """Links between rows that are kept, those of the shortest lags."""
 COMPARED = 4000
-"""Rows by which two pairs of columns are compared."""
+"""Rows, about, by which pairs of columns are compared."""
 PROBES = 200
 """Values of a column that are looked for in another before all of them are."""
 LEAST_DISTINCT = 0.5
@@ -62,38 +62,70 @@ def find_windows(numbers: pd.DataFrame, order: NDArray[np.int64]) -> Windows | N
     names = [str(name) for name in numbers.columns[:MOST_COLUMNS]]
     columns = [_Column.of(numbers.iloc[:, at].to_numpy(dtype=np.float64, na_value=np.nan)) for at in range(len(names))]
     usable = [at for at, column in enumerate(columns) if column.distinctive]
-    links: dict[tuple[int, int], NDArray[np.int32]] = {}
-    for first, second in itertools.combinations(usable, 2):
-        found = columns[first].linked(columns[second])
-        if found is not None:
-            links[first, second] = found
     place = np.empty(len(order), dtype=np.intp)
     place[np.argsort(order, kind="stable")] = np.arange(len(order))
-    confirmed: dict[tuple[int, int], NDArray[np.int32]] = {}
-    for pair, found in links.items():
-        seconds = [other for key, other in links.items() if key[0] != pair[0] and key[1] != pair[1]]
-        if any(_agree(found, other) for other in seconds) or _one_distance(found, place):
-            confirmed[pair] = found
-    if not confirmed:
+    # A sample of the rows tells which pairs of columns link the same rows; one pair of each kind then links all rows.
+    groups: list[_SameLinks] = []
+    for pair in itertools.combinations(usable, 2):
+        some = columns[pair[0]].linked(columns[pair[1]], most=COMPARED)
+        if some is None:
+            continue
+        group = next((group for group in groups if _agree(group.links, some)), None)
+        if group is None:
+            group = _SameLinks(links=some, pairs=[], one_distance=_one_distance(some, place))
+            groups.append(group)
+        group.pairs.append(pair)
+    columns_of_windows = {column for group in groups for pair in group.confirmed for column in pair}
+    if not columns_of_windows:
         return None
+    every: list[tuple[NDArray[np.int32], tuple[int, int], bool]] = []
+    n_pairs = 0
+    for group in groups:
+        members = group.confirmed or [pair for pair in group.pairs if set(pair) <= columns_of_windows]
+        if members:
+            found = columns[members[0][0]].linked(columns[members[0][1]])
+            if found is not None:
+                n_pairs += sum(set(pair) <= columns_of_windows for pair in group.pairs)
+                every.append((found, members[0], bool(group.confirmed)))
     # A longer lag reaches further, so that more rows lack a partner: the most links are those to the next row.
-    (first, second), beside = max(confirmed.items(), key=lambda item: int((item[1] >= 0).sum()))
-    columns_of_windows = {column for pair in confirmed for column in pair}
-    every = [found for pair, found in links.items() if set(pair) <= columns_of_windows]
-    every.sort(key=lambda found: -int((found >= 0).sum()))
-    pairs = np.concatenate(
-        [
-            np.column_stack([np.flatnonzero(found >= 0).astype(np.int32), found[found >= 0]])
-            for found in every[: max(1, MOST_LINKS // len(beside))]
-        ]
-    )
+    every.sort(key=lambda item: -int((item[0] >= 0).sum()))
+    sure = [item for item in every if item[2]]
+    if not sure:
+        return None
+    beside, (first, second), _ = sure[0]
+    n = len(beside)
+    keys = []
+    for found, _, _ in every[: max(1, MOST_LINKS // n)]:
+        rows = np.flatnonzero(found >= 0)
+        others = found[rows].astype(np.int64)
+        keys.append(np.minimum(rows, others) * n + np.maximum(rows, others))
+    # Sorting integers is many times faster than the hashing of numpy's unique.
+    linked = np.sort(np.concatenate(keys))
+    linked = linked[np.append(True, np.diff(linked) > 0)]
     return Windows(
         lagged=(names[first], names[second]),
-        n_pairs=len(every),
+        n_pairs=n_pairs,
         beside=beside,
-        linked=np.unique(np.sort(pairs, axis=1), axis=0),
+        linked=np.column_stack([linked // n, linked % n]).astype(np.int32),
         chain=_chain(beside),
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _SameLinks:
+    """Pairs of columns that link the same rows."""
+
+    links: NDArray[np.int32]
+    """Those of the first pair, of some rows."""
+    pairs: list[tuple[int, int]]
+    one_distance: bool
+
+    @property
+    def confirmed(self) -> list[tuple[int, int]]:
+        """The pairs that a second pair of other columns, or one distance in the order, confirms."""
+        if self.one_distance:
+            return self.pairs
+        return [pair for pair in self.pairs if any(pair[0] != one[0] and pair[1] != one[1] for one in self.pairs)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -114,18 +146,28 @@ class _Column:
     def distinctive(self) -> bool:
         return len(self.once) >= max(LEAST_LINKS, LEAST_DISTINCT * len(self.values))
 
-    def linked(self, other: _Column) -> NDArray[np.int32] | None:
-        """The row of `other` that holds each row's value, −1 for none; None where that is not the rule."""
+    def linked(self, other: _Column, most: int | None = None) -> NDArray[np.int32] | None:
+        """The row of `other` that holds each row's value, −1 for none; None where that is not the rule.
+
+        Args:
+            other: The column that values are looked for in.
+            most: About how many rows to look at; by default all.
+        """
         probes = self.once[:: max(1, len(self.once) // PROBES)]
         at = np.minimum(np.searchsorted(other.once, probes), len(other.once) - 1)
         if (other.once[at] == probes).mean() < LEAST_FOUND:
             return None
-        at = np.minimum(np.searchsorted(other.once, self.once), len(other.once) - 1)
-        hit = other.once[at] == self.once
-        row, its = self.rows[hit], other.rows[at[hit]]
+        values, rows = self.once, self.rows
+        if most is not None and len(values) > 2 * most:
+            # The same rows in every column, so that links can be compared.
+            chosen = rows % (len(self.values) // most) == 0
+            values, rows = values[chosen], rows[chosen]
+        at = np.minimum(np.searchsorted(other.once, values), len(other.once) - 1)
+        hit = other.once[at] == values
+        row, its = rows[hit], other.rows[at[hit]]
         elsewhere = row != its
         # A copy of the column, with a few values changed, holds the same in the same row.
-        if elsewhere.sum() < max(LEAST_LINKS, LEAST_FOUND * len(self.once)):
+        if elsewhere.sum() < max(LEAST_LINKS, LEAST_FOUND * len(values)):
             return None
         found = np.full(len(self.values), -1, dtype=np.int32)
         found[row[elsewhere]] = its[elsewhere]
@@ -133,8 +175,6 @@ class _Column:
 
 
 def _agree(links: NDArray[np.int32], others: NDArray[np.int32]) -> bool:
-    step = max(1, len(links) // COMPARED)
-    links, others = links[::step], others[::step]
     both = (links >= 0) & (others >= 0)
     return int(both.sum()) >= LEAST_LINKS and float((links[both] == others[both]).mean()) >= AGREEMENT
 

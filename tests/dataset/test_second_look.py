@@ -110,7 +110,8 @@ def test_a_disc_cut_to_fit_a_larger_one_has_nothing_within_to_speak_for_it() -> 
         cv2.circle(picture, (64, 64), radius, (40, 60, 90), -1, cv2.LINE_AA)
         inside = (picture.min(axis=2) < 100).astype(np.float64)
         noise = np.random.default_rng(0).normal(0, grain, (128, 128)) * inside
-        return np.clip(picture + noise[..., None], 0, 255).astype(np.uint8)
+        grained: Picture = np.clip(picture + noise[..., None], 0, 255).astype(np.uint8)
+        return grained
 
     plain = second_look(Decoded(pixels=on_white(40, 0)), Decoded(pixels=on_white(44, 0)), window=(0.91, 0.0, 0.91, 0.0))
     assert plain.silhouette

@@ -94,3 +94,10 @@ def test_where_a_value_comes_from_does_not_make_it_another() -> None:
 def test_rounding_is_to_a_neighbour(length: float) -> None:
     for how in ("floor", "half_even", "half_up", "ceil"):
         assert abs(rounded(length, how) - length) <= (0.5 if how.startswith("half") else 1.0)
+
+
+@given(SIDES, SIDES, st.integers(1, 1500), st.integers(1, 1500))
+def test_what_lies_within_two_limits_is_as_large_as_mmcv_makes_it(h: int, w: int, one: int, other: int) -> None:
+    step = Resize(rule="within", side=min(one, other), longest=max(one, other), rounding="half_up")
+    factor = min(max(one, other) / max(h, w), min(one, other) / min(h, w))
+    assert step.target(h, w) == (max(1, int(h * factor + 0.5)), max(1, int(w * factor + 0.5)))

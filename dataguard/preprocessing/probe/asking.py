@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -29,8 +30,10 @@ class ProbeError(DataguardError):
     """A function cannot be asked, or what it answers is no array of a picture."""
 
 
-def as_array(answer: object) -> NDArray[Any]:
+def as_array(answer: object, *, several: bool = False) -> NDArray[Any]:
     """The array in whatever a function returned.
+
+    `several` says that it was given several pictures, so that a list is one of answers.
 
     That is an array, a tensor on any device, a Pillow picture, or one of these in a dictionary, a list or a tuple.
 
@@ -49,7 +52,7 @@ def as_array(answer: object) -> NDArray[Any]:
                 f"the function returned a dictionary with the keys {', '.join(map(repr, held))}",
                 hint="let it return the array itself",
             )
-        return as_array(found)
+        return as_array(found, several=several)
     if hasattr(answer, "detach") and hasattr(answer, "cpu"):
         tensor: Any = answer
         tensor = tensor.detach().cpu()
@@ -64,12 +67,17 @@ def as_array(answer: object) -> NDArray[Any]:
             raise ProbeError(f"the function returned an empty {type(answer).__name__}")
         arrays = [item for item in answer if hasattr(item, "shape") or hasattr(item, "detach")]
         if arrays:
+            if several and len(arrays) == len(answer):
+                return np.stack([as_array(array) for array in arrays])
             if isinstance(answer, list) and len(arrays) == len(answer) > 1:
                 raise ProbeError(
                     f"the function returned a list of {len(arrays)} arrays", hint="let it return that of one picture"
                 )
-            return as_array(arrays[0])
-    array = np.asarray(answer)
+            return as_array(arrays[0], several=several)
+    try:
+        array = np.asarray(answer)
+    except ValueError as error:
+        raise ProbeError(f"the function returned a {type(answer).__name__} that is no array: {error}") from error
     if array.dtype.kind not in "uifb":
         raise ProbeError(
             f"the function returned {type(answer).__name__}, which is no array of numbers",
@@ -87,7 +95,9 @@ class Asker:
     calls: int = 0
     seconds: float = 0.0
     mutated: bool = False
-    """Whether it changed the array that it was given."""
+    """Whether it changed the array or the picture that it was given."""
+    seeded: bool = False
+    """Whether the generators of Python, NumPy and torch are given the same seed before each call."""
     _folder: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
 
     def ask(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
@@ -106,7 +116,7 @@ class Asker:
         else:
             return self.ask_file(encoded(pixels), ".png")
         answer = self._called(given)
-        if self.takes == "array" and not np.array_equal(given, pixels):
+        if self.takes in ("array", "pillow") and not np.array_equal(np.asarray(given), pixels):
             self.mutated = True
         return answer
 
@@ -118,6 +128,12 @@ class Asker:
         """
         if self.takes == "bytes":
             return self._called(content)
+        if self.takes == "pillow":
+            import io
+
+            from PIL import Image
+
+            return self._called(Image.open(io.BytesIO(content)))
         if self.takes != "path":
             raise ProbeError("the function takes pixels, not files")
         if self._folder is None:
@@ -136,6 +152,8 @@ class Asker:
             self._folder = None
 
     def _called(self, given: Any) -> NDArray[Any]:
+        if self.seeded:
+            _seed()
         started = time.perf_counter()
         try:
             return np.array(as_array(self.function(given)))
@@ -146,6 +164,36 @@ class Asker:
         finally:
             self.calls += 1
             self.seconds += time.perf_counter() - started
+
+
+@contextmanager
+def given_all(pictures: Sequence[NDArray[np.uint8]], takes: Takes) -> Iterator[list[Any]]:
+    """Pictures as a function takes them; files are removed afterwards."""
+    if takes == "pillow":
+        from PIL import Image
+
+        yield [Image.fromarray(pixels) for pixels in pictures]
+    elif takes == "array":
+        yield [pixels.copy() for pixels in pictures]
+    elif takes == "bytes":
+        yield [encoded(pixels) for pixels in pictures]
+    else:
+        with tempfile.TemporaryDirectory(prefix="dataguard-probe-") as folder:
+            paths = [Path(folder) / f"picture-{index}.png" for index in range(len(pictures))]
+            for path, pixels in zip(paths, pictures, strict=True):
+                path.write_bytes(encoded(pixels))
+            yield [str(path) for path in paths]
+
+
+def _seed() -> None:
+    import random
+    import sys
+
+    random.seed(0)
+    np.random.seed(0)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(0)
 
 
 def encoded(pixels: NDArray[np.uint8]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -10,12 +11,23 @@ import numpy as np
 
 from dataguard.preprocessing.probe import stimuli
 from dataguard.preprocessing.probe.asking import Asker, ProbeError
-from dataguard.preprocessing.probe.geometry import Steps
-from dataguard.preprocessing.probe.kernels import ONE_LEVEL, Fit, Sample, executed, fits, is_integer, with_kernels
-from dataguard.preprocessing.probe.measuring import Measured, takes_nearest
+from dataguard.preprocessing.probe.geometry import OTHERS, Steps, distinct
+from dataguard.preprocessing.probe.kernels import (
+    ONE_LEVEL,
+    Fit,
+    Sample,
+    each_kernel,
+    executed,
+    fits,
+    is_integer,
+    rank,
+    with_kernels,
+)
+from dataguard.preprocessing.probe.measuring import Measured
 from dataguard.preprocessing.probe.placement import predict
 from dataguard.preprocessing.probe.response import Response
 from dataguard.preprocessing.probe.stages import two_stages
+from dataguard.preprocessing.probe.strips import Line, apart, ask_lines
 from dataguard.preprocessing.steps import Resize, Step
 
 if TYPE_CHECKING:
@@ -24,6 +36,8 @@ if TYPE_CHECKING:
 _RECONSIDERED = 60
 _GEOMETRIES = 12
 """Sequences of steps that are tried with every kernel; the simplest first."""
+_FAR = 3.0
+"""Levels on average that no rounding explains."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,70 +81,88 @@ def ask_noise(asker: Asker, response: Response, height: int, width: int, seed: i
 
 
 def choose(
-    asker: Asker, response: Response, candidates: Sequence[Steps], measured: Sequence[Measured], seed: int
+    asker: Asker,
+    response: Response,
+    candidates: Sequence[Steps],
+    measured: Sequence[Measured],
+    seed: int,
+    *,
+    twice: bool = False,
 ) -> Choice:
     """The steps and kernels that give what came out of noise.
+
+    Args:
+        asker: Of the function.
+        response: What it makes of levels.
+        candidates: Steps that explain where pixels come from.
+        measured: That, for some sizes.
+        seed: Of the noise.
+        twice: Whether two resizes are looked for even where one explains the noise.
 
     Raises:
         ProbeError: none gives pictures of the right size.
     """
-    first = candidates[0]
-    sizes = _telling_sizes(first, measured)
+    sizes = _telling_sizes(candidates[0] if candidates else None, measured)
     samples = [ask_noise(asker, response, *size, seed + index) for index, size in enumerate(sizes)]
-    integers = is_integer(samples, 0.3 if response.dtype == "float16" else 0.05)
+    if twice:
+        # Of the sizes that are measured too: where both resizes shrink, one may do for both.
+        samples += [
+            ask_noise(asker, response, one.placement.height, one.placement.width + 7, seed) for one in measured[:3]
+        ]
+    fill = next((one.fill for one in measured if one.fill is not None), ())
+    integers = is_integer(samples, 0.3 if response.dtype == "float16" else 0.05, fill)
     found: list[Fit] = []
-    nearest = measured[0].nearest and takes_nearest(asker, response, *sizes[0], measured[0].fill or ())
-    # Enlarged, pictures are small: what does not fit there is left out before the large ones are looked at.
-    if nearest:
-        kinds = with_kernels(first, samples, integers=integers, nearest=True)
-        kernels = [step for fit in kinds[:1] for step in fit.steps if isinstance(step, Resize)]
-        found = fits([_like(steps, kernels[-1]) for steps in candidates], samples) if kernels else kinds
-        candidates = [fit.steps for fit in found[:3]] or list(candidates)
-    for steps in candidates[:_GEOMETRIES]:
-        tried = with_kernels(steps, samples, integers=integers, nearest=nearest)
-        found = sorted([*found, *tried], key=lambda fit: fit.mean)
-        if found and found[0].largest <= ONE_LEVEL:
-            break
+    if measured[0].placement.transposed:
+        for steps in candidates[:_GEOMETRIES]:
+            found += with_kernels(steps, samples, integers=integers, nearest=measured[0].nearest)
+        found.sort(key=rank)
+    elif measured[0].indices is not None and candidates:
+        # Their kernels are known by the pixels that were taken.
+        found = fits(candidates[:_RECONSIDERED], samples)
+    else:
+        lines = ask_lines(asker, response, [measured[0], *measured[2:3]], seed)
+        asked = [(one.placement.height, one.placement.width) for one in measured]
+        kinds = distinct(candidates, [*asked, *sizes, *OTHERS])
+        found = fits(_ranked(kinds, lines, integers=integers), samples)
+        if twice or not found or found[0].largest > ONE_LEVEL:
+            pairs = two_stages(measured, lines, integers=integers)
+            found = sorted([*found, *fits(pairs, samples)], key=rank)
     if not found:
-        raise ProbeError("the steps found give pictures of another size")
-    if found[0].largest > ONE_LEVEL:
-        pairs = two_stages(asker, response, candidates, integers=integers, seed=seed)
-        found = sorted([*found, *fits(pairs, samples)], key=lambda fit: fit.mean)
+        raise ProbeError("no sequence of steps explains where the pixels come from")
     choice = Choice(found=tuple(found), samples=tuple(samples))
     return _untied(asker, response, choice, seed)
 
 
-def _like(steps: Steps, kernel: Resize) -> Steps:
-    """Steps whose last resize has a given kernel."""
-    places = [index for index, step in enumerate(steps) if isinstance(step, Resize)]
-    if not places:
-        return steps
-    at, step = places[-1], steps[places[-1]]
-    if not isinstance(step, Resize):
-        return steps
-    made = replace(
-        step,
-        engine=kernel.engine,
-        kernel=kernel.kernel,
-        antialias=kernel.antialias,
-        arithmetic=kernel.arithmetic,
-        cubic=kernel.cubic,
-        align=kernel.align,
-    )
-    return (*steps[:at], made, *steps[at + 1 :])
+def _ranked(candidates: Sequence[Steps], lines: Sequence[Line], *, integers: bool) -> list[Steps]:
+    """Steps with every kernel that come close on lines, the closest first."""
+    made: list[tuple[float, Steps]] = []
+    least = math.inf
+    for steps in candidates[:_RECONSIDERED]:
+        for one in each_kernel(steps, integers=integers, nearest=False):
+            off = apart(one, lines, 2 * least + 0.5)
+            if off is not None:
+                least = min(least, off)
+                made.append((off, one))
+        if least < 0.02 and len(made) > _GEOMETRIES * 4:
+            break
+    ranked = sorted(made, key=lambda pair: pair[0])
+    # Those that are far off are looked at only so far that there is something to say.
+    few = 4 if least > _FAR else 24
+    return [steps for off, steps in ranked if off <= 1.5 * least + 0.4][:few]
 
 
 def _untied(asker: Asker, response: Response, choice: Choice, seed: int) -> Choice:
     """The same, after asking about pictures of sizes at which those that are equal so far come apart."""
     rng = np.random.default_rng(seed)
     height, width = choice.samples[0].pixels.shape[:2]
-    for _ in range(3):
-        tied = choice.tied[:8]
+    for _ in range(6):
+        tied = choice.tied[:16]
         if len(tied) < 2:
             break
         for _ in range(40 if _jumps(tied[0].steps) else 6):
             high, wide = (max(16, int(side * rng.uniform(0.3, 1.1))) for side in (height, width))
             plane = stimuli.noise(high, wide, seed)[:, :, :1]
+            plane = np.repeat(plane, choice.samples[0].pixels.shape[2], axis=2)
             if _differ([executed(fit.steps, plane) for fit in tied]):
                 break
         else:
@@ -149,18 +181,19 @@ def _jumps(steps: Sequence[Step]) -> bool:
     return any(isinstance(step, Resize) and (step.kernel or "").startswith("nearest") for step in steps)
 
 
-def _telling_sizes(steps: Sequence[Step], measured: Sequence[Measured]) -> list[tuple[int, int]]:
+def _telling_sizes(steps: Sequence[Step] | None, measured: Sequence[Measured]) -> list[tuple[int, int]]:
     """Sizes at which kernels tell themselves apart: one that is shrunk by about two, and one that is enlarged."""
     placement = measured[0].placement
-    if not any(isinstance(step, Resize) for step in steps):
+    if steps is not None and not any(isinstance(step, Resize) for step in steps):
         return [(placement.height, placement.width)]
     shrink = max(abs(placement.rows.scale), abs(placement.columns.scale))
     sizes = []
     for wanted in (2.15, 0.71):
-        high = max(24, round(placement.height * wanted / shrink))
-        wide = max(24, round(placement.width * wanted / shrink))
+        # Odd, since at even sizes a half is the same for several kernels.
+        high = max(24, round(placement.height * wanted / shrink)) | 1
+        wide = max(24, round(placement.width * wanted / shrink)) | 1
         try:
-            predict(steps, high, wide)
+            predict(steps or (), high, wide)
         except (ValueError, ZeroDivisionError):
             continue
         if max(high, wide) <= 2400:

@@ -21,16 +21,98 @@ MULTIPLES = (8, 14, 16, 28, 32, 64, 128)
 
 Steps = tuple[Step, ...]
 
+OTHERS = ((97, 331), (210, 211), (333, 500), (480, 640), (513, 512), (640, 427), (719, 1280), (801, 300))
+"""Sizes beside those that were asked about, at which steps may differ."""
+
 
 def explanations(measured: Sequence[Measured]) -> list[Steps]:
     """The steps that predict all measurements, the simplest first; kernels are left at their defaults."""
     turned, undone = _undone(measured)
-    found: list[Steps] = []
+    if all(one.agrees(predict((), one.placement.height, one.placement.width)) for one in undone):
+        return [turned]
     fill = next((one.fill for one in measured if one.fill is not None), (0.0,))
-    for steps in itertools.chain(_candidates(undone, fill)):
-        if all(_predicts(steps, one) for one in undone) and steps not in found:
-            found.append((*steps, *turned))
-    return found
+    kept: dict[Steps, None] = {}
+    mode = next((one.border for one in undone if one.border is not None), None)
+    for given in _variants(_candidates(undone, fill), undone):
+        steps = given
+        if mode is not None:
+            steps = tuple(replace(step, mode=mode) if isinstance(step, Pad) else step for step in given)
+        if all(_fits(steps, one) for one in undone) and all(_predicts(steps, one) for one in undone):
+            kept[(*steps, *turned)] = None
+    return list(kept)
+
+
+def _variants(candidates: Iterable[Steps], measured: Sequence[Measured]) -> Iterator[Steps]:
+    """The candidates, and those whose crop pads what is too small in one of the other ways."""
+    smallest = min(min(one.placement.height, one.placement.width) for one in measured)
+    for steps in candidates:
+        yield steps
+        for at, step in enumerate(steps):
+            if isinstance(step, Crop) and step.rule == "center" and step.fill is not None:
+                # Behind a resize to a side that is known the picture may still be smaller.
+                resized = any(isinstance(before, Resize) for before in steps[:at])
+                if not resized and smallest >= max(step.height or 0, step.width or 0):
+                    continue
+                for border in ("floor", "ceil"):
+                    other = replace(step, border="floor" if border == "floor" else "ceil")
+                    yield (*steps[:at], other, *steps[at + 1 :])
+
+
+def explaining(candidates: Sequence[Steps], one: Measured) -> list[Steps]:
+    """Those of some candidates that predict one measurement more."""
+    turned, (undone,) = _undone([one])
+    count = len(turned)
+    return [steps for steps in candidates if _predicts(steps[: len(steps) - count] if count else steps, undone)]
+
+
+def _fits(steps: Steps, one: Measured) -> bool:
+    """Whether the sizes are right, which is quick to see."""
+    placement = one.placement
+    height, width = placement.height, placement.width
+    try:
+        for step in steps:
+            if isinstance(step, Resize):
+                height, width = step.target(height, width)
+            elif isinstance(step, Crop):
+                _, _, height, width = step.box(height, width)
+            elif isinstance(step, Pad):
+                top, bottom, left, right = step.border(height, width)
+                height, width = height + top + bottom, width + left + right
+    except (ValueError, ZeroDivisionError):
+        return False
+    return (height, width) == (placement.rows.size, placement.columns.size)
+
+
+def trace(steps: Steps, height: int, width: int) -> tuple[object, ...]:
+    """The lengths that steps come to for one size: what is the same for two does the same to it."""
+    found: list[object] = []
+    for step in steps:
+        if isinstance(step, Resize):
+            size = step.target(height, width)
+            if size != (height, width):
+                found.append(size)
+            height, width = size
+        elif isinstance(step, Crop):
+            box = step.box(height, width)
+            if box[:2] != (0, 0) or box[2:] != (height, width):
+                found.append(("cut", *box))
+            height, width = box[2:]
+        elif isinstance(step, Pad):
+            border = step.border(height, width)
+            if any(border):
+                found.append(("border", *border))
+            height, width = height + border[0] + border[1], width + border[2] + border[3]
+        else:
+            found.append(step)
+    return tuple(found)
+
+
+def distinct(candidates: Sequence[Steps], sizes: Iterable[tuple[int, int]]) -> list[Steps]:
+    """The first of those that do the same to every one of some sizes."""
+    kept: dict[tuple[object, ...], Steps] = {}
+    for steps in candidates:
+        kept.setdefault(tuple(trace(steps, *size) for size in sizes), steps)
+    return list(kept.values())
 
 
 def _predicts(steps: Steps, one: Measured) -> bool:
@@ -68,6 +150,13 @@ def tie_sizes(candidates: Sequence[Steps], rng: np.random.Generator) -> list[tup
         for low, high in ((side // 3, side), (side // 8, side // 3)):
             other = 4 * int(rng.integers(low, high)) + 1
             found += [(2 * side, other), (other, 2 * side)]
+        # A shorter side of 2·side/k makes the longer one end in a half, if it is odd.
+        for k in (1, 3, 5):
+            if 2 * side % k == 0:
+                short = 2 * side // k
+                for _ in range(2):
+                    long = short + 1 + 2 * int(rng.integers(1, max(2, short // 2))) + short % 2
+                    found += [(short, long), (long, short)]
     return [size for size in found if min(size) >= 16 and max(size) <= 2400]
 
 
@@ -137,7 +226,7 @@ def _of_one_size(measured: Sequence[Measured], h: int, w: int, fill: tuple[float
     for enlarge in (True, False):
         for follow in ROUNDINGS:
             fit = Resize(rule="fit", height=h, width=w, rounding=follow, enlarge=enlarge)
-            for edge in ROUNDINGS[::3]:
+            for edge in ROUNDINGS:
                 yield fit, Pad(rule="to", height=h, width=w, rounding=edge, fill=fill)
             yield fit, Pad(rule="to", height=h, width=w, position="top_left", fill=fill)
     for edge in ROUNDINGS[::3]:
@@ -223,6 +312,8 @@ def _of_any_size(measured: Sequence[Measured], fill: tuple[float, ...]) -> Itera
                 for resize in resizes:
                     yield resize, pad
     for multiple in MULTIPLES:
+        for follow in ROUNDINGS:
+            yield (Resize(rule="scale", factor=1.0, multiple=multiple, rounding=follow),)
         for resize in resizes:
             yield (replace(resize, multiple=multiple),)
     for cut in ROUNDINGS:

@@ -93,11 +93,15 @@ def variants(step: Resize, *, integers: bool, nearest: bool) -> Iterator[Resize]
                 yield replace(made, align="align_corners")
 
 
-def is_integer(samples: Sequence[Sample], tolerance: float) -> bool:
-    """Whether the levels that came out are whole, as of 8-bit arithmetic."""
-    return all(
-        float(np.quantile(np.abs(sample.levels - np.rint(sample.levels)), 0.98)) <= tolerance for sample in samples
-    )
+def is_integer(samples: Sequence[Sample], tolerance: float, fill: Sequence[float] = ()) -> bool:
+    """Whether the levels that came out are whole, as of 8-bit arithmetic; a border's level does not matter."""
+    for sample in samples:
+        apart = np.abs(sample.levels - np.rint(sample.levels))
+        for level in fill:
+            apart = np.where(np.abs(sample.levels - level) < 1e-3, 0.0, apart)
+        if float(np.quantile(apart, 0.98)) > tolerance:
+            return False
+    return True
 
 
 def executed(steps: Sequence[Step], pixels: NDArray[Any]) -> NDArray[Any] | None:
@@ -140,20 +144,29 @@ def fits(candidates: Sequence[tuple[Step, ...]], samples: Sequence[Sample]) -> l
         # A level on average is ten times what rounding does, and a tenth of what another kernel does to noise.
         going = [one for one in after if number == len(ordered) - 1 or one[2] <= 2 * least + 1.0]
     found = [Fit(steps=steps, largest=largest, mean=total / len(ordered)) for steps, largest, total in going]
-    return sorted(found, key=lambda fit: fit.mean)
+    return sorted(found, key=rank)
+
+
+def rank(fit: Fit) -> tuple[float, int]:
+    """What fits are sorted by: how close they are, and, of two that are as close, 8-bit arithmetic first."""
+    floats = sum(isinstance(step, Resize) and step.arithmetic != "uint8" for step in fit.steps)
+    return round(fit.mean, 4), floats
+
+
+def each_kernel(steps: tuple[Step, ...], *, integers: bool, nearest: bool) -> list[tuple[Step, ...]]:
+    """Steps whose last resize has every kernel; steps without one as they are."""
+    places = [index for index, step in enumerate(steps) if isinstance(step, Resize)]
+    if not places:
+        return [steps]
+    last = places[-1]
+    step = steps[last]
+    if not isinstance(step, Resize):
+        return [steps]
+    return [
+        (*steps[:last], variant, *steps[last + 1 :]) for variant in variants(step, integers=integers, nearest=nearest)
+    ]
 
 
 def with_kernels(steps: tuple[Step, ...], samples: Sequence[Sample], *, integers: bool, nearest: bool) -> list[Fit]:
-    """Steps whose last resize has every kernel, the closest first; steps without one as they are."""
-    places = [index for index, step in enumerate(steps) if isinstance(step, Resize)]
-    if not places:
-        return fits([steps], samples)
-    made: list[tuple[Step, ...]] = []
-    last = places[-1]
-    step = steps[last]
-    if isinstance(step, Resize):
-        made = [
-            (*steps[:last], variant, *steps[last + 1 :])
-            for variant in variants(step, integers=integers, nearest=nearest)
-        ]
-    return fits(made, samples)
+    """Steps whose last resize has every kernel, the closest first."""
+    return fits(each_kernel(steps, integers=integers, nearest=nearest), samples)

@@ -6,6 +6,7 @@ where an output pixel comes from, to a few hundredths of a pixel, whatever the k
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Measured:
     """A placement as it was measured."""
 
@@ -31,8 +32,12 @@ class Measured:
     column_error: float
     fill: tuple[float, ...] | None
     """Levels of the border, a channel each; None where there is no border."""
+    border: Literal["edge", "reflect", "symmetric"] | None = None
+    """How the border repeats the picture, where it does."""
     nearest: bool = False
     """Whether pixels are taken as they are, and not blended."""
+    indices: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
+    """Of `nearest`: which row and column of the picture each of the output is, from 1; 0 for a border."""
 
     def agrees(self, other: Placement) -> bool:
         """Whether a prediction is what was measured, within the error."""
@@ -96,13 +101,14 @@ def measure(asker: Asker, response: Response, height: int, width: int, *, neares
     transposed = bool(np.ptp(cut.mean(axis=1)) > np.ptp(cut.mean(axis=0)))
     down = lines(0)
     over_rows, over_columns = (across, down) if transposed else (down, across)
-    row_axis, row_error = _fitted(over_rows, box, 0, width if transposed else height)
-    column_axis, column_error = _fitted(over_columns, box, 1, height if transposed else width)
+    row_axis, row_error, above = _fitted(over_rows, box, 0, width if transposed else height)
+    column_axis, column_error, beside = _fitted(over_columns, box, 1, height if transposed else width)
     return Measured(
         placement=Placement(height=height, width=width, rows=row_axis, columns=column_axis, transposed=transposed),
         row_error=row_error,
         column_error=column_error,
         fill=fill,
+        border=above or beside,
         nearest=nearest,
     )
 
@@ -123,7 +129,7 @@ def takes_nearest(asker: Asker, response: Response, height: int, width: int, fil
 
 def _fitted(
     pictures: list[NDArray[np.float64]], box: tuple[int, int, int, int], axis: Literal[0, 1], size: int
-) -> tuple[Axis, float]:
+) -> tuple[Axis, float, Literal["edge", "reflect", "symmetric"] | None]:
     """The straight line through the positions along one axis of the output."""
     top, bottom, left, right = box
     third = slice(top + (bottom - top) // 4, bottom - (bottom - top) // 4)
@@ -135,6 +141,13 @@ def _fitted(
         for picture in pictures
     )
     coarse = (ramp - 10) / 235 * (size - 1) + 0.5
+    mode, (low, high) = _repeated(sine, cosine)
+    if mode is not None:
+        start, stop, ramp, sine, cosine, coarse = (
+            start + low,
+            start + high,
+            *(line[low:high] for line in (ramp, sine, cosine, coarse)),
+        )
     places = np.arange(start, stop) + 0.5
     rough = abs(np.polyfit(places, coarse, 1)[0]) if len(places) > 1 else 1.0
     # Near the ends kernels see what lies beyond.
@@ -152,4 +165,44 @@ def _fitted(
     axis_found = Axis(
         size=pictures[0].shape[axis], scale=float(scale), shift=float(shift), start=float(start), stop=float(stop)
     )
-    return axis_found, error
+    return axis_found, error, mode
+
+
+def _repeated(
+    sine: NDArray[np.float64], cosine: NDArray[np.float64]
+) -> tuple[Literal["edge", "reflect", "symmetric"] | None, tuple[int, int]]:
+    """Whether the ends repeat what is between them, how, and where that begins and ends."""
+    whole = 0, len(sine)
+    if len(sine) < 24 or np.median(np.hypot(sine - 127.5, cosine - 127.5)) < 60:
+        return None, whole
+    moves = np.diff(np.unwrap(np.arctan2(sine - 127.5, cosine - 127.5)))
+    size = np.abs(moves)
+    usual = float(np.median(size[size >= 0.4 * np.quantile(size, 0.9)]))
+    if usual < 1e-3:
+        return None, whole
+    if usual < 2 * np.pi / stimuli.PERIOD:
+        # Enlarged, pixels may be repeated, and move by none or by one.
+        window = np.ones(math.ceil(3 * np.pi / stimuli.PERIOD / usual)) / math.ceil(3 * np.pi / stimuli.PERIOD / usual)
+        moves = np.convolve(np.pad(moves, len(window) // 2, mode="edge"), window, mode="valid")[: len(sine) - 1]
+    runs = []
+    for sign in (1, -1):
+        on = np.abs(sign * moves / usual - 1) < 0.5
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], on.astype(int), [0]])))
+        runs += [(int(first), int(last), sign) for first, last in zip(edges[::2], edges[1::2], strict=True)]
+    if not runs:
+        return None, whole
+    # What is mirrored is never longer than what it mirrors.
+    low, high, sign = max(runs, key=lambda run: run[1] - run[0])
+    usual *= sign
+    # A kernel at a plain end sees one pixel less, which does not repeat anything.
+    before, after = moves[:low][::-1] / usual, moves[high:] / usual
+    beyond = before if len(before) >= len(after) else after
+    if len(beyond) < 4 or high - low < 12:
+        return None, whole
+    if np.median(np.abs(beyond[1:])) < 0.15:
+        mode: Literal["edge", "reflect", "symmetric"] = "edge"
+    elif np.median(np.abs(beyond[1:] + 1)) < 0.3:
+        mode = "reflect" if abs(beyond[0] + 1) < 0.35 else "symmetric"
+    else:
+        return None, whole
+    return mode, (low, high + 1)

@@ -98,10 +98,12 @@ def group_leakage(
     group, else medium. Where the interval does not, it is information if neighbours lie together twice as often as by
     chance, and else an observation.
 
-    Measured by `benchmarks/group_leakage.py`, on tables of 200 to 1,500 rows with columns of random ids, ages and
-    counters: 0 of 275 tables without groups reported (sorted by the label, by columns, by what is not in the table;
-    drifting; of few values; numbered files), and no test positive. Of 58 tables with planted groups (a column
-    among others, file names, the order of the file, sorted by class as well) the tests found every one. On
+    Measured by `benchmarks/group_leakage.py --seed 771`, a seed that played no part in the making, on tables of 200 to
+    1,500 rows with columns of random ids, ages and counters. Of 1,000 tables without groups, 100 each of ten kinds
+    (sorted by the label, by columns, by what is not in the table; drifting; of few values; numbered files), 1 was a
+    warning and 1 more information, where `level` allows 10: at most 0.63 % with 95 % confidence. Of 250 tables with
+    planted groups (a column among others, file names, the order of the file, sorted by class or drifting as well) the
+    tests found every one: at least 98.8 %; in 245 neighbours lie together twice as often as by chance. On
     scikit-learn's digits, which come in groups of a writer, 44 % of the nearest neighbours are within 8 places, where
     20 % would be by chance, worth 0.018 of balanced accuracy (0.007 to 0.030).
 

@@ -46,6 +46,15 @@ def normalization_leakage(evidence: NormalizationEvidence) -> Iterator[Outcome]:
     have the same statistics and are the same map: *equivalent*. That is said, is not a finding, and is not a proof of
     cleanness either. A scaling to a range that a constant gives just as well (8-bit pixels over 255) is equivalent too.
 
+    Rounded numbers lie on equal steps, of a size that the map decides. Where splits all have the extremes, the sizes of
+    their steps tell whether one map was applied to all or one to each. Quartiles of more than 4·10⁶ values a split are
+    not kept but counted: whether 0 is the median stays exact, and a distance of quartiles is known to 10⁻⁴ or so.
+
+    *A logarithm first.* Scaling is affine, and raw numbers may have any distribution: of continuous ones nobody can
+    tell from the numbers alone whether a logarithm was taken, and the rule says so. Rounded ones tell: their logarithms
+    lie on log k, log (k + 1), …, which no scaling makes equal steps. With raw numbers beside them, as
+    `dataguard.splits.normalization.assess(splits, raw=…)` takes them, it can be told of any.
+
     *Pictures* are not independent pixels: their sampling error is that of means of whole pictures. Statistics that
     were summed in float32, one pixel after another, fit nothing; pixels of 8 bits are then restored from their 256
     levels, summed again in the same order over each union, and compared bit by bit.
@@ -58,10 +67,11 @@ def normalization_leakage(evidence: NormalizationEvidence) -> Iterator[Outcome]:
     rule says so and is inconclusive.
 
     *Measured* by `benchmarks/normalization.py`: six sets of scikit-learn and a synthetic one, 15 scalings, float32
-    and float64, random splits, fitted on train, train and validation, everything, and each by itself: of 1,470 cases
-    1,414 right, 56 equivalent (each verified to be the same map), none undecided and none wrong. Of 3,100 clean
-    pipelines over tables of seven kinds, none was reported by this rule or DG306. 1.2·10⁷ pixels a channel in float32
-    are answered rightly in either layout.
+    and float64, random splits, fitted on train, train and validation, everything, and each by itself. Of 13,230 cases
+    12,558 were right, 576 equivalent (each verified to be the same map), 96 undecided (splits of 4 or 5 rows of whole
+    numbers, each normalized by itself) and none wrong: at most 2.3·10⁻⁴ with 95 % confidence. Of 10,000 clean pipelines
+    over tables of seven kinds, none was reported by this rule or DG306 (at most 3.0·10⁻⁴). 1.2·10⁷ pixels a channel in
+    float32 are answered rightly in either layout.
 
     Min-max and max-abs scaling is reported as a warning: it changes nothing but the range.
 
@@ -105,7 +115,8 @@ def normalization_leakage(evidence: NormalizationEvidence) -> Iterator[Outcome]:
         )
     elif verdict.status == "undecided":
         yield Inconclusive(reason=verdict.reason, measurements=figures(verdict))
-    yield Observation(message=verdict.sentence, measurements=figures(verdict), exhibits=(candidates(verdict),))
+    message = f"{verdict.sentence} {verdict.before_sentence}".rstrip()
+    yield Observation(message=message, measurements=figures(verdict), exhibits=(candidates(verdict),))
 
 
 def _finding(evidence: NormalizationEvidence, splits: tuple[str, ...], start: str, confidence: Confidence) -> Outcome:

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from dataguard.splits.normalization.ranks import RankCounts
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Layout: TypeAlias = Literal["features", "NCHW", "NHWC"]
 
 KEPT_VALUES = 4_000_000
-"""Values of a split up to which all are kept, 32 MB: quantiles are then exact. Beyond, only the rank of 0 is."""
+"""Values of a split up to which all are kept, 32 MB. Of more, `ranks` are counted: whether 0 is the median stays exact,
+and distances of quantiles are known to a bin. What looks at the order of all rows does without then."""
 SAMPLED_VALUES = 1 << 20
 """Values of the rows that are kept of a split of any size."""
 LEAST_ROWS, MOST_ROWS = 64, 4096
@@ -68,16 +71,16 @@ class UnitSums:
         """
         if values.ndim == 2:
             values = values[:, :, None]
+        if values.size and np.isfinite(values.min()) and np.isfinite(values.max()):
+            return cls._of_all(values, shift)
         known = np.isfinite(values)
-        complete = bool(known.all())
-        filled = values if complete else np.where(known, values, 0.0)
-        count = known.sum(axis=2) if not complete else np.full(values.shape[:2], values.shape[2])
+        filled = np.where(known, values, 0.0)
+        count = known.sum(axis=2)
         per_unit = count.sum(axis=0).astype(np.float64)
         if shift is None:
             shift = filled.sum(axis=(0, 2)) / np.maximum(per_unit, 1)
         moved = filled - shift[None, :, None]
-        if not complete:
-            moved[~known] = 0.0
+        moved[~known] = 0.0
         share = 1.0 / np.maximum(count, 1)
         u = moved.sum(axis=2) * share
         w = np.einsum("nup,nup->nu", moved, moved) * share
@@ -88,8 +91,8 @@ class UnitSums:
         least = np.maximum(n, 1)
         mean_u, mean_w = (u * weight).sum(axis=0) / least, (w * weight).sum(axis=0) / least
         du, dw = np.where(present, u - mean_u, 0.0), np.where(present, w - mean_w, 0.0)
-        low = (values if complete else np.where(known, values, np.inf)).min(axis=2).min(axis=0)
-        high = (values if complete else np.where(known, values, -np.inf)).max(axis=2).max(axis=0)
+        low = np.where(known, values, np.inf).min(axis=2).min(axis=0, initial=np.inf)
+        high = np.where(known, values, -np.inf).max(axis=2).max(axis=0, initial=-np.inf)
         return cls(
             shift=shift,
             n=n,
@@ -105,6 +108,89 @@ class UnitSums:
             at_low=np.count_nonzero(values == low[None, :, None], axis=(0, 2)).astype(np.float64),
             at_high=np.count_nonzero(values == high[None, :, None], axis=(0, 2)).astype(np.float64),
             fractions=np.any(filled != np.rint(filled), axis=(0, 2)),
+        )
+
+    @classmethod
+    def _of_all(cls, values: NDArray[np.float64], shift: NDArray[np.float64] | None) -> UnitSums:
+        """`of` values that are all finite, shape (n, units, values)."""
+        n, _, each = values.shape
+        if shift is None:
+            shift = values.sum(axis=(0, 2)) / (n * each)
+        if each == 1:
+            flat = values[:, :, 0]
+            u = flat - shift
+            w = u * u
+            low, high = flat.min(axis=0), flat.max(axis=0)
+            at_low, at_high = (flat == low).sum(axis=0), (flat == high).sum(axis=0)
+            fractions = (flat != np.rint(flat)).any(axis=0)
+        else:
+            moved = values - shift[None, :, None]
+            u = moved.sum(axis=2) / each
+            w = np.einsum("nup,nup->nu", moved, moved) / each
+            low, high = values.min(axis=2).min(axis=0), values.max(axis=2).max(axis=0)
+            at_low = np.count_nonzero(values == low[None, :, None], axis=(0, 2))
+            at_high = np.count_nonzero(values == high[None, :, None], axis=(0, 2))
+            fractions = np.any(values != np.rint(values), axis=(0, 2))
+        return cls._of_samples(u, w, shift, each, low, high, at_low, at_high, fractions)
+
+    @classmethod
+    def _of_samples(
+        cls,
+        u: NDArray[np.float64],
+        w: NDArray[np.float64],
+        shift: NDArray[np.float64],
+        each: int,
+        low: NDArray[np.float64],
+        high: NDArray[np.float64],
+        at_low: NDArray[Any],
+        at_high: NDArray[Any],
+        fractions: NDArray[np.bool_],
+    ) -> UnitSums:
+        n, width = u.shape
+        mean_u, mean_w = u.sum(axis=0) / n, w.sum(axis=0) / n
+        du, dw = u - mean_u, w - mean_w
+        return cls(
+            shift=shift,
+            n=np.full(width, float(n)),
+            values=np.full(width, float(n * each)),
+            mean_u=mean_u,
+            mean_w=mean_w,
+            uu=np.einsum("nu,nu->u", du, du),
+            ww=np.einsum("nu,nu->u", dw, dw),
+            uw=np.einsum("nu,nu->u", du, dw),
+            low=low,
+            high=high,
+            at_low=at_low.astype(np.float64),
+            at_high=at_high.astype(np.float64),
+            fractions=fractions,
+        )
+
+    @classmethod
+    def over_all(cls, rows: NDArray[np.float64], units: UnitSums, shift: NDArray[np.float64] | None = None) -> UnitSums:
+        """The sums of some samples over all their values, shape (n, values), as one unit.
+
+        Args:
+            rows: Shape (n, values of a sample).
+            units: Of the same samples, unit by unit.
+            shift: What is subtracted before summing; by default the mean of these values.
+        """
+        if not len(rows) or units.values.sum() < rows.size:
+            return cls.of(rows[:, None, :], shift)
+        if shift is None:
+            shift = np.array([rows.sum() / rows.size])
+        moved = rows - shift
+        each = rows.shape[1]
+        low, high = units.low.min(keepdims=True), units.high.max(keepdims=True)
+        return cls._of_samples(
+            moved.sum(axis=1)[:, None] / each,
+            np.einsum("np,np->n", moved, moved)[:, None] / each,
+            shift,
+            each,
+            low,
+            high,
+            units.at_low[units.low == low].sum(keepdims=True),
+            units.at_high[units.high == high].sum(keepdims=True),
+            np.array([bool(units.fractions.any())]),
         )
 
     def merge(self, other: UnitSums) -> UnitSums:
@@ -195,19 +281,24 @@ class RowFacts:
         empty = np.column_stack([np.full(8, np.inf), np.full(8, -np.inf)])
         if rows.shape[1] < 2:
             return cls(n=0, ranges=empty)
-        rows = rows[np.isfinite(rows).all(axis=1) & rows.any(axis=1)]
+        squares = np.einsum("nd,nd->n", rows, rows)
+        said = (squares > 0) & np.isfinite(squares)
+        if not said.all():
+            rows, squares = rows[said], squares[said]
         if not len(rows):
             return cls(n=0, ranges=empty)
         magnitude = np.abs(rows)
-        std = rows.std(axis=1)
         d = rows.shape[1]
+        mean = rows.sum(axis=1) / d
+        # Of rows about 0, the only ones for which it counts, no digit is lost.
+        std = np.sqrt(np.maximum(squares / d - mean * mean, 0.0))
         kinds = (
-            np.sqrt(np.einsum("nd,nd->n", rows, rows)),
+            np.sqrt(squares),
             magnitude.sum(axis=1),
             magnitude.max(axis=1),
             rows.min(axis=1),
             rows.max(axis=1),
-            rows.mean(axis=1),
+            mean,
             std,
             std * np.sqrt(d / (d - 1)),
         )
@@ -250,6 +341,7 @@ class SplitState:
         self._generator = np.random.default_rng(seed)
         self._parts: list[NDArray[np.float64]] | None = []
         self._kept = 0
+        self._ranks: RankCounts | None = None
         self._sample: NDArray[np.float64] | None = None
         self._keys: NDArray[np.float64] = np.empty(0)
         self._hashes: NDArray[np.uint64] | None = np.empty(0, dtype=np.uint64)
@@ -286,14 +378,14 @@ class SplitState:
         units = UnitSums.of(values, None if self.units is None else self.units.shift)
         self.units = units if self.units is None else self.units.merge(units)
         if flat.shape[1] > 1:
-            whole = UnitSums.of(flat[:, None, :], None if self.whole is None else self.whole.shift)
+            whole = UnitSums.over_all(flat, units, None if self.whole is None else self.whole.shift)
             self.whole = whole if self.whole is None else self.whole.merge(whole)
         self.rows = self.rows.merge(RowFacts.of(flat))
         if self.layout == "features":
-            self._add_rows(flat, finite)
+            self._add_rows(flat, finite, units)
         self._keep(flat)
 
-    def _add_rows(self, rows: NDArray[np.float64], finite: NDArray[np.bool_]) -> None:
+    def _add_rows(self, rows: NDArray[np.float64], finite: NDArray[np.bool_], units: UnitSums) -> None:
         if self.units is None:
             return
         if rows.shape[1] <= MOST_COVARIANCES:
@@ -311,7 +403,7 @@ class SplitState:
             self._hashes, self.distinct = None, None
             return
         if len(new):
-            sums = UnitSums.of(rows[new], self.units.shift)
+            sums = units if len(new) == len(rows) else UnitSums.of(rows[new], self.units.shift)
             self.distinct = sums if self.distinct is None else self.distinct.merge(sums)
 
     def _keep(self, flat: NDArray[np.float64]) -> None:
@@ -319,7 +411,9 @@ class SplitState:
             self._parts.append(flat)
             self._kept += flat.size
             if self._kept > KEPT_VALUES:
-                self._parts = None
+                self._count_ranks()
+        elif self.layout == "features":
+            self._merge_ranks(RankCounts.of(flat))
         limit = min(max(SAMPLED_VALUES // flat.shape[1], LEAST_ROWS), MOST_ROWS)
         keys = self._generator.random(len(flat))
         if self._sample is None:
@@ -332,6 +426,24 @@ class SplitState:
             best = np.sort(np.argpartition(all_keys, limit)[:limit])
             joined, all_keys = joined[best], all_keys[best]
         self._sample, self._keys = joined, all_keys
+
+    def _count_ranks(self) -> None:
+        """Keep no values any more, but their ranks."""
+        parts, self._parts = self._parts or [], None
+        if self.layout == "features" and parts:
+            self._ranks = RankCounts.of(parts[0])
+            for part in parts[1:]:
+                self._merge_ranks(RankCounts.of(part))
+
+    def _merge_ranks(self, other: RankCounts | None) -> None:
+        self._ranks = None if self._ranks is None or other is None else self._ranks.merge(other)
+
+    def ranks(self) -> RankCounts | None:
+        """Ranks around 0 of each column; None of pictures, and where there are too many columns."""
+        if self.layout != "features":
+            return None
+        values = self.values()
+        return self._ranks if values is None else RankCounts.of(values)
 
     def values(self) -> NDArray[np.float64] | None:
         """Every value, shape (n, values of a sample), in order; None where they were too many to keep."""
@@ -349,6 +461,8 @@ class SplitState:
             "keys": self._keys,
             "hashes": self._hashes,
             "products": self.products,
+            "rank_counts": None if self._ranks is None else self._ranks.counts,
+            "rank_bins": None if self._ranks is None else self._ranks.bins,
         }
 
     def restore(self, arrays: Mapping[str, Any]) -> None:
@@ -358,6 +472,8 @@ class SplitState:
         self._kept = 0 if values is None else values.size
         self._sample, self._keys = arrays["sample"], arrays["keys"]
         self._hashes, self.products = arrays["hashes"], arrays["products"]
+        counts, bins = arrays["rank_counts"], arrays["rank_bins"]
+        self._ranks = None if counts is None or bins is None else RankCounts.restored(counts, bins)
 
     def sample(self) -> NDArray[np.float64]:
         """Some rows at random, shape (rows, values of a sample)."""
@@ -401,7 +517,9 @@ class SplitState:
             self._parts = [*self._parts, *other._parts]
             self._kept += other._kept
         else:
-            self._parts = None
+            mine, theirs = self.ranks(), other.ranks()
+            self._parts, self._ranks = None, mine
+            self._merge_ranks(theirs)
         if self._sample is not None and other._sample is not None:
             limit = min(max(SAMPLED_VALUES // self._sample.shape[1], LEAST_ROWS), MOST_ROWS)
             # The smallest of random keys: a random part of both.
@@ -469,6 +587,7 @@ class SplitState:
             self.products = self.products / np.outer(divisor, divisor)
         if self._parts is not None:
             self._parts = [(part - centres) / divisors for part in self._parts]
+        self._ranks = None
         self._sample = (self._sample - centres) / divisors
         self.rows = RowFacts(ranges=np.column_stack([np.full(8, np.inf), np.full(8, -np.inf)]))
 

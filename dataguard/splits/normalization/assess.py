@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from dataguard.core.split_roles import is_training, split_order
 from dataguard.splits.normalization.accumulate import SplitState, UnitSums
+from dataguard.splits.normalization.before import before
 from dataguard.splits.normalization.by_sample import scaled_by_sample
 from dataguard.splits.normalization.candidates import Union, pooled
 from dataguard.splits.normalization.moments import (
@@ -21,6 +22,7 @@ from dataguard.splits.normalization.moments import (
     SETTLED,
     Family,
     Fit,
+    Residuals,
     best_fits,
     conditional_spreads,
     fits_of,
@@ -30,9 +32,11 @@ from dataguard.splits.normalization.moments import (
 )
 from dataguard.splits.normalization.order_statistics import (
     OrderFits,
+    different_steps,
     extreme_fits,
     on_fixed_steps,
     quartile_fits,
+    rank_fits,
     shared_values,
 )
 from dataguard.splits.normalization.verdict import Evidence, NormalizationVerdict, Scope, Worth
@@ -40,12 +44,18 @@ from dataguard.splits.normalization.verdict import Evidence, NormalizationVerdic
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SAMPLED_ROWS = 1024
+SAMPLED_ROWS = (256, 1024)
+ROWS_A_COLUMN = 8
+"""Rows of all splits from which it is told how columns depend on one another, between `SAMPLED_ROWS`."""
 SHARED = 0.2
 """Share of values in common from which two splits went through one map: of limited precision, they share most."""
+LEAST_SHARED_DECADES = 2.5
+"""−log10 of the chance that such sharing is accidental, from which it is not."""
 NOT_SHARED = 0.05
 LEAST_PITCH = 1e-3
 """Least distance of values, in standard deviations, from which they are rounded measurements."""
+LEAST_STEPS_DECADES = 3.0
+"""−log10 of the chance that one map leaves splits on so different steps."""
 WEAK_SHARE = 0.5
 WITH_MAPS = 0.5
 """Decades that a split must fit with, where the maps are seen to differ."""
@@ -87,7 +97,12 @@ def judge(
     trained = tuple(name for name in kept if (name in training if training is not None else is_training(name)))
     if not trained:
         trained = (next(iter(kept)),)
-    return _Case(kept, named, trained, notes).verdict()
+    verdict = _Case(kept, named, trained, notes).verdict()
+    if not verdict.before_sentence or verdict.scope != "feature":
+        return verdict
+    # One split has one map.
+    rows = max((state.sample() for state in kept.values()), key=len)
+    return replace(verdict, before=before(rows, verdict.scaled))
 
 
 class _Case:
@@ -104,6 +119,7 @@ class _Case:
         self.samples = {name: state.n for name, state in states.items()}
         self.epsilon = max(*(state.precision for state in states.values()), 2.0**-52)
         self.evidence: tuple[Evidence, ...] = ()
+        self._pooled: dict[int, tuple[Mapping[str, UnitSums], list[Union]]] = {}
         bad = sum(state.not_a_number for state in states.values())
         infinite = sum(state.infinite for state in states.values())
         if bad:
@@ -177,19 +193,21 @@ class _Case:
     def _over_everything(self) -> NormalizationVerdict | None:
         if len(self.columns) < 2 and self.scope == "feature":
             return None
-        whole = {name: state.whole for name, state in self.states.items() if state.whole is not None}
+        whole = self._whole
         if len(whole) < len(self.states):
             return None
-        return self._by_moments(whole, "everything", (np.ones(1), np.ones(1)))
+        return self._by_moments(whole, "everything", lambda: (np.ones(1), np.ones(1)))
 
     def _by_moments(
-        self, parts: Mapping[str, UnitSums], scope: Scope, apart: tuple[NDArray[np.float64], NDArray[np.float64]]
+        self,
+        parts: Mapping[str, UnitSums],
+        scope: Scope,
+        apart: Callable[[], tuple[NDArray[np.float64], NDArray[np.float64]]],
     ) -> NormalizationVerdict | None:
-        unions = pooled(parts, self.training)
-        residuals = [residuals_of(union) for union in unions]
-        pitch = self._pitch(scope)
+        unions = self._unions(parts)
+        residuals = residuals_of(unions, self._pitch(scope))
         families: tuple[Family, ...] = ("standard", "centre", "scale")
-        fits = {family: fits_of(residuals, family, apart, pitch) for family in families}
+        fits = {family: fits_of(residuals, family, apart) for family in families}
         best = {family: best_fits(fits[family]) for family in families}
         columns = {family: max((int(fit.speaks.sum()) for fit in best[family]), default=0) for family in families}
         typical = {name: min((fit.typical for fit in best[name]), default=math.inf) for name in families}
@@ -207,7 +225,14 @@ class _Case:
         shown = fits[family] if chosen else fits["standard"]
         if chosen or (scope == self.scope and not self.evidence):
             self.evidence = tuple(_evidence(fit) for fit in sorted(shown, key=lambda fit: -fit.decades))
-        return self._of_fits(chosen, shown, unions, parts, scope) if chosen else None
+        return self._of_fits(chosen, shown, residuals, parts, scope) if chosen else None
+
+    def _unions(self, parts: Mapping[str, UnitSums]) -> list[Union]:
+        """The candidates with their sums, made once."""
+        key = id(parts)
+        if key not in self._pooled:
+            self._pooled[key] = parts, pooled(parts, self.training)
+        return self._pooled[key][1]
 
     def _pitch(self, scope: Scope) -> NDArray[np.float64]:
         if scope == "everything":
@@ -215,10 +240,14 @@ class _Case:
         if self.layout != "features":
             # Means of pictures are as good as continuous.
             return np.full(len(self.columns), 1e-6)
+        return self._steps
+
+    @cached_property
+    def _steps(self) -> NDArray[np.float64]:
         return least_steps([state.sample() for state in self.states.values()])
 
     def _of_fits(
-        self, best: list[Fit], fits: list[Fit], unions: list[Union], parts: Mapping[str, UnitSums], scope: Scope
+        self, best: list[Fit], fits: list[Fit], residuals: Residuals, parts: Mapping[str, UnitSums], scope: Scope
     ) -> NormalizationVerdict:
         sets = [fit.splits for fit in best]
         chosen = minimal(sets)
@@ -231,7 +260,7 @@ class _Case:
             chosen = [*chosen, *minimal([fit.splits for fit in weaker])]
         speaks = np.any([fit_of[one].speaks for one in chosen], axis=0)
         scaled = np.full(len(self.columns), True) if scope == "everything" else speaks
-        method, ddof = self._named(fit_of[chosen[0]], unions, scope)
+        method, ddof = self._named(fit_of[chosen[0]], residuals, scope)
         ddofs = {fit_of[one].ddof for one in chosen}
         common = {"method": method, "scope": scope, "ddof": ddof if len(ddofs) == 1 else None, "scaled": scaled}
         blocks = self._with_single_rows(chosen, scaled) if scope == self.scope else chosen
@@ -249,6 +278,9 @@ class _Case:
         if any(one & other for index, one in enumerate(blocks) for other in blocks[index + 1 :]):
             return self._undecided("the statistics of overlapping unions fit equally well", **common)
         if self._one_map(blocks, scaled):
+            if self._shared_decades(blocks, scaled, method) < LEAST_SHARED_DECADES:
+                reason = "the splits are too small to tell one map for all from one for each, which both leave this"
+                return self._undecided(reason, **common)
             return self._same_map(sets, "the splits share their values, so that one map was applied to all", **common)
         return self._made(
             status="identified",
@@ -269,22 +301,21 @@ class _Case:
         ]
         return [*chosen, *single]
 
-    def _named(self, fit: Fit, unions: list[Union], scope: Scope) -> tuple[str, int | None]:
+    def _named(self, fit: Fit, residuals: Residuals, scope: Scope) -> tuple[str, int | None]:
         """The method, and the ddof where the numbers tell."""
         method: str = fit.family
         ddof = fit.ddof
-        union = next(union for union in unions if union.splits == fit.splits)
-        sums = union.sums
+        at = next(index for index, union in enumerate(residuals.unions) if union.splits == fit.splits)
+        sums = residuals.unions[at].sums
         mask = fit.speaks
         if method == "centre":
             variance = sums.variance[mask]
-            low = self.epsilon > 1e-8 and union.sums.values.max() > LOW_PRECISION_FROM
+            low = self.epsilon > 1e-8 and sums.values.max() > LOW_PRECISION_FROM
             if low and len(variance) and bool((np.abs(np.sqrt(variance) - 1) < 0.05).all()):
                 # Standard deviations summed in low precision.
                 return "standard", None
         if ddof is not None:
-            both = residuals_of(union).variance
-            ratios = [float(np.median(ratio[mask])) for ratio in both]
+            ratios = [float(np.median(ratio[at][mask])) for ratio in residuals.variance]
             if max(ratios) < 10 * max(min(ratios), 1e-300):
                 ddof = None
         if scope == "feature" and method in ("standard", "centre") and mask.sum() >= 2:
@@ -323,10 +354,19 @@ class _Case:
         return float(np.median(correlation.max(axis=0)))
 
     @cached_property
+    def _whole(self) -> dict[str, UnitSums]:
+        """Sums over everything of each split that has them."""
+        return {name: state.whole for name, state in self.states.items() if state.whole is not None}
+
     def _apart(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """How much of each column does not follow from others."""
+        return self._spreads
+
+    @cached_property
+    def _spreads(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         rows = []
-        share = max(1, SAMPLED_ROWS // len(self.states))
+        least, most = SAMPLED_ROWS
+        share = max(1, min(max(least, ROWS_A_COLUMN * len(self.columns)), most) // len(self.states))
         for state in self.states.values():
             sample = state.sample()[:share]
             if self.layout != "features":
@@ -341,16 +381,21 @@ class _Case:
         if self.layout != "features":
             return None
         values = {name: state.values() for name, state in self.states.items()}
-        if any(item is None for item in values.values()):
-            return None
+        continuous = self.usable & (self._distinct > 0.5)
+        unions = self._unions(self.parts)
         known = {name: item for name, item in values.items() if item is not None}
-        continuous = self.usable & (self._distinct() > 0.5)
-        unions = pooled(self.parts, self.training)
-        found = quartile_fits(known, unions, self.usable, self.epsilon, continuous)
-        if found is None and self.epsilon < 1e-8:
-            # float64 that were float32 once.
-            found = quartile_fits(known, unions, self.usable, 2.0**-23, continuous)
-        return None if found is None else self._of_order(found, self.parts, self.scope)
+        ranks = {} if len(known) == len(values) else {name: state.ranks() for name, state in self.states.items()}
+        counted = {name: item for name, item in ranks.items() if item is not None}
+        # float64 may have been float32 once.
+        for epsilon in dict.fromkeys((self.epsilon, max(self.epsilon, 2.0**-23))):
+            found = None
+            if len(known) == len(values):
+                found = quartile_fits(known, unions, self.usable, epsilon, continuous)
+            elif len(counted) == len(values):
+                found = rank_fits(counted, unions, self.usable, epsilon, continuous)
+            if found is not None:
+                return self._of_order(found, self.parts, self.scope)
+        return None
 
     def _by_extremes(self) -> NormalizationVerdict | None:
         return self._extremes(self.parts, self.usable, self.scope)
@@ -358,7 +403,7 @@ class _Case:
     def _by_extremes_of_everything(self) -> NormalizationVerdict | None:
         if len(self.columns) < 2 and self.scope == "feature":
             return None
-        whole = {name: state.whole for name, state in self.states.items() if state.whole is not None}
+        whole = self._whole
         if len(whole) < len(self.states):
             return None
         return self._extremes(whole, np.array([bool(self.usable.any())]), "everything")
@@ -368,9 +413,10 @@ class _Case:
     ) -> NormalizationVerdict | None:
         if not all(state.ends_known for state in self.states.values()):
             return None
-        unions = pooled(parts, self.training)
+        unions = self._unions(parts)
         for epsilon in dict.fromkeys((self.epsilon, max(self.epsilon, 2.0**-23))):
-            for found in extreme_fits(unions, usable, epsilon):
+            ranked = extreme_fits(unions, usable, epsilon)
+            for place, found in enumerate(ranked):
                 columns = int(found.columns.sum())
                 enough = columns >= 2 or (len(usable) == 1 and columns == 1)
                 if enough and columns >= 0.5 * int(usable.sum()) and found.fitting:
@@ -379,8 +425,27 @@ class _Case:
                         other = self._by_quartiles()
                         if other is not None and int(other.scaled.sum()) > columns:
                             return other
-                    return self._of_order(found, parts, scope)
+                    rivals = [item for item in ranked[place + 1 :] if int(item.columns.sum()) == columns]
+                    proven = (item for item in rivals if scope == self.scope and self._explains_more(item, found))
+                    return self._of_order(next(proven, found), parts, scope)
         return None
+
+    def _explains_more(self, rival: OrderFits, found: OrderFits) -> bool:
+        """Whether another scaling, of each split by itself, explains splits that this one does not.
+
+        Columns from 0 on that were divided by their largest value look as if moved to 0 to 1, where 0 occurs.
+        """
+        blocks = minimal(rival.fitting)
+        if sum(map(len, blocks)) < len(self.states) or len(blocks) <= len(minimal(found.fitting)):
+            return False
+        if any(one & other for index, one in enumerate(blocks) for other in blocks[index + 1 :]):
+            return False
+        return self._steps_differ(blocks, rival)
+
+    def _steps_differ(self, blocks: Sequence[frozenset[str]], found: OrderFits) -> bool:
+        rows = [np.concatenate([self.states[name].sample() for name in sorted(block)]) for block in blocks]
+        width = 1.0 if found.range is None else found.range[1] - found.range[0]
+        return different_steps(rows, found.columns, width, self.epsilon) >= LEAST_STEPS_DECADES
 
     def _of_order(self, found: OrderFits, parts: Mapping[str, UnitSums], scope: Scope) -> NormalizationVerdict | None:
         everywhere = scope == "everything"
@@ -414,6 +479,11 @@ class _Case:
         if not everywhere and found.family in ("min-max", "max-abs"):
             found = self._with_whole_numbers(found)
         chosen = minimal(found.fitting)
+        if not everywhere and not any(one & set(self.training) for one in found.fitting):
+            # Of rounded numbers, a few held-out ones end at 1 by chance, which is one of not many values.
+            pitch = self._pitch(scope)[found.columns]
+            if float(-np.log10(np.minimum(2 * pitch, 1)).sum()) < LEAST_DECADES:
+                return None
         if len(chosen) == 1:
             wider = [one for one in found.fitting if one != chosen[0]]
             if not wider:
@@ -428,15 +498,23 @@ class _Case:
             worth = self._worth_of_order(chosen[0], found, parts, scope)
             return self._same_map([chosen[0], *wider], reason, worth=worth, **common)
         disjoint = not any(one & other for index, one in enumerate(chosen) for other in chosen[index + 1 :])
-        convincing = int(found.columns.sum()) >= 3
-        if disjoint and convincing and not everywhere and not self._one_map(chosen, scaled):
+        if disjoint and not everywhere and self._own_maps(chosen, found):
             return self._made(
                 status="identified",
                 origin="itself",
                 fitted_on=tuple(sorted((self._ordered(one) for one in chosen), key=lambda one: split_order(one[0]))),
                 **common,
             )
-        return self._same_map(found.fitting, "the values that decide lie in all of these", **common)
+        reason = "the values that decide lie in all of these"
+        if disjoint and not everywhere:
+            reason += ", unless each was normalized by itself"
+        return self._same_map(found.fitting, reason, **common)
+
+    def _own_maps(self, blocks: Sequence[frozenset[str]], found: OrderFits) -> bool:
+        """Whether splits that all have the extremes, or the quartiles, were mapped each by itself."""
+        if self._steps_differ(blocks, found):
+            return True
+        return int(found.columns.sum()) >= 3 and not self._one_map(blocks, found.columns)
 
     def _with_whole_numbers(self, found: OrderFits) -> OrderFits:
         """Without unions that a column of whole numbers rules out, which one of the others can explain.
@@ -470,8 +548,9 @@ class _Case:
         if len(ends) < 2 or float(np.median(ends)) < 3:
             return False
         # Whole or rounded numbers have ties everywhere, and not only at the ends.
-        return self.layout != "features" or float(np.median(self._distinct()[columns])) > 0.7
+        return self.layout != "features" or float(np.median(self._distinct[columns])) > 0.7
 
+    @cached_property
     def _distinct(self) -> NDArray[np.float64]:
         """Share of the values of each column that differ, in the sample of rows of the largest split."""
         rows = max((state.sample() for state in self.states.values()), key=len)
@@ -489,10 +568,9 @@ class _Case:
         rounded = self.varies & (pitch > LEAST_PITCH)
         if rounded.sum() < 2:
             return None
-        unions = pooled(self.parts, self.training)
-        residuals = [residuals_of(union) for union in unions]
+        residuals = residuals_of(self._unions(self.parts), pitch)
         for family in ("standard", "centre", "scale"):
-            fits = fits_of(residuals, family, self._apart, pitch)
+            fits = fits_of(residuals, family, self._apart)
             single = [fit for fit in fits if len(fit.splits) == 1]
             if any(fit.typical > SETTLED or fit.share < LEAST_SHARE or fit.decades < WITH_MAPS for fit in single):
                 continue
@@ -500,7 +578,7 @@ class _Case:
             if self._shared(blocks, rounded & single[0].speaks) > NOT_SHARED:
                 continue
             self.evidence = tuple(_evidence(fit) for fit in sorted(fits, key=lambda fit: -fit.decades))
-            return self._of_fits(single, fits, unions, self.parts, self.scope)
+            return self._of_fits(single, fits, residuals, self.parts, self.scope)
         return None
 
     # What happened after scaling
@@ -597,10 +675,20 @@ class _Case:
         """Whether the splits of different blocks share values, which two different maps would not leave."""
         return self.layout == "features" and self._shared(blocks, scaled & self.varies) > SHARED
 
+    def _shared_decades(self, blocks: Sequence[frozenset[str]], scaled: NDArray[np.bool_], method: str) -> float:
+        """−log10 of the chance that maps of their own leave splits with values in common.
+
+        Half of the columns share values. Means of n whole numbers have n different fractions, and only if those of two
+        splits are one, and their deviations too where they were divided by, do values fall on one another.
+        """
+        n = min(sum(self.samples[name] for name in block) for block in blocks)
+        columns = math.ceil(int((scaled & self.varies).sum()) / 2)
+        return columns * math.log10(max(n, 1)) * (1 if method in ("centre", "rotation") else 2)
+
     def _shared(self, blocks: Sequence[frozenset[str]], columns: NDArray[np.bool_]) -> float:
         """The largest share of values in common of any two blocks."""
         rows = [np.concatenate([self.states[name].sample() for name in sorted(block)]) for block in blocks]
-        return max(shared_values(one, other, columns) for index, one in enumerate(rows) for other in rows[index + 1 :])
+        return shared_values(rows, columns)
 
     def _same_map(self, sets: Sequence[frozenset[str]], reason: str, **fields: Any) -> NormalizationVerdict:
         return self._made(

@@ -49,26 +49,30 @@ def pooled(parts: Mapping[str, UnitSums], training: Sequence[str]) -> list[Union
     2·n_{S∩T}/(n_S·n_T)), that is |1/n_S − 1/n_T| where one holds the other.
     """
     chosen = unions_of(list(parts), training)
-    sums: dict[frozenset[str], UnitSums] = {}
-    for candidate in chosen:
-        members = [parts[name] for name in parts if name in candidate]
-        total = members[0]
-        for member in members[1:]:
-            total = total.merge(member)
-        sums[candidate] = total
-    found = []
-    for candidate in chosen:
-        n = np.maximum(sums[candidate].n, 1)
-        least = 1 / n
-        for other in chosen:
-            if other == candidate:
-                continue
-            m = np.maximum(sums[other].n, 1)
-            shared = np.zeros_like(n)
-            for name in candidate & other:
-                shared = shared + parts[name].n
-            variance = 1 / n + 1 / m - 2 * shared / (n * m)
-            # A split without any value of a column makes no other candidate of it.
-            least = np.where(variance > 1e-15, np.minimum(least, variance), least)
-        found.append(Union(splits=candidate, sums=sums[candidate], gap=np.sqrt(least)))
-    return found
+    names = list(parts)
+    sums: dict[tuple[str, ...], UnitSums] = {(name,): parts[name] for name in names}
+    members = [tuple(name for name in names if name in candidate) for candidate in chosen]
+    for member in members:
+        for size in range(2, len(member) + 1):
+            if member[:size] not in sums:
+                sums[member[:size]] = sums[member[: size - 1]].merge(parts[member[size - 1]])
+    held = np.array([[name in candidate for name in names] for candidate in chosen], dtype=np.float64)
+    each = np.array([parts[name].n for name in names])
+    if (each == each[:, :1]).all():
+        # Nothing is missing: every column has the same.
+        each = each[:, :1]
+    n = held @ each
+    least = 1 / np.maximum(n, 1)
+    inverse = least.copy()
+    for index in range(len(chosen)):
+        shared = (held * held[index]) @ each
+        variance = inverse + inverse[index] - 2 * shared * inverse * inverse[index]
+        variance[index] = 0
+        # A split without any value of a column makes no other candidate of it.
+        variance[variance <= 1e-15] = np.inf
+        least[index] = np.minimum(least[index], variance.min(axis=0))
+    gaps = np.broadcast_to(np.sqrt(least), (len(chosen), len(parts[names[0]].n)))
+    return [
+        Union(splits=candidate, sums=sums[member], gap=gap)
+        for candidate, member, gap in zip(chosen, members, gaps, strict=True)
+    ]

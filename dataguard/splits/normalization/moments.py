@@ -8,7 +8,8 @@ sampling gives. The question is therefore not whether a residual is of the size 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -56,15 +57,12 @@ class Fit:
     """Which columns have values there and do not."""
     ratio: NDArray[np.float64]
     """Residual over what sampling would give, shape (units,)."""
+    typical: float
+    """The median ratio of the columns that speak for it; infinite where none does."""
     decades: float
     """−log10 of the chance of such a fit, all candidates and choices of columns counted."""
     share: float
     """Of the columns that speak for any candidate, those that speak for this one."""
-
-    @property
-    def typical(self) -> float:
-        """The median ratio of the columns that speak for it."""
-        return float(np.median(self.ratio[self.speaks])) if self.speaks.any() else math.inf
 
     @property
     def fits(self) -> bool:
@@ -74,136 +72,168 @@ class Fit:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Residuals:
-    """Residuals of one union, in units of what sampling would give, shape (units,) each."""
+    """Residuals of some unions, in units of what sampling would give; shape (unions, units) each."""
 
-    union: Union
+    unions: Sequence[Union]
     mean: NDArray[np.float64]
     variance: tuple[NDArray[np.float64], NDArray[np.float64]]
     """With ddof 0 and 1."""
     constant: NDArray[np.bool_]
     """Columns without any variation there; they say nothing where they are 0."""
+    chances: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+    """Of such residuals: of the mean, and of the variance with ddof 0 and 1."""
+    most: tuple[NDArray[np.float64], NDArray[np.float64]]
+    """−log10 of the least chance that there is, of a mean and, but for the pitch, of a variance: a sum of n values of
+    limited precision has only so many values that it can take, and is exactly 0 more often than a continuous one: with
+    a probability of about pitch/(√(2π)·spread of the sum)."""
 
 
-def residuals_of(union: Union) -> Residuals:
-    """What is left of mean 0 and variance 1."""
-    sums = union.sums
-    variance, n = sums.variance, np.maximum(sums.values, 1)
-    constant = (variance <= 0) | (sums.n < 2)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = np.abs(sums.mean) / (np.maximum(sums.spread, 1e-300) * union.gap)
+def residuals_of(unions: Sequence[Union], pitch: NDArray[np.float64]) -> Residuals:
+    """What is left of mean 0 and variance 1.
+
+    Args:
+        unions: The candidates.
+        pitch: Least distance between two values of a column, in its standard deviations; shape (units,).
+    """
+    n, values, average, variance, spread, variance_spread, gap = np.array(
+        [
+            (
+                union.sums.n,
+                union.sums.values,
+                union.sums.mean,
+                union.sums.variance,
+                union.sums.spread,
+                union.sums.variance_spread,
+                union.gap,
+            )
+            for union in unions
+        ]
+    ).transpose(1, 0, 2)
+    counted = np.maximum(values, 1)
+    constant = (variance <= 0) | (n < 2)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        mean = np.abs(average) / (np.maximum(spread, 1e-300) * gap)
         # The floor: of two equally likely values the variance hardly varies.
-        scale = np.maximum(sums.variance_spread, 1e-6) * union.gap
-        both = tuple(np.abs(variance * n / np.maximum(n - ddof, 1) - 1) / scale for ddof in (0, 1))
-    mean = np.where(constant, np.where(np.abs(sums.mean) < 1e-12, 0.0, np.inf), mean)
-    unknown = np.where(constant, np.inf, 0.0)
+        scale = np.maximum(variance_spread, 1e-6) * gap
+        both = [np.abs(variance * (counted / np.maximum(counted - ddof, 1)) - 1) / scale for ddof in (0, 1)]
+        mean = np.where(constant, np.where(np.abs(average) < 1e-12, 0.0, np.inf), mean)
+        mean[np.isnan(mean)] = np.inf
+        for ratio in both:
+            ratio[constant] = np.inf
+        deviation = np.maximum(variance, 1e-300)
+        steps = math.sqrt(2 * math.pi) * counted * gap
+        most = (
+            np.log10(steps * (spread / np.sqrt(deviation)) / pitch),
+            np.log10(steps * (variance_spread / deviation) / pitch**2),
+        )
     return Residuals(
-        union=union,
-        mean=np.nan_to_num(mean, nan=np.inf, posinf=np.inf),
-        variance=(np.maximum(both[0], unknown), np.maximum(both[1], unknown)),
+        unions=unions,
+        mean=mean,
+        variance=(both[0], both[1]),
         constant=constant,
+        chances=(chance(mean), chance(both[0]), chance(both[1])),
+        most=most,
     )
 
 
 def chance(ratio: NDArray[np.float64]) -> NDArray[np.float64]:
     """Probability that |N(0, 1)| is at most a ratio; exact for small ones, an upper bound otherwise."""
-    return np.clip(math.sqrt(2 / math.pi) * ratio, 10.0**-MOST_DECADES, 1.0)
+    found: NDArray[np.float64] = np.minimum(np.maximum(math.sqrt(2 / math.pi) * ratio, 10.0**-MOST_DECADES), 1.0)
+    return found
 
 
 def fits_of(
-    residuals: Sequence[Residuals],
-    family: Family,
-    apart: tuple[NDArray[np.float64], NDArray[np.float64]],
-    pitch: NDArray[np.float64],
+    residuals: Residuals, family: Family, apart: Callable[[], tuple[NDArray[np.float64], NDArray[np.float64]]]
 ) -> list[Fit]:
     """How well each union fits, as a standard scaling, a centring or a division alone.
 
     Args:
-        residuals: One a union.
+        residuals: Of all unions.
         family: Which of mean and variance must fit.
-        apart: From `conditional_spreads`.
-        pitch: Least distance between two values of a column, in its standard deviations; shape (units,).
+        apart: Gives what `conditional_spreads` does; asked for where some column speaks for some union.
     """
-    columns = [_columns(item, family) for item in residuals]
-    speaks = [found for found, _, _ in columns]
-    eligible = np.any(speaks, axis=0)
+    speaks, ratio, ddofs = _columns(residuals, family)
+    eligible: NDArray[np.bool_] = np.any(speaks, axis=0)
     d = len(eligible)
-    found = []
-    for item, (speaking, ratio, ddof) in zip(residuals, columns, strict=True):
-        # A column that is constantly 0 there neither speaks for it nor against it.
-        silent = item.constant & (item.mean == 0)
-        asked = eligible & ~silent
-        k, n_asked = int((speaking & asked).sum()), int(asked.sum())
-        decades = float(_decades(item, family, ddof, pitch, apart)[speaking].sum())
-        decades -= _log10_choices(d, k) + math.log10(len(residuals))
-        found.append(
-            Fit(
-                splits=item.union.splits,
-                n=int(item.union.sums.n.max(initial=0)),
-                family=family,
-                ddof=ddof,
-                speaks=speaking,
-                against=asked & ~speaking,
-                ratio=ratio,
-                decades=decades,
-                share=k / n_asked if n_asked else 0.0,
-            )
+    # A column that is constantly 0 there neither speaks for it nor against it.
+    asked = eligible & ~(residuals.constant & (residuals.mean == 0))
+    k, n_asked = (speaks & asked).sum(axis=1).tolist(), asked.sum(axis=1).tolist()
+    some = np.flatnonzero(speaks.any(axis=1))
+    decades = np.zeros(len(speaks))
+    if len(some):
+        decades[some] = np.where(speaks[some], _decades(residuals, family, ddofs, some, apart()), 0.0).sum(axis=1)
+    return [
+        Fit(
+            splits=union.splits,
+            n=int(union.sums.n.max(initial=0)),
+            family=family,
+            ddof=ddofs[index],
+            speaks=speaks[index],
+            against=asked[index] & ~speaks[index],
+            ratio=ratio[index],
+            typical=_median(ratio[index], speaks[index]),
+            decades=float(decades[index]) - _log10_choices(d, k[index]) - math.log10(len(speaks)),
+            share=k[index] / n_asked[index] if n_asked[index] else 0.0,
         )
-    return found
+        for index, union in enumerate(residuals.unions)
+    ]
 
 
-def _columns(item: Residuals, family: Family) -> tuple[NDArray[np.bool_], NDArray[np.float64], int | None]:
-    """Which columns speak for a union, their ratios, and the ddof that most of them say."""
+def _columns(residuals: Residuals, family: Family) -> tuple[NDArray[np.bool_], NDArray[np.float64], list[int | None]]:
+    """Which columns speak for each union, their ratios, and the ddof that most of them say."""
+    varies = ~residuals.constant
     if family == "centre":
-        return (chance(item.mean) < COLUMN_CHANCE) & ~item.constant, item.mean, None
+        speaking = (residuals.chances[0] < COLUMN_CHANCE) & varies
+        return speaking, residuals.mean, [None] * len(speaking)
     options = []
     for ddof in (0, 1):
-        ratio = item.variance[ddof] if family == "scale" else np.maximum(item.variance[ddof], item.mean)
-        chances = _chances(item, family, ddof)
+        ratio = residuals.variance[ddof]
+        chances = residuals.chances[1 + ddof]
+        if family == "standard":
+            ratio, chances = np.maximum(ratio, residuals.mean), chances * residuals.chances[0]
         # Of mean and variance, each must be small by itself: one alone is another family.
-        speaking = (chances < COLUMN_CHANCE) & ~item.constant & (ratio < EACH_BELOW)
-        options.append((int(speaking.sum()), -_median(item.variance[ddof], speaking), ddof, speaking, ratio))
-    best = max(options, key=lambda option: option[:2])
-    return best[3], best[4], best[2]
-
-
-def _chances(item: Residuals, family: Family, ddof: int | None) -> NDArray[np.float64]:
-    found = np.ones_like(item.mean)
-    if family != "scale":
-        found = found * chance(item.mean)
-    if family != "centre":
-        found = found * chance(item.variance[ddof or 0])
-    return found
+        options.append(((chances < COLUMN_CHANCE) & varies & (ratio < EACH_BELOW), ratio))
+    (speaking, ratio), (other, other_ratio) = options
+    counts, others = speaking.sum(axis=1).tolist(), other.sum(axis=1).tolist()
+    ddofs: list[int | None] = [0] * len(counts)
+    for index, (count, rival) in enumerate(zip(counts, others, strict=True)):
+        if rival > count or (
+            rival == count > 0
+            and _median(residuals.variance[1][index], other[index])
+            < _median(residuals.variance[0][index], speaking[index])
+        ):
+            ddofs[index] = 1
+    if any(ddofs):
+        second = np.array(ddofs, dtype=bool)[:, None]
+        speaking, ratio = np.where(second, other, speaking), np.where(second, other_ratio, ratio)
+    return speaking, ratio, ddofs
 
 
 def _decades(
-    item: Residuals,
+    residuals: Residuals,
     family: Family,
-    ddof: int | None,
-    pitch: NDArray[np.float64],
+    ddofs: Sequence[int | None],
+    chosen: NDArray[np.intp],
     apart: tuple[NDArray[np.float64], NDArray[np.float64]],
 ) -> NDArray[np.float64]:
-    """−log10 of the chance of such residuals, column by column given those before, shape (units,).
-
-    A sum of n values of limited precision has only so many values that it can take, and is exactly 0 more often than
-    a continuous one: with a probability of about pitch/(√(2π)·spread of the sum). That is the least chance there is.
-    """
-    sums, gap = item.union.sums, item.union.gap
-    steps = math.sqrt(2 * math.pi) * np.maximum(sums.values, 1) * gap
-    found = np.zeros_like(item.mean)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        spread = sums.spread / np.sqrt(np.maximum(sums.variance, 1e-300))
-        relative = sums.variance_spread / np.maximum(sums.variance, 1e-300)
-        if family != "scale":
-            each = np.minimum(-np.log10(chance(item.mean)), np.log10(steps * spread / pitch))
-            found = found + np.maximum(each + np.log10(apart[0]), 0)
-        if family != "centre":
-            each = np.minimum(-np.log10(chance(item.variance[ddof or 0])), np.log10(steps * relative / pitch**2))
-            found = found + np.maximum(each + np.log10(apart[1]), 0)
+    """−log10 of the chance of such residuals, column by column given those before, shape (chosen unions, units)."""
+    found = np.zeros((len(chosen), residuals.mean.shape[1]))
+    if family != "scale":
+        each = np.minimum(-np.log10(residuals.chances[0][chosen]), residuals.most[0][chosen])
+        found += np.maximum(each + np.log10(apart[0]), 0)
+    if family != "centre":
+        chances = np.array([residuals.chances[1 + (ddofs[index] or 0)][index] for index in chosen])
+        each = np.minimum(-np.log10(chances), residuals.most[1][chosen])
+        found += np.maximum(each + np.log10(apart[1]), 0)
     return np.nan_to_num(found)
 
 
 def _median(ratio: NDArray[np.float64], chosen: NDArray[np.bool_]) -> float:
-    return float(np.median(ratio[chosen])) if chosen.any() else math.inf
+    ordered = np.sort(ratio[chosen])
+    if not len(ordered):
+        return math.inf
+    half = len(ordered) // 2
+    return float(ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2)
 
 
 def _log10_choices(d: int, k: int) -> float:
@@ -239,19 +269,19 @@ def least_steps(rows: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     Args:
         rows: Some rows of each split, which may have been mapped differently; shape (rows, columns) each.
     """
-    largest = max(rows, key=len)
-    found = np.full(largest.shape[1], 1e-6)
-    for column in range(largest.shape[1]):
-        values = largest[:, column]
-        values = values[np.isfinite(values)]
-        deviation = float(values.std()) if len(values) else 0.0
-        if deviation <= 0:
-            continue
+    values = np.ascontiguousarray(max(rows, key=len).T)
+    finite = np.isfinite(values)
+    if not finite.all():
+        values = np.where(finite, values, np.nan)
+    with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
+        # Columns of nothing but NaN.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        deviation: NDArray[np.float64] = (np.std if finite.all() else np.nanstd)(values, axis=1)
         # Rounded, as equal numbers may have come out of a matrix product with different last digits.
-        distinct = np.unique(np.rint(values * (1e6 / deviation)))
-        if len(distinct) > 1:
-            found[column] = max(float(np.diff(distinct).min()) * 1e-6, 1e-6)
-    return found
+        steps = np.diff(np.sort(np.rint(values * (1e6 / deviation)[:, None]), axis=1), axis=1)
+        least = np.where(steps > 0, steps, np.inf).min(axis=1, initial=np.inf) * 1e-6
+    known = (deviation > 0) & np.isfinite(least)
+    return np.where(known, np.maximum(least, 1e-6), 1e-6)
 
 
 def conditional_spreads(
@@ -278,8 +308,13 @@ def conditional_spreads(
         moved = np.nan_to_num(known - (np.nanmean(known, axis=0) if np.isnan(known).any() else known.mean(axis=0)))
         first = _unit_columns(moved)
         second = _unit_columns(moved**2 - (moved**2).mean(axis=0))
-    spreads, basis = _pivoted(first, np.empty((len(rows), 0)))
-    others, _ = _pivoted(second, basis)
+    most = len(rows) - 1
+    if 4 * d <= len(rows):
+        # Orthogonal maps keep lengths and angles: those of the triangular factor are those of the columns.
+        factor: NDArray[np.float64] = np.asarray(np.linalg.qr(np.concatenate([first, second], axis=1), mode="r"))
+        first, second = factor[:, :d], factor[:, d:]
+    spreads, basis = _pivoted(first, np.empty((len(first), 0)), most)
+    others, _ = _pivoted(second, basis, most)
     return np.clip(spreads, 1e-12, 1), np.clip(others, 1e-12, 1)
 
 
@@ -292,21 +327,30 @@ def _unit_columns(moved: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _pivoted(
-    columns: NDArray[np.float64], basis: NDArray[np.float64]
+    columns: NDArray[np.float64], basis: NDArray[np.float64], most: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What is left of each unit column when its turn comes, and the orthogonal basis that they make."""
-    left = columns - basis @ (basis.T @ columns)
-    spreads = np.zeros(columns.shape[1])
-    size = (left**2).sum(axis=0)
-    found = [basis]
-    for _ in range(min(MOST_PIVOTS, columns.shape[1], len(columns) - 1 - basis.shape[1])):
+    """What is left of each unit column when its turn comes, and the orthogonal basis that they make.
+
+    Args:
+        columns: Shape (rows, columns).
+        basis: Orthonormal columns that are taken out first, shape (rows, any).
+        most: Dimensions that there are.
+    """
+    # A column a row: what is subtracted from lies together in memory.
+    left = np.ascontiguousarray(columns.T)
+    if basis.shape[1]:
+        left = left - (left @ basis) @ basis.T
+    spreads = np.zeros(len(left))
+    size = np.einsum("cr,cr->c", left, left)
+    directions = []
+    for _ in range(min(MOST_PIVOTS, len(left), most - basis.shape[1])):
         at = int(np.argmax(size))
         if size[at] <= 1e-20:
             break
         spreads[at] = math.sqrt(size[at])
-        direction = left[:, at] / spreads[at]
-        left = left - np.outer(direction, direction @ left)
-        size = (left**2).sum(axis=0)
+        direction = left[at] / spreads[at]
+        left -= (left @ direction)[:, None] * direction
+        size = np.einsum("cr,cr->c", left, left)
         size[spreads > 0] = 0
-        found.append(direction[:, None])
-    return spreads, np.concatenate(found, axis=1)
+        directions.append(direction)
+    return spreads, np.column_stack([basis, *directions]) if directions else basis

@@ -6,6 +6,8 @@ everything are often the same ones: then both are one map, and no numbers tell t
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from dataguard.splits.normalization.candidates import Union
+from dataguard.splits.normalization.ranks import RankCounts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,7 +45,7 @@ class OrderFits:
     range: tuple[float, float] | None
     """Of min-max: what minimum and maximum were mapped to."""
     fitting: tuple[frozenset[str], ...]
-    """Those that fit every column that any of them fits."""
+    """Those that fit every column that any of them fits, but for columns that do not vary there."""
     columns: NDArray[np.bool_]
     """Columns that some union fits, shape (units,)."""
     each: Mapping[frozenset[str], NDArray[np.bool_]]
@@ -60,19 +63,15 @@ def extreme_fits(unions: Sequence[Union], usable: NDArray[np.bool_], epsilon: fl
     found = []
     for low, high in _ranges(unions, usable, epsilon):
         tolerance = ROUNDING * epsilon * max(abs(low), abs(high), high - low)
-        each = {
-            union.splits: usable
-            & (np.abs(union.sums.low - low) <= tolerance)
-            & (np.abs(union.sums.high - high) <= tolerance)
-            for union in unions
-        }
-        found.append(_order_fits("min-max", (low, high), each))
-    each = {
-        union.splits: usable
-        & (np.abs(np.maximum(np.abs(union.sums.low), np.abs(union.sums.high)) - 1) <= ROUNDING * epsilon)
-        for union in unions
-    }
-    found.append(_order_fits("max-abs", None, each))
+        at_low = {union.splits: usable & (np.abs(union.sums.low - low) <= tolerance) for union in unions}
+        each = {union.splits: at_low[union.splits] & (np.abs(union.sums.high - high) <= tolerance) for union in unions}
+        # Without a range a column is moved to the lower end and not stretched.
+        silent = {union.splits: at_low[union.splits] & (union.sums.high == union.sums.low) for union in unions}
+        found.append(_order_fits("min-max", (low, high), each, silent))
+    largest = {union.splits: np.maximum(np.abs(union.sums.low), np.abs(union.sums.high)) for union in unions}
+    each = {splits: usable & (np.abs(value - 1) <= ROUNDING * epsilon) for splits, value in largest.items()}
+    silent = {splits: usable & (value == 0) for splits, value in largest.items()}
+    found.append(_order_fits("max-abs", None, each, silent))
     kept = [item for item in found if item is not None]
     return sorted(kept, key=lambda item: -int(item.columns.sum()))
 
@@ -115,31 +114,105 @@ def quartile_fits(
     columns = np.flatnonzero(usable)
     if not len(columns):
         return None
-    robust: list[dict[frozenset[str], NDArray[np.bool_]]] = [{} for _ in QUANTILE_RANGES]
-    centred: dict[frozenset[str], NDArray[np.bool_]] = {}
+    parts = {}
+    for name, item in values.items():
+        part = item if len(columns) == item.shape[1] else item[:, columns]
+        finite = np.isfinite(part)
+        parts[name] = part if finite.all() else np.where(finite, part, np.nan)
+    most = np.max([np.nanmax(np.abs(part), axis=0, initial=1) for part in parts.values()], axis=0)
+    bound = ROUNDING * epsilon * most
+    # A median of 0 has at most half of the values on either side; counting is quicker than sorting.
+    counts = {
+        name: np.array([(part < -bound).sum(axis=0), (part > bound).sum(axis=0), (~np.isnan(part)).sum(axis=0)])
+        for name, part in parts.items()
+    }
+    found = _Quartiles.empty(len(usable))
     levels = [0.5, *(level for pair in QUANTILE_RANGES for level in pair)]
     for union in unions:
-        joined = np.concatenate([values[name][:, columns] for name in values if name in union.splits])
-        joined = np.where(np.isfinite(joined), joined, np.nan)
+        below, above, n = np.sum([counts[name] for name in counts if name in union.splits], axis=0)
+        asked = (2 * below <= n) & (2 * above <= n) & (n > 0)
+        if not asked.any():
+            found.add(union.splits, columns[:0], np.empty((len(levels), 0)), 0.0, epsilon)
+            continue
+        joined = np.concatenate([parts[name][:, asked] for name in parts if name in union.splits])
         quantile = np.nanquantile if np.isnan(joined).any() else np.quantile
-        quantiles = quantile(joined, levels, axis=0) if len(joined) else np.full((len(levels), len(columns)), np.nan)
-        size = np.maximum(np.abs(quantiles).max(axis=0), 1)
-        at_0 = np.abs(quantiles[0]) <= ROUNDING * epsilon * size
-        centred[union.splits] = _spread_out(at_0 & (quantiles[2] > quantiles[1]), columns, len(usable))
-        for index, each in enumerate(robust):
-            width = quantiles[2 + 2 * index] - quantiles[1 + 2 * index]
-            one = np.abs(width - 1) <= ROUNDING * epsilon * size
-            each[union.splits] = _spread_out(at_0 & one, columns, len(usable))
-    best = max(robust, key=lambda each: int(np.any(list(each.values()), axis=0).sum()))
-    found = _order_fits("robust", None, best)
-    if found is not None and int(found.columns.sum()) >= max(2, 0.5 * len(columns)):
-        return found
-    if continuous is not None and (usable & continuous).sum() >= LEAST_FOR_ANY_RANGE:
-        each = {splits: mask & continuous for splits, mask in centred.items()}
-        found = _order_fits("median", None, each)
-        if found is not None and found.fitting and found.columns.sum() >= 0.8 * (usable & continuous).sum():
+        found.add(union.splits, columns[asked], quantile(joined, levels, axis=0), 0.0, epsilon)
+    return found.best(usable, continuous)
+
+
+def rank_fits(
+    ranks: Mapping[str, RankCounts],
+    unions: Sequence[Union],
+    usable: NDArray[np.bool_],
+    epsilon: float,
+    continuous: NDArray[np.bool_] | None = None,
+) -> OrderFits | None:
+    """`quartile_fits` from the ranks of each split: the median is exact, distances of quantiles are to a bin."""
+    columns = np.flatnonzero(usable)
+    if not len(columns):
+        return None
+    found = _Quartiles.empty(len(usable))
+    levels = [level for pair in QUANTILE_RANGES for level in pair]
+    for union in unions:
+        items = [ranks[name] for name in ranks if name in union.splits]
+        total = items[0]
+        for item in items[1:]:
+            total = total.merge(item)
+        quantiles = np.vstack([total.median(), total.quantiles(levels)])[:, columns]
+        found.add(union.splits, columns, quantiles, total.width, epsilon)
+    return found.best(usable, continuous)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Quartiles:
+    """Which columns of which unions have a median of 0, and a distance of quantiles of 1."""
+
+    width: int
+    robust: tuple[dict[frozenset[str], NDArray[np.bool_]], ...]
+    """One for each of `QUANTILE_RANGES`."""
+    centred: dict[frozenset[str], NDArray[np.bool_]]
+    silent: tuple[dict[frozenset[str], NDArray[np.bool_]], ...]
+    """Where the two quantiles are one, 0: such a column is moved and not stretched, and says nothing of the union."""
+
+    @classmethod
+    def empty(cls, width: int) -> _Quartiles:
+        made: tuple[tuple[dict[frozenset[str], NDArray[np.bool_]], ...], ...]
+        made = tuple(tuple({} for _ in QUANTILE_RANGES) for _ in range(2))
+        return cls(width=width, robust=made[0], centred={}, silent=made[1])
+
+    def add(
+        self,
+        splits: frozenset[str],
+        columns: NDArray[np.intp],
+        quantiles: NDArray[np.float64],
+        blur: float,
+        epsilon: float,
+    ) -> None:
+        """Take in a union: the median and the pairs of quantiles of some columns, known to ``blur``; NaN fits none."""
+        with np.errstate(invalid="ignore"):
+            size = np.maximum(np.nanmax(np.abs(quantiles), axis=0, initial=1), 1)
+            at_0 = np.abs(quantiles[0]) <= ROUNDING * epsilon * size
+            self.centred[splits] = _spread_out(at_0 & ~(quantiles[2] <= quantiles[1]), columns, self.width)
+            for index, each in enumerate(self.robust):
+                distance = quantiles[2 + 2 * index] - quantiles[1 + 2 * index]
+                one = np.abs(distance - 1) <= blur + ROUNDING * epsilon * size
+                each[splits] = _spread_out(at_0 & one, columns, self.width)
+                none = np.abs(distance) <= ROUNDING * epsilon * size
+                self.silent[index][splits] = _spread_out(at_0 & none, columns, self.width)
+
+    def best(self, usable: NDArray[np.bool_], continuous: NDArray[np.bool_] | None) -> OrderFits | None:
+        """The range of quantiles that explains most columns; or the median alone."""
+        columns = [int(np.any(list(each.values()), axis=0).sum()) for each in self.robust]
+        best = columns.index(max(columns))
+        found = _order_fits("robust", None, self.robust[best], self.silent[best])
+        if found is not None and int(found.columns.sum()) >= max(2, 0.5 * int(usable.sum())):
             return found
-    return None
+        if continuous is not None and (usable & continuous).sum() >= LEAST_FOR_ANY_RANGE:
+            each = {splits: mask & continuous for splits, mask in self.centred.items()}
+            found = _order_fits("median", None, each, {})
+            if found is not None and found.fitting and found.columns.sum() >= 0.8 * (usable & continuous).sum():
+                return found
+        return None
 
 
 def _spread_out(mask: NDArray[np.bool_], columns: NDArray[np.intp], width: int) -> NDArray[np.bool_]:
@@ -149,7 +222,10 @@ def _spread_out(mask: NDArray[np.bool_], columns: NDArray[np.intp], width: int) 
 
 
 def _order_fits(
-    family: OrderFamily, interval: tuple[float, float] | None, each: dict[frozenset[str], NDArray[np.bool_]]
+    family: OrderFamily,
+    interval: tuple[float, float] | None,
+    each: dict[frozenset[str], NDArray[np.bool_]],
+    silent: Mapping[frozenset[str], NDArray[np.bool_]],
 ) -> OrderFits | None:
     columns = np.any(list(each.values()), axis=0)
     if not columns.any():
@@ -157,7 +233,11 @@ def _order_fits(
     return OrderFits(
         family=family,
         range=interval,
-        fitting=tuple(splits for splits, mask in each.items() if (mask | ~columns).all()),
+        fitting=tuple(
+            splits
+            for splits, mask in each.items()
+            if mask.any() and (mask | ~columns | silent.get(splits, False)).all()
+        ),
         columns=columns,
         each=each,
     )
@@ -168,28 +248,88 @@ def on_fixed_steps(rows: NDArray[np.float64], low: float, high: float) -> int | 
     if not rows.size:
         return None
     for steps in FIXED_DIVISORS:
-        at = (rows - low) * (steps / (high - low))
-        # float32 holds a step of 65,535 to a hundredth.
-        if np.abs(at - np.rint(at)).max() <= 0.02:
+        for some in (rows[:256], rows):
+            at = (some - low) * (steps / (high - low))
+            # float32 holds a step of 65,535 to a hundredth.
+            if np.abs(at - np.rint(at)).max() > 0.02:
+                break
+        else:
             return steps
     return None
 
 
-def shared_values(one: NDArray[np.float64], other: NDArray[np.float64], columns: NDArray[np.bool_]) -> float:
-    """Median over columns of the share of values of the smaller of two samples of rows that are also in the other.
+def shared_values(blocks: Sequence[NDArray[np.float64]], columns: NDArray[np.bool_]) -> float:
+    """The largest share of values in common of any two samples of rows.
+
+    That is the median over columns of the share of values of the smaller one that are also in the other.
 
     Columns that hold values of limited precision share them as long as one map was applied to both, and hardly any
     when two were: 5.1 and 5.1 go to one number by one map, to two by two. Of columns whose values hardly ever repeat,
     the answer is 0 and says nothing.
     """
-    shares = []
-    for column in np.flatnonzero(columns)[:64]:
-        a, b = np.unique(one[:, column]), np.unique(other[:, column])
-        if len(a) < 2 or len(b) < 2:
-            continue
-        small, large = (a, b) if len(a) <= len(b) else (b, a)
-        # 0 may be fixed by both maps.
-        small = small[small != 0]
-        if len(small):
-            shares.append(float(np.isin(small, large).mean()))
-    return float(np.median(shares)) if shares else 0.0
+    chosen = np.flatnonzero(columns)[:64]
+    distinct = [[np.unique(block[:, column]) for column in chosen] for block in blocks]
+    best = 0.0
+    for one, other in itertools.combinations(distinct, 2):
+        shares = []
+        for a, b in zip(one, other, strict=True):
+            if len(a) < 2 or len(b) < 2:
+                continue
+            small, large = (a, b) if len(a) <= len(b) else (b, a)
+            # 0 may be fixed by both maps.
+            small = small[small != 0]
+            if len(small):
+                at = np.minimum(np.searchsorted(large, small), len(large) - 1)
+                shares.append(float((large[at] == small).mean()))
+        if shares:
+            best = max(best, float(np.median(shares)))
+    return best
+
+
+def different_steps(
+    blocks: Sequence[NDArray[np.float64]], columns: NDArray[np.bool_], width: float, epsilon: float
+) -> float:
+    """−log10 of the chance that one map has left samples of rows on steps of different sizes.
+
+    Measurements of so many digits lie, once scaled, on multiples of width/N, N the range of the raw numbers in their
+    last digit. Under one map N is the same everywhere, but where all numbers of a sample happen to have a common
+    factor: m of them with a chance of 1 − 1/ζ(m).
+
+    Args:
+        blocks: Some rows of each, shape (rows, columns).
+        columns: Which columns to look at; the first `MOST_STEPPED` of them.
+        width: What the range, or the distance of quartiles, was mapped to.
+        epsilon: Relative precision of the numbers.
+    """
+    most = MOST_STEPS if epsilon < 1e-10 else MOST_STEPS_FLOAT32
+    numbers = np.arange(1, most + 1)
+    decades = 0.0
+    for column in np.flatnonzero(columns)[:MOST_STEPPED]:
+        steps, sizes = [], []
+        for block in blocks:
+            values = np.unique(block[:, column])
+            values = (values[np.isfinite(values)] - values[0]) / width
+            values = values[values > LEAST_STEP]
+            values = values[np.diff(values, prepend=0) > LEAST_STEP]
+            if len(values) > MOST_VALUES:
+                values = values[np.linspace(0, len(values) - 1, MOST_VALUES).astype(int)]
+            at = values[:, None] * numbers
+            off = np.abs(at - np.rint(at)).max(axis=0, initial=0)
+            fitting = np.flatnonzero(off <= ON_STEP)
+            # The last value is a multiple of itself.
+            if len(values) < 3 or not len(fitting):
+                continue
+            steps.append(int(numbers[fitting[0]]))
+            sizes.append(len(values) - 1)
+        if len(set(steps)) > 1:
+            decades -= math.log10(sum(prime ** -float(min(sizes)) for prime in (2, 3, 5, 7, 11, 13)))
+    return decades
+
+
+MOST_STEPPED = 24
+MOST_VALUES = 24
+"""Columns, and values of each, that are looked at."""
+MOST_STEPS, MOST_STEPS_FLOAT32 = 4000, 400
+"""Steps of a range: of more, float64 and float32 would not tell them from values at random."""
+LEAST_STEP = 1e-5
+ON_STEP = 1e-3

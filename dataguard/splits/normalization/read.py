@@ -13,7 +13,8 @@ import numpy as np
 from dataguard.core.errors import SourceError
 from dataguard.splits.normalization.accumulate import Layout, SplitState
 from dataguard.splits.normalization.assess import judge
-from dataguard.splits.normalization.replay import replay
+from dataguard.splits.normalization.before import before_of_raw
+from dataguard.splits.normalization.replay import Replayed, replay
 from dataguard.splits.normalization.verdict import NormalizationVerdict
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def assess(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     scale: float = 1.0,
+    raw: Mapping[str, Any] | None = None,
 ) -> NormalizationVerdict:
     """Which data the statistics that normalized these splits were fitted on, from the numbers alone.
 
@@ -49,6 +51,8 @@ def assess(
             and it is judged what (x / scale − mean) / std would be.
         std: Likewise.
         scale: What raw values are divided by first.
+        raw: The same samples before normalization, of one split or of several, in the same order: they tell whether a
+            logarithm was taken first where the normalized numbers alone do not.
 
     Returns:
         The verdict.
@@ -74,20 +78,54 @@ def assess(
             apply_declared(state, mean, std, scale)
         return judge(states, columns=names, training=training, notes=notes)
     verdict = judge(states, columns=names, training=training, notes=notes)
+    if raw is not None:
+        return _beside_raw(verdict, raw, states, columns)
     return second_look(verdict, splits, states)
+
+
+def _beside_raw(
+    verdict: NormalizationVerdict,
+    raw: Mapping[str, Any],
+    states: Mapping[str, SplitState],
+    columns: Sequence[str] | None,
+) -> NormalizationVerdict:
+    layout = next(iter(states.values())).layout
+    found = verdict
+    for number, name in enumerate(states):
+        if name not in raw:
+            continue
+        # The rows that are kept of as many rows are the same ones.
+        gathered, _, _ = gather({name: raw[name]}, layout=layout, columns=columns, first=number)
+        one, state = gathered[name], states[name]
+        if (one.n, one.width) != (state.n, state.width):
+            said = f"{one.n:,} rows of {one.width} columns; the normalized one has {state.n:,} of {state.width}"
+            raise ValueError(f"raw split {name!r} has {said}")
+        if found is verdict and verdict.before_sentence and layout == "features":
+            found = replace(verdict, before=before_of_raw(one.sample(), state.sample(), verdict.scaled))
+    return found
 
 
 def second_look(
     verdict: NormalizationVerdict, splits: Mapping[str, Any], states: Mapping[str, SplitState]
 ) -> NormalizationVerdict:
     """The verdict; for pictures that no exact statistics explain, after the sums were repeated in float32."""
+    found = repeated(verdict, splits, states)
+    return verdict if found is None else explained_by(verdict, found)
+
+
+def repeated(
+    verdict: NormalizationVerdict, splits: Mapping[str, Any], states: Mapping[str, SplitState]
+) -> Replayed | None:
+    """What sums in float32 say of pictures that no exact statistics explain; None for nothing, or no need to look."""
     known = {name: state for name, state in states.items() if state.n}
     explained = verdict.origin != "outside" or any(state.layout == "features" for state in known.values())
     if explained or any(isinstance(splits[name], Iterator) for name in known):
-        return verdict
-    found = replay({name: batches_of(splits[name]) for name in known}, known, verdict.training)
-    if found is None:
-        return verdict
+        return None
+    return replay({name: batches_of(splits[name]) for name in known}, known, verdict.training)
+
+
+def explained_by(verdict: NormalizationVerdict, found: Replayed) -> NormalizationVerdict:
+    """The verdict after the sums were repeated in float32."""
     scaled = np.ones(len(verdict.columns), dtype=bool)
     scaled.setflags(write=False)
     note = "the mean was summed in float32, one value after another"
@@ -107,9 +145,15 @@ def second_look(
 
 
 def gather(
-    splits: Mapping[str, Any], *, layout: Layout | None = None, columns: Sequence[str] | None = None
+    splits: Mapping[str, Any], *, layout: Layout | None = None, columns: Sequence[str] | None = None, first: int = 0
 ) -> tuple[dict[str, SplitState], tuple[str, ...] | None, list[str]]:
     """The state of each split, the names of the columns if known, and what was left out.
+
+    Args:
+        splits: As of `assess`.
+        layout: Likewise.
+        columns: Likewise.
+        first: Seed of the first split's sample of rows; that of the next is one more.
 
     Raises:
         ValueError: as `assess`.
@@ -124,7 +168,7 @@ def gather(
         if not names:
             raise ValueError("no column of numbers is in every split")
     states: dict[str, SplitState] = {}
-    for number, (name, item) in enumerate(splits.items()):
+    for number, (name, item) in enumerate(splits.items(), start=first):
         state: SplitState | None = None
         for batch in batches_of(item):
             if state is None:

@@ -135,12 +135,13 @@ def _explained(
             for name, found in maps.items()
         }
         everywhere = [union for union in unions if all(union in found for found in matches.values())]
-        off = max((_off(states[name]) for name in maps), key=abs)
         if len(everywhere) == 1:
+            off = _off([states[name] for name in everywhere[0]])
             return Replayed(fitting=(_ordered(everywhere[0]),), itself=False, inexact_std=off)
         chosen = {name: found[0] for name, found in matches.items() if len(found) == 1}
         if not everywhere and len(chosen) == len(maps) and len(set(chosen.values())) > 1:
             blocks = sorted({_ordered(union) for union in chosen.values()}, key=lambda one: split_order(one[0]))
+            off = max((_off([states[name] for name in block]) for block in blocks), key=abs)
             return Replayed(fitting=tuple(blocks), itself=True, inexact_std=off)
     return None
 
@@ -149,10 +150,12 @@ def _values(state: SplitState) -> float:
     return 0.0 if state.units is None else float(state.units.values[0])
 
 
-def _off(state: SplitState) -> float:
-    if state.units is None:
-        return 0.0
-    inexact: NDArray[np.float64] = np.sqrt(state.units.variance) ** -1 - 1
+def _off(states: Sequence[SplitState]) -> float:
+    sums = [state.units for state in states if state.units is not None]
+    total = sums[0]
+    for item in sums[1:]:
+        total = total.merge(item)
+    inexact: NDArray[np.float64] = np.sqrt(total.variance) ** -1 - 1
     return float(inexact[np.argmax(np.abs(inexact))])
 
 

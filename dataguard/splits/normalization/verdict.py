@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 Status: TypeAlias = Literal["identified", "equivalent", "undecided"]
 Origin: TypeAlias = Literal["splits", "itself", "sample", "outside", "raw"]
 Scope: TypeAlias = Literal["feature", "channel", "everything", "sample", ""]
+Before: TypeAlias = Literal["logarithm", "nothing", "square root", "square", "reciprocal", ""]
 Method: TypeAlias = Literal[
     "standard",
     "centre",
@@ -37,6 +38,10 @@ METHOD_WORDS: dict[str, str] = {
     "robust": "median 0 and interquartile range 1 (robust)",
     "median": "median 0 (robust)",
 }
+
+
+COLUMN_METHODS = ("standard", "centre", "scale", "min-max", "max-abs", "robust", "median")
+"""Those that keep columns apart."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,6 +91,8 @@ class NormalizationVerdict:
     """0 or 1; None where it cannot be told or does not apply."""
     range: tuple[float, float] | None = None
     """Of min-max."""
+    before: Before = ""
+    """What was done before the scaling; '' where the numbers alone do not tell, as of continuous ones."""
     detail: str = ""
     """Of 'sample': what each sample has."""
     reason: str = ""
@@ -136,6 +143,8 @@ class NormalizationVerdict:
             what += f", {self.range[0]:g} to {self.range[1]:g}"
         each = {"feature": " in each column", "channel": " in each channel", "everything": " over all values"}
         what += each.get(self.scope, "")
+        if self.before not in ("", "nothing"):
+            what += f", after a {self.before}"
         if self.origin == "sample":
             return f"Each sample was normalized by itself: {self.detail}."
         if self.status == "undecided":
@@ -150,3 +159,14 @@ class NormalizationVerdict:
         if self.origin == "itself":
             return f"Normalized each by itself: {', '.join(sets)} ({what})."
         return f"Fitted on {sets[0]} ({what})."
+
+    @property
+    def before_sentence(self) -> str:
+        """What was done before the scaling, in words; '' where no scaling of columns was found."""
+        if self.status == "undecided" or self.origin not in ("splits", "itself") or self.method not in COLUMN_METHODS:
+            return ""
+        if self.before == "nothing":
+            return "The numbers were not transformed before: they lie on equal steps, or on a line with the raw ones."
+        if self.before:
+            return f"A {self.before} was taken before."
+        return "Whether a logarithm was taken before cannot be told from the numbers."

@@ -77,6 +77,27 @@ def test_loaders_run_in_a_process_of_their_own(tmp_path: Path) -> None:
     assert "OSError: no such disk" in report.runs[0].reason
 
 
+@pytest.mark.parametrize(("of", "expected"), [("pixels[:2500]", []), ("pixels", ["DG305"])])
+def test_loaders_of_pictures_are_gone_through_again_where_sums_were_in_float32(
+    tmp_path: Path, of: str, expected: list[str]
+) -> None:
+    (tmp_path / "feed.py").write_text(
+        "import numpy as np\n"
+        "rng = np.random.default_rng(0)\n"
+        "base = rng.uniform(80, 240, (3000, 1, 1, 1))\n"
+        "pixels = np.clip(base + 40 * rng.standard_normal((3000, 16, 16, 3)), 0, 255).astype(np.uint8)\n"
+        "pixels = pixels.astype(np.float32)\n"
+        f"mean, std = {of}.mean(axis=(0, 1, 2)), {of}.std(axis=(0, 1, 2))\n"
+        "z = (pixels - mean) / std\n"
+        "train = np.array_split(z[:2500], 5)\n"
+        "def test():\n    return iter(np.array_split(z[2500:], 2))\n"
+    )
+    report = run(tmp_path, '[normalization]\nloaders = { train = "feed.py:train", test = "feed.py:test" }\n')
+    assert codes(report) == expected
+    if expected:
+        assert "summed in float32" in next(iter(report.findings)).message
+
+
 def test_pictures_with_declared_statistics(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for split, n in (("train", 12), ("test", 4)):

@@ -1,0 +1,332 @@
+"""What the Python files of a project import that neither Python nor the project itself gives."""
+
+from __future__ import annotations
+
+import ast
+import fnmatch
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+from pathlib import Path
+
+from dataguard.core.errors import SourceError
+from dataguard.core.python_source import MAX_CODE, PythonSource, decode, read_python
+from dataguard.environment.files.finding import SKIPPED_FOLDERS
+from dataguard.environment.import_names import DISTRIBUTIONS, STANDARD_LIBRARY, distributions_of
+
+MAX_FILES = 20_000
+"""Files of a project that are read."""
+
+_OF_TESTS = re.compile(
+    r"(?:^|/)(?:tests?|testing|docs?|examples?|benchmarks?|\.?ci|scripts?/ci)/|(?:^|/)(?:test_[^/]*|[^/]*_test|conftest|"
+    r"setup|noxfile|fabfile|tasks|versioneer)\.py$"
+)
+_GUARDS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException", "RuntimeError", "OSError"})
+
+_BY_NAME = re.compile(r"\bimport_module\b|\b__import__\b")
+_CONTINUED = re.compile(r"\b(?:import|from)[ \t]*\\\r?\n|\b(?:import|from)[ \t]+[\w., \t]*\\\r?\n")
+_STATEMENT = re.compile(
+    r"\b(?:import|from)[ \t]+([\w.]+(?:[ \t]+as[ \t]+\w+)?(?:[ \t]*,[ \t]*[\w.]+(?:[ \t]+as[ \t]+\w+)?)*)"
+)
+_QUOTED = re.compile(r"[\"']([^\"'\n]{1,200})[\"']")
+_WORD = re.compile(r"[A-Za-z][\w.-]+")
+
+
+class Need(IntEnum):
+    """How much a project needs an import."""
+
+    TYPING = 0
+    """Under ``TYPE_CHECKING``: never at run time."""
+    OPTIONAL = 1
+    """Where it is missing, the code goes on: ``try: … except ImportError``."""
+    LAZY = 2
+    """Inside a function: only what calls that needs it."""
+    ALWAYS = 3
+    """As soon as the file is run or imported."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Import:
+    """One import statement of something foreign."""
+
+    module: str
+    """The dotted name."""
+    path: str
+    """The file, from the project's root."""
+    line: int | None
+    """None where a notebook's line is not known."""
+    note: str
+    """The statement, with the cell where it is a notebook's."""
+    need: Need
+    of_tests: bool
+    """The file belongs to tests, documentation, examples or the build."""
+
+    @property
+    def top(self) -> str:
+        """The first part of the name."""
+        return self.module.partition(".")[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectImports:
+    """All foreign imports of a project."""
+
+    imports: tuple[Import, ...]
+    """In the order of files and lines."""
+    n_files: int
+    """How many scripts and notebooks were read."""
+    unreadable: tuple[tuple[str, str], ...] = ()
+    """Files that could not be read, and why."""
+    words: frozenset[str] = frozenset()
+    """Every word in strings of the code; what is only named, as a backend or a plugin, is found here."""
+    installed: Mapping[str, Sequence[str]] | None = None
+    """Distributions by module, where a project's environment is at hand."""
+
+    @cached_property
+    def distributions(self) -> Mapping[tuple[str, ...], tuple[Import, ...]]:
+        """Imports by the distributions that would give them."""
+        found: dict[tuple[str, ...], list[Import]] = {}
+        for item in self.imports:
+            found.setdefault(distributions_of(item.module, self.installed), []).append(item)
+        return {names: tuple(items) for names, items in found.items()}
+
+
+def find_python(root: Path, exclude: Sequence[str] = ()) -> Iterator[Path]:
+    """The scripts and notebooks of a project, its own folders of other people's code left out.
+
+    Args:
+        root: Its folder.
+        exclude: Globs of what to leave out.
+    """
+    for parent, folders, files in os.walk(root):
+        within = Path(parent).relative_to(root)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if name not in SKIPPED_FOLDERS
+            and not name.startswith(".")
+            and not name.endswith(".egg-info")
+            and not _matches(within / name, exclude)
+        )
+        for name in sorted(files):
+            if name.endswith((".py", ".ipynb")) and not _matches(within / name, exclude):
+                yield Path(parent) / name
+
+
+def project_imports(
+    root: Path,
+    *,
+    exclude: Sequence[str] = (),
+    installed: Mapping[str, Sequence[str]] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> ProjectImports:
+    """Read the imports of all Python files of a project; nothing is run.
+
+    A module counts as the project's own where a file or folder of that name lies beside the importing file, above it,
+    in the root or in ``src``; a name that no well-known distribution has, anywhere in the project, and in a submodule.
+
+    Args:
+        root: The project's folder.
+        exclude: Globs of what to leave out.
+        installed: Distributions by module, as ``importlib.metadata.packages_distributions`` tells it.
+        progress: Told how far it is.
+    """
+    paths = []
+    for path in find_python(root, exclude):
+        paths.append(path)
+        if len(paths) == MAX_FILES:
+            break
+    own = _Own(root, paths)
+    imports: list[Import] = []
+    unreadable: list[tuple[str, str]] = []
+    words: set[str] = set()
+    for number, path in enumerate(paths):
+        if progress is not None:
+            progress("reading imports", number, len(paths))
+        name = path.relative_to(root).as_posix()
+        text = _script_text(path)
+        if text is not None:
+            words.update(_quoted_words(text))
+            if not _names_foreign(text, own, name):
+                continue
+        try:
+            source = read_python(path, name=name)
+        except SourceError as error:
+            unreadable.append((name, error.message))
+            continue
+        code = "\n".join(source.lines)
+        if text is None:
+            words.update(_quoted_words(code))
+        visitor = _Visitor(expressions=_BY_NAME.search(code) is not None)
+        visitor.visit_all(source.tree)
+        for module, line, need in visitor.found:
+            top = module.partition(".")[0]
+            if top in STANDARD_LIBRARY or top.startswith("__") or own.has(top, name):
+                continue
+            imports.append(_import(source, name, module, line, need))
+    return ProjectImports(
+        imports=tuple(imports),
+        n_files=len(paths),
+        unreadable=tuple(unreadable),
+        words=frozenset(words),
+        installed=installed,
+    )
+
+
+def _script_text(path: Path) -> str | None:
+    """A script's text, for a look at it before it is parsed, which takes a hundred times longer."""
+    if path.suffix != ".py":
+        return None
+    try:
+        if path.stat().st_size > 4 * MAX_CODE:
+            return None
+        return decode(path.read_bytes())
+    except OSError:
+        return None
+
+
+def _quoted_words(text: str) -> set[str]:
+    return {word for quoted in _QUOTED.findall(text) for word in _WORD.findall(quoted)}
+
+
+def _names_foreign(text: str, own: _Own, name: str) -> bool:
+    """Whether a script may import something foreign; more often than not where it does not, never the other way."""
+    if _BY_NAME.search(text) or _CONTINUED.search(text):
+        return True
+    for names in _STATEMENT.findall(text):
+        for module in names.split(","):
+            top = module.strip().partition(" ")[0].partition(".")[0]
+            if top and top not in STANDARD_LIBRARY and not top.startswith("__") and not own.has(top, name):
+                return True
+    return False
+
+
+def _import(source: PythonSource, name: str, module: str, line: int, need: Need) -> Import:
+    place = source.place(line)
+    note = place.text if place.cell is None else f"{place}: {place.text}"
+    return Import(
+        module=module, path=name, line=place.line, note=note[:160], need=need, of_tests=bool(_OF_TESTS.search(name))
+    )
+
+
+class _Own:
+    """Modules that the project itself gives."""
+
+    def __init__(self, root: Path, paths: Sequence[Path]) -> None:
+        self.places: dict[str, set[str]] = {}
+        for path in paths:
+            parts = path.relative_to(root).parts
+            if path.suffix == ".py":
+                self._add(path.stem, "/".join(parts[:-1]))
+            for index in range(len(parts) - 1):
+                self._add(parts[index], "/".join(parts[:index]))
+        self.submodules = _submodules(root)
+
+    def _add(self, name: str, folder: str) -> None:
+        self.places.setdefault(name, set()).add(folder)
+
+    def has(self, top: str, importing: str) -> bool:
+        if top in self.submodules:
+            return True
+        places = self.places.get(top)
+        if places is None:
+            return False
+        folder = importing.rpartition("/")[0]
+        above = {"", "src", "lib", "python"}
+        while folder:
+            above.add(folder)
+            folder = folder.rpartition("/")[0]
+        return bool(places & above) or top not in DISTRIBUTIONS
+
+
+def _submodules(root: Path) -> frozenset[str]:
+    """The names of folders that git fills in later."""
+    try:
+        text = (root / ".gitmodules").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return frozenset()
+    paths = re.findall(r"^\s*path\s*=\s*(\S+)", text, re.MULTILINE)
+    return frozenset(part for path in paths for part in path.split("/"))
+
+
+class _Visitor:
+    """Walks a syntax tree and says of every import how much it is needed. No recursion: code may be nested deeply."""
+
+    def __init__(self, *, expressions: bool) -> None:
+        self.found: list[tuple[str, int, Need]] = []
+        self.expressions = expressions
+
+    def visit_all(self, tree: ast.Module) -> None:
+        pending: list[tuple[ast.AST, Need]] = [(tree, Need.ALWAYS)]
+        while pending:
+            node, need = pending.pop()
+            if isinstance(node, ast.Import):
+                self.found += [(alias.name, node.lineno, need) for alias in node.names]
+                continue
+            if isinstance(node, ast.ImportFrom):
+                if node.level == 0 and node.module:
+                    self.found += self._from(node, need)
+                continue
+            if isinstance(node, ast.expr) and not self.expressions:
+                continue
+            if isinstance(node, ast.Call):
+                self._call(node, need)
+            pending += self._children(node, need)
+        self.found.sort(key=lambda item: item[1])
+
+    def _from(self, node: ast.ImportFrom, need: Need) -> list[tuple[str, int, Need]]:
+        module = node.module or ""
+        if module in ("google", "azure", "ruamel", "nvidia", "google.cloud"):
+            return [(f"{module}.{alias.name}", node.lineno, need) for alias in node.names]
+        found = [(module, node.lineno, need)]
+        if module == "torch.utils.tensorboard" or (
+            module == "torch.utils" and any(alias.name == "tensorboard" for alias in node.names)
+        ):
+            found.append(("tensorboard", node.lineno, need))
+        return found
+
+    def _call(self, node: ast.Call, need: Need) -> None:
+        """``importlib.import_module("x")`` and ``__import__("x")``."""
+        function = node.func
+        name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+        if name in ("import_module", "__import__") and node.args:
+            first = node.args[0]
+            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                module = first.value
+                if re.fullmatch(r"[A-Za-z_]\w*(?:\.\w+)*", module):
+                    self.found.append((module, node.lineno, min(need, Need.LAZY)))
+
+    def _children(self, node: ast.AST, need: Need) -> Iterator[tuple[ast.AST, Need]]:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            inner = min(need, Need.LAZY)
+            yield from ((child, inner) for child in ast.iter_child_nodes(node))
+        elif isinstance(node, ast.Try) and any(_guards(handler) for handler in node.handlers):
+            optional = min(need, Need.OPTIONAL)
+            # One of the two is there: neither alone is asked for.
+            yield from ((child, optional) for child in (*node.body, *node.handlers))
+            yield from ((child, need) for child in (*node.orelse, *node.finalbody))
+        elif isinstance(node, ast.If) and _is_type_checking(node.test):
+            yield from ((child, Need.TYPING) for child in node.body)
+            yield from ((child, need) for child in node.orelse)
+        else:
+            yield from ((child, need) for child in ast.iter_child_nodes(node))
+
+
+def _guards(handler: ast.ExceptHandler) -> bool:
+    if handler.type is None:
+        return True
+    named = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    names = {node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "") for node in named}
+    return bool(names & _GUARDS)
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", "")
+    return name == "TYPE_CHECKING"
+
+
+def _matches(path: Path, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatch(path.name, pattern) or fnmatch.fnmatch(path.as_posix(), pattern) for pattern in patterns)

@@ -1,0 +1,1 @@
+"""DG5xx: pins, locks and what is really installed."""

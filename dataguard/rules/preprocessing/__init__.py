@@ -1,0 +1,1 @@
+"""Rules about preprocessing: training and serving must do the same to a picture."""

@@ -1,0 +1,118 @@
+"""What a function does wrong when it is asked is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from dataguard.preprocessing.probe.asking import ProbeError, as_array, open_asker
+from dataguard.preprocessing.probe.identify import identify
+
+
+def small(pixels: Any) -> Any:
+    return cv2.resize(pixels, (96, 96))
+
+
+def raising(pixels: Any) -> Any:
+    raise RuntimeError("no such model")
+
+
+BAD: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "None": (lambda p: None, "returned None"),
+    "list": (lambda p: [small(p), small(p)], "a list of 2 arrays"),
+    "empty": (lambda p: (), "an empty tuple"),
+    "text": (lambda p: "done", "returned str, which is no array"),
+    "batch": (lambda p: np.stack([small(p), small(p)]), r"a batch of 2: \(2, 96, 96, 3\)"),
+    "dictionary": (lambda p: {"a": small(p), "b": 1}, "a dictionary with the keys 'a', 'b'"),
+    "raises": (raising, "raised RuntimeError: no such model"),
+    "constant": (lambda p: np.ones((96, 96, 3), dtype=np.float32), "does not depend on the picture"),
+    "vector": (lambda p: small(p).reshape(-1)[:1000], "fewer than two dimensions"),
+    "integers": (lambda p: small(p).astype(np.int64), "dtype int64"),
+    "order": (lambda p: small(p)[:, :, [1, 0, 2]], "the order GRB"),
+    "mixture": (lambda p: cv2.cvtColor(small(p), cv2.COLOR_RGB2YCrCb), "mixtures"),
+    "size by colour": (lambda p: small(p)[: 96 if p.mean() < 200 else 80], "depends on the colour"),
+    "ragged": (lambda p: [[1, 2], [3]], "no array"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_answers_are_named(kind: str) -> None:
+    function, message = BAD[kind]
+    with pytest.raises(ProbeError, match=message):
+        identify(function, takes="array")
+
+
+def test_a_function_that_takes_nothing_says_what_each_way_led_to() -> None:
+    with pytest.raises(ProbeError, match="neither") as caught:
+        open_asker(raising)
+    assert (caught.value.hint or "").count("no such model") == 4
+
+
+def test_pictures_and_tensors_and_dictionaries_are_arrays() -> None:
+    pixels = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    np.testing.assert_array_equal(as_array(Image.fromarray(pixels)), pixels)
+    np.testing.assert_array_equal(as_array({"pixel_values": [pixels]}), pixels)
+    torch = pytest.importorskip("torch")
+    np.testing.assert_array_equal(as_array(torch.from_numpy(pixels).requires_grad_(False)), pixels)
+    assert as_array(torch.zeros(2, 2, dtype=torch.bfloat16)).dtype == np.float32
+
+
+class OnDevice:
+    """A tensor that lies elsewhere."""
+
+    def __init__(self, values: Any) -> None:
+        self.values = values
+
+    def detach(self) -> OnDevice:
+        return self
+
+    def cpu(self) -> Any:
+        torch = pytest.importorskip("torch")
+        return torch.from_numpy(self.values)
+
+    def numpy(self) -> Any:
+        raise TypeError("can't convert cuda:0 device type tensor to numpy")
+
+
+def test_a_tensor_on_another_device_is_fetched() -> None:
+    values = np.ones((2, 2), dtype=np.float32)
+    np.testing.assert_array_equal(as_array(OnDevice(values)), values)
+
+
+def test_changing_what_is_given_is_noted() -> None:
+    def function(pixels: Any) -> Any:
+        made = small(pixels)
+        pixels[0, 0] = 255 - pixels[0, 0]
+        return made
+
+    found = identify(function, takes="array")
+    assert found.mutates
+    assert "it changes the array that it is given" in found.notes
+
+
+def test_dependence_on_the_batch() -> None:
+    def alone(pixels: Any) -> Any:
+        return small(pixels).astype(np.float32) / 255
+
+    def batch(pictures: Any) -> Any:
+        return np.stack([alone(picture) for picture in pictures])
+
+    def by_largest(pictures: Any) -> Any:
+        whole = batch(pictures)
+        return whole / whole.max()
+
+    assert identify(alone, takes="array", batch=batch).of_neighbours is False
+    found = identify(alone, takes="array", batch=by_largest)
+    assert found.of_neighbours is True
+    assert any("batch" in note for note in found.notes)
+    assert identify(alone, takes="array").of_neighbours is None
+
+
+def test_a_batch_of_another_length_is_named() -> None:
+    with pytest.raises(ProbeError, match="of a batch of 3 pictures"):
+        identify(small, takes="array", batch=lambda pictures: np.stack([small(p) for p in pictures[:2]]))

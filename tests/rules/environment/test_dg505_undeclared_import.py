@@ -1,0 +1,89 @@
+"""DG505: imports that no file asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dataguard.core.finding import Finding, Severity, Skipped
+from dataguard.rules.environment.dg505_undeclared_import import undeclared_import
+
+Project = Callable[[Mapping[str, str]], tuple[Any, Any]]
+
+
+def findings(outcomes: list[Any]) -> list[Finding]:
+    return [item for item in outcomes if isinstance(item, Finding)]
+
+
+def test_fires_on_what_nothing_asks_for(project: Project) -> None:
+    declared, imports = project(
+        {"requirements.txt": "torch==2.1.0\n", "train.py": "import os\nimport torch\nimport cv2\n"}
+    )
+    (finding,) = findings(undeclared_import(declared, imports))
+    assert finding.severity is Severity.WARNING
+    assert (finding.locations[0].path, finding.locations[0].line) == ("train.py", 3)
+    assert "opencv-python==VERSION" in finding.remedy
+    assert "requirements.txt" in finding.remedy
+
+
+def test_fires_once_where_there_are_no_requirements(project: Project) -> None:
+    declared, imports = project({"train.py": "import torch\nfrom PIL import Image\n"})
+    (finding,) = findings(undeclared_import(declared, imports))
+    assert "torch" in finding.message
+    assert "pillow" in finding.message
+
+
+def test_fires_mildly_on_what_comes_along_and_on_what_only_tests_import(project: Project) -> None:
+    declared, imports = project(
+        {
+            "requirements.txt": "torchvision\n",
+            "a.py": "import numpy\nimport torchvision\n",
+            "tests/test_a.py": "import pytest\n",
+        }
+    )
+    found = findings(undeclared_import(declared, imports))
+    assert {finding.severity for finding in found} == {Severity.INFO}
+    assert {finding.key for finding in found} == {("numpy",), ("pytest",)}
+
+
+def test_silent_where_everything_is_declared_or_own_or_guarded(project: Project) -> None:
+    code = (
+        "from __future__ import annotations\nimport sys\nimport cv2\nfrom models.net import Net\nimport helper\n"
+        "try:\n    import apex\nexcept ImportError:\n    apex = None\n"
+        "if TYPE_CHECKING:\n    import pandas\n"
+    )
+    declared, imports = project(
+        {
+            "requirements.txt": "opencv-python-headless==4.10.0.84\n",
+            "tools/run.py": code,
+            "tools/helper.py": "",
+            "models/net.py": "from . import layers\n",
+            "models/layers.py": "",
+        }
+    )
+    assert findings(undeclared_import(declared, imports)) == []
+
+
+def test_edge_a_folder_named_like_a_distribution_hides_it_only_nearby(project: Project) -> None:
+    declared, imports = project(
+        {
+            "requirements.txt": "numpy\n",
+            "docs/yaml/x.py": "",
+            "src/a.py": "import yaml\n",
+            "docs/b.py": "import yaml.x\n",
+        }
+    )
+    (finding,) = findings(undeclared_import(declared, imports))
+    assert [place.path for place in finding.locations] == ["src/a.py"]
+
+
+def test_edge_python_2_and_broken_code_are_read(project: Project) -> None:
+    declared, imports = project(
+        {"requirements.txt": "numpy\n", "a.py": "import Queue\nprint 'x'\nimport lmdb\ndef (:\n"}
+    )
+    assert [finding.key for finding in findings(undeclared_import(declared, imports))] == [("lmdb",)]
+
+
+def test_edge_without_python_files_it_is_skipped(project: Project) -> None:
+    declared, imports = project({"requirements.txt": "numpy\n"})
+    assert isinstance(undeclared_import(declared, imports)[0], Skipped)
