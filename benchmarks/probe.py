@@ -19,6 +19,8 @@ from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
+import importlib
 import math
 import time
 from collections.abc import Callable
@@ -37,10 +39,10 @@ from dataguard.preprocessing.probe.identify import Identified, identify
 from dataguard.preprocessing.probe.placement import predict
 from dataguard.preprocessing.steps import Crop, Pad, Resize, Rounding, Step, rounded
 
-try:
-    import skimage.transform
-except ImportError:
-    skimage = None
+skimage: Any = None
+with contextlib.suppress(ImportError):
+    skimage = importlib.import_module("skimage")
+    importlib.import_module("skimage.transform")
 
 Pixels = Any
 ROUNDINGS: tuple[Rounding, ...] = ("floor", "half_even", "half_up")
