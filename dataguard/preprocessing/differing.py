@@ -20,6 +20,8 @@ ONE_LEVEL = 1.02
 
 _ROUNDED_SHARE = 0.002
 _ROUNDED_MEAN = 0.25
+_ROUNDED_LARGEST = 14.0
+"""Twice the most that was measured: a mark over a few pixels is no rounding, however few they are."""
 
 Aspect: TypeAlias = Literal[
     "decoder",
@@ -64,10 +66,11 @@ class Effect:
     def rounding(self) -> bool:
         """Whether it can be what two libraries round and clip otherwise between the two passes of one kernel.
 
-        That is more than a level in at most 0.2 % of values, and 0.25 levels on average. Pillow's and torch's bicubic
-        with antialiasing: 0.08 %, at most 7 levels, 0.14 on average.
+        That is more than a level in at most 0.2 % of values, 0.25 levels on average, and 14 at most. Pillow's and
+        torch's bicubic with antialiasing: 0.08 %, 0.14 on average, at most 7 levels.
         """
-        return self.none or (not self.sizes and self.beyond <= _ROUNDED_SHARE and self.mean <= _ROUNDED_MEAN)
+        few = self.beyond <= _ROUNDED_SHARE and self.mean <= _ROUNDED_MEAN and self.largest <= _ROUNDED_LARGEST
+        return self.none or (not self.sizes and few)
 
     @property
     def words(self) -> str:

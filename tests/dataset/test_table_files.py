@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,7 +25,7 @@ TEST = pd.DataFrame({"age": [4, 5], "size": [3.5, 4.5], "sex": ["m", "f"], "labe
 def folder(root: Path, *, suffix: str = ".csv", **tables: pd.DataFrame) -> Path:
     for name, table in tables.items():
         if suffix == ".parquet":
-            table.to_parquet(root / f"{name}.parquet", index=False)
+            duckdb.from_df(table).write_parquet(str(root / f"{name}.parquet"))
         else:
             table.to_csv(root / f"{name}{suffix}", index=False)
     return root

@@ -33,11 +33,11 @@ def resize_kernel_mismatch(
     The kernel of serving is put into training's path, and nothing else, and both are executed. A difference is
     reported where any pixel is more than 1.02 levels apart, which is what 8-bit arithmetic rounds; the finding
     gives mean and maximum. One kernel in the 8-bit arithmetic of two libraries may be farther apart in up to 0.2 %
-    of values: they round and clip between the two passes (Pillow's and torch's bicubic with antialiasing: 0.08 %,
-    at most 7 levels). So Pillow's bilinear and torch's with antialiasing are the same, and two names are not a
-    finding. A field that could not be determined on a side makes the rule inconclusive: it is neither equal nor a
-    mismatch. How equal pairs are kept apart is measured in `benchmarks/probe_pairs.py`: 0 findings on 500 pairs
-    that are written differently and are the same.
+    of values, by 14 levels: they round and clip between the two passes (Pillow's and torch's bicubic with
+    antialiasing: 0.08 %, at most 7 levels). So Pillow's bilinear and torch's with antialiasing are the same, and
+    two names are not a finding. A field that could not be determined on a side makes the rule inconclusive: it is
+    neither equal nor a mismatch. How equal pairs are kept apart is measured in `benchmarks/probe_pairs.py`: 0
+    findings on 500 pairs that are written differently and are the same.
 
     Options:
 
