@@ -84,11 +84,11 @@ def judged(declared: DeclaredEnvironment, imports: ProjectImports) -> tuple[Impo
         candidates = set(names)
         if candidates & (running | (without_input if not running else set())) or candidates & declared.local_names:
             standing = Standing.DECLARED
-        elif candidates & along:
-            standing = Standing.TRANSITIVE
         elif candidates & anything:
-            standing = Standing.DEVELOPMENT
-        elif candidates & brought_along(anything):
+            # Tests may rest on what is asked for by the files that are for them.
+            tests_alone = all(item.of_tests for item in items)
+            standing = Standing.DECLARED if tests_alone else Standing.DEVELOPMENT
+        elif candidates & (along | brought_along(anything)):
             standing = Standing.TRANSITIVE
         else:
             standing = Standing.MISSING

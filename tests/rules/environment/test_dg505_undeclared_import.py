@@ -46,6 +46,19 @@ def test_fires_mildly_on_what_comes_along_and_on_what_only_tests_import(project:
     assert {finding.key for finding in found} == {("numpy",), ("pytest",)}
 
 
+def test_silent_where_tests_rest_on_the_requirements_for_development(project: Project) -> None:
+    files = {
+        "requirements.txt": "torch==2.1.0\n",
+        "requirements-dev.in": "-r requirements.txt\npytest\n",
+        "requirements-dev.txt": "torch==2.1.0\npytest==8.0.0\n",
+        "train.py": "import torch\n",
+        "tests/test_a.py": "import pytest\n",
+    }
+    assert findings(undeclared_import(*project(files))) == []
+    (finding,) = findings(undeclared_import(*project(files | {"train.py": "import torch\nimport pytest\n"})))
+    assert "only an extra, a group or a file for" in finding.message
+
+
 def test_silent_where_everything_is_declared_or_own_or_guarded(project: Project) -> None:
     code = (
         "from __future__ import annotations\nimport sys\nimport cv2\nfrom models.net import Net\nimport helper\n"
