@@ -7,11 +7,15 @@ other programs take of the machine is not counted; the median over blocks of 16 
 loop reads every batch once, as any training step does. The second table takes the pieces of memory that is shared with
 workers before and after the loop has touched it, which is why the guard does so afterwards.
 
-Measured on two cores of a virtual machine that two workers and other programs kept busy, where code that runs once a
-batch finds cold caches (medians, by the clock, before processor time was taken; in brackets the quickest block):
-3×224×224 float32 with 2 workers 89 µs (47), 425 (372) before large batches were thinned and looked at after the loop;
-JPEG decode and augmentation 99 µs (46), 0.2 % of the epoch, 430 (374) and 1.9 % before. Batches in memory: 14 µs for
-1×8×8, 36 to 50 for 3×224×224. To be judged against the bar on a machine with nothing else to do.
+Measured on two cores, one of them busy with something else (medians of processor time a batch):
+
+    1×8×8 float32        in memory 15 µs    0 workers 17 µs    2 workers 57 to 59 µs    missed with workers
+    3×224×224 float32    in memory 41 µs    0 workers 65 µs    2 workers 91 µs          missed with a loader
+    the same, an iterable dataset with 2 workers, which tells no indices: 146 µs        missed
+    JPEG decode and augmentation, 2 workers: 100 µs, 0.9 % of the epoch                 2 % met
+
+With 2 workers 3×224×224 took 425 µs, and the decoding epoch 1.9 %, before large batches were thinned and looked at
+after the loop. Where code runs once a batch it finds cold caches, so that figures are higher on a busy machine.
 
     python benchmarks/guard.py [--epochs 5] [--images 1920]
 """

@@ -20,6 +20,9 @@ from dataguard.dataset.sources.table import TableSource
 from dataguard.inputs import Inputs, open_source
 from dataguard.starter import propose
 
+pytestmark = pytest.mark.slow
+
+
 N_TRAIN, N_TEST = 120, 60
 
 

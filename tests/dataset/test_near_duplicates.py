@@ -17,6 +17,9 @@ from dataguard.dataset.near_duplicates import NearDuplicates, find_near_duplicat
 from dataguard.dataset.perceptual_hash import perceptual_hash
 from dataguard.dataset.table import SampleTable
 
+pytestmark = pytest.mark.slow
+
+
 Picture = NDArray[np.uint8]
 
 

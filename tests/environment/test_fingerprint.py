@@ -13,6 +13,8 @@ from dataguard.environment.fingerprint import VARIABLES, fingerprint, variables
 from dataguard.environment.installed import installed
 from tests.environment.made_environment import install, make_environment
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_same_facts_give_the_same_bytes() -> None:
     first, second = fingerprint(), fingerprint()

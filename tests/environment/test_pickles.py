@@ -25,6 +25,8 @@ from dataguard.environment import pickles
 from dataguard.environment.pickle_names import Danger, danger_of
 from dataguard.environment.pickles import PickleScan, scan_bytes, scan_pickle
 
+pytestmark = pytest.mark.slow
+
 
 class Touch:
     """Writes a file if it is ever unpickled."""

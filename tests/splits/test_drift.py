@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from dataguard.splits.columns import Column
 from dataguard.splits.drift import LABEL, TwoSample, column_drifts, told_apart
 
+pytestmark = pytest.mark.slow
+
+
 Floats = NDArray[np.float64]
 
 

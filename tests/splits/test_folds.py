@@ -7,6 +7,8 @@ from dataguard.splits import folds
 from dataguard.splits.folds import Mixing, worth_of_future, worth_of_mixing
 from dataguard.splits.worth import NoWorth, Worth
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _few_trees(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,9 @@ from dataguard.splits.worth import (
     worth_of_training_samples,
 )
 
+pytestmark = pytest.mark.slow
+
+
 Floats = NDArray[np.float32]
 Marks = NDArray[np.bool_]
 

@@ -7,10 +7,14 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 from PIL import Image, ImageOps
 
 from dataguard.preprocessing.probe.decoders import files
 from dataguard.preprocessing.probe.identify import Identified, identify
+
+pytestmark = pytest.mark.slow
+
 
 SIZE = (96, 96)
 

@@ -16,6 +16,9 @@ from dataguard.preprocessing.probe.placement import predict
 from dataguard.preprocessing.probe.stimuli import photograph
 from dataguard.preprocessing.steps import Crop, Pad, Resize, Step
 
+pytestmark = pytest.mark.slow
+
+
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 Pixels = Any
 

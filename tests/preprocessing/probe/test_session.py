@@ -16,6 +16,9 @@ from dataguard.preprocessing.probe.asking import ProbeError, encoded
 from dataguard.preprocessing.probe.session import Command, Endpoint, Limits, Session, asked, opened
 from dataguard.preprocessing.probe.target import opened_side
 
+pytestmark = pytest.mark.slow
+
+
 CODE = """
 import os, sys, time
 import numpy as np

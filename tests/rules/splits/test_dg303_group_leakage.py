@@ -13,6 +13,8 @@ from dataguard.core.finding import Confidence, Finding, Inconclusive, Observatio
 from dataguard.rules.splits.dg303_group_leakage import group_leakage
 from dataguard.splits.samples import SplitSamples
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _few_trees(monkeypatch: pytest.MonkeyPatch) -> None:

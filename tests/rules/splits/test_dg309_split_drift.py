@@ -14,6 +14,8 @@ from dataguard.core.finding import Finding, Inconclusive, Observation, Outcome, 
 from dataguard.rules.splits.dg309_split_drift import split_drift
 from dataguard.splits.samples import SplitSamples
 
+pytestmark = pytest.mark.slow
+
 
 def samples_of(
     frame: pd.DataFrame | None, splits: Sequence[str], *, label: str | None = None, **more: Any

@@ -13,6 +13,8 @@ from dataguard.core.finding import Confidence, Finding, Inconclusive, Observatio
 from dataguard.rules.splits.dg311_label_leak_column import label_leak_column
 from dataguard.splits.samples import SplitSamples
 
+pytestmark = pytest.mark.slow
+
 
 def table(
     frame: pd.DataFrame,

@@ -15,6 +15,9 @@ from dataguard import check
 from dataguard.core.errors import ConfigurationError
 from dataguard.core.report import Report, Status
 
+pytestmark = pytest.mark.slow
+
+
 RULES = ["DG305", "DG306", "DG307", "DG308"]
 
 
