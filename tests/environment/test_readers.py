@@ -190,7 +190,7 @@ def test_dockerfiles() -> None:
         # syntax=docker/dockerfile:1
         ARG CUDA=11.8
         FROM nvidia/cuda:${CUDA}-base AS build
-        RUN --mount=type=cache,target=/root/.cache pip3 install --no-cache-dir -i https://h.org/simple \\
+        RUN --mount=type=cache,target=/var/cache/pip pip3 install --no-cache-dir -i https://h.org/simple \\
               torch==2.1.0 \\
               # why
               'numpy>=1.20' "pillow" . && python -m pip install -r requirements.txt -c pins.txt
