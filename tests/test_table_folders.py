@@ -83,7 +83,7 @@ def test_splits_are_named_in_the_configuration(tmp_path: Path) -> None:
         ({}, "splits: names no split"),
         ({"train": 3}, "splits.train: expected text in quotes, got 3"),
         ({"train": ["a.csv", 1]}, "splits.train: expected text in quotes, got 1"),
-        ("train.csv", "expected a table of splits with their files"),
+        ("train.csv", 'expected a table of splits with what belongs to each, as { train = "train.csv" }'),
     ],
 )
 def test_splits_that_say_nothing_are_refused(splits: object, said: str) -> None:

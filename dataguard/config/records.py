@@ -1,0 +1,199 @@
+"""The configuration as records, one for each table of ``dataguard.toml``; what a key means stands beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dataguard.core.finding import Severity
+from dataguard.core.rule import Rule
+
+SOURCES = ("folder", "table")
+"""The kinds of dataset."""
+TASKS = ("classification", "regression")
+"""What labels are."""
+LAYOUTS = ("features", "NCHW", "NHWC")
+"""How arrays that a model is fed with lie."""
+PICTURE_FORMS = ("path", "bytes", "pillow", "array")
+"""What a function of a picture can take."""
+NORMALIZATION_METHODS = ("standard", "centre", "min-max", "max-abs", "robust", "whitening", "sample")
+"""What can be done to numbers before a model is fed with them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DatasetConfig:
+    """The table ``[dataset]``: where the samples are and what their parts are called."""
+
+    path: str | None = None
+    """A folder of images or of tables, or a CSV or Parquet file; relative to the configuration."""
+    source: str | None = None
+    """'folder' or 'table'; by default told from the path."""
+    pattern: str | None = None
+    """Folders: a glob with named groups, as ``{split}/{label}/*.png``."""
+    label: str | None = None
+    """Tables: the column that holds the label."""
+    splits: Mapping[str, tuple[str, ...]] | None = None
+    """Tables: the files of each split, relative to ``path``, where no column says the split."""
+    split: str | None = None
+    image: str | None = None
+    """Tables: the column that holds paths of images, relative to the table."""
+    group: str | None = None
+    time: str | None = None
+    id: str | None = None
+    text: str | None = None
+    """Tables: the column of texts that the labels are judged by."""
+    pred_probs: str | None = None
+    """A .npy, .npz or .parquet file of out-of-sample class probabilities."""
+    predictions: str | None = None
+    """A .npy file of out-of-sample predictions of a regression target."""
+    features: str | None = None
+    """A .npy or .npz file of features to judge the labels by."""
+    embedding: str | None = None
+    """What computes features to judge the labels by: ``module:callable``, or a folder with a checkpoint."""
+    schema: str | None = None
+    """A pandera schema: a YAML file, or ``module.py:Schema``."""
+    task: str | None = None
+    """'classification' or 'regression'; by default told from the labels."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoaderConfig:
+    """The table ``[loader]``: what feeds the training loop, and how to look at it."""
+
+    target: str | None = None
+    """``module:name`` or ``file.py:name`` of a loader, or of a function that makes one; relative to the
+    configuration."""
+    batches: int | None = None
+    """The most batches of an epoch that are looked at; None for all."""
+    epochs: int = 2
+    """How often it is gone through; with one, epochs cannot be compared."""
+    label: str | int | None = None
+    """Where the labels are in a batch: a key or an index; by default told from its form."""
+    inputs: str | int | None = None
+    """Where the inputs are, likewise."""
+    id: str | int | None = None
+    """Where the ids of the samples are, likewise."""
+    timeout: float | None = None
+    """Seconds that importing and recording the loader may take; None for 600."""
+    base: Path | None = None
+    """The folder that the target is relative to; None for that of the configuration. Not a key of the table."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CodeConfig:
+    """The table ``[code]``: the scripts and notebooks that train and evaluate. They are read, never run."""
+
+    paths: tuple[str, ...] = ()
+    """Scripts, notebooks, and folders of these; relative to the configuration."""
+    exclude: tuple[str, ...] = ()
+    """Globs of what to leave out of the folders, by name or by path within the folder."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NormalizationConfig:
+    """The table ``[normalization]``: what a model is fed with, and what the numbers were normalized with."""
+
+    splits: Mapping[str, str] | None = None
+    """A .npy or .npz file for each split, relative to the configuration."""
+    loaders: Mapping[str, str] | None = None
+    """``module:name`` or ``file.py:name`` for each split: an iterable of batches, or a function that returns one."""
+    mean: tuple[float, ...] | None = None
+    """Declared means, one a channel or column, that are yet to be subtracted."""
+    std: tuple[float, ...] | None = None
+    """Declared standard deviations."""
+    scale: float | None = None
+    """What raw values are divided by before that; 255 for pictures of 8 bits, else 1."""
+    method: str | None = None
+    """What was done: 'standard', 'centre', 'min-max', 'max-abs', 'robust', 'whitening' or 'sample'."""
+    layout: str | None = None
+    """'features', 'NCHW' or 'NHWC'; by default told from the shape."""
+    timeout: float | None = None
+    """Seconds that a loader may take; None for 600."""
+
+    @property
+    def fed(self) -> Mapping[str, str]:
+        """What feeds the model, by split; {} where nothing is named."""
+        return self.splits or self.loaders or {}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PreprocessingConfig:
+    """The table ``[preprocessing]``: the paths that a picture takes to the model, in training and in serving."""
+
+    train: str | None = None
+    """``module:name``, ``file.py:name``, ``model.onnx``, ``http://…``, a command with ``{image}`` and ``{output}``, or
+    a .json file that ``dataguard probe --save`` wrote; relative to the configuration."""
+    serve: str | None = None
+    """The same, of serving."""
+    declared: str | None = None
+    """A configuration of published weights, as ``preprocessor_config.json``."""
+    model: str | None = None
+    """``module:name`` of a function from a batch to outputs, to measure what the differences do."""
+    images: str | None = None
+    """A folder of pictures for that; folders in it are taken for classes."""
+    takes: str | None = None
+    """What the functions take: 'path', 'bytes', 'pillow' or 'array'; by default each is tried."""
+    timeout: float | None = None
+    """Seconds that one call may take; None for 30."""
+    memory: float | None = None
+    """GiB of address space that a function may use; None for 16."""
+    sandbox: str | None = None
+    """A Docker image to run the functions in, without network; None for a process of their own."""
+
+    @property
+    def named(self) -> bool:
+        """Whether there are two paths to compare."""
+        return self.serve is not None and (self.train is not None or self.declared is not None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EnvironmentConfig:
+    """The table ``[environment]``: the project whose requirements, locks and imports are checked. Nothing is run."""
+
+    path: str | None = None
+    """Its folder, or one file such as ``requirements.txt``; relative to the configuration."""
+    exclude: tuple[str, ...] = ()
+    """Globs of what to leave out of the folder, by name or by path within the folder."""
+    installed: str | None = None
+    """The virtual environment that it runs in, relative to the configuration; by default the ``.venv`` in its folder,
+    or the one that is active."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """Everything that a run is told."""
+
+    origin: str | None = None
+    """The file it came from; None for the defaults."""
+    base: Path = field(default_factory=Path)
+    """The folder that relative paths of the configuration are relative to."""
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    loader: LoaderConfig = field(default_factory=LoaderConfig)
+    code: CodeConfig = field(default_factory=CodeConfig)
+    normalization: NormalizationConfig = field(default_factory=NormalizationConfig)
+    preprocessing: PreprocessingConfig = field(default_factory=PreprocessingConfig)
+    environment: EnvironmentConfig = field(default_factory=EnvironmentConfig)
+    select: tuple[str, ...] = ()
+    """Codes, prefixes of codes or names of the rules to run; empty for all."""
+    ignore: Mapping[str, str] = field(default_factory=dict)
+    """Codes, prefixes or names of rules not to run, each with the reason."""
+    fail_on: Severity = Severity.ERROR
+    strict: bool = False
+    jobs: int | None = None
+    """Threads; None for one a core."""
+    seed: int = 0
+    max_pixels: int = 178_956_970
+    """The largest image that is decoded. Twice Pillow's MAX_IMAGE_PIXELS, above which Pillow refuses too."""
+    cache: str | None = None
+    """The cache folder; None for the user's cache folder."""
+    rules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Options by rule code, checked."""
+
+    def options(self, rule: Rule[Any]) -> dict[str, Any]:
+        """Every option of a rule, with the value in force."""
+        return rule.configure(self.rules.get(rule.code, {}), where=self._where(f"rules.{rule.code}"))
+
+    def _where(self, key: str) -> str:
+        return f"{self.origin}: {key}" if self.origin else key
