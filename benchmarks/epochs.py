@@ -13,7 +13,7 @@ from collections import Counter
 import numpy as np
 
 from dataguard.batches.epochs import EpochComparison, compare_epochs, compare_label_epochs, repeated_batches
-from dataguard.batches.significance import holm
+from dataguard.core.multiple_tests import holm
 from dataguard.core.finding import Inconclusive
 
 ALPHA = 0.01

@@ -7,15 +7,25 @@ other programs take of the machine is not counted; the median over blocks of 16 
 loop reads every batch once, as any training step does. The second table takes the pieces of memory that is shared with
 workers before and after the loop has touched it, which is why the guard does so afterwards.
 
-Measured on two cores, one of them busy with something else (medians of processor time a batch):
+Measured on two quiet cores (medians of processor time a batch), when the guard read all batches by ``Tensor.numpy``:
 
     1×8×8 float32        in memory 15 µs    0 workers 17 µs    2 workers 57 to 59 µs    missed with workers
     3×224×224 float32    in memory 41 µs    0 workers 65 µs    2 workers 91 µs          missed with a loader
     the same, an iterable dataset with 2 workers, which tells no indices: 146 µs        missed
     JPEG decode and augmentation, 2 workers: 100 µs, 0.9 % of the epoch                 2 % met
 
+Since then large batches take a shorter way. On cores that some ten other programs shared, where every figure is about
+twice as high, old and new in turn, two runs each:
+
+    3×224×224 float32    0 workers 110, 113 → 74, 78 µs    2 workers 111, 121 → 103, 121 µs    missed
+    the same, an iterable dataset with 2 workers: 227, 254 → 183, 190 µs                        missed
+
+The time goes into cold caches: a step of 19 MB leaves nothing of the guard's code and data in them. There the first
+``Tensor.numpy`` takes 50 µs and not 1, the first copy of 32 pieces 30 µs, and reading the time twice 4 to 6 µs. Small
+batches were not helped by that shorter way, and do not take it.
+
 With 2 workers 3×224×224 took 425 µs, and the decoding epoch 1.9 %, before large batches were thinned and looked at
-after the loop. Where code runs once a batch it finds cold caches, so that figures are higher on a busy machine.
+after the loop.
 
     python benchmarks/guard.py [--epochs 5] [--images 1920]
 """

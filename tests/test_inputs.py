@@ -16,8 +16,8 @@ from dataguard.core.progress import silent
 from dataguard.dataset.class_counts import ClassCounts
 from dataguard.dataset.schema import SchemaFailures
 from dataguard.inputs import Inputs, open_source
-from dataguard.labels.control import LabelPermutations
 from dataguard.labels.out_of_sample import OutOfSample
+from dataguard.labels.permutations import LabelPermutations
 from dataguard.labels.target_evidence import TargetEvidence
 
 pytestmark = pytest.mark.slow

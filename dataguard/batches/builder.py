@@ -10,8 +10,9 @@ import numpy as np
 from dataguard.batches import measure
 from dataguard.batches.content import Content
 from dataguard.batches.facts import class_names, source_labels
+from dataguard.batches.kinds import ArrayKind, Ending, LabelKind, LoaderFacts, Pass
 from dataguard.batches.labels_seen import classify, coded_labels
-from dataguard.batches.stream import ArrayKind, BatchStream, Ending, LabelKind, LoaderFacts, Pass
+from dataguard.batches.stream import BatchStream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dataguard.batches.content import LABEL_KEYS, as_array
+from dataguard.batches.kinds import LabelKind, LoaderFacts
 from dataguard.batches.labels_seen import classify
-from dataguard.batches.stream import LabelKind, LoaderFacts
+from dataguard.batches.selection import LABEL_KEYS
+from dataguard.batches.values import as_array
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

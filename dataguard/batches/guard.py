@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
-from dataguard.batches.content import Selector
 from dataguard.batches.facts import epoch_setter
 from dataguard.batches.faults import Fault, OnFault
+from dataguard.batches.kinds import Ending
 from dataguard.batches.passes import error_text
-from dataguard.batches.stream import BatchStream, Ending
+from dataguard.batches.selection import Selector
+from dataguard.batches.stream import BatchStream
 from dataguard.batches.watch import EpochEnd, Watch
 
 T = TypeVar("T")
@@ -114,7 +115,8 @@ class Guarded(Generic[T]):
         ending, detail = Ending.ABANDONED, "the training loop left it"
         try:
             while True:
-                watch.take_back()
+                if watch.lent is not None:
+                    watch.take_back()
                 started = time.perf_counter()
                 try:
                     batch = next(iterator)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from dataguard.batches.stream import LabelKind, class_order
+from dataguard.batches.kinds import LabelKind
+from dataguard.batches.stream import class_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

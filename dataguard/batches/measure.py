@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dataguard.batches.stream import ArrayKind
+from dataguard.batches.kinds import ArrayKind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

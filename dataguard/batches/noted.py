@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataguard.batches.builder import Measured
-from dataguard.batches.content import as_array
+from dataguard.batches.kinds import ArrayKind, Ending, LabelKind
 from dataguard.batches.labels_seen import classify
 from dataguard.batches.measure import Moments
-from dataguard.batches.stream import ArrayKind, Ending, LabelKind
+from dataguard.batches.values import as_array
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

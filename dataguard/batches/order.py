@@ -28,8 +28,9 @@ from dataguard.batches.buffer import ShuffleBuffer, buffer_from_positions, late_
 from dataguard.batches.composition import SingleLabel, class_totals, composition, drift, prefix, single_label
 from dataguard.batches.positions import batch_nearness, nearness, successors, trend
 from dataguard.batches.runs import Period, Run, alternation, clustering, longest_run, period
-from dataguard.batches.significance import OrderTest, holm
+from dataguard.batches.significance import OrderTest
 from dataguard.core.finding import Inconclusive
+from dataguard.core.multiple_tests import holm
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

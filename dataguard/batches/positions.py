@@ -81,6 +81,15 @@ def successors(positions: NDArray[np.integer], source_size: int) -> OrderTest | 
     )
 
 
+def _known(positions: NDArray[np.integer]) -> NDArray[np.integer]:
+    positions = np.asarray(positions)
+    return positions[positions >= 0]
+
+
+def _too_few(n: int) -> Inconclusive:
+    return Inconclusive(reason=f"{n} samples with a known position are too few to speak of an order")
+
+
 def _ranks(values: NDArray[np.integer]) -> NDArray[np.float64]:
     ranks = np.empty(len(values))
     ranks[np.argsort(values, kind="stable")] = np.arange(len(values))
@@ -97,11 +106,10 @@ def trend(positions: NDArray[np.integer], *, seed: int = 0) -> OrderTest | Incon
         positions: Position in the source, −1 if unknown, shape (n,).
         seed: Seed of the permutations.
     """
-    positions = np.asarray(positions)
-    positions = positions[positions >= 0]
+    positions = _known(positions)
     n = len(positions)
     if n < 5:
-        return Inconclusive(reason=f"{n} samples with a known position are too few to speak of an order")
+        return _too_few(n)
     ranks = _ranks(positions)
     time = np.arange(n) - (n - 1) / 2
     norm = float(time @ time)
@@ -143,11 +151,10 @@ def nearness(positions: NDArray[np.integer], *, seed: int = 0) -> OrderTest | In
         positions: Position in the source, −1 if unknown, shape (n,).
         seed: Seed of the permutations.
     """
-    positions = np.asarray(positions)
-    positions = positions[positions >= 0]
+    positions = _known(positions)
     n = len(positions)
     if n < 10:
-        return Inconclusive(reason=f"{n} samples with a known position are too few to speak of an order")
+        return _too_few(n)
     ranks = _ranks(positions)
 
     def ratio(order: NDArray[np.float64]) -> NDArray[np.float64]:

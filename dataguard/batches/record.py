@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from dataguard.batches.builder import StreamBuilder
-from dataguard.batches.content import Selector, read
+from dataguard.batches.content import read
 from dataguard.batches.facts import attribute, epoch_setter, read_facts, sampler_epoch, worker_of_batch
+from dataguard.batches.kinds import Ending
 from dataguard.batches.passes import (
     END,
     Steps,
@@ -23,7 +24,8 @@ from dataguard.batches.passes import (
     open_pass,
     seeded,
 )
-from dataguard.batches.stream import BatchStream, Ending
+from dataguard.batches.selection import Selector
+from dataguard.batches.stream import BatchStream
 from dataguard.core.errors import ConfigurationError, NothingToCheckError
 from dataguard.core.progress import Progress, silent
 

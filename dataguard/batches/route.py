@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dataguard.batches.content import Content, as_array
+from dataguard.batches.content import Content
 from dataguard.batches.sketch import WHOLE_BYTES
+from dataguard.batches.values import as_array
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,10 +35,12 @@ class Route:
     """Where it is torch's tensor on the CPU or numpy's array of one label a sample; else NoneType."""
     dtype: str
     """Of the input, where numpy has another one; else ''."""
-    large: bool
-    """Whether the input is torch's, on the CPU, and of more than `WHOLE_BYTES`."""
     shared: bool
-    """Whether besides it lies in memory that a worker has written."""
+    """Whether it is torch's and lies in memory that a worker has written."""
+    lean: bool
+    """Whether it is torch's own tensor on the CPU and of more than `WHOLE_BYTES`."""
+    fresh: bool
+    """Whether every batch has memory of its own, which nothing writes to again, nor the training loop so far."""
 
     def follow(self, batch: Any) -> tuple[Any, Any] | None:
         """The input and the labels of a batch; None where it is built otherwise."""
@@ -56,8 +60,14 @@ class Route:
         return (x, y) if isinstance(x, self.input_type) else None
 
 
-def find_route(batch: Any, content: Content) -> Route | None:
-    """Where the main input and the labels of this batch are in it; None where they are not there as they are."""
+def find_route(batch: Any, content: Content, *, fresh: bool) -> Route | None:
+    """Where the main input and the labels of this batch are in it; None where they are not there as they are.
+
+    Args:
+        batch: The batch.
+        content: What was found in it.
+        fresh: Whether the loader is known to make every batch in memory of its own.
+    """
     if not content.inputs or not isinstance(content.inputs[0].rows, np.ndarray):
         return None
     places = list(_places(batch))
@@ -74,7 +84,8 @@ def find_route(batch: Any, content: Content) -> Route | None:
     # TensorFlow's and JAX's arrays on the CPU are read in place by numpy; bfloat16 would be copied.
     if not is_torch and (not hasattr(x, "__array__") or np.asarray(x).dtype != content.inputs[0].rows.dtype):
         return None
-    large = is_torch and is_here(x) and content.inputs[0].rows.nbytes > WHOLE_BYTES
+    shared = is_torch and is_here(x) and bool(x.is_shared())
+    known = is_torch and not content.inputs[0].dtype
     return Route(
         batch_type=type(batch),
         inputs=main,
@@ -83,9 +94,17 @@ def find_route(batch: Any, content: Content) -> Route | None:
         is_torch=is_torch,
         label_type=_label_type(labels),
         dtype=content.inputs[0].dtype if is_torch else "",
-        large=large,
-        shared=large and bool(x.is_shared()),
+        shared=shared,
+        lean=known and is_plain(x) and content.inputs[0].rows.nbytes > WHOLE_BYTES,
+        fresh=shared or fresh,
     )
+
+
+def is_plain(tensor: Any) -> bool:
+    """Whether it is torch's own contiguous tensor on the CPU, and no subclass, whose memory may be elsewhere."""
+    torch = sys.modules["torch"]
+    own = type(tensor) is torch.Tensor and tensor.layout is torch.strided
+    return own and is_here(tensor) and bool(tensor.is_contiguous())
 
 
 def is_here(tensor: Any) -> bool:

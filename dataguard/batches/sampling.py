@@ -10,7 +10,8 @@ import numpy as np
 
 from dataguard.batches.composition import batch_index, class_totals, composition, drift, prefix
 from dataguard.batches.runs import Period, alternation, canonical, clustering, period
-from dataguard.batches.significance import SMALLEST, OrderTest, gamma_tail, holm
+from dataguard.batches.significance import SMALLEST, OrderTest, gamma_tail
+from dataguard.core.multiple_tests import holm
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

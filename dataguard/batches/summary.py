@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataguard.batches.composition import strip
-from dataguard.batches.stream import BatchStream, Ending
+from dataguard.batches.kinds import Ending
+from dataguard.batches.stream import BatchStream
 from dataguard.core.exhibit import Exhibit, Gallery, OrderStrip, Picture
 
 if TYPE_CHECKING:

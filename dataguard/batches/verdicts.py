@@ -13,8 +13,8 @@ from dataguard.batches import measure
 from dataguard.batches.content import Leaf
 from dataguard.batches.facts import innermost_sampler, length, source_labels, unwrapped
 from dataguard.batches.faults import Fault
+from dataguard.batches.kinds import LabelKind, LoaderFacts
 from dataguard.batches.noted import NotedBatch, NotedEpoch, Seen, class_values
-from dataguard.batches.stream import LabelKind, LoaderFacts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

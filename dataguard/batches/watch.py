@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from dataguard.batches import measure, sketch
 from dataguard.batches.builder import NOTHING, StreamBuilder
-from dataguard.batches.content import Content, Leaf, Selector, as_array, read
+from dataguard.batches.content import Content, Leaf, read
 from dataguard.batches.facts import read_facts, sampler_epoch, worker_of_batch
 from dataguard.batches.faults import Fault, OnFault, Reporter
+from dataguard.batches.kinds import ArrayKind, Ending
 from dataguard.batches.noted import NotedBatch, NotedEpoch, Seen, kept_labels
 from dataguard.batches.passes import drawn_indices, error_text, is_dead_worker, open_pass
-from dataguard.batches.route import Route, find_route, is_here
+from dataguard.batches.route import Route, find_route, is_here, is_plain
+from dataguard.batches.selection import Selector
 from dataguard.batches.sketch import Scratch, Sketch, SketchBlock
-from dataguard.batches.stream import ArrayKind, BatchStream, Ending
+from dataguard.batches.stream import BatchStream
+from dataguard.batches.values import as_array
 from dataguard.batches.verdicts import Judge, drawn_counts
 from dataguard.core.errors import DataguardError
 
@@ -49,26 +53,40 @@ EpochEnd: TypeAlias = Callable[[BatchStream], Iterable[Fault] | None]
 class _Lent:
     """A batch that the training loop has now, and that is looked at when it asks for the next one."""
 
-    batch: Any
     x: Any
-    y: Any
-    versions: tuple[int, int]
+    x_version: int
     """torch counts changes in place."""
+    y: Any
+    y_version: int
+    kept: Any
     seconds: float
     drawn: Any
     noted: bool
     """Whether it has been looked at already."""
 
 
+class _Waiting(NamedTuple):
+    """A batch like the first one, of which all but the labels has been seen, or passed over."""
+
+    y: Any
+    y_version: int
+    kept: Any
+    """The labels as they came: ``y`` itself, or a copy where they may change."""
+    seconds: float
+    drawn: Any
+    passed_over: bool
+
+
 class Watch:
     """Notes batches and has them judged; all of `Guarded` but its looks.
 
     A batch that workers made lies in shared memory, and whoever touches a page of it first pays some 4 µs for its
-    mapping; and after megabytes of data all code is cold in the processor's caches, the more so with workers around it.
-    So batches of more than `sketch.WHOLE_BYTES` are thinned where the sampler tells which samples are in them: after
-    the first `ALL_LOOKED_AT`, the inputs of one in `EVERY` are looked at, by turns over the epochs; labels, indices,
-    shapes and types are noted of all. And those in shared memory are looked at when the loop asks for the next batch,
-    having touched all of this one, unless the loop changes its batches in place.
+    mapping; and after megabytes of data all code is cold in the processor's caches, the more so with workers around it:
+    the first call of ``Tensor.numpy`` then takes 50 µs, not 1. So batches of more than `sketch.WHOLE_BYTES` are thinned
+    where the sampler tells which samples are in them: after the first `ALL_LOOKED_AT`, the inputs of one in `EVERY` are
+    looked at, by turns over the epochs; labels, indices, shapes and types are noted of all. Those in shared memory are
+    looked at when the loop asks for the next batch, having touched all of this one, unless the loop changes its batches
+    in place. And labels that nobody else writes to are read `BLOCK` batches at a time (`_note_lean`, `_settle`).
     """
 
     def __init__(
@@ -98,11 +116,14 @@ class Watch:
         self._route: Route | None = None
         self._block: SketchBlock | None = None
         self._block_type: Any = None
+        """torch's name for the type of the block, where batches of it have come as tensors."""
         self._block_kinds: tuple[ArrayKind, ...] = ()
         self._pending: list[NotedBatch] = []
         self._aside: list[tuple[NotedBatch, Any, Any]] = []
-        self._lent: _Lent | None = None
-        self._passed_over: list[tuple[NotedBatch, Any]] = []
+        self.lent: _Lent | None = None
+        """The batch that `take_back` has to look at."""
+        self._waiting: list[_Waiting] = []
+        self._passed_over: list[NotedBatch] = []
         self._scratch = Scratch()
         self._kinds: dict[Any, ArrayKind] = {}
         self._judge = Judge(self.reporter.waiting, drawn_counts(loader, self.facts))
@@ -130,7 +151,8 @@ class Watch:
             return
         try:
             drawn = None if self._overheard is None else self._overheard.next()
-            self._receive(epoch, batch, came - asked, drawn)
+            if not self._note_lean(epoch, batch, came - asked, drawn):
+                self._receive(epoch, batch, came - asked, drawn)
         except Exception as error:
             if isinstance(error, DataguardError) or is_dead_worker(error):
                 raise
@@ -146,8 +168,8 @@ class Watch:
         Raises:
             DataFaultError: it shows a fault, and faults are to be raised.
         """
-        lent, epoch = self._lent, self._epoch
-        if lent is None or epoch is None:
+        epoch = self._epoch
+        if self.lent is None or epoch is None:
             return
         started = clock()
         try:
@@ -229,62 +251,91 @@ class Watch:
 
     # One batch
 
+    def _note_lean(self, epoch: NotedEpoch, batch: Any, seconds: float, drawn: Any) -> bool:
+        """Note a large batch of the first one's type and shape in as few steps as can be.
+
+        False for any other, and where something needs a closer look.
+        """
+        route, block = self._route, self._block
+        if route is None or block is None or not route.lean or self._judge.wants_full_look:
+            return False
+        found = route.follow(batch)
+        if found is None:
+            return False
+        x, y = found
+        if x.shape != block.shape or x.dtype is not self._block_type or not is_plain(x):
+            return False
+        y_version, kept = getattr(y, "_version", 0), y
+        if not route.fresh or (epoch.number == 0 and len(epoch.batches) + len(self._waiting) <= ALL_LOOKED_AT):
+            # Those of the first batches are copied all the same: by then it shows whether training changes labels.
+            kept = y.clone() if hasattr(y, "clone") else copy.copy(y)
+        passed_over = False
+        if drawn is not None and self._may_pass_over(epoch):
+            passed_over = True
+        elif route.shared and route.fresh:
+            self.lent = _Lent(x, x._version, y, y_version, kept, seconds, drawn, noted=False)
+            return True
+        else:
+            block.add_tensor(x)
+        self._waiting.append(_Waiting(y, y_version, kept, seconds, drawn, passed_over))
+        if len(self._waiting) + len(self._pending) + len(self._passed_over) >= BLOCK:
+            self._flush(epoch)
+        return True
+
     def _receive(self, epoch: NotedEpoch, batch: Any, seconds: float, drawn: Any) -> None:
-        """Note a batch, or remember to do so when the training loop has used it."""
+        """Note a batch of any kind."""
+        self._settle(epoch)
         route = self._route
         found = None if route is None else route.follow(batch)
-        if route is None or found is None:
+        if route is None or found is None or not self._note_briefly(epoch, route, *found, seconds, drawn):
             self._note_in_full(epoch, batch, seconds, drawn)
-            self._lend(epoch, batch)
-            return
-        x, y = found
-        if route.large and drawn is not None and self._may_pass_over(epoch, x):
-            self._pass_over(epoch, route, x, y, seconds, drawn)
-        elif route.shared and not self._judge.wants_full_look:
-            self._lent = _Lent(batch, x, y, _versions(x, y), seconds, drawn, noted=False)
-        elif not self._note_briefly(epoch, route, x, y, seconds, drawn):
-            self._note_in_full(epoch, batch, seconds, drawn)
-
-    def _lend(self, epoch: NotedEpoch, batch: Any) -> None:
-        """Be ready to see whether the training loop changes a batch that has been noted."""
         route = self._route
-        if route is not None and route.shared and (found := route.follow(batch)) is not None:
-            self._lent = _Lent(batch, *found, _versions(*found), epoch.batches[-1].seconds, None, noted=True)
+        if route is not None and route.lean and route.shared and (found := route.follow(batch)) is not None:
+            # Whether the training loop changes it shows where the next ones may be looked at.
+            x = found[0]
+            self.lent = _Lent(x, x._version, None, 0, None, seconds, drawn, noted=True)
 
-    def _may_pass_over(self, epoch: NotedEpoch, x: Any) -> bool:
-        block, number = self._block, len(epoch.batches)
-        return (
-            not self._judge.wants_full_look
-            and (epoch.number > 0 or number >= ALL_LOOKED_AT)
-            and (number + epoch.number) % EVERY != 0
-            and block is not None
-            and block.shape == x.shape
-            and self._block_type == x.dtype
-        )
-
-    def _pass_over(self, epoch: NotedEpoch, route: Route, x: Any, y: Any, seconds: float, drawn: Any) -> None:
-        """Note all but the inputs of a batch; the labels are read with those of others."""
-        noted = NotedBatch(
-            len(epoch.batches), len(x), seconds, self._block_kinds, None, -1, None, drawn, None, None, 0, True
-        )
-        epoch.batches.append(noted)
-        # What a worker made is never written again; other memory might be.
-        self._passed_over.append((noted, y.clone() if hasattr(y, "clone") and not route.shared else y))
-        if len(self._passed_over) + len(self._pending) >= BLOCK:
-            self._flush(epoch)
+    def _may_pass_over(self, epoch: NotedEpoch) -> bool:
+        number = len(epoch.batches) + len(self._waiting)
+        return (epoch.number > 0 or number >= ALL_LOOKED_AT) and (number + epoch.number) % EVERY != 0
 
     def _look_back(self, epoch: NotedEpoch) -> None:
-        lent, self._lent = self._lent, None
-        route = self._route
-        if lent is None or route is None:
+        lent, self.lent = self.lent, None
+        route, block = self._route, self._block
+        if lent is None or route is None or block is None:
             return
-        if _versions(lent.x, lent.y) != lent.versions:
-            route.shared = False
+        if lent.x._version != lent.x_version:
+            route.fresh = False
             if not lent.noted:
-                number = len(epoch.batches)
+                number = len(epoch.batches) + len(self._waiting)
                 self._notes[f"batch {number} of epoch {epoch.number} was looked at after training changed it"] = None
-        if not lent.noted and not self._note_briefly(epoch, route, lent.x, lent.y, lent.seconds, lent.drawn):
-            self._note_in_full(epoch, lent.batch, lent.seconds, lent.drawn)
+        if lent.noted:
+            return
+        block.add_tensor(lent.x)
+        self._waiting.append(_Waiting(lent.y, lent.y_version, lent.kept, lent.seconds, lent.drawn, False))
+        if len(self._waiting) + len(self._pending) + len(self._passed_over) >= BLOCK:
+            self._flush(epoch)
+
+    def _settle(self, epoch: NotedEpoch) -> None:
+        """Note the batches that wait, and read what is left to read of them."""
+        waiting, self._waiting = self._waiting, []
+        route, block = self._route, self._block
+        if not waiting or route is None or block is None:
+            return
+        kinds, n = self._block_kinds, block.shape[0]
+        for y, y_version, kept, seconds, drawn, passed_over in waiting:
+            number = len(epoch.batches)
+            kind, values = kept_labels(kept)
+            if getattr(y, "_version", 0) != y_version:
+                route.fresh = False
+                if kept is y:
+                    self._notes[f"labels from batch {number} of epoch {epoch.number} on were read after a change"] = (
+                        None
+                    )
+            n_labels = -1 if values is None else len(values)
+            noted = NotedBatch(number, n, seconds, kinds, values, n_labels, None, drawn, kind, None, 0, passed_over)
+            epoch.batches.append(noted)
+            (self._passed_over if passed_over else self._pending).append(noted)
 
     def _note_briefly(self, epoch: NotedEpoch, route: Route, x: Any, y: Any, seconds: float, drawn: Any) -> bool:
         """Note a batch that is built like the first one; False where its input is not of a kind that can be."""
@@ -293,10 +344,9 @@ class Watch:
                 x = x.detach()
             if route.dtype or not is_here(x):
                 return self._set_aside(epoch, route, x, y, seconds, drawn)
-            self._block_type = x.dtype
-            x = x.numpy()
+            kind, x = x.dtype, x.numpy()
         else:
-            x = np.asarray(x)
+            kind, x = None, np.asarray(x)
         n = len(x)
         block = self._block
         if block is None or block.shape != x.shape or block.dtype != x.dtype:
@@ -304,6 +354,7 @@ class Watch:
             if not n or not sketch.sketchable(x):
                 return False
             block = self._new_block(x)
+        self._block_type = kind
         label_kind = None
         if y is not None and type(y) is route.label_type and is_here(y) and not y.requires_grad:
             values = y.numpy().copy()
@@ -360,7 +411,7 @@ class Watch:
             if content.inputs:
                 self._pictures = measure.thumbnails(content.inputs[0], THUMBNAILS, None)
             if not any(callable(selector) for selector in self.selectors) and sample_id is None:
-                self._route = find_route(batch, content)
+                self._route = find_route(batch, content, fresh=self.facts.collate == "default_collate")
         main = content.inputs[0] if content.inputs else None
         label_kind, values = kept_labels(content.labels)
         noted = NotedBatch(
@@ -389,7 +440,7 @@ class Watch:
             self._judge.judge(epoch, [noted], noted.seen)
 
     def _new_block(self, array: NDArray[Any]) -> SketchBlock:
-        self._block = SketchBlock(array.dtype, array.shape, BLOCK, self._scratch)
+        self._block, self._block_type = SketchBlock(array.dtype, array.shape, BLOCK, self._scratch), None
         self._block_kinds = (self._kind(array.shape, array.dtype, ""),) * len(array)
         return self._block
 
@@ -406,8 +457,10 @@ class Watch:
 
     def _flush(self, epoch: NotedEpoch) -> None:
         """Measure and judge what waits."""
+        self._settle(epoch)
         if self._passed_over:
-            self._read_labels(epoch)
+            passed_over, self._passed_over = self._passed_over, []
+            self._judge.judge_labels(epoch, passed_over)
         if self._aside:
             self._fetch(epoch)
         block, pending = self._block, self._pending
@@ -416,13 +469,6 @@ class Watch:
         self._pending = []
         found = block.finish()
         self._take(epoch, pending, found)
-
-    def _read_labels(self, epoch: NotedEpoch) -> None:
-        waiting, self._passed_over = self._passed_over, []
-        for noted, labels in waiting:
-            noted.label_kind, noted.labels = kept_labels(labels)
-            noted.n_labels = -1 if noted.labels is None else len(noted.labels)
-        self._judge.judge_labels(epoch, [noted for noted, _ in waiting])
 
     def _fetch(self, epoch: NotedEpoch) -> None:
         """Bring over what was set aside, and measure and judge it."""
@@ -445,12 +491,8 @@ class Watch:
     def _break(self, error: BaseException) -> None:
         self.broken = error_text(error)
         self._notes[f"the guard stopped looking: {self.broken}"] = None
-        self._pending, self._aside, self._block, self._lent = [], [], None, None
+        self._pending, self._waiting, self._aside, self._block, self.lent = [], [], [], None, None
         warnings.warn(f"the guard stopped looking: {self.broken}", RuntimeWarning, stacklevel=4)
-
-
-def _versions(x: Any, y: Any) -> tuple[int, int]:
-    return x._version, getattr(y, "_version", 0)
 
 
 def _plain_name(dtype: Any) -> str:

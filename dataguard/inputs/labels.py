@@ -17,8 +17,8 @@ from dataguard.core.errors import SourceError
 from dataguard.core.finding import Inconclusive, Skipped
 from dataguard.dataset.sources.table import TableSource
 from dataguard.inputs.rows import Features, Kind, Rows, embedding, own_features, texts
-from dataguard.labels.control import LabelPermutations
 from dataguard.labels.out_of_sample import OutOfSample, out_of_sample
+from dataguard.labels.permutations import LabelPermutations
 from dataguard.labels.table_rows import TableRows
 from dataguard.labels.target_evidence import TargetEvidence
 
@@ -181,7 +181,7 @@ def _with_neighbours(inputs: Inputs, given: OutOfSample, rows: Rows) -> OutOfSam
 
 
 def _label_permutations(inputs: Inputs) -> LabelPermutations | Unavailable:
-    from dataguard.labels import control
+    from dataguard.labels import control, control_samples, permutations
     from dataguard.labels.given import read_features
     from dataguard.labels.text_features import text_features
 
@@ -229,8 +229,8 @@ def _label_permutations(inputs: Inputs) -> LabelPermutations | Unavailable:
     }
     key = "label-permutations/" + json.dumps(parts, sort_keys=True)
     if inputs.cache is not None and (blob := inputs.cache.get_blob(key)) is not None:
-        return control.unpack(blob, dict(zip(rows.sample_ids, rows.paths, strict=True)))
-    chosen = control.candidates(rows.sample_ids, rows.labels, seed=seed)
+        return permutations.unpack(blob, dict(zip(rows.sample_ids, rows.paths, strict=True)))
+    chosen = control_samples.candidates(rows.sample_ids, rows.labels, seed=seed)
     if kind == "text":
         found, rows = texts(inputs), rows.take(chosen)
         features = text_features([found[row] for row in chosen], progress=inputs.progress).values
@@ -251,7 +251,7 @@ def _label_permutations(inputs: Inputs) -> LabelPermutations | Unavailable:
         progress=inputs.progress,
     )
     if inputs.cache is not None and isinstance(permuted, LabelPermutations):
-        inputs.cache.put_blob(key, control.pack(permuted))
+        inputs.cache.put_blob(key, permutations.pack(permuted))
     return permuted
 
 

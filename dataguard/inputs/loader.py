@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dataguard.batches.evidence import OrderEvidence, SecondRecording, order_evidence
+from dataguard.batches.evidence import OrderEvidence, SecondRecording
+from dataguard.batches.order_evidence import order_evidence
 from dataguard.batches.reference import ReferencePictures
 from dataguard.batches.stream import BatchStream
 from dataguard.config import Config

@@ -9,20 +9,32 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
+from dataguard.labels.codes import encode_labels
 from dataguard.labels.probabilities import (
     NEGATIVE_TOLERANCE,
     UnsoundError,
     block_rows,
     checked,
-    encode_labels,
     gathered,
     map_blocks,
     map_spans,
-    picked,
     refuse,
     taken,
     threaded,
     working_type,
+)
+from dataguard.labels.pruning import (
+    EQUAL,
+    TINY,
+    LargeMargins,
+    by_noise_rate,
+    clipped_rates,
+    filled,
+    left_after,
+    lowest,
+    lowest_by_class,
+    rounded_up,
+    true_places,
 )
 from dataguard.labels.scores import NEVER, by_class, confident_thresholds
 
@@ -47,20 +59,13 @@ PRUNES: tuple[Prune, ...] = (
     "low_normalized_margin",
     "low_self_confidence",
 )
-TINY = 1e-100
-"""Stands for 0 where a sum is divided by, as in cleanlab."""
 LEAST_PRIOR = 1e-6
-EQUAL = 1e-6
-"""Probabilities nearer than this count as equal, as in cleanlab."""
 NO_GUESS = -1
 RIVAL = 0.2
 """At most five classes of a sample are more probable than this. Decides speed alone."""
+
 LIKELY_MARGIN = 0.1
 """Margins above this share of the mean threshold are ranked first; most pairs need no more. Decides speed alone."""
-SMALL_CLASS = 1000
-"""Below so many samples a class the calls for each cost more than sorting all at once. Decides speed alone."""
-GATHERED = 500_000
-"""How many margins at a time are gathered for the other pairs, unless one class holds more."""
 
 Frozen = TypeVar("Frozen", bound="NDArray[Any]")
 
@@ -96,15 +101,13 @@ class ConfidentLearning:
     @property
     def noise_matrix(self) -> NDArray[np.float64]:
         """P(given | true): columns sum to 1."""
-        return _clipped_rates(
-            self.confident_joint / np.clip(self.confident_joint.sum(axis=0).astype(float), TINY, None)
-        )
+        return clipped_rates(self.confident_joint / np.clip(self.confident_joint.sum(axis=0).astype(float), TINY, None))
 
     @property
     def inverse_noise_matrix(self) -> NDArray[np.float64]:
         """P(true | given), [true class, given class]: columns sum to 1."""
         rows = np.clip(self.confident_joint.sum(axis=1).astype(float), TINY, None)
-        return _clipped_rates(self.confident_joint.T / rows)
+        return clipped_rates(self.confident_joint.T / rows)
 
     @property
     def prior(self) -> NDArray[np.float64]:
@@ -179,19 +182,19 @@ def confident_learning(
         rows = np.flatnonzero(codes >= 0)
         is_error = np.zeros(len(codes), dtype=bool)
         count = int(np.count_nonzero(doubted & (guess >= 0) & (guess != codes)))
-        is_error[rows] = _lowest(scores[rows], count)
+        is_error[rows] = lowest(scores[rows], count)
     else:
         is_error = doubted
-        remaining = _remaining(calibrated, min_examples_per_class)
+        remaining = left_after(calibrated, min_examples_per_class)
         judged = (counts > min_examples_per_class) & (counts > 1)
         if prune in {"prune_by_class", "both"}:
-            is_error = is_error & _by_class(
+            is_error = is_error & lowest_by_class(
                 confidence, order, starts, np.where(judged, counts - remaining.diagonal(), 0)
             )
         if floor is not None:
             remove = remaining.copy() if judged.all() else np.where(judged[:, None], remaining, 0)
             np.fill_diagonal(remove, 0)
-            is_error = is_error & _by_noise_rate(
+            is_error = is_error & by_noise_rate(
                 array, codes, confidence, order, starts, floor, large, remove, doubted, is_error
             )
 
@@ -217,7 +220,7 @@ def _counted(
     thresholds: NDArray[Any],
     floor: float | None,
     jobs: int | None,
-) -> tuple[NDArray[np.int32], NDArray[np.bool_], list[_Large]]:
+) -> tuple[NDArray[np.int32], NDArray[np.bool_], list[LargeMargins]]:
     """What one pass over the probabilities tells.
 
     Args:
@@ -234,7 +237,7 @@ def _counted(
     """
     n, k = array.shape
     work_type = working_type(array)
-    least = _rounded_up(thresholds - EQUAL, work_type)
+    least = rounded_up(thresholds - EQUAL, work_type)
     # Above RIVAL all classes are of interest, so that the likeliest of most rows is among them.
     low: Any = np.minimum(least, work_type(RIVAL))
     shape = min(block_rows(array), n), k
@@ -251,7 +254,7 @@ def _counted(
     doubted = np.zeros(n, dtype=bool)
     local = threading.local()
 
-    def work(start: int, stop: int, blocks: Iterator[tuple[int, NDArray[Any]]]) -> _Large | None:
+    def work(start: int, stop: int, blocks: Iterator[tuple[int, NDArray[Any]]]) -> LargeMargins | None:
         if not hasattr(local, "above"):
             # Made once: pages that are handed back and fetched anew cost as much as what is done with them.
             local.above = np.zeros(-(-shape[0] * k // 8) * 8, dtype=bool)
@@ -269,7 +272,7 @@ def _counted(
             np.greater_equal(block.view(bits), low if low.ndim == 0 else low[:size], out=above.reshape(size, k))
             # The given class is known already; without it, few places are left to be looked up.
             above[own_places[done : done + size] - done * k] = False
-            flat = _true_places(local.above, size * k)
+            flat = true_places(local.above, size * k)
             values.append(block.reshape(-1).take(flat))
             flat += done * k
             places.append(flat)
@@ -324,16 +327,6 @@ def _counted(
     return guess, doubted, [one for one in large if one is not None]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class _Large:
-    """Margins p_other − p_given of some samples that are above a floor; arrays of one shape (m,)."""
-
-    pair: NDArray[np.integer[Any]]
-    """given · classes + other."""
-    margin: NDArray[Any]
-    row: NDArray[np.integer[Any]]
-
-
 def _large_margins(
     array: NDArray[Any],
     codes: NDArray[np.int32],
@@ -342,7 +335,7 @@ def _large_margins(
     floor: float,
     space: NDArray[Any],
     flags: NDArray[np.bool_],
-) -> _Large:
+) -> LargeMargins:
     """All margins above the floor, and a few just below it, of the samples `doubts`; the last two are for scratch."""
     step, k = space.shape
     kind = space.dtype.type
@@ -353,7 +346,7 @@ def _large_margins(
         beside = confidence.take(part)
         least = beside.astype(kind) + kind(floor) * kind(0.99)
         np.greater(rows, least[:, None], out=flags[: rows.size].reshape(rows.shape))
-        flat = _true_places(flags, rows.size)
+        flat = true_places(flags, rows.size)
         position = flat // k
         found = rows.reshape(-1).take(flat).astype(confidence.dtype, copy=False)
         found -= beside.take(position)
@@ -363,7 +356,7 @@ def _large_margins(
         flat += base.take(position)
         parts.append((flat.astype(_short(k * k)), found, part.astype(_short(len(array))).take(position)))
     pairs, margins, places = zip(*parts, strict=True) if parts else ([], [], [])
-    return _Large(
+    return LargeMargins(
         pair=np.concatenate(pairs or [np.zeros(0, dtype=np.int32)]),
         margin=np.concatenate(margins or [confidence[:0]]),
         row=np.concatenate(places or [np.zeros(0, dtype=np.int32)]),
@@ -372,26 +365,6 @@ def _large_margins(
 
 def _short(below: int) -> type[np.int32 | np.int64]:
     return np.int32 if below <= np.iinfo(np.int32).max else np.int64
-
-
-def _filled(matrix: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Where a matrix of many zeros has none, row by row."""
-    flags = np.zeros(-(-matrix.size // 8) * 8, dtype=bool)
-    np.not_equal(matrix, 0, out=flags[: matrix.size].reshape(matrix.shape))
-    return _true_places(flags, matrix.size)
-
-
-def _true_places(flags: NDArray[np.bool_], size: int) -> NDArray[np.intp]:
-    """Where the first `size` flags are true; a multiple of eight of them is writeable. Fastest where few are."""
-    whole = -(-size // 8) * 8
-    flags[size:whole] = False
-    words = (flags[:whole].view(np.uint64) != 0).nonzero()[0]
-    inner = flags[:whole].reshape(-1, 8).take(words, axis=0).reshape(-1).nonzero()[0]
-    places: NDArray[np.intp] = words.take(inner >> 3)
-    places <<= 3
-    inner &= 7
-    places += inner
-    return places
 
 
 def _confident_joint(codes: NDArray[np.int32], guess: NDArray[np.int32], k: int) -> NDArray[np.int64]:
@@ -409,7 +382,7 @@ def _calibrated(confident_joint: NDArray[np.int64], counts: NDArray[np.intp], jo
     """Rows scaled to the counts of the given classes, rounded so that they still sum to them."""
     k = len(counts)
     # The few pairs that occur are scaled by themselves. Every step, the sum over all included, is cleanlab's.
-    true, given = np.divmod(_filled(confident_joint.T), k)
+    true, given = np.divmod(filled(confident_joint.T), k)
     values = confident_joint[given, true] / np.clip(confident_joint.sum(axis=1), TINY, None)[given] * counts[given]
     scaled = np.zeros((k, k), order="F")
     scaled[given, true] = values
@@ -441,57 +414,6 @@ def _calibrated(confident_joint: NDArray[np.int64], counts: NDArray[np.intp], jo
     return calibrated
 
 
-def _remaining(calibrated: NDArray[np.int64], least: int) -> NDArray[np.int64]:
-    """How many samples given as the row's class to take for the column's, the diagonal raised to `least`."""
-    diagonal = calibrated.diagonal()
-    raised = np.maximum(diagonal, least)
-    if (raised == diagonal).all():
-        return calibrated
-    spread = np.maximum(np.count_nonzero(calibrated, axis=1) - 1.0, 1.0)
-    lowered: NDArray[Any] = calibrated - ((raised - diagonal) / spread)[:, None]
-    lowered[lowered < 0] = 0
-    np.fill_diagonal(lowered, raised)
-    return lowered.astype(np.int64)
-
-
-def _by_class(
-    confidence: NDArray[Any], order: NDArray[np.intp], starts: NDArray[np.intp], remove: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    chosen = np.zeros(len(confidence), dtype=bool)
-    left = np.flatnonzero(remove > 0)
-    if len(order) < SMALL_CLASS * len(remove):
-        # Many small classes are ranked together; what equal values leave open is ranked by itself.
-        sizes = np.diff(starts)[left]
-        slots = np.repeat(np.arange(len(left), dtype=np.int32), sizes)
-        places = np.arange(len(slots)) + np.repeat(starts[left] - np.cumsum(sizes) + sizes, sizes)
-        rows = order[places]
-        top, decided = _largest(slots, -confidence[rows], remove[left], above=None)
-        chosen[rows[top]] = True
-        left = left[~decided]
-    if len(left):
-        # One class after the other, as they lie in memory.
-        ordered = confidence.take(order)
-        flags = np.zeros(len(order), dtype=bool)
-        for k in left.tolist():
-            members = slice(starts[k], starts[k + 1])
-            flags[members] = _lowest(ordered[members], int(remove[k]))
-        chosen[order.take(flags.nonzero()[0])] = True
-    return chosen
-
-
-def _lowest(values: NDArray[Any], count: int) -> NDArray[np.bool_]:
-    """Which are the `count` lowest; among equal ones those that NumPy's sort puts first, as in cleanlab."""
-    if count <= 0:
-        return np.zeros(len(values), dtype=bool)
-    if count >= len(values):
-        return np.ones(len(values), dtype=bool)
-    chosen: NDArray[np.bool_] = values <= np.partition(values, count - 1)[count - 1]
-    if int(np.count_nonzero(chosen)) != count:
-        chosen[:] = False
-        chosen[np.argsort(values)[:count]] = True
-    return chosen
-
-
 def _margins(array: NDArray[Any], codes: NDArray[np.int32], confidence: NDArray[Any], jobs: int | None) -> NDArray[Any]:
     """Normalized margins in the probabilities' own type, whose rounding decides ties."""
     others = np.empty(len(codes), dtype=working_type(array))
@@ -511,137 +433,6 @@ def _floor(thresholds: NDArray[Any], kind: type[np.float32 | np.float64]) -> flo
     """Margins above this are ranked first."""
     usual = float(thresholds[thresholds < NEVER].mean())
     return float(kind(max(LIKELY_MARGIN * min(usual, 1.0), 2 * EQUAL)))
-
-
-def _by_noise_rate(
-    array: NDArray[Any],
-    codes: NDArray[np.int32],
-    confidence: NDArray[Any],
-    order: NDArray[np.intp],
-    starts: NDArray[np.intp],
-    floor: float,
-    large: list[_Large],
-    remove: NDArray[np.int64],
-    doubted: NDArray[np.bool_],
-    wanted: NDArray[np.bool_],
-) -> NDArray[np.bool_]:
-    """For each pair (given, other) the samples with the largest margins p_other − p_given, as many as `remove` says.
-
-    Only samples of `wanted` are told right. Samples that are not `doubted` have no margin above 1e-6, so larger margins
-    are ranked without them; the few pairs that need more are looked at whole.
-    """
-    n, k = array.shape
-    native = confidence.dtype
-    asked = _filled(remove)
-    chosen = np.zeros(n, dtype=bool)
-    if not len(asked):
-        return chosen
-    wants = remove.reshape(-1)[asked]
-    pair = np.concatenate([one.pair for one in large])
-    slot_of = np.full(k * k, -1, dtype=np.int32)
-    slot_of[asked] = np.arange(len(asked), dtype=np.int32)
-    slots = slot_of.take(pair)
-    kept = np.flatnonzero(slots >= 0)
-    slots = slots.take(kept)
-    margins = np.concatenate([one.margin for one in large]).take(kept)
-    # A margin that rounds to the floor may have equals that were passed over.
-    top, decided = _largest(slots, margins, wants, above=native.type(floor))
-    chosen[np.concatenate([one.row for one in large]).take(kept[top])] = True
-    del slots, margins, kept
-    doubts = np.flatnonzero(doubted)
-
-    # What is left undecided there needs the doubted samples with smaller margins, or all samples of the given class.
-    doubt_order, doubt_starts = by_class(codes.take(doubts), k)
-    for group, bounds, above in (
-        (doubts.take(doubt_order), doubt_starts, native.type(2 * EQUAL)),
-        (order, starts, None),
-    ):
-        open_classes = np.bincount(codes[wanted & ~chosen], minlength=k) > 0
-        left = np.flatnonzero(~decided)
-        left = left[open_classes[asked[left] // k]]
-        sizes = np.diff(bounds)[asked[left] // k]
-        ends = np.cumsum(sizes)
-        first = 0
-        while first < len(left):
-            done = int(ends[first - 1]) if first else 0
-            last = max(first + 1, int(np.searchsorted(ends, done + GATHERED, side="right")))
-            batch, size = left[first:last], sizes[first:last]
-            stops = np.cumsum(size)
-            places = np.arange(int(size.sum())) + np.repeat(bounds[asked[batch] // k] - stops + size, size)
-            members = group[places]
-            margins = picked(array, members, np.repeat(asked[batch] % k, size)).astype(native, copy=False)
-            margins = margins - confidence[members]
-            slots = np.repeat(np.arange(len(batch), dtype=np.int32), size)
-            top, found = _largest(slots, margins, wants[batch], above=above)
-            chosen[members[top]] = True
-            decided[batch] = found
-            for index in np.flatnonzero(~found).tolist() if above is None else ():
-                part = slice(int(stops[index] - size[index]), int(stops[index]))
-                # Equal margins on both sides of the edge: as NumPy sorts them, which is what cleanlab goes by.
-                if (wanted[members[part]] & ~chosen[members[part]]).any():
-                    ranked = np.argsort(-margins[part])[: int(wants[batch[index]])]
-                    chosen[members[part][ranked]] = True
-            first = last
-    return chosen
-
-
-def _largest(
-    slots: NDArray[np.int32], margins: NDArray[Any], wants: NDArray[np.int64], *, above: Any
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which of the margins are among the largest of their class pair, as many as it wants.
-
-    Args:
-        slots: Which pair each margin is of, 0 … len(wants) − 1.
-        margins: Shape as `slots`.
-        wants: How many each pair wants, 1 or more.
-        above: Margins of up to so much may be missing; None where all are here.
-
-    Returns:
-        Which margins, False in pairs that are not decided; and which pairs are decided: those with enough margins here,
-        and without equal ones on both sides of the edge.
-    """
-    decided = np.zeros(len(wants), dtype=bool)
-    if not len(slots):
-        return np.zeros(0, dtype=bool), decided
-    # Floats are ordered as their bits are, but for the sign: one sort of whole numbers ranks the margins of all pairs.
-    # Rounding float64 to float32 keeps the order; what it makes equal at an edge is left undecided.
-    bits = (margins.astype(np.float32, copy=False) + np.float32(0)).view(np.int32)
-    np.bitwise_xor(bits, np.int32(0x7FFFFFFF), out=bits, where=bits < 0)
-    keys = slots.astype(np.int64)
-    keys <<= 32
-    keys += 0x7FFFFFFF
-    keys -= bits
-    ranked = np.sort(keys)
-    ends = np.cumsum(np.bincount(slots, minlength=len(wants)))
-    edges = np.concatenate([[0], ends[:-1]]) + wants
-    limit = np.full(len(wants), -1, dtype=np.int64)
-    if above is None:
-        whole = (edges >= ends) & (np.diff(ends, prepend=0) > 0)
-        limit[whole] = ranked[ends[whole] - 1]
-        decided |= edges >= ends
-    enough = np.flatnonzero(edges <= ends)
-    edge = ranked[edges[enough] - 1]
-    clear = (edges[enough] == ends[enough]) | (ranked[np.minimum(edges[enough], len(ranked) - 1)] != edge)
-    if above is not None:
-        clear &= 0x7FFFFFFF - (edge & 0xFFFFFFFF) > int(np.float32(above).view(np.int32))
-    limit[enough[clear]] = edge[clear]
-    decided[enough[clear]] = True
-    return keys <= limit.take(slots), decided
-
-
-def _clipped_rates(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    clipped = np.clip(matrix, 0, 0.9999)
-    np.fill_diagonal(clipped, matrix.diagonal())
-    normalized: NDArray[np.float64] = clipped / np.clip(clipped.sum(axis=0), TINY, None)
-    return normalized
-
-
-def _rounded_up(values: NDArray[Any], kind: type[np.float32 | np.float64]) -> NDArray[Any]:
-    """The least numbers of a type that are not below: x ≥ value then holds for the same x of that type."""
-    near = values.astype(kind)
-    below = near < values
-    near[below] = np.nextafter(near[below], kind(np.inf))
-    return near
 
 
 def _frozen(array: Frozen) -> Frozen:

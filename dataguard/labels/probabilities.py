@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import numbers
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -12,76 +11,33 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from dataguard.labels.codes import first_names
 from dataguard.labels.given import SUM_TOLERANCE
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-
-MISSING = -1
-"""Code of a sample without a label."""
 BLOCK_BYTES = 2 * 1024 * 1024
 """A block and what is computed from it stay in the third-level cache, and the calls that it takes are long beside
 handing the interpreter from thread to thread: 0.5 MB cost a fifth more with two threads, and no less with one."""
+
 SPAN_BYTES = 16 * 1024 * 1024
 """What a thread takes at a time, and the most of a memory map that it keeps resident."""
+
 PIECE = 1 << 17
 """Samples whose labels are counted at a time."""
+
 SCATTERED = 1000
 """Scattered values read from a memory map before its pages are let go of; each may bring 64 KiB with it."""
+
 NEGATIVE_TOLERANCE = 1e-6
 """Most that float error takes a probability below 0: a softmax never does, one minus a float32 sum by some 1e-7."""
-NAMED = 5
-"""How many rows or classes an error names."""
 
 
 class UnsoundError(Exception):
     """Some row is no distribution; which, `refuse` says."""
-
-
-def encode_labels(
-    labels: ArrayLike | Sequence[object], classes: Sequence[object] | None = None, *, columns: int | None = None
-) -> tuple[NDArray[np.int32], tuple[object, ...]]:
-    """Given labels as column numbers.
-
-    Missing labels, coded −1, are None, NaN, pandas' NA and NaT, masked entries, and the integer −1 among column
-    numbers. With `classes`, a label is one of these. Without, whole numbers (of any type, floats too) are column
-    numbers, and anything else stands for the column of its place among the sorted distinct labels.
-
-    Args:
-        labels: n labels: list, NumPy array (masked ones too), pandas or polars Series.
-        classes: What each column stands for, in that order.
-        columns: How many columns the probabilities have, where that is known.
-
-    Returns:
-        Codes, shape (n,), −1 for missing; and what each column stands for: `classes`, the sorted distinct labels, or
-        the column numbers (as many as `columns`, or as the labels reach).
-
-    Raises:
-        ValueError: labels are not one-dimensional, are no column numbers, or are not those that the columns stand for.
-    """
-    values, missing = _labels(labels)
-    if classes is not None:
-        return _coded(values, missing, tuple(classes), columns)
-    present = values[~missing]
-    if _whole_numbers(present):
-        return _numbered(values, missing, columns)
-    kinds = {type(value) for value in present.tolist()}
-    try:
-        distinct = tuple(np.unique(present).tolist()) if present.dtype != object else tuple(sorted(set(present)))
-    except TypeError as error:
-        names = ", ".join(sorted(kind.__name__ for kind in kinds))
-        raise ValueError(f"labels of types that have no common order: {names}; give classes=") from error
-    if columns is not None and len(distinct) != columns:
-        named = _first(distinct)
-        raise ValueError(
-            f"{len(distinct)} distinct labels ({named}) for {columns} columns of probabilities: "
-            + ("which is too many is not known" if len(distinct) > columns else "some class is never given")
-            + "; say what each column stands for with classes="
-        )
-    return _coded(values, missing, distinct, columns)
 
 
 def checked(pred_probs: Any, *, rows: int | None = None) -> NDArray[Any]:
@@ -350,7 +306,7 @@ def refuse(pred_probs: NDArray[Any]) -> None:
     for kind, (what, hint) in hints.items():
         rows = np.concatenate(bad[kind]) if bad[kind] else np.zeros(0, dtype=np.intp)
         if len(rows):
-            raise ValueError(f"{what} in {len(rows)} of {total} rows: {_first(rows.tolist())}\n  hint: {hint}")
+            raise ValueError(f"{what} in {len(rows)} of {total} rows: {first_names(rows.tolist())}\n  hint: {hint}")
 
 
 def _spans(array: NDArray[Any]) -> Iterator[tuple[int, int]]:
@@ -412,95 +368,3 @@ def _memory_map(array: NDArray[Any]) -> tuple[mmap.mmap | None, int]:
     if not isinstance(owner, mmap.mmap) or not hasattr(mmap, "MADV_DONTNEED"):
         return None, 0
     return owner, int(np.frombuffer(owner, dtype=np.uint8).__array_interface__["data"][0])
-
-
-def _labels(labels: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """The labels as an array, and which are missing."""
-    masked = np.ma.getmaskarray(labels) if isinstance(labels, np.ma.MaskedArray) else None
-    if hasattr(labels, "to_numpy") and not isinstance(labels, np.ndarray):
-        labels = labels.to_numpy()
-    if isinstance(labels, np.ndarray):
-        values = np.asarray(labels)
-    else:
-        # Through object, so that NumPy does not turn None and NaN among strings into text.
-        given = list(labels)
-        values = np.empty(len(given), dtype=object)
-        values[:] = given
-    if values.ndim != 1:
-        raise ValueError(f"labels of shape {values.shape}; one label a sample, shape (n,), is needed")
-    if values.dtype.kind == "f":
-        missing = np.isnan(values)
-    elif values.dtype.kind in "mM":
-        missing = np.isnat(values)
-    elif values.dtype == object:
-        missing = np.fromiter((_is_missing(value) for value in values), dtype=bool, count=len(values))
-        present = values[~missing]
-        kinds = {type(value) for value in present}
-        if kinds and all(issubclass(kind, numbers.Integral) for kind in kinds):
-            values = np.where(missing, MISSING, values).astype(np.int64)
-    else:
-        missing = np.zeros(len(values), dtype=bool)
-    if masked is not None:
-        missing = missing | masked
-    return values, missing
-
-
-def _is_missing(value: object) -> bool:
-    if value is None or type(value).__name__ in {"NAType", "NaTType", "MaskedConstant"}:
-        return True
-    return isinstance(value, float | np.floating) and bool(np.isnan(value))
-
-
-def _whole_numbers(present: NDArray[Any]) -> bool:
-    if present.dtype.kind in "iub":
-        return True
-    if present.dtype == object:
-        return all(isinstance(value, numbers.Real) and float(value).is_integer() for value in present)
-    return present.dtype.kind == "f" and bool((present == np.floor(present)).all())
-
-
-def _numbered(
-    values: NDArray[Any], missing: NDArray[np.bool_], columns: int | None
-) -> tuple[NDArray[np.int32], tuple[object, ...]]:
-    wide = np.where(missing, MISSING, values).astype(np.int64) if missing.any() else values.astype(np.int64, copy=False)
-    top = int(wide.max(initial=MISSING))
-    reach = top + 1 if columns is None else columns
-    if wide.min(initial=0) < MISSING or top >= reach:
-        bad = np.flatnonzero((wide < MISSING) | (wide >= reach))
-        raise ValueError(
-            f"{len(bad)} labels that are no column of probabilities: {_first(wide[bad].tolist())} in rows "
-            f"{_first(bad.tolist())}; column numbers go from 0 to {reach - 1}, −1 stands for a missing label; "
-            "other names need classes="
-        )
-    return wide.astype(np.int32), tuple(range(reach))
-
-
-def _coded(
-    values: NDArray[Any], missing: NDArray[np.bool_], classes: tuple[object, ...], columns: int | None
-) -> tuple[NDArray[np.int32], tuple[object, ...]]:
-    if columns is not None and len(classes) != columns:
-        raise ValueError(f"{len(classes)} classes for {columns} columns of probabilities")
-    code_of = {name: code for code, name in enumerate(classes)}
-    if len(code_of) < len(classes):
-        twice = [name for code, name in enumerate(classes) if code_of[name] != code]
-        raise ValueError(f"classes that occur twice: {_first(twice)}")
-    codes = np.full(len(values), MISSING, dtype=np.int32)
-    present = values[~missing]
-    if present.dtype == object:
-        places = np.fromiter((code_of.get(value, MISSING) for value in present), dtype=np.int32, count=len(present))
-    else:
-        distinct, inverse = np.unique(present, return_inverse=True)
-        known = np.array([code_of.get(value, MISSING) for value in distinct.tolist()], dtype=np.int32)
-        places = known[inverse] if len(distinct) else np.zeros(0, dtype=np.int32)
-    if (places < 0).any():
-        unknown = dict.fromkeys(present[places < 0].tolist())
-        raise ValueError(
-            f"labels that no column stands for: {_first(list(unknown))} ({int((places < 0).sum())} samples); "
-            f"classes are {_first(classes)}"
-        )
-    codes[~missing] = places
-    return codes, classes
-
-
-def _first(names: Sequence[object]) -> str:
-    return ", ".join(repr(name) for name in names[:NAMED]) + (", …" if len(names) > NAMED else "")

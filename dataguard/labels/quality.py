@@ -11,11 +11,12 @@ import numpy as np
 from dataguard.labels import calibrated as calibrated_reading
 from dataguard.labels import lapse, transition
 from dataguard.labels.asymptote import Asymptote, asymptote
+from dataguard.labels.codes import encode_labels
 from dataguard.labels.confusion import Confusion, confusion, given_temperature
 from dataguard.labels.counting import confident_rate
 from dataguard.labels.ensemble import Combined, combine
 from dataguard.labels.leading import Leading, Others, leading, others
-from dataguard.labels.probabilities import checked, class_sums, encode_labels
+from dataguard.labels.probabilities import checked, class_sums
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dataguard.labels.probabilities import checked, encode_labels, gathered, map_blocks, working_type
+from dataguard.labels.codes import encode_labels
+from dataguard.labels.probabilities import checked, gathered, map_blocks, working_type
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

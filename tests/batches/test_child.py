@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dataguard.batches.child import record_in_subprocess
-from dataguard.batches.stream import Ending
+from dataguard.batches.kinds import Ending
 from dataguard.core.errors import ConfigurationError, DataguardError, NothingToCheckError, SourceError
 
 pytestmark = pytest.mark.slow

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dataguard.batches.content import as_array, read
+from dataguard.batches.content import read
+from dataguard.batches.kinds import LabelKind
 from dataguard.batches.labels_seen import classify, coded_labels
-from dataguard.batches.stream import LabelKind
+from dataguard.batches.values import as_array
 from dataguard.core.errors import ConfigurationError
 
 pytest.importorskip("torch", reason="torch is not installed")

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dataguard.batches.evidence import ALONE, MAX_PASSES, OrderEvidence, corrected, family_level, order_evidence
+from dataguard.batches.evidence import ALONE, MAX_PASSES, OrderEvidence, corrected, family_level
+from dataguard.batches.order_evidence import order_evidence
 from dataguard.batches.record import record
-from dataguard.batches.significance import holm
 from dataguard.batches.stream import BatchStream
+from dataguard.core.multiple_tests import holm
 
 RNG = np.random.default_rng(0)
 

@@ -19,8 +19,9 @@ import dataguard
 from dataguard.batches import watch as watch_module
 from dataguard.batches.faults import DataFaultError, DataFaultWarning, Fault
 from dataguard.batches.guard import Guarded, guard
+from dataguard.batches.kinds import Ending, LabelKind
 from dataguard.batches.sketch import SKETCH_BYTES, SketchBlock, middle
-from dataguard.batches.stream import BatchStream, Ending, LabelKind
+from dataguard.batches.stream import BatchStream
 from dataguard.batches.verdicts import single_label_bound
 
 pytest.importorskip("torch", reason="torch is not installed")
@@ -237,6 +238,51 @@ def test_a_loop_that_changes_its_batches_has_them_looked_at_first() -> None:
     stream = guarded.stream()
     assert (stream.maximum[4 * 16 :] <= 1.0).all()
     assert "batch 3 of epoch 0 was looked at after training changed it" in stream.notes
+
+
+@pytest.mark.parametrize("collate", [None, shared])
+def test_a_loop_that_changes_labels_in_place_has_them_copied(collate: Any) -> None:
+    data = large(960)
+    guarded = guard(DataLoader(data, 16, collate_fn=collate), on_fault="raise")
+    for _, labels in guarded:
+        labels.add_(100)
+    stream = guarded.stream()
+    assert stream.codes.tolist() == data.tensors[1].tolist()
+    assert not any("after a change" in note for note in stream.notes)
+    guarded = guard(DataLoader(data, 16, collate_fn=collate), on_fault="raise")
+    for number, (_, labels) in enumerate(guarded):
+        if number > 35:
+            labels.add_(100)
+    stream = guarded.stream()
+    names = np.array([int(name) for name in stream.classes])[stream.codes]
+    assert names[48 * 16 :].tolist() == data.tensors[1][48 * 16 :].tolist(), "from the next block on"
+    assert any("of epoch 0 on were read after a change" in note for note in stream.notes)
+
+
+def test_labels_in_memory_that_the_loader_uses_again_are_copied() -> None:
+    data, memory = large(960), torch.zeros(16, dtype=torch.int64)
+
+    def reused(samples: list[Any]) -> tuple[Any, Any]:
+        memory.numpy()[...] = [int(label) for _, label in samples]
+        return torch.stack([picture for picture, _ in samples]), memory
+
+    guarded = guard(DataLoader(data, 16, collate_fn=reused), on_fault="raise")
+    list(guarded)
+    stream = guarded.stream()
+    assert stream.codes.tolist() == data.tensors[1].tolist()
+    assert not np.isfinite(stream.mean).all(), "and large batches are thinned as ever"
+
+
+@settings(max_examples=20, deadline=None)
+@given(shape=st.lists(st.integers(1, 40), min_size=1, max_size=3), kind=st.sampled_from(["float32", "uint8", "int64"]))
+def test_a_tensor_is_read_where_it_lies_as_its_array_is(shape: list[int], kind: str) -> None:
+    whole = torch.randint(0, 100, (6, *shape), generator=torch.Generator().manual_seed(0)).to(getattr(torch, kind))
+    tensor = whole[2:5]
+    block = SketchBlock(tensor.numpy().dtype, tuple(tensor.shape), 2)
+    block.add(tensor.numpy())
+    block.add_tensor(tensor)
+    found = block.finish()
+    assert found.hashes[0].tolist() == found.hashes[1].tolist()
 
 
 def test_single_label_batches_are_found_among_those_passed_over() -> None:

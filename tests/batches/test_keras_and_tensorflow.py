@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from dataguard.batches.guard import guard
+from dataguard.batches.kinds import Ending, LabelKind
 from dataguard.batches.record import record
-from dataguard.batches.stream import BatchStream, Ending, LabelKind
+from dataguard.batches.stream import BatchStream
 
 tf: Any = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
 keras: Any = pytest.importorskip("keras", reason="Keras is not installed")

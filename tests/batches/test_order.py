@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dataguard.batches.order import ALPHA, RULE_OF, OrderTests, order_tests
-from dataguard.batches.significance import holm
+from dataguard.core.multiple_tests import holm
 
 SIZES = np.full(50, 32)
 LABELS = np.repeat(np.arange(10), 160)

@@ -14,8 +14,9 @@ import pytest
 from sklearn.datasets import load_digits
 
 import dataguard
+from dataguard.batches.kinds import Ending, LabelKind
 from dataguard.batches.record import MAX_UNDECLARED, record
-from dataguard.batches.stream import BatchStream, Ending, LabelKind
+from dataguard.batches.stream import BatchStream
 from dataguard.core.errors import ConfigurationError, NothingToCheckError
 
 pytest.importorskip("torch", reason="torch is not installed")

@@ -13,11 +13,11 @@ from dataguard.batches.significance import (
     binomial_moments,
     cantelli,
     decide,
-    holm,
     moment_bound,
     monte_carlo,
     shuffles,
 )
+from dataguard.core.multiple_tests import holm
 
 P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=30)
 

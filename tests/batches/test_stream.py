@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dataguard.batches.kinds import Ending, LabelKind
 from dataguard.batches.measure import layout_of
 from dataguard.batches.record import record
-from dataguard.batches.stream import BatchStream, Ending, LabelKind
+from dataguard.batches.stream import BatchStream
 from dataguard.core.errors import OutputError, SourceError
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataguard.labels import confident, probabilities
+from dataguard.labels import probabilities, pruning
 from dataguard.labels.confident import PRUNES, Prune, confident_learning
 
 DTYPES = (np.float16, np.float32, np.float64)
@@ -69,7 +69,7 @@ def assert_as_cleanlab(labels: np.ndarray, probs: np.ndarray, **options: Any) ->
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probabilities, "BLOCK_BYTES", 4096)
     monkeypatch.setattr(probabilities, "SPAN_BYTES", 16384)
-    monkeypatch.setattr(confident, "GATHERED", 3000)
+    monkeypatch.setattr(pruning, "GATHERED", 3000)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -11,24 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataguard.core.finding import Inconclusive, Skipped
-from dataguard.labels.control import (
-    MAX_CANDIDATES,
-    MAX_SAMPLES,
-    MAX_WORK,
-    PERMUTATIONS,
-    RIDGES,
-    LabelPermutations,
-    _drawn,
-    _Model,
-    _planted_probs,
-    _scale,
-    candidates,
-    pack,
-    permute_against,
-    permute_labels,
-    unpack,
-)
+from dataguard.labels.control import PERMUTATIONS, permute_against, permute_labels
+from dataguard.labels.control_samples import MAX_CANDIDATES, MAX_SAMPLES, MAX_WORK, candidates
 from dataguard.labels.out_of_sample import OutOfSample
+from dataguard.labels.permutations import LabelPermutations, pack, unpack
+from dataguard.labels.planted import _planted_probs, drawn_labels, scale_for
+from dataguard.labels.telling import RIDGES, Model
 
 
 def blobs(n: int, *, k: int = 3, d: int = 4, distance: float = 3.0, seed: int = 0) -> tuple[Any, Any]:
@@ -258,7 +246,7 @@ def test_scores_are_those_of_a_model_that_has_not_seen_the_sample() -> None:
     # Refitted without a sample, the features being those of all, as the closed form has it.
     features, labels = blobs(60, distance=1)
     codes = np.unique(labels.astype(str), return_inverse=True)[1].astype(np.int32)
-    model = _Model(features, additive=False)
+    model = Model(features, additive=False)
     statistics, best, _ = model._fitted(codes[None], 3)
     assert statistics[0] > 0
     which, ridge = divmod(int(best[0]), len(RIDGES))
@@ -287,7 +275,7 @@ def test_planted_labels_keep_the_counts_and_explain_what_they_should(
     rng = np.random.default_rng(seed)
     sizes = np.array(counts)
     functions = rng.standard_normal((int(sizes.sum()), len(sizes)))
-    scale = _scale(sizes, functions, strength)
+    scale = scale_for(sizes, functions, strength)
     assert scale is not None
     probs = _planted_probs(sizes, scale * functions)
     np.testing.assert_allclose(probs.sum(axis=1), 1)
@@ -296,7 +284,7 @@ def test_planted_labels_keep_the_counts_and_explain_what_they_should(
     entropy = -np.sum(shares * np.log2(shares))
     told = 1 + np.sum(probs * np.log2(probs)) / len(probs) / entropy
     assert told == pytest.approx(strength, rel=0.1)
-    drawn = _drawn(sizes, scale * functions, rng)
+    drawn = drawn_labels(sizes, scale * functions, rng)
     assert np.bincount(drawn, minlength=len(sizes)).tolist() == counts
 
 

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataguard.labels import probabilities
+from dataguard.labels.codes import encode_labels
 from dataguard.labels.given import SUM_TOLERANCE
-from dataguard.labels.probabilities import blocks, checked, encode_labels, gathered, map_blocks, picked, taken
+from dataguard.labels.probabilities import blocks, checked, gathered, map_blocks, picked, taken
 
 
 def probs(n: int, classes: int, seed: int = 0) -> np.ndarray:

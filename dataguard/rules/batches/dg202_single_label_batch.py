@@ -54,7 +54,7 @@ def single_label_batch(
     ## Example
 
     >>> import numpy as np
-    >>> from dataguard.batches.evidence import order_evidence
+    >>> from dataguard.batches.order_evidence import order_evidence
     >>> from dataguard.batches.record import record
     >>> x, y = np.random.default_rng(0).normal(size=(640, 4)), np.repeat(np.arange(10), 64)
     >>> stream = record([(x[at : at + 32], y[at : at + 32]) for at in range(0, 640, 32)])

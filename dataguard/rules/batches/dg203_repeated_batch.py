@@ -55,7 +55,7 @@ def repeated_batch(
     ## Example
 
     >>> import numpy as np
-    >>> from dataguard.batches.evidence import order_evidence
+    >>> from dataguard.batches.order_evidence import order_evidence
     >>> from dataguard.batches.record import record
     >>> rng = np.random.default_rng(0)
     >>> x, y = rng.normal(size=(32, 4)), rng.integers(0, 10, 32)

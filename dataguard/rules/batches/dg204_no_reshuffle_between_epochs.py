@@ -7,7 +7,8 @@ from typing import Annotated
 
 from dataguard.batches.epochs import EpochComparison
 from dataguard.batches.evidence import EpochOrder, EpochPair, OrderEvidence
-from dataguard.batches.stream import BatchStream, Ending
+from dataguard.batches.kinds import Ending
+from dataguard.batches.stream import BatchStream
 from dataguard.core.finding import Confidence, Finding, Inconclusive, Location, Observation, Outcome, Severity
 from dataguard.core.rule import Between, rule
 from dataguard.rules.batches.figures import decided, measured, p_text
@@ -64,7 +65,7 @@ def no_reshuffle_between_epochs(
     ## Example
 
     >>> import numpy as np
-    >>> from dataguard.batches.evidence import order_evidence
+    >>> from dataguard.batches.order_evidence import order_evidence
     >>> from dataguard.batches.record import record
     >>> rng = np.random.default_rng(0)
     >>> x, y = rng.normal(size=(640, 4)), rng.integers(0, 10, 640)

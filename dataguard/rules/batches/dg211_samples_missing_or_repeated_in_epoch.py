@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 
 from dataguard.batches.evidence import OrderEvidence, family_level
+from dataguard.batches.kinds import Ending, Pass
 from dataguard.batches.sampling import SampleAccount, account_for
-from dataguard.batches.stream import BatchStream, Ending, Pass
+from dataguard.batches.stream import BatchStream
 from dataguard.core.finding import (
     Confidence,
     Finding,

@@ -10,8 +10,9 @@ import numpy as np
 
 from dataguard.batches.association import LabelAssociation, label_association
 from dataguard.batches.evidence import OrderEvidence, family_level
+from dataguard.batches.kinds import LabelKind
 from dataguard.batches.reference import ReferencePictures
-from dataguard.batches.stream import BatchStream, LabelKind
+from dataguard.batches.stream import BatchStream
 from dataguard.core.exhibit import Listing
 from dataguard.core.finding import (
     Confidence,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dataguard.batches.evidence import SecondRecording
-from dataguard.batches.stream import BatchStream, Ending
+from dataguard.batches.kinds import Ending
+from dataguard.batches.stream import BatchStream
 from dataguard.core.finding import Confidence, Inconclusive, Location, Measurement, Observation, Outcome, Severity
 from dataguard.core.rule import rule
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
-from dataguard.batches.stream import ArrayKind, BatchStream
+from dataguard.batches.kinds import ArrayKind
+from dataguard.batches.stream import BatchStream
 from dataguard.core.exhibit import Listing
 from dataguard.core.finding import Confidence, Finding, Measurement, Observation, Outcome, Severity, Skipped
 from dataguard.core.rule import Between, rule

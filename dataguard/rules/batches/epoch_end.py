@@ -12,8 +12,9 @@ import numpy as np
 from dataguard.batches.faults import Fault, OnFault
 from dataguard.batches.guard import Guarded
 from dataguard.batches.guard import guard as bare_guard
+from dataguard.batches.kinds import Ending
 from dataguard.batches.passes import error_text
-from dataguard.batches.stream import BatchStream, Ending
+from dataguard.batches.stream import BatchStream
 from dataguard.core.finding import Finding, Severity
 from dataguard.core.rule import Rule
 from dataguard.rules.batches.dg201_unshuffled_order import unshuffled_order
@@ -27,7 +28,7 @@ from dataguard.rules.batches.dg211_samples_missing_or_repeated_in_epoch import s
 from dataguard.rules.batches.dg214_inconsistent_batch import inconsistent_batch
 
 if TYPE_CHECKING:
-    from dataguard.batches.content import Selector
+    from dataguard.batches.selection import Selector
 
 T = TypeVar("T")
 
@@ -161,7 +162,8 @@ class EpochEnd:
 
 def _arguments(rule: Rule[Any], stream: BatchStream, made: dict[type, object]) -> list[object] | None:
     """What a rule asks for, as far as a stream alone gives it; None where that is not enough."""
-    from dataguard.batches.evidence import OrderEvidence, order_evidence
+    from dataguard.batches.evidence import OrderEvidence
+    from dataguard.batches.order_evidence import order_evidence
 
     arguments: list[object] = []
     for parameter in rule.inputs:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dataguard.batches.kinds import LabelKind
 from dataguard.batches.reference import ReferencePictures, sample_identities
-from dataguard.batches.stream import BatchStream, LabelKind
+from dataguard.batches.stream import BatchStream
 from dataguard.core.finding import Inconclusive, Skipped
 from dataguard.labels.features import image_features
 from dataguard.labels.kernel import square_distances

@@ -10,7 +10,7 @@ import numpy as np
 from dataguard.core.exhibit import Exhibit, Gallery, Listing, Picture
 from dataguard.core.finding import Confidence, Inconclusive, Measurement, Observation, Outcome, Severity
 from dataguard.core.rule import Between, rule
-from dataguard.labels.control import LEVEL, LabelPermutations
+from dataguard.labels.permutations import LEVEL, LabelPermutations
 
 SHOWN = 24
 SHOWN_CLASSES = 40

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dataguard.batches import sketch
-from dataguard.batches.evidence import order_evidence
+from dataguard.batches.order_evidence import order_evidence
 from dataguard.batches.record import record
 from dataguard.batches.stream import BatchStream
 from dataguard.core.finding import Confidence, Finding, Inconclusive, Observation, Severity

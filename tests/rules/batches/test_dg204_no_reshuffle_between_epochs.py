@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dataguard.batches.evidence import order_evidence
+from dataguard.batches.order_evidence import order_evidence
 from dataguard.batches.record import record
 from dataguard.core.finding import Finding, Inconclusive, Observation, Severity
 from dataguard.rules.batches.dg204_no_reshuffle_between_epochs import no_reshuffle_between_epochs

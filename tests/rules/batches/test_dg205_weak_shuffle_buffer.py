@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dataguard.batches.evidence import OrderEvidence, order_evidence
+from dataguard.batches.evidence import OrderEvidence
+from dataguard.batches.order_evidence import order_evidence
 from dataguard.batches.record import record
 from dataguard.core.finding import Finding, Observation, Severity, Skipped
 from dataguard.rules.batches.dg205_weak_shuffle_buffer import weak_shuffle_buffer

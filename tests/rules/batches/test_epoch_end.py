@@ -13,8 +13,9 @@ from sklearn.datasets import load_digits
 
 import dataguard
 from dataguard.batches.faults import DataFaultError, DataFaultWarning, Fault
+from dataguard.batches.kinds import Ending
 from dataguard.batches.record import record
-from dataguard.batches.stream import BatchStream, Ending
+from dataguard.batches.stream import BatchStream
 from dataguard.core.finding import Inconclusive, Outcome, Severity
 from dataguard.core.rule import rule
 from dataguard.rules.batches.epoch_end import EpochEnd, first_samples, guard

@@ -8,7 +8,8 @@ import pytest
 
 from dataguard.core.exhibit import Gallery, Listing
 from dataguard.core.finding import Confidence, Finding, Inconclusive, Observation, Severity
-from dataguard.labels.control import LabelPermutations, permute_labels
+from dataguard.labels.control import permute_labels
+from dataguard.labels.permutations import LabelPermutations
 from dataguard.rules.labels.dg107_unlearnable_labels import unlearnable_labels
 
 
