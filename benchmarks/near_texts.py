@@ -7,10 +7,11 @@ to 200 words, short posts, letters with a long footer that all share, forms that
 between identical paragraphs. 30 % are in the test split. `quality` plants changed copies of training texts in 2 % of
 the test split; `large` times 100,000 texts of 100 words.
 
-Measured: 60 runs: no finding in 360 clean collections. In prose and letters every planted copy is found and nothing
-else; between known paragraphs 90 % with one word in 20 changed, and all of the others; of short posts 90 % in other
-case, 17 % with a word changed; of forms 20 % with a word changed. `large`: 91 s on a busy machine, 1.3 GB, all 500
-found, none false.
+Measured: no finding in 360 clean collections by phrases, nor in 72 of short posts, forms and few sentences since texts
+of fewer than 15 words are compared by words. In prose and letters every planted copy is found and nothing else; between
+known paragraphs 90 % with one word in 20 changed, and all of the others. Of short posts (30 copies a cell), 90 % in
+capitals, 83 % with other punctuation, 50 % with a word changed, 73 % cut off, 57 % twice as long, none false; of forms
+13 % with a word changed. `large`: 91 s on a busy machine, 1.3 GB, all 500 found, none false.
 """
 
 from __future__ import annotations

@@ -16,10 +16,17 @@ import numpy as np
 from dataguard.core.progress import Progress
 from dataguard.dataset.close_vectors import EXACT, nearest
 from dataguard.dataset.hamming import ClosePairs, close_pairs
-from dataguard.dataset.perceptual_hash import hashes_of, mirrored_coefficients, windowed_coefficients
+from dataguard.dataset.likeness import gray
+from dataguard.dataset.perceptual_hash import (
+    hashes_of,
+    mirrored_coefficients,
+    picture_coefficients,
+    windowed_coefficients,
+)
 from dataguard.dataset.picture_rows import PictureRows
 from dataguard.dataset.projection import Projection
 from dataguard.dataset.registration import WHOLE
+from dataguard.dataset.table import THUMBNAIL_SIDE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,8 +111,8 @@ def candidates(
     vectors = np.empty((n, dimensions), dtype=np.float32)
     versions = [np.empty((n, dimensions), dtype=np.float32) for _ in WINDOWS[1:] if few and projection is not None]
     flipped = np.empty((n, dimensions), dtype=np.float32) if few and projection is not None else None
-    for where, grays in rows.grays(progress):
-        spectra = windowed_coefficients(grays, WHOLE)
+    for where, pictures in rows.pictures(progress):
+        spectra = picture_coefficients(pictures)
         opposite = mirrored_coefficients(spectra)
         turned[where] = hashes_of(opposite)[0]
         if projection is None:
@@ -113,12 +120,15 @@ def candidates(
         vectors[where] = projection.vectors(spectra)
         if flipped is not None:
             flipped[where] = projection.vectors(opposite)
-        for version, window in zip(versions, WINDOWS[1:], strict=False):
-            version[where] = projection.vectors(windowed_coefficients(grays, window))
-    hashes = [close_pairs(rows.hashes, max_distance=max_distance)]
+        if versions:
+            grays = gray(pictures).reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE)
+            for version, window in zip(versions, WINDOWS[1:], strict=True):
+                version[where] = projection.vectors(windowed_coefficients(grays, window))
+    groups = rows.splits if len(rows.sizes) > 1 else None
+    hashes = [close_pairs(rows.hashes, max_distance=max_distance, groups=groups)]
     progress("comparing hashes", n, n)
     if mirrored:
-        hashes.append(close_pairs(rows.hashes, turned, max_distance=max_distance))
+        hashes.append(close_pairs(rows.hashes, turned, max_distance=max_distance, groups=groups))
     searches = _searches(rows, few=few)
     found: list[tuple[NDArray[Any], ...]] = []
     near: list[tuple[NDArray[Any], ...]] = []
@@ -225,9 +235,6 @@ def _joined(
         left = right = window = np.zeros(0, dtype=np.int64)
         cut = 0
     one, other = hashes.left, hashes.right
-    if len(rows.sizes) > 1:
-        across = rows.splits[one] != rows.splits[other]
-        one, other = one[across], other[across]
     every = np.concatenate([one, left]), np.concatenate([other, right])
     windows = np.concatenate([np.zeros(len(one), dtype=np.int64), window])
     by_hash = np.arange(len(every[0])) < len(one)

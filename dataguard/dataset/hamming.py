@@ -7,6 +7,7 @@ bits flipped once for t ≤ 7; two bands of 32 bits serve t ≤ 1, and the hash 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -58,6 +59,7 @@ def close_pairs(
     hashes: NDArray[np.uint64],
     others: NDArray[np.uint64] | None = None,
     *,
+    groups: NDArray[np.int64] | None = None,
     max_distance: int = MAX_DISTANCE,
     max_pairs: int = 1_000_000,
     max_work: int = 4_000_000_000,
@@ -70,7 +72,8 @@ def close_pairs(
     Args:
         hashes: Shape (n,), dtype uint64.
         others: A second hash of the same samples, as that of the mirrored picture, shape (n,): pairs i < j by the
-            distance between ``hashes[i]`` and ``others[j]``.
+            distance between ``hashes[i]`` and ``others[j]``, or the other way round.
+        groups: A number from 0 for each sample; pairs within a group are left out, and cost nothing.
         max_distance: 0 to 7.
         max_pairs: The most pairs that are returned.
         max_work: The most comparisons that are made.
@@ -81,12 +84,14 @@ def close_pairs(
     if not 0 <= max_distance <= MAX_DISTANCE:
         raise ValueError(f"max_distance {max_distance}: expected 0 to {MAX_DISTANCE}")
     distance = max_distance
-    while distance > 0 and _work(hashes, others, _Plan.of(distance)) > max_work:
+    sides = _sides(hashes, others, groups)
+    while distance > 0 and sum(_work(side, _Plan.of(distance)) for side in sides) > max_work:
         distance = 3 if distance > 3 else (1 if distance > 1 else 0)
     kept: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]] = []
     n_kept = n_compared = 0
     truncated = False
-    for left, right, distances, compared in _band_pairs(hashes, others, _Plan.of(distance)):
+    plan = _Plan.of(distance)
+    for left, right, distances, compared in itertools.chain.from_iterable(_band_pairs(side, plan) for side in sides):
         n_compared += compared
         near = np.flatnonzero(distances <= distance)
         if others is not None:
@@ -209,9 +214,34 @@ def _joins(
             yield mine, theirs, left, right, False
 
 
-def _work(hashes: NDArray[np.uint64], others: NDArray[np.uint64] | None, plan: _Plan) -> int:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Side:
+    """Hashes that are compared with others, or with one another where these are None; and which samples they are."""
+
+    hashes: NDArray[np.uint64]
+    others: NDArray[np.uint64] | None
+    left: NDArray[np.int64] | None = None
+    """None for all, in their order."""
+    right: NDArray[np.int64] | None = None
+
+
+def _sides(
+    hashes: NDArray[np.uint64], others: NDArray[np.uint64] | None, groups: NDArray[np.int64] | None
+) -> list[_Side]:
+    if groups is None:
+        return [_Side(hashes, others)]
+    sides = []
+    for group in range(int(groups.max(initial=0))):
+        left, right = np.flatnonzero(groups == group), np.flatnonzero(groups > group)
+        sides.append(_Side(hashes[left], (hashes if others is None else others)[right], left, right))
+        if others is not None:
+            sides.append(_Side(hashes[right], others[left], right, left))
+    return sides
+
+
+def _work(side: _Side, plan: _Plan) -> int:
     total = 0
-    for mine, theirs, left, right, itself in _joins(hashes, others, plan):
+    for mine, theirs, left, right, itself in _joins(side.hashes, side.others, plan):
         if itself:
             total += int((mine.counts * (mine.counts - 1) // 2).sum())
         else:
@@ -220,14 +250,14 @@ def _work(hashes: NDArray[np.uint64], others: NDArray[np.uint64] | None, plan: _
 
 
 def _band_pairs(
-    hashes: NDArray[np.uint64], others: NDArray[np.uint64] | None, plan: _Plan
+    side: _Side, plan: _Plan
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8], int]]:
     """(left, right, distance, comparisons) in chunks."""
-    second = hashes if others is None else others
+    second = side.hashes if side.others is None else side.others
     previous: tuple[_Buckets, NDArray[np.uint64], NDArray[np.uint64]] | None = None
-    for mine, theirs, left, right, itself in _joins(hashes, others, plan):
+    for mine, theirs, left, right, itself in _joins(side.hashes, side.others, plan):
         if previous is None or previous[0] is not mine:
-            previous = (mine, hashes[mine.order], second[theirs.order])
+            previous = (mine, side.hashes[mine.order], second[theirs.order])
         _, left_hashes, right_hashes = previous
         # One row a sample on the left: it meets `lengths` consecutive samples on the right, from `begins` on.
         rows = _ranges(mine.starts[left], mine.counts[left])
@@ -245,11 +275,18 @@ def _band_pairs(
             # A bucket may hold more than a chunk: then one row is a chunk, at most as long as the data.
             stop = max(row + 1, int(np.searchsorted(ends, done + CHUNK, side="right")))
             count = lengths[row:stop]
-            here = np.repeat(rows[row:stop], count)
             there = _ranges(begins[row:stop], count)
-            distance = np.bitwise_count(left_hashes[here] ^ right_hashes[there])
+            distance = np.bitwise_count(np.repeat(left_hashes[rows[row:stop]], count) ^ right_hashes[there])
             near = np.flatnonzero(distance <= MAX_DISTANCE)
-            yield mine.order[here[near]], theirs.order[there[near]], distance[near], len(here)
+            # Which row each of the few is of: that of the first end beyond it.
+            here = rows[row + np.searchsorted(ends[row:stop] - done, near, side="right")]
+            found = mine.order[here], theirs.order[there[near]]
+            yield (
+                found[0] if side.left is None else side.left[found[0]],
+                found[1] if side.right is None else side.right[found[1]],
+                distance[near],
+                len(there),
+            )
             row = stop
 
 

@@ -6,36 +6,25 @@ allows in this dataset; and a second look at the pixels.
 
 from __future__ import annotations
 
-import json
 import math
-import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from dataguard.core.finding import Skipped
 from dataguard.core.progress import Progress, silent
 from dataguard.dataset.candidates import candidates
-from dataguard.dataset.decode import decoding
 from dataguard.dataset.duplicates import Member
 from dataguard.dataset.hamming import MAX_DISTANCE, collision_rates
-from dataguard.dataset.near_pairs import NearDuplicatePair, NearDuplicates, cut_off
+from dataguard.dataset.near_pairs import NearDuplicatePair, NearDuplicates
 from dataguard.dataset.picture_rows import PictureRows
-from dataguard.dataset.registration import WHOLE
-from dataguard.dataset.second_look import Decoded, SecondLook, second_look
+from dataguard.dataset.registration import WHOLE, cut_off
+from dataguard.dataset.second_look import SecondLook
+from dataguard.dataset.second_looks import BlobStore, FilePair, second_looks
 from dataguard.dataset.table import THUMBNAIL_SIDE, SampleTable
 from dataguard.dataset.thumbnail_likeness import Alike, Reference, alike, chance_pairs, most_alike
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["BlobStore", "NearDuplicatePair", "NearDuplicates", "find_near_duplicates"]
-
-ALGORITHM_VERSION = "3"
-"""Changes whenever a stored second look would come out differently."""
 MAX_RESIDUAL_WITHOUT_DETAIL = 0.02
 """The most that a pair leaves unexplained where there is no fine detail to confirm it by."""
 MAX_CHANCE_PAIRS = 0.05
@@ -64,16 +53,6 @@ MAX_CUT = 0.08
 """The largest share that may be cut off a side: larger windows fit things that are not one picture."""
 MAX_SECOND_LOOKS = 20_000
 """The most pairs whose files are decoded; pairs across splits come first, then the most alike."""
-
-
-class BlobStore(Protocol):
-    """Keeps results between runs."""
-
-    def get_blob(self, key: str) -> bytes | None:
-        """What was put under that key, or None."""
-
-    def put_blob(self, key: str, blob: bytes, /) -> None:
-        """Keep something."""
 
 
 def find_near_duplicates(
@@ -131,8 +110,15 @@ def find_near_duplicates(
     looked = close[:MAX_SECOND_LOOKS]
     looks: list[SecondLook | None] = [None] * len(looked)
     if verify:
-        files = [(members[pair.left], members[pair.right], pair) for pair in looked]
-        looks = _second_looks(table.root, files, table.version_id, jobs, progress, cache)
+        looks = second_looks(
+            [_files(pair, rows, members, table.root) for pair in looked],
+            max_residual=MAX_RESIDUAL_WITHOUT_DETAIL,
+            max_cut=MAX_CUT,
+            version_id=table.version_id,
+            jobs=jobs,
+            progress=progress,
+            cache=cache,
+        )
     least_detail = _least_detail(looked, looks)
     believed: dict[tuple[int, int], NearDuplicatePair] = {}
     for pair, look in zip(looked, looks, strict=True):
@@ -164,6 +150,20 @@ def find_near_duplicates(
         truncated=search.truncated or len(close) > MAX_SECOND_LOOKS,
         n_textureless=rows.n_textureless,
         figures={} if reference is None else _figures(reference, least_detail),
+    )
+
+
+def _files(pair: Alike, rows: PictureRows, members: Mapping[int, tuple[Member, str]], root: Path) -> FilePair:
+    (left, content), (right, other) = members[pair.left], members[pair.right]
+    both = [pair.left, pair.right]
+    return FilePair(
+        left=root / (left.path or ""),
+        right=root / (right.path or ""),
+        contents=(content, other),
+        longest=int(max(rows.heights[both].max(), rows.widths[both].max())),
+        mirrored=pair.mirrored,
+        window=pair.window,
+        shrink=pair.shrink,
     )
 
 
@@ -256,74 +256,3 @@ def _pair(
         window=pair.window if look is None else look.window,
         saved_again=False if look is None else look.saved_again,
     )
-
-
-def _second_looks(
-    root: Path,
-    files: Sequence[tuple[tuple[Member, str], tuple[Member, str], Alike]],
-    version_id: str,
-    jobs: int | None,
-    progress: Progress,
-    cache: BlobStore | None,
-) -> list[SecondLook | None]:
-    """What the files of each pair show; None where one cannot be decoded any more."""
-    keys = [
-        "-".join((left[1], right[1], "m" * pair.mirrored, "w" * (pair.window != WHOLE))) for left, right, pair in files
-    ]
-    store = cache if version_id else None
-    blob_key = f"near-duplicates/{ALGORITHM_VERSION}/{version_id}"
-    blob = None if store is None else store.get_blob(blob_key)
-    known: dict[str, dict[str, Any] | None] = {} if blob is None else json.loads(blob)
-    fresh = [index for index, key in enumerate(keys) if key not in known]
-
-    def look(index: int) -> dict[str, Any] | None:
-        (one, _), (other, _), pair = files[index]
-        left, right = _decode(root / (one.path or "")), _decode(root / (other.path or ""))
-        if left is None or right is None:
-            return None
-        if pair.mirrored and left.tables is not None and right.tables is None:
-            right = right.mirrored()
-        elif pair.mirrored:
-            left = left.mirrored()
-        seen = second_look(left, right, window=pair.window, shrink=pair.shrink, cut=not pair.mirrored)
-        return {name: getattr(seen, name) for name in SecondLook.__slots__}
-
-    with decoding(), ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
-        for done, (index, measured) in enumerate(zip(fresh, pool.map(look, fresh), strict=True)):
-            progress("comparing pictures", done, len(fresh))
-            known[keys[index]] = measured
-    progress("comparing pictures", len(fresh), len(fresh))
-    if store is not None and fresh:
-        store.put_blob(blob_key, json.dumps({key: known[key] for key in dict.fromkeys(keys)}).encode())
-    return [_look(known[key]) for key in keys]
-
-
-def _look(stored: dict[str, Any] | None) -> SecondLook | None:
-    if stored is None:
-        return None
-    width, across, height, along = stored["window"]
-    return SecondLook(**{**stored, "window": (width, across, height, along)})
-
-
-def _decode(path: Path) -> Decoded | None:
-    """The picture as RGB, without EXIF rotation as in the sample table; None where it cannot be read any more."""
-    import cv2
-    from PIL import Image, JpegImagePlugin
-
-    try:
-        data = np.fromfile(path, dtype=np.uint8)
-        tables, subsampling = None, 0
-        if data[:2].tobytes() == b"\xff\xd8":
-            with Image.open(path) as image:
-                if isinstance(image, JpegImagePlugin.JpegImageFile):
-                    tables, subsampling = image.quantization, max(0, JpegImagePlugin.get_sampling(image))
-        picture = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
-        pixels: NDArray[np.uint8]
-        if picture is not None:
-            pixels = np.asarray(picture, dtype=np.uint8)
-        else:
-            with Image.open(path) as image:
-                pixels = np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, cv2.error, SyntaxError):
-        return None
-    return Decoded(pixels=pixels, tables=tables, subsampling=subsampling)

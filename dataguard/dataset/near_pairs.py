@@ -8,19 +8,7 @@ from dataclasses import dataclass, field
 from dataguard.dataset.class_counts import split_order
 from dataguard.dataset.duplicates import Member
 from dataguard.dataset.hamming import MAX_DISTANCE
-from dataguard.dataset.registration import WHOLE
-
-
-def cut_off(window: tuple[float, float, float, float]) -> float:
-    """The largest share of a side that one of two pictures lacks, for what the right one shows of the left one."""
-    width, across, height, along = window
-    ends = (
-        (1 - width - across, width),
-        (1 - width + across, width),
-        (1 - height - along, height),
-        (1 - height + along, height),
-    )
-    return max(0.0, *(end / 2 if end > 0 else -end / 2 / length for end, length in ends))
+from dataguard.dataset.registration import WHOLE, Window, cut_off
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +30,7 @@ class NearDuplicatePair:
     """Whether one is the other's mirror image, left and right exchanged."""
     chroma: float | None = None
     """Correlation of the colours; None where one of the two is gray."""
-    window: tuple[float, float, float, float] = WHOLE
+    window: Window = WHOLE
     """What the right one shows of the left one: width and middle, height and middle, from −1 to 1."""
     saved_again: bool = False
     """The residual is that of one picture saved with the JPEG tables of the other."""
@@ -52,7 +40,11 @@ class NearDuplicatePair:
     @property
     def why(self) -> str:
         """Why it is believed, in a few words."""
-        chance = [] if self.chance_pairs is None else [f"{self.chance_pairs:.0e} such pairs expected by chance"]
+        chance = (
+            []
+            if self.chance_pairs is None
+            else [f"some {self.chance_pairs:.0e} such pairs expected by chance, by extrapolation"]
+        )
         vectors = [] if self.cosine is None else [f"cosine {self.cosine:.3f} by the given vectors"]
         if self.residual is None:
             return " · ".join([*vectors, *chance])

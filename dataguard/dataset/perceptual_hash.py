@@ -27,6 +27,8 @@ at most. Bits of two versions of a picture whose coefficients have correlation Ï
 times the rounding's variance. Below it, and so in every flat picture, the hash is mostly noise.
 """
 
+_AT_A_TIME = 256
+"""Thumbnails whose values are held as floats: what fits into a processor's cache."""
 _GRAY = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601 luma
 
 
@@ -53,6 +55,26 @@ def coefficients(grays: NDArray[np.float32]) -> NDArray[np.float32]:
     basis = _basis()
     lowest: NDArray[np.float32] = np.asarray(basis @ grays @ basis.T, dtype=np.float32).reshape(-1, 64)
     return lowest
+
+
+def picture_coefficients(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The same of thumbnails in colour, of which the luma is taken on the way: for a million in a few seconds.
+
+    Args:
+        thumbnails: Shape (n, 32, 32, 3), uint8 RGB.
+
+    Returns:
+        Shape (n, 64).
+    """
+    basis = _basis()
+    # Luma and the transform along each row are one product.
+    along = (basis.T[:, None, :] * _GRAY[None, :, None]).reshape(3 * THUMBNAIL_SIDE, 8)
+    found = np.empty((len(thumbnails), 64), dtype=np.float32)
+    for start in range(0, len(thumbnails), _AT_A_TIME):
+        part = thumbnails[start : start + _AT_A_TIME]
+        rows = part.reshape(-1, 3 * THUMBNAIL_SIDE).astype(np.float32) @ along
+        found[start : start + len(part)] = (basis @ rows.reshape(-1, THUMBNAIL_SIDE, 8)).reshape(-1, 64)
+    return found
 
 
 @cache

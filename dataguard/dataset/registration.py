@@ -7,19 +7,46 @@ each step is one linear least-squares problem of six unknowns.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-WHOLE = (1.0, 0.0, 1.0, 0.0)
-"""The window that is the whole picture: (width, middle, height, middle), from −1 to 1 along each side."""
+Window: TypeAlias = tuple[float, float, float, float]
+"""(width, middle, height, middle), from −1 to 1 along each side."""
+WHOLE: Window = (1.0, 0.0, 1.0, 0.0)
+"""The window that is the whole picture."""
 LARGEST_SCALE = 1.18
 """The largest change of scale and its inverse: 5 % off every side is 1.11."""
 LARGEST_SHIFT = 0.12
 """The largest shift of the middle, in halves of a side."""
+
+
+def as_window(numbers: Iterable[float]) -> Window:
+    """Four numbers, as of an array or of JSON, as a window."""
+    width, across, height, along = map(float, numbers)
+    return width, across, height, along
+
+
+def inverse(window: Window) -> Window:
+    """What the left picture shows of the right one, for what the right one shows of the left one."""
+    width, across, height, along = window
+    return 1 / width, -across / width, 1 / height, -along / height
+
+
+def cut_off(window: Window) -> float:
+    """The largest share of a side that one of two pictures lacks, for what the right one shows of the left one."""
+    width, across, height, along = window
+    ends = (
+        (1 - width - across, width),
+        (1 - width + across, width),
+        (1 - height - along, height),
+        (1 - height + along, height),
+    )
+    return max(0.0, *(end / 2 if end > 0 else -end / 2 / length for end, length in ends))
 
 
 def warped(

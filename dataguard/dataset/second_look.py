@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataguard.dataset.likeness import LUMA
-from dataguard.dataset.registration import WHOLE, register, warped
+from dataguard.dataset.registration import WHOLE, Window, as_window, inverse, register, warped
 from dataguard.dataset.table import THUMBNAIL_SIDE
 from dataguard.dataset.thumbnail_likeness import LEAST_CHROMA, LEAST_CHROMA_MATCH
+from dataguard.dataset.tone_curves import one_tone_change, spread, toned, unexplained
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,10 +42,6 @@ CLEAR_DETAIL = 0.9
 WHOLE_FILE = 512
 """The longest side in pixels up to which tones and JPEGs are tried at the size of the files, where that is more than
 `FRAME`: clipping and saving do not commute with reduction."""
-_SAMPLED = 3_000
-"""Pixels that a tone curve is fitted to."""
-_SATURATED = 2.0
-"""Levels from 0 and from 255 at which a value counts as clipped."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -77,7 +74,7 @@ class SecondLook:
     one_tone_change: float = 0.0
     """Of a silhouette, the share of the variance of all colours that no change of brightness, contrast or gamma, one
     and the same for each colour, explains."""
-    window: tuple[float, float, float, float] = WHOLE
+    window: Window = WHOLE
     saved_again: bool = False
     """The residual is that of one picture saved with the quantization tables of the other."""
     unsaved_residual: float = 0.0
@@ -96,7 +93,7 @@ def second_look(
     left: Decoded,
     right: Decoded,
     *,
-    window: tuple[float, float, float, float] = WHOLE,
+    window: Window = WHOLE,
     shrink: float = 0.5,
     cut: bool = True,
 ) -> SecondLook:
@@ -119,7 +116,7 @@ def second_look(
     return part if part.residual < whole.residual * shrink else whole
 
 
-def _look(left: Decoded, right: Decoded, window: tuple[float, float, float, float], *, cut: bool = False) -> SecondLook:
+def _look(left: Decoded, right: Decoded, window: Window, *, cut: bool = False) -> SecondLook:
     height = min(left.pixels.shape[0], right.pixels.shape[0])
     width = min(left.pixels.shape[1], right.pixels.shape[1])
     scale = min(1.0, FRAME / max(height, width))
@@ -134,7 +131,7 @@ def _look(left: Decoded, right: Decoded, window: tuple[float, float, float, floa
         box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
         values = np.stack([warped(one[None, ..., band], found)[0][0] for band in range(3)], axis=-1)
         one, other = values[box], other[box]
-        window = (float(found[0, 0]), float(found[0, 1]), float(found[0, 2]), float(found[0, 3]))
+        window = as_window(found[0])
     chroma = _chroma(one, other)
     tiny = max(*left.pixels.shape[:2], *right.pixels.shape[:2]) <= TINY
     if (
@@ -150,33 +147,33 @@ def _look(left: Decoded, right: Decoded, window: tuple[float, float, float, floa
     elif tiny:
         # Where a picture has few pixels, the thumbnails may have put the window better than these.
         for guess in dict.fromkeys((window, start)):
-            part, exact = _cropped(left, guess)
+            part, exact = cropped(left, guess)
             attempts += _made_from(part, right, exact)
-            part, exact = _cropped(right, _inverse(guess))
-            attempts += _made_from(part, left, _inverse(exact))
+            part, exact = cropped(right, inverse(guess))
+            attempts += _made_from(part, left, inverse(exact))
     elif window == WHOLE and (attempts[0].detail is None or attempts[0].detail < CLEAR_DETAIL):
         for source, target, picture in _saved_pictures(one, other, left, right):
-            for plain in (source, _toned(source, target)):
+            for plain in (source, _matched(source, target)):
                 attempts.append(_attempt(_saved(plain, picture), target, saved=True))
         if (attempts[0].detail or 0.0) >= WORTH_CUTTING and left.pixels.shape == right.pixels.shape:
             for file, like, wanted in ((left, right, other), (right, left, one)):
                 if FRAME < max(file.pixels.shape[:2]) <= WHOLE_FILE:
-                    toned = _toned(file.pixels.astype(np.float32), like.pixels.astype(np.float32))
-                    attempts.append(_attempt(_resized(toned, size), wanted, saved=False))
+                    matched = _matched(file.pixels.astype(np.float32), like.pixels.astype(np.float32))
+                    attempts.append(_attempt(_resized(matched, size), wanted, saved=False))
     best = min(attempts, key=lambda attempt: (-(attempt.detail or 0.0), attempt.residual))
     unsaved = min(attempt.residual for attempt in attempts if not attempt.saved)
     silhouette = max(_within_two_tones(one), _within_two_tones(other)) <= TWO_TONE
     change = 0.0
     if silhouette:
-        change = min(_one_tone_change(one, other), _one_tone_change(other, one))
+        change = min(one_tone_change(one, other), one_tone_change(other, one))
         if best.plain is not None:
-            change = min(change, _one_tone_change(best.plain, best.target))
+            change = min(change, one_tone_change(best.plain, best.target))
         if 0.005 < change < 0.1 and not tiny and window == WHOLE:
             # Saving takes more from saturated colours than from any others.
             for file, like, wanted in ((left, right, other), (right, left, one)):
                 if like.tables is not None and max(like.pixels.shape[:2]) <= WHOLE_FILE:
                     again = _saved(_resized(file.pixels, like.pixels.shape[:2]), like)
-                    change = min(change, _one_tone_change(_resized(again, size), wanted))
+                    change = min(change, one_tone_change(_resized(again, size), wanted))
     if chroma is not None and chroma < 0.98:
         # What clipping and saving did to the colours was done to these too.
         chroma = max(chroma, _chroma(best.source, best.target) or -1.0)
@@ -215,15 +212,7 @@ def _saved_pictures(
     ]
 
 
-def _inverse(window: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
-    """What the left picture shows of the right one, for what the right one shows of the left one."""
-    width, across, height, along = window
-    return 1 / width, -across / width, 1 / height, -along / height
-
-
-def _cropped(
-    picture: Decoded, window: tuple[float, float, float, float]
-) -> tuple[Decoded, tuple[float, float, float, float]]:
+def cropped(picture: Decoded, window: Window) -> tuple[Decoded, Window]:
     """The window of a picture to whole pixels, as a crop is made; and which window that is."""
     rows, columns = picture.pixels.shape[:2]
     width, across, height, along = window
@@ -235,17 +224,17 @@ def _cropped(
     return Decoded(pixels=np.ascontiguousarray(picture.pixels[top:bottom, left:right])), exact
 
 
-def _made_from(source: Decoded, target: Decoded, window: tuple[float, float, float, float] = WHOLE) -> list[_Attempt]:
+def _made_from(source: Decoded, target: Decoded, window: Window = WHOLE) -> list[_Attempt]:
     """How well a small target is explained as the source resized in one of the usual ways, toned and saved."""
     made = []
     wanted = target.pixels.astype(np.float32)
     for resized in _resizings(source.pixels, wanted.shape[:2]):
-        toned = _toned(resized, wanted)
-        made.append(_Attempt(_share(toned, wanted), None, False, toned, wanted, resized, window))
+        matched = _matched(resized, wanted)
+        made.append(_Attempt(_share(matched, wanted), None, False, matched, wanted, resized, window))
         if target.tables is not None:
-            for edited in (resized, toned):
+            for edited in (resized, matched):
                 plain = _saved(edited, target)
-                again = _toned(plain, wanted)
+                again = _matched(plain, wanted)
                 made.append(
                     _Attempt(
                         _share(again, wanted), None, True, again, wanted, plain if edited is resized else None, window
@@ -278,7 +267,7 @@ def _resized(pixels: NDArray[np.uint8] | NDArray[np.float32], size: tuple[int, .
 
 
 def _cut(
-    one: NDArray[np.float32], other: NDArray[np.float32], window: tuple[float, float, float, float]
+    one: NDArray[np.float32], other: NDArray[np.float32], window: Window
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """The window, from where a thumbnail put it to where the pixels put it; and which pixels lie in it."""
     import cv2
@@ -307,79 +296,33 @@ class _Attempt:
     target: NDArray[np.float32]
     plain: NDArray[np.float32] | None = None
     """The same before any tone curve."""
-    window: tuple[float, float, float, float] | None = None
+    window: Window | None = None
     """The one that it was made with, where that is to whole pixels."""
 
 
 def _attempt(source: NDArray[np.float32], target: NDArray[np.float32], *, saved: bool) -> _Attempt:
     """The residual, the larger of both directions, and the correlation of detail, once the tones are matched."""
-    forth, back = _toned(source, target), _toned(target, source)
+    forth, back = _matched(source, target), _matched(target, source)
     residual = max(_share(forth, target), _share(back, source))
     return _Attempt(residual, _detail(forth @ LUMA, target @ LUMA), saved, forth, target)
 
 
-def _colour_residual(attempt: _Attempt) -> float | None:
-    if min(_spread(attempt.source), _spread(attempt.target)) < LEAST_CHROMA:
-        return None
-    total = float(((attempt.target - attempt.target.mean(axis=(0, 1))) ** 2).sum())
-    return min(1.0, float(((attempt.source - attempt.target) ** 2).sum()) / max(total, 1e-3))
+def _matched(source: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The source with the tone curve that brings it nearest to the target."""
+    matched: NDArray[np.float32] = toned(source[None], target[None])[0]
+    return matched
 
 
 def _share(predicted: NDArray[np.float32], target: NDArray[np.float32]) -> float:
-    """The share of the luma's variance that a prediction leaves, its blur or sharpness left out."""
-    import cv2
-
-    given, wanted = predicted @ LUMA, target @ LUMA
-    total = float(((wanted - wanted.mean()) ** 2).sum())
-    if total < 1e-3:
-        return 1.0
-    laplacian = np.asarray(cv2.Laplacian(given.astype(np.float32), cv2.CV_32F), dtype=np.float32)
-    design = np.stack([np.ones(given.size, np.float32), given.ravel(), laplacian.ravel()], axis=1)
-    normal = design.T @ design + np.eye(3, dtype=np.float32) * 1e-2
-    weights = np.linalg.solve(normal, design.T @ wanted.ravel())
-    if weights[1] <= 0:
-        return 1.0
-    left_over = wanted.ravel() - design @ weights
-    return min(1.0, max(1e-6, float((left_over**2).sum()) / total))
+    """The share of the luma's variance that a prediction leaves."""
+    return float(unexplained(predicted[None], target[None])[0])
 
 
-def _toned(source: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The source with a tone curve, the same for each colour, that brings it nearest to the target.
-
-    A quadratic curve, a straight line that is clipped at 0 and 255, or a power, whichever leaves least.
-    """
-    step = max(1, source.shape[0] * source.shape[1] // _SAMPLED)
-    some, aim = source.reshape(-1, 3)[::step], target.reshape(-1, 3)[::step]
-    if min(_spread(some), _spread(aim)) <= 1:
-        some, aim = (some @ LUMA)[:, None], (aim @ LUMA)[:, None]
-    x, y = some.ravel().astype(np.float64) / 255, aim.ravel().astype(np.float64) / 255
-    free = (y > _SATURATED / 255) & (y < 1 - _SATURATED / 255)
-    best, least = (0.0, 1.0, 0.0), math.inf
-    for degree in (2, 1):
-        u, v = (x, y) if degree == 2 else (x[free], y[free])
-        if len(u) < 8 or np.ptp(u) < 1e-3:
-            continue
-        design = np.vander(u, degree + 1)
-        normal = design.T @ design + np.eye(degree + 1) * 1e-9 * len(u)
-        weights = np.linalg.solve(normal, design.T @ v)
-        bent, straight, constant = (0.0, *weights) if degree == 1 else weights
-        error = float(((np.clip((bent * x + straight) * x + constant, 0, 1) - y) ** 2).sum())
-        if error < least:
-            best, least = (float(bent), float(straight), float(constant)), error
-    levels = np.arange(1024, dtype=np.float64) / 1023
-    curve = (best[0] * levels + best[1]) * levels + best[2]
-    u, v = np.maximum(x[free], 1 / 255), y[free]
-    logs = np.log(u)
-    if len(u) >= 8 and float(logs @ logs) > 1e-3 * len(u):
-        # Weighed so that errors count in levels, not in their logarithms.
-        power = float((logs * v * v) @ np.log(v)) / float((logs * v) @ (logs * v))
-        if 0.2 < power < 5 and float(((np.maximum(x, 0) ** power - y) ** 2).sum()) < least:
-            curve = levels**power
-    table: NDArray[np.float32] = (np.clip(curve, 0, 1) * 255).astype(np.float32)
-    toned: NDArray[np.float32] = table[
-        np.clip(source * np.float32(1023 / 255) + np.float32(0.5), 0, 1023).astype(np.int16)
-    ]
-    return toned
+def _colour_residual(attempt: _Attempt) -> float | None:
+    if spread(np.stack([attempt.source, attempt.target])).min() < LEAST_CHROMA:
+        return None
+    total = float(((attempt.target - attempt.target.mean(axis=(0, 1))) ** 2).sum())
+    return min(1.0, float(((attempt.source - attempt.target) ** 2).sum()) / max(total, 1e-3))
 
 
 def _saved(picture: NDArray[np.float32], like: Decoded) -> NDArray[np.float32]:
@@ -430,11 +373,6 @@ def _inner_detail(source: NDArray[np.float32], target: NDArray[np.float32]) -> f
     return _correlation(fine[0][inside], fine[1][inside], least=0.1)
 
 
-def _spread(picture: NDArray[np.float32]) -> float:
-    """Root mean square of the deviation of each pixel's colours from its own luma."""
-    return float(np.sqrt(np.mean((picture - (picture @ LUMA)[..., None]) ** 2)))
-
-
 def _chroma(one: NDArray[np.float32], other: NDArray[np.float32]) -> float | None:
     import cv2
 
@@ -456,7 +394,7 @@ def _toned_chroma(one: NDArray[np.float32], other: NDArray[np.float32]) -> float
         np.asarray(cv2.resize(picture, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA), np.float32)
         for picture in (one, other)
     ]
-    return max(_chroma(_toned(left, right), right) or -1.0 for left, right in (small, small[::-1]))
+    return max(_chroma(_matched(left, right), right) or -1.0 for left, right in (small, small[::-1]))
 
 
 def _correlation(left: NDArray[np.float32], right: NDArray[np.float32], *, least: float) -> float | None:
@@ -478,26 +416,3 @@ def _within_two_tones(picture: NDArray[np.float32]) -> float:
     with np.errstate(divide="ignore", invalid="ignore"):
         between = (mean * below - sums) ** 2 / (below * (total - below)) * total
     return 1 - float(np.nanmax(np.where(np.isfinite(between), between, 0))) / variance
-
-
-def _one_tone_change(source: NDArray[np.float32], target: NDArray[np.float32]) -> float:
-    """What no change of brightness, contrast or gamma of all colours alike explains, as a share of the variance."""
-    step = max(1, source.shape[0] * source.shape[1] // _SAMPLED)
-    source, target = source.reshape(-1, 3)[::step], target.reshape(-1, 3)[::step]
-    x, y = source.ravel().astype(np.float64), target.ravel().astype(np.float64)
-    if min(_spread(source), _spread(target)) < 1 <= max(_spread(source), _spread(target)):
-        # The colours are gone: the tones must be what they were.
-        x = np.repeat((source @ LUMA).ravel(), 3).astype(np.float64)
-        y = np.repeat((target @ LUMA).ravel(), 3).astype(np.float64)
-    total = float(((target - target.mean(axis=0)) ** 2).sum())
-    free = (y > _SATURATED) & (y < 255 - _SATURATED)
-    if total <= 0 or free.sum() < 8:
-        return 1.0
-    u, v = x[free], y[free]
-    added = float(np.median(v - u))
-    times = float(u @ v) / max(float(u @ u), 1e-9)
-    middle = float((u - 128) @ (v - 128)) / max(float((u - 128) @ (u - 128)), 1e-9)
-    logs = np.log(np.maximum(u, 1) / 255)
-    power = float(logs @ np.log(np.maximum(v, 1) / 255)) / max(float(logs @ logs), 1e-9)
-    curves = (x, x + added, x * times, (x - 128) * middle + 128, 255 * (np.maximum(x, 0) / 255) ** power)
-    return min(float(((np.clip(curve, 0, 255) - y) ** 2).sum()) for curve in curves) / total

@@ -22,7 +22,7 @@ from dataguard.dataset.likeness import (
 )
 from dataguard.dataset.picture_rows import PictureRows
 from dataguard.dataset.projection import Projection
-from dataguard.dataset.registration import WHOLE, register, window_residuals
+from dataguard.dataset.registration import WHOLE, Window, as_window, register, window_residuals
 from dataguard.dataset.table import THUMBNAIL_SIDE
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Alike:
     chance_pairs: float | None
     """None where there are too few pictures to tell."""
     mirrored: bool
-    window: tuple[float, float, float, float]
+    window: Window
     yardstick: float
     """The residual of the usual neighbour, neither cut; 1 where there are too few pictures to tell."""
     dimension: float
@@ -228,7 +228,6 @@ def alike(
                             float(usual[index]) * (1.0 if whole else reference.shrink),
                             min(float(local[index]), math.inf if whole else reference.cut_dimension),
                         )
-                    window = WHOLE if whole else tuple(float(value) for value in measured.windows[index])
                     found.append(
                         Alike(
                             left=int(left[piece[index]]),
@@ -238,7 +237,7 @@ def alike(
                             whole_residual=float(measured.before[index]),
                             chance_pairs=chance,
                             mirrored=pairs.mirrored,
-                            window=(window[0], window[1], window[2], window[3]),
+                            window=WHOLE if whole else as_window(measured.windows[index]),
                             yardstick=float(usual[index]),
                             dimension=float(local[index]),
                             shrink=1.0 if reference is None else reference.shrink,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from dataguard.core.finding import Skipped
 from dataguard.dataset.duplicates import Member
-from dataguard.dataset.near_duplicates import NearDuplicates, find_near_duplicates
-from dataguard.dataset.near_pairs import NearDuplicatePair
+from dataguard.dataset.near_duplicates import find_near_duplicates
+from dataguard.dataset.near_pairs import NearDuplicatePair, NearDuplicates
 from dataguard.inputs.rows import Rows, embedding
 
 if TYPE_CHECKING:

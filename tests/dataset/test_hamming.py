@@ -49,6 +49,28 @@ def test_finds_exactly_the_pairs_with_a_second_hash(seed: int, n: int, flips: in
     )
 
 
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32), n=st.integers(1, 100), n_groups=st.integers(1, 4), second=st.booleans())
+def test_finds_exactly_the_pairs_across_groups(seed: int, n: int, n_groups: int, second: bool) -> None:
+    hashes = clustered(seed, n, 3)
+    generator = np.random.default_rng(seed)
+    others = hashes[generator.permutation(n)] if second else None
+    # The last group may be empty.
+    groups = generator.integers(0, n_groups, n)
+    found = close_pairs(hashes, others, groups=groups)
+    everything = by_comparing_all(hashes, hashes if others is None else others, 7)
+    assert set(zip(found.left.tolist(), found.right.tolist(), strict=True)) == {
+        (i, j) for i, j in everything if groups[i] != groups[j]
+    }
+    assert len(found.left) == len(set(zip(found.left.tolist(), found.right.tolist(), strict=True)))
+
+
+def test_pairs_within_groups_cost_nothing() -> None:
+    hashes = clustered(5, 2_000, 6)
+    groups = (np.arange(2_000) < 1_600).astype(np.int64)
+    assert close_pairs(hashes, groups=groups).n_compared < 0.5 * close_pairs(hashes).n_compared
+
+
 def test_lowers_the_distance_until_the_pairs_fit() -> None:
     hashes = clustered(3, 400, 3)
     everything = close_pairs(hashes)

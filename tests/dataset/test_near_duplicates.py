@@ -11,9 +11,10 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from dataguard.core.finding import Skipped
-from dataguard.dataset import near_duplicates as module
+from dataguard.dataset import second_looks
 from dataguard.dataset.decode import decoding, image_facts
-from dataguard.dataset.near_duplicates import NearDuplicates, find_near_duplicates
+from dataguard.dataset.near_duplicates import find_near_duplicates
+from dataguard.dataset.near_pairs import NearDuplicates
 from dataguard.dataset.perceptual_hash import perceptual_hash
 from dataguard.dataset.table import SampleTable
 
@@ -167,7 +168,7 @@ def test_an_unchanged_dataset_is_not_decoded_again(
     store = Store()
     first = search(root, rows, cache=store)
     decoded: list[Path] = []
-    monkeypatch.setattr(module, "_decode", decoded.append)
+    monkeypatch.setattr(second_looks, "decoded", decoded.append)
     again = search(root, rows, cache=store)
     assert again == first
     assert len(first.pairs) == 1

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataguard.core.finding import Skipped
-from dataguard.dataset import near_rows
+from dataguard.dataset import nearest_rows
 from dataguard.dataset.duplicates import Origin
 from dataguard.dataset.near_rows import NearRows, NearRowsBetween, find_near_rows
 from dataguard.dataset.nearness import find_gap
@@ -149,7 +149,7 @@ def test_the_bins_of_large_tables_find_what_comparing_all_finds(monkeypatch: pyt
     factors = 1 + 1e-4 * np.random.default_rng(1).normal(size=(PLANTED, len(numbers)))
     frame.loc[N_TRAIN : N_TRAIN + PLANTED - 1, numbers] *= factors
     every = found(frame)
-    monkeypatch.setattr(near_rows, "ALL_PAIRS", 0)
+    monkeypatch.setattr(nearest_rows, "ALL_PAIRS", 0)
     binned = found(frame)
     assert (every.complete, binned.complete) == (True, False)
     assert ids(binned) == ids(every) == COPIES

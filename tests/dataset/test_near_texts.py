@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataguard.core.finding import Skipped
-from dataguard.dataset.near_texts import NearTexts, NearTextsBetween, find_near_texts, what_differs, words_of
+from dataguard.dataset.most_alike_texts import SHORT
+from dataguard.dataset.near_texts import NearTexts, NearTextsBetween, find_near_texts, what_differs
+from dataguard.dataset.text_phrases import words_of
 
 N_TRAIN, N_TEST, PLANTED = 200, 100, 5
 SPLITS = ["train"] * N_TRAIN + ["test"] * N_TEST
@@ -101,6 +103,23 @@ def test_forms_that_differ_in_a_field_are_no_copies() -> None:
         f"{VOCABULARY[generator.integers(300)]} and will arrive within {generator.integers(9)} days"
         for _ in SPLITS
     ]
+    assert found(made).total == 0
+
+
+def test_a_short_text_with_a_word_changed_is_found_by_its_words() -> None:
+    made = texts(3, low=10, high=SHORT)
+    assert found(made).total == 0
+    for number in range(PLANTED):
+        words = made[number].split()
+        made[N_TRAIN + number] = " ".join([*words[:2], "other", *words[3:]])
+    between = found(made)
+    assert ids(between) == COPIES
+    assert (between.gap.n, between.short_gap.n) == (0, PLANTED)
+
+
+def test_a_turn_of_phrase_in_two_short_texts_makes_no_copy() -> None:
+    made = texts(3, low=6, high=SHORT)
+    made[0], made[N_TRAIN] = "gone with the wind again", f"{' '.join(VOCABULARY[2000:2006])} gone with the wind"
     assert found(made).total == 0
 
 

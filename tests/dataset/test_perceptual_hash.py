@@ -7,7 +7,7 @@ from scipy.fft import dctn
 from sklearn.datasets import load_sample_images
 
 from dataguard.dataset.decode import decoding, image_facts
-from dataguard.dataset.perceptual_hash import perceptual_hash, perceptual_hashes
+from dataguard.dataset.perceptual_hash import perceptual_hash, perceptual_hashes, picture_coefficients
 
 
 def thumbnail(pixels: NDArray[np.uint8], extension: str = ".png") -> NDArray[np.uint8]:
@@ -69,3 +69,10 @@ def test_many_at_a_time_are_the_same_as_one_by_one() -> None:
     alone = [perceptual_hash(small) for small in some]
     assert [int(value) if valid else None for value, valid in zip(hashes, textured, strict=True)] == alone
     assert perceptual_hashes(some[:0])[0].shape == (0,)
+
+
+def test_coefficients_of_pictures_are_those_of_their_luma() -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (300, 32, 32, 3), dtype=np.uint8)
+    luma = (pictures.astype(float) @ [0.299, 0.587, 0.114])[:, None]
+    expected = np.stack([dctn(gray[0], norm="ortho")[:8, :8].ravel() for gray in luma])
+    assert np.abs(picture_coefficients(pictures) - expected).max() < 0.01

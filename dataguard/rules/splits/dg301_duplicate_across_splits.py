@@ -15,7 +15,7 @@ from dataguard.dataset.nearness import EXPECTED_BY_CHANCE
 from dataguard.rules.splits.copies_worth import row_in_words, worth_of_copies
 from dataguard.rules.splits.near_rows_finding import expected_in_words
 from dataguard.splits.samples import SplitSamples
-from dataguard.splits.worth import Worth, describe, measurements
+from dataguard.splits.worth.record import Worth, describe, measurements
 
 SHOWN = 50
 """Pairs or rows in an exhibit; the locations hold all."""

@@ -10,12 +10,13 @@ from dataguard.core.exhibit import Listing
 from dataguard.core.finding import Confidence, Finding, Location, Measurement, Observation, Outcome, Severity
 from dataguard.core.rule import Rule
 from dataguard.core.split_roles import is_training
+from dataguard.dataset.most_alike_texts import SHORT
 from dataguard.dataset.near_rows import NearRowPair, NearRows, NearRowsBetween
 from dataguard.dataset.near_texts import NearTextPair, NearTexts, NearTextsBetween
 from dataguard.dataset.nearness import EXPECTED_BY_CHANCE, Gap
 from dataguard.rules.splits.copies_worth import worth_of_copies
 from dataguard.splits.samples import SplitSamples
-from dataguard.splits.worth import Worth, describe, measurements
+from dataguard.splits.worth.record import Worth, describe, measurements
 
 SHOWN = 50
 """Pairs in an exhibit; the locations hold all."""
@@ -52,7 +53,7 @@ def text_outcomes(
             yield _texts_finding(rule, texts, between, max_share, samples)
     yield Observation(
         message=f"texts of the column {texts.column!r} compared by phrases of three words, {texts.n_common:,} phrases "
-        "left out as boilerplate: "
+        f"left out as boilerplate, and texts of fewer than {SHORT} words by words: "
         + "; ".join(_compared(item.left, item.right, item.total, item.n_compared) for item in texts.between),
         measurements=tuple(
             measurement for item in texts.between for measurement in _text_figures(texts, item, max_share)
@@ -212,6 +213,7 @@ def _text_figures(texts: NearTexts, between: NearTextsBetween, max_share: float)
         ),
         Measurement(name=f"texts of {right} that are word for word one of {left}", value=between.n_same),
         *_gap_figures(between.gap, f"texts of {right}", "weighed share of phrases not in common"),
+        *_gap_figures(between.short_gap, f"short texts of {right}", "weighed share of words not in common"),
     )
 
 
@@ -226,7 +228,7 @@ def _gap_figures(gap: Gap, what: str, unit: str) -> Iterator[Measurement]:
             name=f"distance of {what} below the gap ({unit})", value=float(f"{gap.threshold:.3g}"), n=gap.n
         )
         yield Measurement(
-            name="pairs below the gap expected by chance",
+            name=f"pairs of {what} below the gap expected by chance",
             value=float(f"{gap.expected:.2g}"),
             threshold=EXPECTED_BY_CHANCE,
             p_value=gap.p_value,

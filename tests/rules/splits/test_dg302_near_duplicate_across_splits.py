@@ -8,7 +8,7 @@ import pytest
 from dataguard.core.exhibit import PairGallery
 from dataguard.core.finding import Confidence, Finding, Observation, Outcome, Severity, Skipped
 from dataguard.dataset.duplicates import Member
-from dataguard.dataset.near_duplicates import NearDuplicatePair, NearDuplicates
+from dataguard.dataset.near_pairs import NearDuplicatePair, NearDuplicates
 from dataguard.rules.splits.dg302_near_duplicate_across_splits import near_duplicate_across_splits
 
 SIZES = {"train": 600, "val": 200, "test": 200}

@@ -1,0 +1,95 @@
+"""What a table's columns hold, and SQL for their values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dataguard.dataset.sources.table_files import FLOATS, INTEGERS
+from dataguard.dataset.sources.table_part import Database, quoted
+
+FREE_TEXT_WORDS = 8
+"""A column of so many words a row on average is prose: names, addresses and titles have fewer."""
+FREE_TEXT_DISTINCT = 0.5
+"""Share of a column's values that differ, from which they are written row by row and not chosen from a list."""
+_CATEGORIES = 32
+"""Distinct texts of a column that may still group rows, if there are three rows for each."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Columns:
+    """The columns of a table."""
+
+    database: Database
+    table: str
+    """SQL to select from."""
+    types: Mapping[str, str]
+    """DuckDB's type of each."""
+    path: Path
+    """The file, or the folder of the files."""
+
+    def _query(self, statement: str) -> list[tuple[Any, ...]]:
+        return self.database.query(statement, self.path)
+
+    def has_fractions(self, column: str) -> bool:
+        """Whether it holds numbers that are not whole."""
+        name = quoted(column)
+        return self.types[column] in FLOATS and bool(
+            self._query(f"SELECT 1 FROM {self.table} WHERE isfinite({name}) AND {name} != trunc({name}) LIMIT 1")
+        )
+
+    def has_value(self, column: str) -> bool:
+        """Whether any row has one."""
+        found = self._query(f"SELECT 1 FROM {self.table} WHERE {self.text(column)} IS NOT NULL LIMIT 1")
+        return bool(found)
+
+    def words(self, column: str) -> float | None:
+        """Mean number of words in a row of a column of prose; None where it is none."""
+        if self.types[column] != "VARCHAR":
+            return None
+        name = quoted(column)
+        (known, distinct, words), *_ = self._query(
+            f"SELECT count({name}), count(DISTINCT {name}), "
+            f"avg(len(string_split_regex(trim({name}), '\\s+'))) FROM {self.table}"
+        )
+        prose = known > 0 and distinct >= FREE_TEXT_DISTINCT * known and words >= FREE_TEXT_WORDS
+        return float(words) if prose else None
+
+    def tells_apart(self, column: str) -> bool:
+        """Whether a column may group rows: text or whole numbers with a value of their own in every row do not."""
+        name, kind = quoted(column), self.types[column]
+        (known, distinct), *_ = self._query(f"SELECT count({name}), count(DISTINCT {name}) FROM {self.table}")
+        if kind == "VARCHAR":
+            return bool(1 < distinct <= min(_CATEGORIES, max(2, known // 3)))
+        return bool(distinct > 1 and (kind not in INTEGERS or distinct < known))
+
+    def text(self, column: str | None) -> str:
+        """SQL for a column's values as text; NaN is NULL, as pandas writes missing labels."""
+        if column is None:
+            return "NULL"
+        name = quoted(column)
+        value = f"CASE WHEN isnan({name}) THEN NULL ELSE {name} END" if self.types[column] in FLOATS else name
+        return f"CAST({value} AS VARCHAR)"
+
+    def canonical(self, column: str) -> str:
+        """SQL for text that two values share if and only if they are equal, and that ends where it says.
+
+        A type's letter, the number of bytes, and the value. NaN equals NaN and -0.0 equals 0.0; numbers are written
+        with as many digits as tell them apart, so that a value read from CSV and from Parquet is written alike.
+        """
+        name, kind = quoted(column), self.types[column]
+        tag, value = "x", f"CAST({name} AS VARCHAR)"
+        if kind in FLOATS:
+            tag = "f"
+            value = f"CASE WHEN isnan({name}) THEN 'nan' ELSE CAST({name} + CAST(0 AS {kind}) AS VARCHAR) END"
+        elif kind in INTEGERS:
+            tag = "i"
+        elif kind == "VARCHAR":
+            tag = "s"
+        elif kind == "BOOLEAN":
+            tag = "b"
+        elif kind.startswith(("DATE", "TIME")):
+            tag = "t"
+        return f"coalesce('{tag}' || strlen({value}) || ':' || {value}, 'n')"

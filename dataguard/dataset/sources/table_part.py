@@ -1,0 +1,176 @@
+"""One file of a table, opened in DuckDB."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dataguard.core.errors import NothingToCheckError, SourceError, did_you_mean
+from dataguard.core.paths import encode_path
+from dataguard.dataset.sources.table_files import TableFile
+
+if TYPE_CHECKING:
+    import duckdb
+
+_DELIMITERS = (",", ";", "\t", "|")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """One file, open."""
+
+    path: Path
+    name: str
+    split: str | None
+    table: str
+    """SQL to select from."""
+    row: str
+    """SQL for the number of the row, from 0."""
+    types: Mapping[str, str]
+    """DuckDB's type of each column."""
+    csv: bool
+    """Whether the types were told from the values."""
+    changed_at: tuple[int, int, int]
+
+
+class Database:
+    """A DuckDB database in memory that files are opened in."""
+
+    def __init__(self) -> None:
+        import duckdb
+
+        self.connection: duckdb.DuckDBPyConnection = duckdb.connect()
+        # What does not fit into memory goes there, and not into the user's working directory.
+        self.connection.execute(f"SET temp_directory = {literal(tempfile.gettempdir())}")
+        self.connection.execute("SET TimeZone = 'UTC'")
+
+    def open(self, file: TableFile, number: int, text_columns: Sequence[str] = ()) -> Part:
+        """Open a file.
+
+        Args:
+            file: Which.
+            number: Its place among the files, to tell their tables apart.
+            text_columns: Columns that are read as text whatever they hold.
+
+        Raises:
+            SourceError: there is no such file, or it is broken.
+            NothingToCheckError: it is empty.
+        """
+        import duckdb
+
+        path = file.path
+        if not path.exists():
+            near = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+            raise SourceError(
+                "no such file", where=path, hint=did_you_mean(path.name, near) if 0 < len(near) <= 20 else None
+            )
+        if not path.is_file():
+            raise SourceError("is a folder, not a table", where=path)
+        since = changed_at(path)
+        is_parquet = path.name.lower().endswith(".parquet")
+        try:
+            name = literal(str(path))
+            if is_parquet:
+                table, row = f"read_parquet({name}, file_row_number = true)", "file_row_number"
+            else:
+                # The whole file decides on the types; a dialect guessed from ragged lines could swallow some.
+                dialect = f"{name}, header = true, skip = 0, delim = {literal(_delimiter(path))}"
+                dialect += ", quote = '\"', escape = '\"'"
+                if text_columns:
+                    kinds = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in text_columns)
+                    dialect += f", types = {{{kinds}}}"
+                table, row = f"data{number}", "rowid"
+                self._load(path, dialect, table)
+            described = self.connection.execute(f"DESCRIBE SELECT * FROM {table}").fetchall()
+        except duckdb.Error as error:
+            raise broken(error, path) from error
+        except UnicodeEncodeError as error:
+            raise SourceError("the path is not UTF-8", where=encode_path(str(path)), hint="rename it") from error
+        return Part(
+            path=path,
+            name=file.name,
+            split=file.split,
+            table=table,
+            row=row,
+            types={name: kind for name, kind, *_ in described if name != "file_row_number"},
+            csv=not is_parquet,
+            changed_at=since,
+        )
+
+    def query(self, statement: str, path: Path) -> list[tuple[Any, ...]]:
+        """The rows of a statement, about the file or folder at a path.
+
+        Raises:
+            SourceError: the file is broken.
+        """
+        import duckdb
+
+        try:
+            return self.connection.execute(statement).fetchall()
+        except duckdb.Error as error:
+            raise broken(error, path) from error
+
+    def _load(self, path: Path, dialect: str, table: str) -> None:
+        import duckdb
+
+        try:
+            self.connection.execute(f"CREATE OR REPLACE TABLE {table} AS FROM read_csv({dialect}, sample_size = -1)")
+        except duckdb.InvalidInputException:
+            # What was wrong is only said, with the line, where there is nothing to detect.
+            names = next(csv.reader([_first_line(path)], delimiter=_delimiter(path)), [])
+            if names and len(set(names)) == len(names):
+                types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
+                plain = dialect.partition(", types = ")[0]
+                self.connection.execute(
+                    f"SELECT count(*) FROM read_csv({plain}, auto_detect = false, columns = {{{types}}})"
+                ).fetchall()
+            raise
+
+
+def broken(error: Exception, path: Path) -> SourceError:
+    """What is the matter with a file, in words of what DuckDB says."""
+    text = str(error).partition("Possible fixes:")[0].partition("\nLINE ")[0]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    detail = "; ".join(lines[:4])
+    hint = None
+    if "nicode" in detail or "utf-8" in detail.lower():
+        hint = f"convert it to UTF-8, as with iconv -f latin1 -t utf-8 {path.name}"
+    return SourceError(f"the table cannot be read: {detail}", where=path, hint=hint)
+
+
+def _delimiter(path: Path) -> str:
+    first = _first_line(path)
+    return max(_DELIMITERS, key=first.count)
+
+
+def _first_line(path: Path) -> str:
+    opener = gzip.open if path.suffix.lower() == ".gz" else open
+    try:
+        with opener(path, "rb") as stream:
+            first = stream.readline(1 << 20).decode("utf-8", "replace").strip("\ufeff\r\n ")
+    except (OSError, EOFError) as error:
+        raise SourceError(f"cannot be read: {error}", where=path) from error
+    if not first:
+        raise NothingToCheckError("the table is empty", where=path)
+    return first
+
+
+def changed_at(path: Path) -> tuple[int, int, int]:
+    """What changes with a file: its size, time and number."""
+    info = path.stat()
+    return info.st_size, info.st_mtime_ns, info.st_ino
+
+
+def quoted(column: str) -> str:
+    """A column's name as SQL has it."""
+    return '"' + column.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text as SQL has it."""
+    return "'" + text.replace("'", "''") + "'"
