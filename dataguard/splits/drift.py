@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from dataguard.splits.columns import Column, holm
+from dataguard.core.multiple_tests import holm
+from dataguard.splits.columns import Column
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

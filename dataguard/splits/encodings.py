@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from dataguard.splits.columns import Column, Goal, decimal_step
+from dataguard.splits.columns import Column, Goal
+from dataguard.splits.label_copies import decimal_step
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dataguard.core.finding import Measurement
-from dataguard.splits.worth import NoWorth, Problem, Task, Worth, compared, describe, measurements, predictions
+from dataguard.splits.worth.models import predictions
+from dataguard.splits.worth.problem import Problem, Task
+from dataguard.splits.worth.record import NoWorth, Worth, describe, measurements
+from dataguard.splits.worth.scores import compared
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Fit = tuple[NDArray[np.intp], NDArray[np.intp]]
+    from dataguard.splits.worth.problem import Fit
 
 FOLDS = 5
 MOST = 5000

@@ -143,18 +143,3 @@ def likeness(
         n=found.n,
         permutations=found.permutations,
     )
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p-values (Holm 1979), in the given order.
-
-    >>> holm([0.01, 0.04, 0.5])
-    [0.03, 0.08, 0.5]
-    """
-    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
-    adjusted = [0.0] * len(p_values)
-    largest = 0.0
-    for rank, index in enumerate(order):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = largest
-    return adjusted

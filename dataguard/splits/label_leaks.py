@@ -8,38 +8,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dataguard.splits.columns import (
+from dataguard.core.multiple_tests import holm
+from dataguard.splits.column_power import (
     MAX_ROWS,
-    MIN_OF_VALUE,
     SCREENED_ROWS,
-    Column,
-    Goal,
-    Identity,
-    NearCopy,
     Power,
-    Recoding,
-    TellingGaps,
     best_class,
     beyond,
     binned,
-    bookkeeping,
-    clusters_of,
     folds_of,
-    holm,
-    may_be_copy,
-    names_rows,
-    near_copy,
     one_class,
     power_of,
-    recoding,
-    shown,
-    some_of,
-    telling_gaps,
     told_by,
     told_by_all,
     told_by_bins,
 )
+from dataguard.splits.columns import Column, Goal, clusters_of, names_rows, some_of
 from dataguard.splits.encodings import Encoding, find_encodings
+from dataguard.splits.label_copies import Identity, NearCopy, Recoding, bookkeeping, may_be_copy, near_copy, recoding
+from dataguard.splits.telling_gaps import MIN_OF_VALUE, TellingGaps, shown, telling_gaps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

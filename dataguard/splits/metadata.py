@@ -9,20 +9,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from dataguard.splits.columns import (
-    MAX_ROWS,
-    Column,
-    Goal,
-    Power,
-    best_class,
-    clusters_of,
-    folds_of,
-    holm,
-    names_rows,
-    power_of,
-    some_of,
-    told_by,
-)
+from dataguard.core.multiple_tests import holm
+from dataguard.splits.column_power import MAX_ROWS, Power, best_class, folds_of, power_of, told_by
+from dataguard.splits.columns import Column, Goal, clusters_of, names_rows, some_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

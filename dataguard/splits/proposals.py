@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dataguard.core.finding import Inconclusive
+from dataguard.core.multiple_tests import holm
 from dataguard.splits.adjacency import Adjacency, adjacency
 from dataguard.splits.entity_columns import candidates_of_columns
 from dataguard.splits.exchange import PERMUTATIONS
-from dataguard.splits.groups import Likeness, holm, likeness
+from dataguard.splits.groups import Likeness, likeness
 from dataguard.splits.names import Candidate, candidates_of_names, natural
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def propose(samples: SplitSamples, *, level: float, seed: int) -> Proposals:
     order = adjacency(features, order_of(samples), strata, seed=seed, permutations=permutations)
     p_values = [tested.p_value for _, tested in tests]
     p_values.append(1.0 if isinstance(order, Inconclusive) else order.p_value)
-    adjusted = holm(p_values)
+    adjusted = holm(p_values).tolist()
     proposals = [
         Proposal(candidate=candidate, likeness=tested, p_value=p_value)
         for (candidate, tested), p_value in zip(tests, adjusted[:-1], strict=True)

@@ -69,6 +69,11 @@ class SplitSamples:
         """The splits that are not trained on."""
         return tuple(name for name in self.split_names if not is_training(name))
 
+    @property
+    def target(self) -> NDArray[np.object_] | NDArray[np.float64] | None:
+        """What is to be predicted: class names, or the numbers of a regression; None where there are neither."""
+        return self.targets if self.labels is None else self.labels
+
     def within(self, split: str) -> NDArray[np.bool_]:
         """Which samples are in a split; shape (n,)."""
         return np.array([name == split for name in self.splits], dtype=np.bool_)

@@ -7,7 +7,7 @@ import pytest
 
 from dataguard.core.finding import Skipped
 from dataguard.dataset.duplicates import Member
-from dataguard.dataset.near_duplicates import NearDuplicatePair, NearDuplicates
+from dataguard.dataset.near_pairs import NearDuplicatePair, NearDuplicates
 from dataguard.inputs.near_pictures import with_vectors
 from dataguard.inputs.rows import Rows
 

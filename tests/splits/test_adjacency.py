@@ -137,6 +137,7 @@ def test_constant_features_are_inconclusive() -> None:
     assert "no feature varies" in found.reason
 
 
+@pytest.mark.slow
 def test_many_samples_are_looked_at_in_stretches() -> None:
     rng = np.random.default_rng(0)
     features = in_groups(2500, 10, 5, rng)

@@ -82,6 +82,7 @@ def test_plain_means_need_no_category_column_and_survive_rounding() -> None:
         assert found.form == "mean"
 
 
+@pytest.mark.slow
 def test_honest_columns_are_left_alone() -> None:
     for seed in range(40):
         rng = np.random.default_rng(seed)

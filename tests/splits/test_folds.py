@@ -5,14 +5,14 @@ import pytest
 
 from dataguard.splits import folds
 from dataguard.splits.folds import Mixing, worth_of_future, worth_of_mixing
-from dataguard.splits.worth import NoWorth, Worth
+from dataguard.splits.worth.record import NoWorth, Worth
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(autouse=True)
 def _few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dataguard.splits.worth.TREES", 25)
+    monkeypatch.setattr("dataguard.splits.worth.models.TREES", 25)
 
 
 def worth_in(made: Mixing) -> Worth:

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataguard.splits.groups import holm, likeness, straddling
+from dataguard.core.multiple_tests import holm
+from dataguard.splits.groups import likeness, straddling
 
 
 @given(st.lists(st.tuples(st.sampled_from(["p", "q", "r", None]), st.sampled_from(["train", "val", "test"]))))

@@ -48,6 +48,7 @@ def dependence(features: NDArray[np.floating] | None, label: NDArray[np.intp], s
     )
 
 
+@pytest.mark.slow
 def test_what_is_exchangeable_has_uniform_p_values() -> None:
     found = []
     for seed in range(60):

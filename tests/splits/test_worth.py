@@ -8,18 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dataguard.splits.worth import (
-    NoWorth,
-    Worth,
-    describe,
-    forward_assignment,
-    grouped_assignments,
-    measurements,
-    worth_of_assignment,
-    worth_of_columns,
-    worth_of_evaluation_samples,
-    worth_of_training_samples,
-)
+from dataguard.splits.worth.assignments import grouped_assignments, worth_of_assignment
+from dataguard.splits.worth.leaks import worth_of_columns, worth_of_training_samples
+from dataguard.splits.worth.record import NoWorth, Worth, describe, measurements
 
 pytestmark = pytest.mark.slow
 
@@ -85,21 +76,18 @@ def test_a_target_is_scored_by_r_squared() -> None:
 
 
 @pytest.mark.parametrize("model", ["extra trees", "nearest neighbours", "boosted trees"])
-def test_copies_in_training_are_worth_something_in_both_views(model: str) -> None:
+def test_copies_in_training_are_worth_something_to_what_remembers(model: str) -> None:
     x, y, train = problem(1200)
     rng = np.random.default_rng(1)
     into = rng.choice(np.flatnonzero(~train), 200, replace=False)
     source = rng.choice(np.flatnonzero(train), 200, replace=False)
     x[into], y[into] = x[source], y[source]
-    in_evaluation, in_training = (np.isin(np.arange(len(y)), rows) for rows in (into, source))
+    in_training = np.isin(np.arange(len(y)), source)
     kind: dict[str, object] = {"model": model}
-    dropped = measured(worth_of_evaluation_samples(x, y, train, ~train, in_evaluation, **kind))  # type: ignore[arg-type]
     unlearnt = measured(worth_of_training_samples(x, y, train, ~train, in_training, **kind))  # type: ignore[arg-type]
     if model != "boosted trees":
-        assert dropped.is_gain
         assert unlearnt.is_gain
     assert unlearnt.n_training_with == unlearnt.n_training_without == int(train.sum()) - 200
-    assert dropped.n == int((~train).sum())
 
 
 def test_groups_on_both_sides_are_worth_the_whole_score_where_labels_are_of_groups() -> None:
@@ -131,17 +119,6 @@ def test_grouped_assignments_keep_groups_whole_and_sizes_alike(seed: int, n: int
         assert abs(int(scored.sum()) - int(evaluation.sum())) <= largest
 
 
-def test_the_forward_assignment_trains_on_the_past() -> None:
-    rng = np.random.default_rng(0)
-    times = np.datetime64("2024-01-01", "us") + rng.integers(0, 30, 100).astype("timedelta64[D]")
-    times[:5] = np.datetime64("NaT")
-    train = rng.random(100) < 0.8
-    learnt, scored = forward_assignment(times, train, ~train)
-    assert times[learnt].max() < times[scored].min()
-    assert not (learnt | scored)[:5].any()
-    assert scored.any()
-
-
 def test_the_same_seed_gives_the_same_bits() -> None:
     x, y, train = problem()
     one, two = (worth_of_columns(x, y, [0], subject="x0", train=train, evaluation=~train, seed=3) for _ in range(2))
@@ -168,7 +145,7 @@ def test_many_columns_are_reduced_and_said_so() -> None:
 
 
 def test_more_rows_than_the_bound_are_drawn_from_and_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dataguard.splits import worth as module
+    from dataguard.splits.worth import problem as module
 
     monkeypatch.setattr(module, "MAX_TRAINING", 100)
     monkeypatch.setattr(module, "MAX_EVALUATION", 50)
@@ -222,7 +199,6 @@ def test_what_cannot_be_measured_is_refused_with_a_reason(case: str, expected: s
 def test_nothing_leaked_is_nothing_to_measure() -> None:
     x, y, train = problem(100)
     nothing = np.zeros(100, dtype=np.bool_)
-    assert isinstance(worth_of_evaluation_samples(x, y, train, ~train, nothing), NoWorth)
     assert isinstance(worth_of_training_samples(x, y, train, ~train, nothing), NoWorth)
 
 

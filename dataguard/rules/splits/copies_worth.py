@@ -8,7 +8,8 @@ import numpy as np
 
 from dataguard.core.split_roles import is_training
 from dataguard.splits.samples import SplitSamples
-from dataguard.splits.worth import NoWorth, Worth, worth_of_training_samples
+from dataguard.splits.worth.leaks import worth_of_training_samples
+from dataguard.splits.worth.record import NoWorth, Worth
 
 SEED = 0
 _VALUES_SHOWN = 6
@@ -32,7 +33,7 @@ def worth_of_copies(
     if samples is None or not is_training(left) or is_training(right):
         return None
     subject = f"the copies in {left or 'the samples without a split'}"
-    target = samples.labels if samples.labels is not None else samples.targets
+    target = samples.target
     if samples.features is None or target is None:
         return NoWorth(subject=subject, reason="there are no labels or nothing to predict them from")
     leaked = np.array([sample_id in copied for sample_id in samples.sample_ids], dtype=np.bool_)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
-from dataguard.core.exhibit import Exhibit, Listing, PairGallery, Picture, PicturePair
 from dataguard.core.finding import (
     Confidence,
     Finding,
@@ -23,25 +22,23 @@ from dataguard.core.finding import (
 )
 from dataguard.core.rule import Between, rule
 from dataguard.core.split_roles import is_training
+from dataguard.rules.splits.group_places import group_exhibits, group_locations, split_word
 from dataguard.splits.adjacency import Adjacency
 from dataguard.splits.folds import Mixing, worth_of_mixing
 from dataguard.splits.groups import Straddling, straddling
 from dataguard.splits.proposals import Proposal, Proposals, beside_training, blocks, order_of, propose, strata_of
 from dataguard.splits.samples import SplitSamples
-from dataguard.splits.worth import NoWorth, Worth, worth_of_training_samples
+from dataguard.splits.worth.leaks import worth_of_training_samples
+from dataguard.splits.worth.problem import numbered
+from dataguard.splits.worth.record import NoWorth, Worth
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
 SEED = 0
 """Of shuffles, folds and models: the same data give the same report."""
-LISTED = 200
-"""Rows of an exhibit; the locations hold all."""
-PAIRS = 24
 STRIKING = 2.0
 """Neighbours lie together that many times as often as by chance: worth knowing even where no gain could be measured."""
-RELATED = 20
-"""Samples that a location names beside its own."""
 MIXED = 0.5
 """Share of an evaluation split beside training samples, in the order, above which the split mixes hidden groups: one
 made of stretches of the file has few such samples, at their ends."""
@@ -94,7 +91,7 @@ def group_leakage(
     together 1.2 times as often as by chance. Then the *worth* is measured: each sample is predicted in five folds that
     mix groups, and in five that keep each group (or ten reaches of the order) whole. Where the split mixes groups and
     the interval of the difference lies above 0 (or, of a regression, Wilcoxon's signed-rank test over the groups has
-    p ≤ 0.025), it is a warning: with high confidence where a word speaks for the
+    p ≤ 0.025), it is one warning for all evaluation splits: with high confidence where a word speaks for the
     group, else medium. Where the interval does not, it is information if neighbours lie together twice as often as by
     chance, and else an observation.
 
@@ -186,7 +183,7 @@ def _named(samples: SplitSamples, max_share: float) -> Iterator[Outcome]:
         shared = straddling(samples.groups, samples.splits, left, right)
         counts.append(
             Measurement(
-                name=f"samples of {_name(right)} with their group in {_name(left)}",
+                name=f"samples of {split_word(right)} with their group in {split_word(left)}",
                 value=shared.n_shared,
                 threshold=max_share * shared.n_right,
                 n=shared.n_right,
@@ -208,7 +205,7 @@ def _named_finding(samples: SplitSamples, shared: Straddling, max_share: float) 
     training = is_training(shared.left) or is_training(shared.right)
     worth = _worth_of_split(samples, shared) if training else None
     n, total = shared.n_shared, shared.n_right
-    left, right = _name(shared.left), _name(shared.right)
+    left, right = split_word(shared.left), split_word(shared.right)
     largest = ", ".join(repr(group) for group in shared.groups[:3]) + (", …" if len(shared.groups) > 3 else "")
     return group_leakage.finding(
         f"{n:,} of {total:,} samples of {right} ({100 * n / total:.2f} %) {'is' if n == 1 else 'are'} of "
@@ -229,8 +226,8 @@ def _named_finding(samples: SplitSamples, shared: Straddling, max_share: float) 
             Measurement(name="groups in both", value=len(shared.groups), threshold=0, n=shared.n_right_groups),
             *(() if worth is None else worth.measurements),
         ),
-        locations=_locations(samples, shared),
-        exhibits=_exhibits(samples, shared, f"Groups in {left} and {right}"),
+        locations=group_locations(samples, shared),
+        exhibits=group_exhibits(samples, shared, f"Groups in {left} and {right}"),
         key=(shared.left, shared.right),
     )
 
@@ -238,28 +235,27 @@ def _named_finding(samples: SplitSamples, shared: Straddling, max_share: float) 
 def _worth_of_split(samples: SplitSamples, shared: Straddling) -> Mixing:
     """Of the split as it is, where enough training is left without the groups; else of mixing them."""
     subject = "groups in both splits"
-    target = _target(samples)
-    if samples.features is None or target is None:
+    if samples.features is None or samples.target is None:
         return Mixing(worth=NoWorth(subject=subject, reason=_lacking(samples)))
     train, evaluation, leaked = (np.zeros(len(samples), dtype=np.bool_) for _ in range(3))
     train[:], evaluation[:] = samples.within(shared.left), samples.within(shared.right)
     leaked[list(itertools.chain(*shared.left_rows))] = True
     if 2 * int(leaked.sum()) <= int(train.sum()):
         made = worth_of_training_samples(
-            samples.features, target, train, evaluation, leaked, subject=subject, groups=samples.groups, seed=SEED
+            samples.features,
+            samples.target,
+            train,
+            evaluation,
+            leaked,
+            subject=subject,
+            groups=samples.groups,
+            seed=SEED,
         )
         if isinstance(made, Worth):
             return Mixing(worth=made)
-    numbers: dict[object, int] = {}
-    codes = np.array(
-        [
-            numbers.setdefault((row,) if group is None else group, len(numbers))
-            for row, group in enumerate(samples.groups)
-        ],
-        dtype=np.intp,
-    )
+    codes = numbered(samples.groups)
     codes[~(train | evaluation)] = -1
-    return worth_of_mixing(samples.features, target, codes, subject=subject, seed=SEED)
+    return worth_of_mixing(samples.features, samples.target, codes, subject=subject, seed=SEED)
 
 
 # Groups that nobody named
@@ -269,7 +265,7 @@ def _proposed(samples: SplitSamples, found: Proposals) -> Iterator[Outcome]:
     split = len(samples.split_names) > 1 and bool(samples.evaluation_splits) and bool(samples.in_training.any())
     figures = _tests(found)
     chosen, hidden = found.chosen, found.hidden
-    target = _target(samples)
+    target = samples.target
     if chosen is None and hidden is None:
         yield Observation(
             message="No groups are named, and neither names, columns nor the order of the samples speak of any: "
@@ -289,13 +285,13 @@ def _proposed(samples: SplitSamples, found: Proposals) -> Iterator[Outcome]:
         if target is not None and samples.features is not None:
             worth = worth_of_mixing(samples.features, target, codes, subject=subject, seed=SEED)
         gain = worth.is_gain
-        findings: list[Finding] = []
+        finding: Finding | None = None
         if split and chosen is not None and (gain or chosen.ratio >= STRIKING):
-            findings = _proposal_findings(samples, chosen, worth, figures)
+            finding = _proposal_finding(samples, chosen, worth, figures)
         elif split and chosen is None and hidden is not None and (gain or hidden.ratio >= STRIKING):
-            findings = _order_findings(samples, hidden, worth, figures)
-        if findings:
-            yield from findings
+            finding = _order_finding(samples, hidden, worth, figures)
+        if finding is not None:
+            yield finding
         else:
             advice = "A split must keep these together. " if not split and gain else ""
             yield Observation(message=f"{what} {advice}{worth.words}", measurements=(*figures, *worth.measurements))
@@ -326,42 +322,57 @@ def _order_words(found: Adjacency) -> str:
     )
 
 
-def _proposal_findings(
+def _proposal_finding(
     samples: SplitSamples, proposal: Proposal, worth: Mixing, figures: tuple[Measurement, ...]
-) -> list[Finding]:
-    candidate, found = proposal.candidate, []
+) -> Finding | None:
+    candidate = proposal.candidate
     training = [name for name in samples.split_names if is_training(name)]
-    for left, right in itertools.product(training, samples.evaluation_splits):
-        shared = straddling(candidate.values, samples.splits, left, right)
-        if not shared.n_shared:
-            continue
-        n, total = shared.n_shared, shared.n_right
-        found.append(
-            group_leakage.finding(
-                f"{_words(proposal)} {n:,} of {total:,} samples of {_name(right)} ({100 * n / total:.1f} %) have their "
-                f"group in {_name(left)} too. {worth.words}",
-                remedy="See whether this is what must not straddle splits, as a patient or a session; if so, name "
-                "it, in dataset.group or for files as {group} in dataset.pattern, and split by it. If the model will "
-                "meet the same groups again, ignore this rule with that reason.",
-                severity=_severity(worth),
-                confidence=Confidence.HIGH if candidate.word else Confidence.MEDIUM,
-                measurements=(
-                    Measurement(
-                        name=f"share of {_name(right)} with its group in {_name(left)}",
-                        value=n / total,
-                        threshold=0.0,
-                        n=total,
-                        unit="share",
-                    ),
-                    *figures,
-                    *worth.measurements,
-                ),
-                locations=_locations(samples, shared, column=candidate.name if candidate.source == "column" else None),
-                exhibits=_exhibits(samples, shared, f"Groups in {_name(left)} and {_name(right)}: {candidate.name}"),
-                key=("proposed", candidate.source, _stable(candidate.name, candidate.source), left, right),
+    pairs = [
+        shared
+        for left, right in itertools.product(training, samples.evaluation_splits)
+        if (shared := straddling(candidate.values, samples.splits, left, right)).n_shared
+    ]
+    if not pairs:
+        return None
+    column = candidate.name if candidate.source == "column" else None
+    counted = [
+        f"{shared.n_shared:,} of {shared.n_right:,} samples of {split_word(shared.right)} "
+        f"({100 * shared.n_shared / shared.n_right:.1f} %) have their group in {split_word(shared.left)} too"
+        for shared in pairs
+    ]
+    return group_leakage.finding(
+        f"{_words(proposal)} {'; '.join(counted)}. {worth.words}",
+        remedy="See whether this is what must not straddle splits, as a patient or a session; if so, name "
+        "it, in dataset.group or for files as {group} in dataset.pattern, and split by it. If the model will "
+        "meet the same groups again, ignore this rule with that reason.",
+        severity=_severity(worth),
+        confidence=Confidence.HIGH if candidate.word else Confidence.MEDIUM,
+        measurements=(
+            *(
+                Measurement(
+                    name=f"share of {split_word(shared.right)} with its group in {split_word(shared.left)}",
+                    value=shared.n_shared / shared.n_right,
+                    threshold=0.0,
+                    n=shared.n_right,
+                    unit="share",
+                )
+                for shared in pairs
+            ),
+            *figures,
+            *worth.measurements,
+        ),
+        locations=tuple(place for shared in pairs for place in group_locations(samples, shared, column=column)),
+        exhibits=tuple(
+            exhibit
+            for shared in pairs
+            for exhibit in group_exhibits(
+                samples,
+                shared,
+                f"Groups in {split_word(shared.left)} and {split_word(shared.right)}: {candidate.name}",
             )
-        )
-    return found
+        ),
+        key=("proposed", candidate.source, _stable(candidate.name, candidate.source)),
+    )
 
 
 def _severity(worth: Mixing) -> Severity:
@@ -373,40 +384,40 @@ def _stable(name: str, source: str) -> str:
     return name if source == "column" else ""
 
 
-def _order_findings(
-    samples: SplitSamples,
-    hidden: Adjacency,
-    worth: Mixing,
-    figures: tuple[Measurement, ...],
-) -> list[Finding]:
-    found = []
-    for right in samples.evaluation_splits:
-        share = beside_training(hidden, order_of(samples), samples.in_training, samples.within(right))
-        if share <= MIXED:
-            continue
-        found.append(
-            group_leakage.finding(
-                f"{_order_words(hidden)} {100 * share:.1f} % of {_name(right)} lies that near to samples of training. "
-                f"{worth.words}",
-                remedy="Ask who collected the data what lies together in the file, as a writer, a session or a video, "
-                "and split by it; where that is not known, cut the file into contiguous stretches.",
-                severity=_severity(worth),
-                confidence=Confidence.MEDIUM,
-                measurements=(
-                    Measurement(
-                        name=f"share of {_name(right)} beside training samples in the order",
-                        value=share,
-                        threshold=MIXED,
-                        unit="share",
-                    ),
-                    *figures,
-                    *worth.measurements,
-                ),
-                locations=(Location(split=right, note=f"groups of a few times {hidden.rows:,} rows"),),
-                key=("order", right),
-            )
-        )
-    return found
+def _order_finding(
+    samples: SplitSamples, hidden: Adjacency, worth: Mixing, figures: tuple[Measurement, ...]
+) -> Finding | None:
+    order, training = order_of(samples), samples.in_training
+    shares = {
+        right: beside_training(hidden, order, training, samples.within(right)) for right in samples.evaluation_splits
+    }
+    mixed = {right: share for right, share in shares.items() if share > MIXED}
+    if not mixed:
+        return None
+    counted = " and ".join(f"{100 * share:.1f} % of {split_word(right)}" for right, share in mixed.items())
+    return group_leakage.finding(
+        f"{_order_words(hidden)} {counted} {'lies' if len(mixed) == 1 else 'lie'} that near to samples of training. "
+        f"{worth.words}",
+        remedy="Ask who collected the data what lies together in the file, as a writer, a session or a video, "
+        "and split by it; where that is not known, cut the file into contiguous stretches.",
+        severity=_severity(worth),
+        confidence=Confidence.MEDIUM,
+        measurements=(
+            *(
+                Measurement(
+                    name=f"share of {split_word(right)} beside training samples in the order",
+                    value=share,
+                    threshold=MIXED,
+                    unit="share",
+                )
+                for right, share in shares.items()
+            ),
+            *figures,
+            *worth.measurements,
+        ),
+        locations=tuple(Location(split=right, note=f"groups of a few times {hidden.rows:,} rows") for right in mixed),
+        key=("order",),
+    )
 
 
 def _tests(found: Proposals) -> tuple[Measurement, ...]:
@@ -441,70 +452,8 @@ def _tests(found: Proposals) -> tuple[Measurement, ...]:
     return tuple(made)
 
 
-# Places and exhibits
-
-
-def _locations(samples: SplitSamples, shared: Straddling, *, column: str | None = None) -> tuple[Location, ...]:
-    made = []
-    for group, left_rows, right_rows in zip(shared.groups, shared.left_rows, shared.right_rows, strict=True):
-        others = [samples.sample_ids[row] for row in (*right_rows[1:], *left_rows)]
-        made.append(
-            Location(
-                path=samples.paths[right_rows[0]],
-                column=column,
-                sample_id=samples.sample_ids[right_rows[0]],
-                split=shared.right,
-                related=tuple(others[:RELATED]),
-                note=f"group {group!r}: {len(right_rows):,} in {_name(shared.right)}, {len(left_rows):,} in "
-                f"{_name(shared.left)}",
-            )
-        )
-    return tuple(made)
-
-
-def _exhibits(samples: SplitSamples, shared: Straddling, title: str) -> tuple[Exhibit, ...]:
-    rows = zip(shared.groups, shared.left_rows, shared.right_rows, strict=True)
-    listing = Listing(
-        title=title,
-        columns=("group", _name(shared.left), _name(shared.right)),
-        rows=tuple(
-            (group, len(left_rows), len(right_rows)) for group, left_rows, right_rows in itertools.islice(rows, LISTED)
-        ),
-        total=len(shared.groups),
-    )
-    if samples.kind != "image" and samples.facts is None:
-        return (listing,)
-    pairs = tuple(
-        PicturePair(
-            left=_picture(samples, left_rows[0]), right=_picture(samples, right_rows[0]), caption=f"group {group!r}"
-        )
-        for group, left_rows, right_rows in itertools.islice(
-            zip(shared.groups, shared.left_rows, shared.right_rows, strict=True), PAIRS
-        )
-    )
-    return (PairGallery(title=title, pairs=pairs, total=len(shared.groups)), listing)
-
-
-def _picture(samples: SplitSamples, row: int) -> Picture:
-    label = None if samples.labels is None else samples.labels[row]
-    return Picture(
-        sample_id=samples.sample_ids[row],
-        path=samples.paths[row],
-        split=samples.splits[row],
-        given=None if label is None else str(label),
-    )
-
-
-def _target(samples: SplitSamples) -> NDArray[np.object_] | NDArray[np.float64] | None:
-    return samples.targets if samples.targets is not None else samples.labels
-
-
 def _lacking(samples: SplitSamples) -> str:
-    return "no sample has a label" if _target(samples) is None else "there are no features to learn from"
-
-
-def _name(split: str) -> str:
-    return split or "the samples without a split"
+    return "no sample has a label" if samples.target is None else "there are no features to learn from"
 
 
 def _p(value: float) -> str:

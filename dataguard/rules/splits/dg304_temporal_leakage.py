@@ -25,7 +25,7 @@ from dataguard.splits.proposals import strata_of
 from dataguard.splits.samples import SplitSamples
 from dataguard.splits.temporal import Period, period, share_later, time_dependence
 from dataguard.splits.windows import Windows, find_windows
-from dataguard.splits.worth import NoWorth, Worth
+from dataguard.splits.worth.record import NoWorth, Worth
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -171,7 +171,7 @@ def _by_time(
     samples: SplitSamples, times: NDArray[np.datetime64], max_later: float, figures: tuple[Measurement, ...]
 ) -> Iterator[Outcome]:
     subject = "learning from later times"
-    target = samples.targets if samples.targets is not None else samples.labels
+    target = samples.target
     lacking = "no sample has a label" if target is None else "there are no features to learn from"
     worth = Mixing(worth=NoWorth(subject=subject, reason=lacking))
     mixed: list[tuple[str, float]] = []
@@ -347,7 +347,7 @@ def _overlapping(samples: SplitSamples, windows: Windows) -> Iterator[Outcome]:
 
 def _worth_of_overlap(samples: SplitSamples, windows: Windows) -> Mixing:
     subject = "windows that overlap"
-    target = samples.targets if samples.targets is not None else samples.labels
+    target = samples.target
     if target is None or samples.features is None:
         return Mixing(worth=NoWorth(subject=subject, reason="there is no label or no feature to learn from"))
     stretches = windows.chain * STRETCHES // max(1, len(windows.chain))

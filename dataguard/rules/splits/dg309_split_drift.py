@@ -20,10 +20,11 @@ from dataguard.core.finding import (
     Skipped,
 )
 from dataguard.core.rule import Between, rule
+from dataguard.rules.splits.split_worth import is_later, worth_of_split
 from dataguard.splits.columns import Column, clusters_of, feature_columns, names_rows, some_of
 from dataguard.splits.drift import LABEL, ColumnDrift, TwoSample, column_drifts, told_apart
 from dataguard.splits.samples import SplitSamples
-from dataguard.splits.worth import NoWorth, Worth, describe, grouped_assignments, measurements, worth_of_assignment
+from dataguard.splits.worth.record import Worth, describe, measurements
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -192,9 +193,9 @@ def _judged(
             exhibits=exhibit,
         )
         return
-    later = _is_later(samples, training, inside)
+    later = is_later(samples, inside)
     severe = effect >= min_effect and not later
-    worth = _worth(samples, training, inside, split)
+    worth = worth_of_split(samples, inside, split, seed=_SEED)
     carried = [item for item in significant if item.effect >= _SMALL]
     yield split_drift.finding(
         f"Split {split!r} differs from the training split: {_said(apart, alpha)}{_carriers(carried)}."
@@ -231,36 +232,6 @@ def _as_effect(auc: float) -> float:
 
     shift = math.sqrt(2) * float(stats.norm.ppf(min(max(auc, 0.5), 1 - 1e-12)))
     return 2 * float(stats.norm.cdf(shift / 2)) - 1
-
-
-def _is_later(samples: SplitSamples, training: NDArray[np.bool_], inside: NDArray[np.bool_]) -> bool:
-    if samples.times is None:
-        return False
-    known = ~np.isnat(samples.times)
-    before, after = samples.times[training & known], samples.times[inside & known]
-    return bool(len(before) and len(after) and before.max() <= after.min())
-
-
-def _worth(
-    samples: SplitSamples, training: NDArray[np.bool_], inside: NDArray[np.bool_], split: str
-) -> Worth | NoWorth:
-    """The score under this split against that under a random one of the same sizes."""
-    subject = f"split {split!r} as it is, against a random one"
-    target = samples.targets if samples.labels is None else samples.labels
-    if target is None:
-        return NoWorth(subject=subject, reason="no sample has a label")
-    if samples.features is None:
-        return NoWorth(subject=subject, reason="there are no features to learn from")
-    return worth_of_assignment(
-        samples.features,
-        target,
-        training,
-        inside,
-        grouped_assignments(samples.groups or (None,) * len(samples), training, inside, seed=_SEED),
-        subject=subject,
-        groups=samples.groups or None,
-        seed=_SEED,
-    )
 
 
 def _said(apart: TwoSample | str, alpha: float) -> str:

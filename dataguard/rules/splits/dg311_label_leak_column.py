@@ -5,34 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-
-from dataguard.core.exhibit import Listing
 from dataguard.core.finding import (
     Confidence,
     Finding,
     Inconclusive,
     Location,
     Measurement,
-    Observation,
     Outcome,
     Severity,
     Skipped,
 )
 from dataguard.core.rule import Between, rule
-from dataguard.splits.columns import MIN_KAPPA, MIN_KAPPA_LOW, Column, Goal, feature_columns, goal_of, refusal
+from dataguard.rules.splits.label_column_figures import columns_observation, gap_figures, telling_figures
+from dataguard.rules.splits.label_column_worth import SEED, ColumnValuer
+from dataguard.splits.columns import Goal, feature_columns, goal_of, refusal
 from dataguard.splits.encodings import MIN_LOG10_CHANCE
-from dataguard.splits.label_leaks import MIN_ODDS_RATIO, Gaps, LabelLeaks, Telling, label_leaks
+from dataguard.splits.label_copies import MIN_KAPPA, MIN_KAPPA_LOW
+from dataguard.splits.label_leaks import LabelLeaks, Telling, label_leaks
 from dataguard.splits.samples import SplitSamples
-from dataguard.splits.worth import NoWorth, Worth, describe, measurements, worth_of_columns
+from dataguard.splits.worth.record import Worth, describe, measurements
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
-_SEED = 0
-_WORTHS = 5
-"""Columns whose worth is measured; each takes a model with it and one without."""
-_SHOWN = 20
 _SLACK = 0.03
 """How far below `min_skill` the interval of a warning may reach: 30 samples of each class, all told."""
 _OWN_WEIGHT = 0.05
@@ -175,86 +170,19 @@ def label_leak_column(
         perfect=min_skill,
         ratio=min_ratio,
         alpha=alpha,
-        seed=_SEED,
+        seed=SEED,
     )
-    valuer = _Valuer(samples, columns, goal, rows, found.leaks)
+    valuer = ColumnValuer(samples, columns, goal, rows, found.leaks)
     yield from _recodings(found, valuer)
     yield from _copies(found, valuer, goal, alpha)
     yield from _encodings(found, valuer, samples)
     yield from _tellings(found, valuer, goal, min_skill, min_ratio, alpha)
     yield from _missing(found, valuer, alpha)
-    yield _observation(found, goal, samples)
-
-
-class _Valuer:
-    """Measures what columns are worth, the first few, each beside the columns that nothing was found of."""
-
-    def __init__(
-        self,
-        samples: SplitSamples,
-        columns: Sequence[Column],
-        goal: Goal,
-        rows: NDArray[np.intp],
-        leaks: frozenset[str],
-    ) -> None:
-        self.samples, self.goal, self.rows = samples, goal, rows
-        self.left = _WORTHS
-        self.columns = {column.name: column for column in columns}
-        self.honest = [column for column in columns if column.name not in leaks]
-        self.label_words = _label_words(samples)
-
-    def worth(self, names: Sequence[str]) -> Worth | NoWorth:
-        """What the columns add to those that nothing was found of: beside another leak no leak is worth anything."""
-        subject = f"column {names[0]!r}" if len(names) == 1 else f"columns {', '.join(names)}"
-        if self.left == 0:
-            return NoWorth(subject=subject, reason=f"it was for {_WORTHS} other findings of this rule")
-        self.left -= 1
-        samples, rows = self.samples, self.rows
-        used = [*self.honest, *(self.columns[name] for name in names)]
-        train, evaluation = samples.in_training[rows], ~samples.in_training[rows]
-        split = bool(train.any() and evaluation.any())
-        return worth_of_columns(
-            np.column_stack([column.feature[rows] for column in used]),
-            self.goal.codes if self.goal.n_classes else self.goal.values,
-            range(len(self.honest), len(used)),
-            subject=subject,
-            train=train if split else None,
-            evaluation=evaluation if split else None,
-            groups=[samples.groups[row] for row in rows.tolist()] if samples.groups else None,
-            seed=_SEED,
-        )
-
-    def named_alike(self, name: str) -> str:
-        """A sentence where a column's name resembles the label's."""
-        words = _words(name) & self.label_words
-        return f" Its name shares {min(words)!r} with the label's." if words else ""
-
-
-def _words(name: str) -> set[str]:
-    cleaned = "".join(letter if letter.isalnum() else " " for letter in name.lower())
-    return {word for word in cleaned.split() if len(word) > 2 or not word.isdigit()}
-
-
-def _label_words(samples: SplitSamples) -> set[str]:
-    """Words of the name of the label column, which is the one outside the features that holds the labels."""
-    if samples.columns is None:
-        return set()
-    given = samples.targets if samples.labels is None else samples.labels
-    if given is None:
-        return set()
-    head = [str(value) for value in given[:1000].tolist()]
-    features = set(samples.feature_columns)
-    for place, label in enumerate(samples.columns.columns):
-        if str(label) in features:
-            continue
-        values = samples.columns.iloc[:1000, place].tolist()
-        if [str(value) for value in values] == head:
-            return _words(str(label))
-    return set()
+    yield columns_observation(found, goal, samples)
 
 
 def _made(
-    valuer: _Valuer,
+    valuer: ColumnValuer,
     names: Sequence[str],
     message: str,
     *,
@@ -278,7 +206,7 @@ def _made(
 _DROP = "Drop the column, unless its value is known before the label is, at the moment of the prediction."
 
 
-def _recodings(found: LabelLeaks, valuer: _Valuer) -> Iterator[Outcome]:
+def _recodings(found: LabelLeaks, valuer: ColumnValuer) -> Iterator[Outcome]:
     for name, made in found.recodings.items():
         severity, confidence = Severity.ERROR, Confidence.HIGH
         if made.kind == "one to one":
@@ -326,7 +254,7 @@ def _recodings(found: LabelLeaks, valuer: _Valuer) -> Iterator[Outcome]:
         )
 
 
-def _copies(found: LabelLeaks, valuer: _Valuer, goal: Goal, alpha: float) -> Iterator[Outcome]:
+def _copies(found: LabelLeaks, valuer: ColumnValuer, goal: Goal, alpha: float) -> Iterator[Outcome]:
     for item in found.copies:
         copy = item.copy
         ahead = item.p_value <= alpha
@@ -343,7 +271,7 @@ def _copies(found: LabelLeaks, valuer: _Valuer, goal: Goal, alpha: float) -> Ite
                 p_value=item.p_value,
                 n=item.alone.n,
             ),
-            Measurement(name="seed of folds and draws", value=_SEED),
+            Measurement(name="seed of folds and draws", value=SEED),
         ]
         yield _made(
             valuer,
@@ -357,7 +285,7 @@ def _copies(found: LabelLeaks, valuer: _Valuer, goal: Goal, alpha: float) -> Ite
         )
 
 
-def _encodings(found: LabelLeaks, valuer: _Valuer, samples: SplitSamples) -> Iterator[Outcome]:
+def _encodings(found: LabelLeaks, valuer: ColumnValuer, samples: SplitSamples) -> Iterator[Outcome]:
     has_split = bool(samples.evaluation_splits)
     for name, made in found.encodings.items():
         what = "the target" if made.of is None else f"class {made.of!r}"
@@ -398,7 +326,7 @@ def _encodings(found: LabelLeaks, valuer: _Valuer, samples: SplitSamples) -> Ite
 
 
 def _tellings(
-    found: LabelLeaks, valuer: _Valuer, goal: Goal, min_skill: float, min_ratio: float, alpha: float
+    found: LabelLeaks, valuer: ColumnValuer, goal: Goal, min_skill: float, min_ratio: float, alpha: float
 ) -> Iterator[Outcome]:
     several: list[Telling] = []
     for item in found.telling:
@@ -417,7 +345,7 @@ def _tellings(
             remedy=f"{_DROP} Where the problem is that easy, ignore this with that reason.",
             severity=Severity.WARNING if sure else Severity.INFO,
             confidence=Confidence.MEDIUM if sure else Confidence.LOW,
-            figures=_telling_figures(item, min_skill, min_ratio, item.rest, item.p_value),
+            figures=telling_figures(item, min_skill, min_ratio, item.rest, item.p_value),
         )
     if several:
         names = [item.column for item in several]
@@ -431,7 +359,7 @@ def _tellings(
             remedy=f"{_DROP} Look at these columns one by one: copies of the label keep each other company.",
             severity=Severity.INFO,
             confidence=Confidence.LOW,
-            figures=_telling_figures(best, min_skill, min_ratio, best.rest_without_alike, best.p_without_alike),
+            figures=telling_figures(best, min_skill, min_ratio, best.rest_without_alike, best.p_without_alike),
         )
 
 
@@ -448,47 +376,7 @@ def _of(item: Telling) -> str:
     return "the label" if item.label is None else f"class {item.label!r} from the others"
 
 
-def _telling_figures(
-    item: Telling, min_skill: float, min_ratio: float, rest: object, p_value: float
-) -> tuple[Measurement, ...]:
-    figures = [
-        Measurement(
-            name="skill of the column alone",
-            value=item.alone.skill,
-            threshold=min_skill,
-            low=item.alone.low,
-            high=item.alone.high,
-            level=item.alone.level,
-            n=item.alone.n,
-        )
-    ]
-    held = item.rest if rest is item.rest else item.rest_without_alike
-    if held is not None:
-        figures.append(
-            Measurement(
-                name="skill of the others together",
-                value=held.skill,
-                low=held.low,
-                high=held.high,
-                level=held.level,
-                n=held.n,
-            )
-        )
-    untold = 1.0 if held is None else held.error
-    figures.append(
-        Measurement(
-            name="untold by the others over untold by the column",
-            value=untold / max(item.alone.error, 1 / item.alone.n),
-            threshold=min_ratio,
-            p_value=p_value,
-            n=item.alone.n,
-        )
-    )
-    figures.append(Measurement(name="seed of folds and draws", value=_SEED))
-    return tuple(figures)
-
-
-def _missing(found: LabelLeaks, valuer: _Valuer, alpha: float) -> Iterator[Outcome]:
+def _missing(found: LabelLeaks, valuer: ColumnValuer, alpha: float) -> Iterator[Outcome]:
     for item in found.gaps:
         gaps = item.gaps
         how, state = ("by its missing values", "it is missing" if gaps.missing else "it is there")
@@ -507,53 +395,5 @@ def _missing(found: LabelLeaks, valuer: _Valuer, alpha: float) -> Iterator[Outco
             remedy="Find out when the field is filled: one that is filled once the outcome is known has to go.",
             severity=severity,
             confidence=confidence,
-            figures=_gap_figures(item, alpha),
+            figures=gap_figures(item, alpha),
         )
-
-
-def _gap_figures(item: Gaps, alpha: float) -> tuple[Measurement, ...]:
-    gaps = item.gaps
-    figures = [
-        Measurement(name="Youden's index", value=gaps.youden, threshold=0.9, p_value=item.p_value, n=gaps.n),
-        Measurement(name="purity", value=gaps.purity, low=item.least_purity, level=0.95, n=gaps.n, unit="share"),
-        Measurement(name="odds ratio at the bound of the purity", value=item.odds_ratio, threshold=MIN_ODDS_RATIO),
-        Measurement(name="level of the tests after Holm's correction", value=alpha),
-    ]
-    if item.told_anyway is not None:
-        figures.append(
-            Measurement(name="told by the other columns", value=item.told_anyway, threshold=0.95, unit="share")
-        )
-    return tuple(figures)
-
-
-def _observation(found: LabelLeaks, goal: Goal, samples: SplitSamples) -> Observation:
-    ranked = sorted(found.powers.items(), key=lambda item: -item[1].skill)
-    said = f"{found.n_columns:,} columns held against the label of {found.n:,} samples"
-    if ranked:
-        name, power = ranked[0]
-        metric = "balanced accuracy" if goal.n_classes else "R²"
-        said += f"; the strongest alone is {name!r} with {metric} {power.score(goal.n_classes):.3f}"
-    if not found.encodings_tried:
-        said += f". Target encodings were not looked for: {len(samples):,} of {samples.n_total:,} samples are looked at"
-    if found.row_names:
-        said += f". Left to DG312, because they number the rows: {', '.join(found.row_names)}"
-    return Observation(
-        message=said + ".",
-        measurements=(
-            Measurement(name="samples that power was measured on", value=found.n_power),
-            Measurement(name="samples with a label", value=found.n),
-            Measurement(name="seed of folds and draws", value=_SEED),
-        ),
-        exhibits=(
-            Listing(
-                title="What each column tells of the label alone, out of fold",
-                columns=("column", "skill", "low", "high", "samples"),
-                rows=tuple(
-                    (name, round(p.skill, 4), round(p.low, 4), round(p.high, 4), p.n) for name, p in ranked[:_SHOWN]
-                ),
-                total=len(ranked),
-            ),
-        )
-        if ranked
-        else (),
-    )

@@ -19,6 +19,7 @@ from dataguard.core.finding import (
     Skipped,
 )
 from dataguard.core.rule import Between, rule
+from dataguard.rules.splits.split_worth import is_later, worth_of_split
 from dataguard.splits.columns import Column, Goal, clusters_of, feature_columns, goal_of, refusal
 from dataguard.splits.drift import LABEL, column_drifts
 from dataguard.splits.metadata import (
@@ -33,15 +34,8 @@ from dataguard.splits.metadata import (
     telling_facts,
 )
 from dataguard.splits.samples import SplitSamples
-from dataguard.splits.worth import (
-    NoWorth,
-    Worth,
-    describe,
-    grouped_assignments,
-    measurements,
-    worth_of_assignment,
-    worth_of_columns,
-)
+from dataguard.splits.worth.leaks import worth_of_columns
+from dataguard.splits.worth.record import NoWorth, Worth, describe, measurements
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -266,25 +260,8 @@ def _cut(
     p_value = min(1.0, drift.p_value * len(samples.evaluation_splits))
     if drift.effect < _DRIFT or p_value > alpha:
         return
-    later = False
-    if samples.times is not None:
-        before, after = (samples.times[samples.in_training], samples.times[samples.within(cut.split)])
-        before, after = before[~np.isnat(before)], after[~np.isnat(after)]
-        later = bool(len(before) and len(after) and before.max() <= after.min())
-    subject = f"split {cut.split!r} as it is, against a random one"
-    worth: Worth | NoWorth = NoWorth(subject=subject, reason="there are no features to learn from")
-    target = samples.targets if samples.labels is None else samples.labels
-    if samples.features is not None and target is not None:
-        whole = samples.in_training, samples.within(cut.split)
-        worth = worth_of_assignment(
-            samples.features,
-            target,
-            *whole,
-            grouped_assignments(samples.groups or (None,) * len(samples), *whole, seed=_SEED),
-            subject=subject,
-            groups=samples.groups or None,
-            seed=_SEED,
-        )
+    later = is_later(samples, samples.within(cut.split))
+    worth = worth_of_split(samples, samples.within(cut.split), cut.split, seed=_SEED)
     yield index_or_order_leak.finding(
         f"Split {cut.split!r} is a stretch of rows ({cut.first:,} to {cut.last:,}), and rows are in order of the "
         f"label: {drift.said} {drift.first:.4g} in training, {drift.second:.4g} in it."

@@ -26,7 +26,10 @@ NOTHING = 4
 
 @rule("DG313", "inverted-or-tiny-split", Severity.WARNING)
 def inverted_or_tiny_split(
-    samples: SplitSamples, *, max_half_width: Annotated[float, Between(low=0.001, high=0.5)] = 0.1
+    samples: SplitSamples,
+    *,
+    max_half_width: Annotated[float, Between(low=0.001, high=0.5)] = 0.25,
+    wide_half_width: Annotated[float, Between(low=0.001, high=0.5)] = 0.1,
 ) -> Iterator[Outcome]:
     """A split is too small to measure anything, larger than training, or there twice.
 
@@ -54,10 +57,16 @@ def inverted_or_tiny_split(
 
         n ≥ z²·(1/(4w²) − 1),   z = 1.96
 
-    whatever the share is. A labelled evaluation split below that for w = `max_half_width` is reported: 93 samples for
-    the default ±0.1, with which the intervals of two accuracies 20 points apart do not overlap. Below 5 samples it is
-    an error: 0.05^(1/4) = 0.47, so that even with all of 4 right, the accuracy may be below one half. Where nothing is
-    called training, the splits are folds, which are evaluated together, and none is too small.
+    whatever the share is. How wide it is follows from n, and is no fault of a split: what is asked of it decides, and
+    many published test sets are small. So the severity is that of what *no* score on it can tell:
+
+    - error up to 4 samples: 0.05^(1/4) = 0.47, so that even with all of them right the accuracy may be below one half;
+    - warning up to 11, where w = `max_half_width` = 0.25: the interval covers more than half of the scale from 0 to 1,
+      so that whatever is measured leaves most of what was possible before;
+    - information up to 92, where w = `wide_half_width` = 0.1: the intervals of two accuracies 20 points apart overlap.
+
+    Only samples with a label count. Where nothing is called training, the splits are folds, which are evaluated
+    together, and none is too small. Who compares models that are close sets `max_half_width` to what must be told.
 
     *Few groups.* Samples of a group are not independent. With nothing known of how alike they are, the groups are what
     is sure to count, and they must be as many. This is information only: where samples of a group differ as much as
@@ -77,7 +86,8 @@ def inverted_or_tiny_split(
 
     Options:
 
-    - `max_half_width`: half the interval that an accuracy may have, on the whole split.
+    - `max_half_width`: half the interval of an accuracy above which a split is a warning.
+    - `wide_half_width`: the same for information.
 
     ## Example
 
@@ -115,16 +125,18 @@ def inverted_or_tiny_split(
         measured = n if labelled is None else labelled
         if not trained:
             continue
-        if measured and half_width(measured) > max_half_width:
-            yield _tiny(samples, name, measured, max_half_width)
-        elif measured and (groups := _groups(samples, name)) and half_width(groups) > max_half_width:
-            yield _few_groups(samples, name, measured, groups, max_half_width)
+        least = min(max_half_width, wide_half_width)
+        if measured and half_width(measured) > least:
+            too_wide = half_width(measured) > max_half_width
+            yield _tiny(samples, name, measured, max_half_width if too_wide else wide_half_width, too_wide=too_wide)
+        elif measured and (groups := _groups(samples, name)) and half_width(groups) > least:
+            yield _few_groups(samples, name, measured, groups, least)
         if larger_than_by_chance(n, trained) and split_order(name)[0] < 3:
             if n <= SWAPPED * trained:
                 yield _larger(samples, name, n, trained, Severity.INFO)
             elif samples.labels is None:
                 yield _larger(samples, name, n, trained, Severity.WARNING)
-    yield _observation(samples, sizes, max_half_width)
+    yield _observation(samples, sizes, min(max_half_width, wide_half_width))
 
 
 def _sizes(samples: SplitSamples) -> dict[str, int]:
@@ -154,7 +166,7 @@ def _groups(samples: SplitSamples, split: str) -> int:
     return 0 if None in present else len(present)
 
 
-def _tiny(samples: SplitSamples, split: str, n: int, max_half_width: float) -> Finding:
+def _tiny(samples: SplitSamples, split: str, n: int, limit: float, *, too_wide: bool) -> Finding:
     nothing = n <= NOTHING
     width = half_width(n)
     if nothing:
@@ -165,23 +177,23 @@ def _tiny(samples: SplitSamples, split: str, n: int, max_half_width: float) -> F
     else:
         said = (
             f"{split} has {n:,} samples: the 95 % interval of an accuracy on it is up to ±{width:.2f} wide, and "
-            f"{least_samples(max_half_width):,} samples make it ±{max_half_width:.2f}."
+            f"{least_samples(limit):,} samples make it ±{limit:.2f}."
         )
     return inverted_or_tiny_split.finding(
         said,
         remedy="Evaluate on more samples, or cross-validate; give scores with their interval.",
-        severity=Severity.ERROR if nothing else Severity.WARNING,
+        severity=Severity.ERROR if nothing else Severity.WARNING if too_wide else Severity.INFO,
         confidence=Confidence.HIGH,
         measurements=(
             Measurement(
                 name=f"half the interval of an accuracy on {split}",
                 value=round(width, 6),
-                threshold=max_half_width,
+                threshold=limit,
                 level=LEVEL,
                 n=n,
                 unit="share",
             ),
-            Measurement(name=f"labelled samples of {split}", value=n, threshold=least_samples(max_half_width)),
+            Measurement(name=f"labelled samples of {split}", value=n, threshold=least_samples(limit)),
         ),
         locations=(Location(split=split),),
         exhibits=(_listing(samples),),
@@ -189,7 +201,7 @@ def _tiny(samples: SplitSamples, split: str, n: int, max_half_width: float) -> F
     )
 
 
-def _few_groups(samples: SplitSamples, split: str, n: int, groups: int, max_half_width: float) -> Finding:
+def _few_groups(samples: SplitSamples, split: str, n: int, groups: int, limit: float) -> Finding:
     return inverted_or_tiny_split.finding(
         f"{split} has {n:,} samples of {groups:,} group{'' if groups == 1 else 's'}: if those of a group succeed or "
         f"fail together, the 95 % interval of an accuracy is up to ±{half_width(groups):.2f} wide, and not "
@@ -201,12 +213,12 @@ def _few_groups(samples: SplitSamples, split: str, n: int, groups: int, max_half
             Measurement(
                 name=f"half the interval of an accuracy on {split}, if groups count",
                 value=round(half_width(groups), 6),
-                threshold=max_half_width,
+                threshold=limit,
                 level=LEVEL,
                 n=groups,
                 unit="share",
             ),
-            Measurement(name=f"groups of {split}", value=groups, threshold=least_samples(max_half_width)),
+            Measurement(name=f"groups of {split}", value=groups, threshold=least_samples(limit)),
         ),
         locations=(Location(split=split),),
         exhibits=(_listing(samples),),
@@ -265,7 +277,7 @@ def _twice(names: tuple[str, ...], sizes: dict[str, int]) -> Iterator[Finding]:
         )
 
 
-def _observation(samples: SplitSamples, sizes: dict[str, int], max_half_width: float) -> Observation:
+def _observation(samples: SplitSamples, sizes: dict[str, int], limit: float) -> Observation:
     shares = ", ".join(f"{name or 'without a split'} {n:,}" for name, n in sizes.items())
     roles = {split_order(name)[0] for name in samples.split_names}
     advice = ""
@@ -279,7 +291,7 @@ def _observation(samples: SplitSamples, sizes: dict[str, int], max_half_width: f
             Measurement(
                 name=f"half the interval of an accuracy on {name}",
                 value=round(half_width(measured), 6),
-                threshold=max_half_width,
+                threshold=limit,
                 level=LEVEL,
                 n=measured,
                 unit="share",

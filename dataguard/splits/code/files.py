@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import fnmatch
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dataguard.core.errors import SourceError
+from dataguard.core.project_files import find_python
 from dataguard.core.python_source import read_python
 from dataguard.splits.code.analysis import CodeAnalysis, analyse
+from dataguard.splits.code.own_modules import OwnModules
 
-SUFFIXES = (".py", ".ipynb")
-"""What is taken for code in a folder."""
-SKIPPED_FOLDERS = frozenset(
-    {"__pycache__", "node_modules", "site-packages", "dist-packages", "venv", "env", "build", "dist", "egg-info"}
-)
-"""Folders that hold other people's code, beside those whose name begins with a dot."""
 MAX_FILES = 20_000
 """Files of a folder that are analysed."""
 
@@ -38,7 +32,7 @@ def find_code(paths: Sequence[Path], exclude: Sequence[str] = ()) -> Iterator[Pa
     """The scripts and notebooks that paths name, each once.
 
     Args:
-        paths: Files, taken whatever their suffix, and folders, looked through for `SUFFIXES`.
+        paths: Files, taken whatever their suffix, and folders, looked through for scripts and notebooks.
         exclude: Globs; what matches one, by its name or its path from the folder, is left out.
 
     Raises:
@@ -55,32 +49,12 @@ def find_code(paths: Sequence[Path], exclude: Sequence[str] = ()) -> Iterator[Pa
             raise SourceError(
                 "no such file or folder", where=path, hint="code.paths names scripts, notebooks or folders"
             )
-        for found in _of_folder(path, exclude):
+        for found in find_python(path, exclude):
             if found not in seen:
                 seen.add(found)
                 if len(seen) > MAX_FILES:
                     raise SourceError(f"more than {MAX_FILES:,} files", where=path, hint="name fewer folders")
                 yield found
-
-
-def _of_folder(folder: Path, exclude: Sequence[str]) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder):
-        within = Path(parent).relative_to(folder)
-        folders[:] = sorted(
-            name
-            for name in folders
-            if name not in SKIPPED_FOLDERS
-            and not name.startswith(".")
-            and not name.endswith(".egg-info")
-            and not _matches(within / name, exclude)
-        )
-        for name in sorted(files):
-            if name.endswith(SUFFIXES) and not _matches(within / name, exclude):
-                yield Path(parent) / name
-
-
-def _matches(path: Path, patterns: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatch(path.name, pattern) or fnmatch.fnmatch(path.as_posix(), pattern) for pattern in patterns)
 
 
 def analyse_files(
@@ -104,12 +78,14 @@ def analyse_files(
     analyses: list[CodeAnalysis] = []
     unreadable: list[tuple[str, str]] = []
     found = list(find_code(paths, exclude))
+    folders = [path for path in (*paths, *(() if root is None else (root,))) if path.is_dir()]
+    modules = OwnModules(folders, lambda module: _name(module, root))
     for number, path in enumerate(found):
         if progress is not None:
             progress("reading the code", number, len(found))
         name = _name(path, root)
         try:
-            analyses.append(analyse(read_python(path, name=name)))
+            analyses.append(analyse(read_python(path, name=name), path=path, modules=modules))
         except SourceError as error:
             unreadable.append((name, error.message))
     return CodeFiles(

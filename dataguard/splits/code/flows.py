@@ -57,6 +57,12 @@ class Leak:
         return None if self.fit is None else self.fit.kind
 
     @property
+    def lines(self) -> tuple[int, ...]:
+        """The lines of the fit, the split, the model and the score, as far as there are such."""
+        steps = (self.fit, self.split, self.training, self.evaluation)
+        return tuple(step.line for step in steps if step is not None)
+
+    @property
     def supervised(self) -> bool:
         """Whether labels of held-out rows can have come through."""
         return self.what in SUPERVISED

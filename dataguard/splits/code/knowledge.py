@@ -74,8 +74,6 @@ STATELESS = _names(
     "VarianceThreshold GaussianRandomProjection SparseRandomProjection Rescaling CenterCrop ColumnSelector ItemSelector"
 )
 """Classes with ``fit`` and ``transform`` that learn nothing, or nothing but a few columns' variance being 0."""
-MEMORYLESS = _names("TSNE MDS DBSCAN AgglomerativeClustering SpectralEmbedding")
-"""Classes that can only be fitted and applied at once."""
 CONTAINERS = _names(
     "Pipeline make_pipeline FeatureUnion make_union ColumnTransformer make_column_transformer DataFrameMapper "
     "TransformedTargetRegressor ImbPipeline"
@@ -158,8 +156,6 @@ MODEL_WORDS = (
     "LdaMulticore",
 )
 MODEL_FUNCTIONS = _names("XGBClassifier XGBRegressor LGBMClassifier LGBMRegressor clone load_model")
-TRAINERS = frozenset({"xgboost.train", "lightgbm.train"})
-"""Functions that train on their data argument."""
 OLS_FUNCTIONS = _names("OLS Logit GLM WLS GLS Probit MNLogit Poisson ols logit")
 
 REDUCTIONS: Mapping[str, Kind] = dict.fromkeys(

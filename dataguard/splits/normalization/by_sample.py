@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from dataguard.splits.normalization.accumulate import RowFacts
+from dataguard.splits.normalization.sums import RowFacts
 
 NAMES = ("L2 norm 1", "L1 norm 1", "largest magnitude 1")
 TOLERANCE = 1e-3

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dataguard.splits.normalization.accumulate import UnitSums
+from dataguard.splits.normalization.sums import UnitSums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

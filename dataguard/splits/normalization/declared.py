@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from dataguard.core.split_roles import split_order
-from dataguard.splits.normalization.accumulate import SplitState, UnitSums
+from dataguard.splits.normalization.accumulate import SplitState
 from dataguard.splits.normalization.candidates import pooled
+from dataguard.splits.normalization.sums import UnitSums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

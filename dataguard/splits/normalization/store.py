@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dataguard.splits.normalization.accumulate import RowFacts, SplitState, UnitSums
+from dataguard.splits.normalization.accumulate import SplitState
+from dataguard.splits.normalization.sums import RowFacts, UnitSums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def _few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dataguard.splits.worth.TREES", 30)
+    monkeypatch.setattr("dataguard.splits.worth.models.TREES", 30)
 
 
 def samples(
@@ -144,7 +144,22 @@ def test_fires_on_patients_in_file_names() -> None:
     assert "50 groups" in finding.message
     assert "Worth +" in finding.message
     assert isinstance(finding.exhibits[0], PairGallery)
-    assert finding.key == ("proposed", "file names", "", "train", "test")
+    assert finding.key == ("proposed", "file names", "")
+
+
+def test_fires_once_for_several_evaluation_splits_and_says_how_they_differ() -> None:
+    group, features, labels = patients()
+    chances = np.random.default_rng(1).random(400)
+    splits = np.where(chances < 0.6, "train", np.where(chances < 0.8, "val", "test")).tolist()
+    names = [f"{split}/patient_{g:03d}_{at}.png" for at, (split, g) in enumerate(zip(splits, group, strict=True))]
+    (named,) = findings(group_leakage(samples(splits, features=features, labels=labels, names=names)))
+    (hidden,) = findings(group_leakage(samples(splits, features=features, labels=labels)))
+    for split in ("val", "test"):
+        assert f"of {splits.count(split)} samples of {split} (" in named.message
+        assert f"% of {split}" in hidden.message
+        assert any(place.split == split for place in named.locations)
+        assert any(place.split == split for place in hidden.locations)
+        assert any(item.name.startswith(f"share of {split} ") for item in hidden.measurements)
 
 
 def test_fires_on_a_column_of_ids_among_columns_that_are_none() -> None:
@@ -168,7 +183,7 @@ def test_fires_on_hidden_groups_in_the_order() -> None:
     group, features, labels = patients(30, 16)
     (finding,) = findings(group_leakage(samples(drawn(480), features=features, labels=labels)))
     assert "the order holds groups that no column names" in finding.message
-    assert finding.key == ("order", "test")
+    assert finding.key == ("order",)
     assert finding.confidence is Confidence.MEDIUM
     assert len(group) == 480
 

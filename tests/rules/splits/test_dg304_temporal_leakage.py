@@ -12,12 +12,14 @@ from dataguard.core.finding import Confidence, Finding, Inconclusive, Observatio
 from dataguard.rules.splits.dg304_temporal_leakage import temporal_leakage
 from dataguard.splits.samples import SplitSamples
 
+pytestmark = pytest.mark.slow
+
 N = 400
 
 
 @pytest.fixture(autouse=True)
 def _few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dataguard.splits.worth.TREES", 25)
+    monkeypatch.setattr("dataguard.splits.worth.models.TREES", 25)
 
 
 def days(n: int = N) -> NDArray[np.datetime64]:

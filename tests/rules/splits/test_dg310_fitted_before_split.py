@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,7 @@ from dataguard.core.finding import Confidence, Finding, Inconclusive, Observatio
 from dataguard.core.python_source import parse_notebook, parse_script
 from dataguard.rules.splits.dg310_fitted_before_split import fitted_before_split
 from dataguard.splits.code.analysis import analyse
-from dataguard.splits.code.files import CodeFiles
+from dataguard.splits.code.files import CodeFiles, analyse_files
 
 READ = 'import pandas as pd\ndata = pd.read_csv("d.csv")\nX, y = data.drop(columns="y"), data["y"]\n'
 SPLIT = "X_train, X_test, y_train, y_test = train_test_split(X, y)\n"
@@ -152,3 +153,20 @@ def test_edge_several_files_are_told_apart() -> None:
     found = findings(READ + SCALED + SPLIT + MODEL, READ + SPLIT + MODEL, READ + SCALED + SPLIT + MODEL)
     assert [finding.locations[0].path for finding in found] == ["0.py", "2.py"]
     assert len({finding.fingerprint for finding in found}) == 2
+
+
+def test_fires_with_the_file_that_a_fit_was_imported_from(tmp_path: Path) -> None:
+    scaling = "def scaled(X):\n    return StandardScaler().fit_transform(X){mark}\n"
+    (tmp_path / "main.py").write_text(READ + "from features import scaled\nX = scaled(X)\n" + SPLIT + MODEL)
+    (tmp_path / "features.py").write_text(scaling.format(mark=""))
+    (finding,) = (
+        item for item in fitted_before_split(analyse_files([tmp_path], root=tmp_path)) if isinstance(item, Finding)
+    )
+    assert finding.message == (
+        "main.py: StandardScaler.fit_transform (line 2 of features.py) saw the rows that train_test_split (line 6) "
+        "holds out."
+    )
+    assert [(place.path, place.line) for place in finding.locations][:2] == [("features.py", 2), ("main.py", 6)]
+    (tmp_path / "features.py").write_text(scaling.format(mark="  # dataguard: ignore[DG310] meant"))
+    silent = fitted_before_split(analyse_files([tmp_path], root=tmp_path))
+    assert not any(isinstance(item, Finding) for item in silent)

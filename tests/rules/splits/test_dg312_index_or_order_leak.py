@@ -13,6 +13,8 @@ from dataguard.rules.splits.dg312_index_or_order_leak import index_or_order_leak
 from dataguard.splits.metadata import FileFacts
 from dataguard.splits.samples import SplitSamples
 
+pytestmark = pytest.mark.slow
+
 N = 400
 LABELS = np.array(["cat"] * 200 + ["dog"] * 200, dtype=object)
 

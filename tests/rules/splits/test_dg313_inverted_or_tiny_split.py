@@ -37,9 +37,17 @@ def findings(sizes: Mapping[str, int], **more: Any) -> list[Finding]:
     return [item for item in outcomes(sizes, **more) if isinstance(item, Finding)]
 
 
-def test_fires_on_a_split_too_small_to_measure() -> None:
+@pytest.mark.parametrize(
+    ("n", "severity"), [(4, Severity.ERROR), (5, Severity.WARNING), (11, Severity.WARNING), (12, Severity.INFO)]
+)
+def test_fires_as_severely_as_no_score_can_tell(n: int, severity: Severity) -> None:
+    (finding,) = findings({"train": 300, "test": n})
+    assert finding.severity is severity
+
+
+def test_fires_on_a_split_too_small_to_compare_as_information() -> None:
     (finding,) = findings({"train": 300, "val": 93, "test": 30})
-    assert finding.severity is Severity.WARNING
+    assert finding.severity is Severity.INFO
     assert finding.confidence is Confidence.HIGH
     assert finding.key == ("tiny", "test")
     assert finding.message == (
@@ -156,7 +164,10 @@ def test_edge_a_part_of_a_source_stands_for_all() -> None:
 
 def test_edge_the_width_can_be_set() -> None:
     made = samples({"train": 300, "test": 60})
-    assert not any(isinstance(item, Finding) for item in inverted_or_tiny_split(made, max_half_width=0.2))
+    assert not any(isinstance(item, Finding) for item in inverted_or_tiny_split(made, wide_half_width=0.2))
+    (finding,) = (item for item in inverted_or_tiny_split(made, max_half_width=0.05) if isinstance(item, Finding))
+    assert finding.severity is Severity.WARNING
+    assert "381 samples make it ±0.05" in finding.message
 
 
 @pytest.mark.parametrize(

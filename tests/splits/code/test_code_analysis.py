@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataguard.core.python_source import parse_notebook, parse_script
-from dataguard.splits.code import interpreter
+from dataguard.splits.code import expressions
 from dataguard.splits.code.analysis import CodeAnalysis, analyse
 from dataguard.splits.code.flows import Leak, LeakKind
 from dataguard.splits.code.knowledge import Kind
@@ -381,7 +381,7 @@ def test_the_result_depends_on_the_text_alone() -> None:
 
 
 def test_the_work_for_one_file_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interpreter, "MAX_STEPS", 500)
+    monkeypatch.setattr(expressions, "MAX_STEPS", 500)
     assert analysed("x = 1 + 2\n" * 300).truncated
     assert not analysed("x = 1 + 2\n" * 30).truncated
 

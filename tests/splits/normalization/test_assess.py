@@ -123,6 +123,7 @@ def test_real_sets_are_never_answered_wrong(name: str, on: str) -> None:
             assert answer(verdict) == FITTED[on], method
 
 
+@pytest.mark.slow
 @given(
     n=st.integers(20, 300),
     d=st.integers(2, 8),

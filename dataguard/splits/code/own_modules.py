@@ -1,0 +1,86 @@
+"""The project's own modules: what a script imports that lies beside it, and not in a library."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dataguard.core.errors import SourceError
+from dataguard.core.python_source import PythonSource, read_python
+
+FIRST_LINE = 100_000_000
+"""Lines of modules are counted from here on, one module after another, so that no two lines have one number."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OwnModule:
+    """One module of the project."""
+
+    path: Path
+    source: PythonSource
+    start: int
+    """How many lines are counted before its first."""
+    tree: ast.Module
+    """Its code, with lines so counted."""
+
+
+class OwnModules:
+    """Finds and reads the modules that files of a project import, each once.
+
+    A module is looked for as Python does that runs the file: in its folder; and, for packages, in the folders above it
+    up to the project's own, and in a folder ``src`` of these. Nothing else is a module of the project.
+
+    Args:
+        folders: The project's own; nothing above them is looked at.
+        name: What a report calls a file.
+    """
+
+    def __init__(self, folders: Sequence[Path], name: Callable[[Path], str] = Path.as_posix) -> None:
+        self._folders = {folder.absolute() for folder in folders}
+        self._name = name
+        self._found: dict[tuple[str, int, Path], Path | None] = {}
+        self._read: dict[Path, OwnModule | None] = {}
+        self._next = FIRST_LINE
+
+    def find(self, name: str, level: int, importer: Path) -> OwnModule | None:
+        """A module; None where the project has none of that name, or it cannot be read.
+
+        Args:
+            name: Its dotted name; '' for ``from . import``.
+            level: Dots before it.
+            importer: The file that imports it, absolute.
+        """
+        key = name, level, importer.parent
+        if key not in self._found:
+            self._found[key] = next(self._files(name, level, importer), None)
+        path = self._found[key]
+        if path is None or path == importer:
+            return None
+        if path not in self._read:
+            self._read[path] = self._module(path)
+        return self._read[path]
+
+    def _files(self, name: str, level: int, importer: Path) -> Iterator[Path]:
+        parts = name.split(".") if name else []
+        for base in importer.parents[level - 1 : level] if level else self._bases(importer):
+            stem = base.joinpath(*parts)
+            candidates = [stem.with_name(f"{stem.name}.py"), stem / "__init__.py"] if parts else [stem / "__init__.py"]
+            yield from (candidate for candidate in candidates if candidate.is_file())
+
+    def _bases(self, importer: Path) -> Iterator[Path]:
+        for place, folder in enumerate(importer.parents):
+            if place and not any(folder == own or own in folder.parents for own in self._folders):
+                return
+            yield folder
+            yield folder / "src"
+
+    def _module(self, path: Path) -> OwnModule | None:
+        try:
+            source = read_python(path, name=self._name(path))
+        except SourceError:
+            return None
+        start, self._next = self._next, self._next + len(source.lines)
+        # Read here alone, so that no other reader of the tree sees the lines move.
+        return OwnModule(path=path, source=source, start=start, tree=ast.increment_lineno(source.tree, start))
