@@ -104,6 +104,8 @@ class LabelQuality:
     """Temperature that the labels other than the likeliest class ask for; None where it cannot be told."""
     free_pairs: int
     """How many (true class, given class) pairs have a rate of their own."""
+    at_face_value: float | None = None
+    """In the calibrated reading: the rate if the probabilities were taken at their word; None where nothing is told."""
     temperatures: tuple[float, ...] = (1.0,)
     """Of several models: the temperature that each was calibrated with."""
     weights: tuple[float, ...] = (1.0,)
@@ -145,7 +147,8 @@ def assess(
       are drawn more sharply than its probabilities are: as the habits of people are, and not the overlap of classes
       (`FLAT`, `SHARP`).
     * Calibrated: for probabilities that were fitted to these labels with noise in the model, as dataguard's own are;
-      see `dataguard.labels.calibrated`.
+      see `dataguard.labels.calibrated`. A habit that the model has learnt (a third of one class given as another) looks
+      to it as classes that overlap, so the interval's upper end is no lower than at face value.
 
     The interval covers both what the sample leaves open and what the reading does: from the rate at the temperature
     that explains most by overconfidence to the rate at a temperature `SLACK` times lower, or where the model is read
@@ -174,9 +177,17 @@ def assess(
     present = codes >= 0
     if not present.any():
         raise ValueError("not one sample has a label")
-    if calibrated:
-        return _calibrated(codes, names, models, level)
+    if not calibrated:
+        return _at_face_value(codes, names, models, level, jobs)
+    if len(models) > 1:
+        raise ValueError("several models' probabilities are combined at face value only; leave out calibrated=True")
+    return _calibrated(codes, names, models[0], level, jobs)
 
+
+def _at_face_value(
+    codes: NDArray[np.int32], names: tuple[object, ...], models: list[NDArray[Any]], level: float, jobs: int | None
+) -> LabelQuality:
+    array, present = models[0], codes >= 0
     combined = combine(models, codes, jobs=jobs)
     # A sample without a label carries the likeliest class here, so that it agrees and changes little.
     every = leading(array, codes, transform=combined.transform, jobs=jobs)
@@ -257,20 +268,21 @@ def _between(value: float, none: float, full: float) -> float:
 
 
 def _calibrated(
-    codes: NDArray[np.int32], names: tuple[object, ...], models: list[NDArray[Any]], level: float
+    codes: NDArray[np.int32], names: tuple[object, ...], array: NDArray[Any], level: float, jobs: int | None
 ) -> LabelQuality:
-    if len(models) > 1:
-        raise ValueError("several models' probabilities are combined at face value only; leave out calibrated=True")
-    for _ in _validated(models[0]):
-        pass
+    # It checks the probabilities as well.
+    at_face_value = _at_face_value(codes, names, [array], level, jobs)
     present = codes >= 0
-    probs = models[0] if present.all() else models[0][present]
+    probs = array if present.all() else array[present]
     fitted = calibrated_reading.fit(codes[present], probs, level=level)
     score = np.full(len(codes), np.nan, dtype=np.float32)
     score[present] = fitted.score
-    suggested = models[0].argmax(axis=1).astype(np.int32)
+    suggested = array.argmax(axis=1).astype(np.int32)
     suggested[present] = fitted.suggested
     low, high = _widened(fitted.rate, fitted.rate, fitted.rate, int(present.sum()), level)
+    learnt = at_face_value if at_face_value.reading == "face value" else None
+    if learnt is not None:
+        high = max(high, learnt.high)
     return _quality(
         codes,
         names,
@@ -288,6 +300,7 @@ def _calibrated(
         asymptote=None,
         overconfidence=None,
         free_pairs=fitted.free_pairs,
+        at_face_value=None if learnt is None else learnt.noise_rate,
     )
 
 
@@ -358,12 +371,6 @@ def _models(pred_probs: Any) -> list[NDArray[Any]]:
                 "all models need the same samples and classes, in the same order"
             )
     return models
-
-
-def _validated(array: NDArray[Any]) -> Any:
-    from dataguard.labels.probabilities import blocks
-
-    return blocks(array)
 
 
 def _widened(low: float, high: float, rate: float, n: int, level: float) -> tuple[float, float]:

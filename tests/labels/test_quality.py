@@ -331,3 +331,24 @@ def test_classes_that_overlap_are_not_taken_for_habit(classes: int) -> None:
     quality = assess(labels, probs)
     assert quality.noise_rate < 0.04
     assert quality.low < 0.005
+
+
+def test_a_habit_that_the_model_has_learnt_is_in_the_interval() -> None:
+    """A third of two classes is given as the first: calibrated about these labels, a model takes that for overlap."""
+    rng = np.random.default_rng(5)
+    truth = np.repeat([0, 1, 2], 100)
+    labels = np.where((truth > 0) & (rng.random(300) < 1 / 3), 0, truth)
+    learnt = np.array([[0.98, 0.01, 0.01], [0.33, 0.64, 0.03], [0.33, 0.03, 0.64]])[truth]
+    probs = learnt * np.exp(0.3 * rng.normal(size=learnt.shape))
+    quality = assess(labels, (probs / probs.sum(axis=1, keepdims=True)).astype(np.float32), calibrated=True)
+    wrong = float((labels != truth).mean())
+    assert quality.at_face_value is not None
+    assert abs(quality.at_face_value - wrong) < 0.1
+    assert quality.low <= wrong <= quality.high
+
+
+def test_where_nothing_is_foreseen_the_calibrated_interval_is_its_own() -> None:
+    labels = np.arange(300) % 3
+    quality = assess(labels, np.full((300, 3), 1 / 3, dtype=np.float32), calibrated=True)
+    assert quality.at_face_value is None
+    assert quality.high < 1

@@ -85,7 +85,9 @@ def label_noise(
     probabilities of a transition matrix. Temperature τ, power γ and noise rate are fitted together by maximum
     likelihood, the matrix by expectation maximization. Classes that overlap disagree with the model where it is unsure,
     and less the surer it is; wrong labels disagree however sure it is. Only the second counts as noise. The interval is
-    the profile likelihood's, no narrower than Clopper and Pearson's.
+    the profile likelihood's, no narrower than Clopper and Pearson's. A habit that the model has learnt (a third of one
+    class given as another, everywhere) cannot be told from overlap, so that the interval reaches up to where the
+    reading at face value, below, has its upper end.
 
     Your own (`pred-probs`) are taken at their word about the true class, apart from what the model has learnt of the
     noise itself: log-odds shrink by the contraction of the transition matrix, which is found together with it by
@@ -178,6 +180,9 @@ def label_noise(
     rates = _class_rates(evidence, quality)
     confused = _transition(evidence, quality)
     summary = _summary(quality)
+    learnt = quality.at_face_value
+    if learnt is not None and quality.noise_rate <= max_noise_rate < learnt:
+        summary += f"; {_percent(learnt)} if what looks like overlap of classes is a habit of the labels"
     if neighbours is not None and not _overlap(quality, neighbours):
         summary += f"; by nearest neighbours it is {_percent(neighbours.noise_rate)} {_interval(neighbours)}"
 
@@ -211,6 +216,7 @@ def label_noise(
             confidence=Confidence.HIGH,
             measurements=measurements,
             locations=_locations(evidence, quality, wrong),
+            estimated=True,
             exhibits=(*_samples(evidence, quality, wrong, "Labels that are probably wrong"), confused, rates),
         )
         return
@@ -223,6 +229,7 @@ def label_noise(
             confidence=Confidence.MEDIUM,
             measurements=measurements,
             locations=_locations(evidence, quality, wrong),
+            estimated=True,
             exhibits=(*_samples(evidence, quality, wrong, "Labels that are probably wrong"), confused, rates),
         )
 
@@ -249,6 +256,8 @@ def _measurements(
     ]
     if quality.reading == "calibrated":
         found.append(Measurement(name="power", value=round(quality.calibration.power, 6)))
+    if quality.at_face_value is not None:
+        found.append(Measurement(name="label noise rate at face value", value=quality.at_face_value, unit="share"))
     if quality.asymptote is not None:
         found.append(Measurement(name="disagreement where the model is surest", value=quality.asymptote, unit="share"))
     if quality.overconfidence is not None:

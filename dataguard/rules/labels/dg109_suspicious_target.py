@@ -139,6 +139,7 @@ def suspicious_target(
             )
             for row in wrong
         ),
+        estimated=True,
         exhibits=(_listing(evidence, quality, wrong[:SHOWN], "Targets that are probably wrong", len(wrong)),),
     )
 

@@ -233,3 +233,25 @@ def test_rows_of_a_table_show_their_telling_columns() -> None:
     (plain,) = findings(label_noise(evidence(600, 60, pictures=False)))
     assert isinstance(plain.exhibits[0], Listing)
     assert len(plain.exhibits[0].columns) == 7
+
+
+def test_a_habit_of_the_labels_is_said_where_it_could_be_one() -> None:
+    rng = np.random.default_rng(1)
+    truth = np.arange(150) % 3
+    given = np.where((truth > 0) & (rng.random(150) < 1 / 4), 0, truth)
+    learnt = np.array([[0.98, 0.01, 0.01], [0.25, 0.72, 0.03], [0.25, 0.03, 0.72]])[truth]
+    probs = learnt * np.exp(0.3 * rng.normal(size=learnt.shape))
+    probs = (probs / probs.sum(axis=1, keepdims=True)).astype(np.float32)
+    outcomes = list(label_noise(evidence(150, 0, codes=given.astype(np.int32), pred_probs=probs)))
+    (seen,) = [outcome for outcome in outcomes if isinstance(outcome, Observation)]
+    assert "if what looks like overlap of classes is a habit of the labels" in seen.message
+    rate = seen.measurements[0]
+    assert rate.high is not None
+    assert rate.high >= (given != truth).mean()
+    assert "label noise rate at face value" in {measured.name for measured in seen.measurements}
+
+
+def test_of_labels_that_the_model_foresees_nothing_is_said_of_habits() -> None:
+    (seen,) = label_noise(evidence(600, 0))
+    assert isinstance(seen, Observation)
+    assert "habit" not in seen.message
