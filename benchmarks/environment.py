@@ -10,15 +10,14 @@ ones (a few large libraries, most of them small sources), and the best of three 
 processor's time is given too, as other work on the machine lengthens the rest. *pickles*: instructions a
 second, and what a file at the limit takes.
 
-Measured on 2 cores of an AMD EPYC that much else was running on (load 12, and this at the lowest priority), Python
-3.11; wall clock and processor:
+Measured on 2 cores of an AMD EPYC that other work was running on, Python 3.11; wall clock and processor:
 
-    fingerprint, 91 packages (1.8 GB, torch)          1.06 s   0.35 s   < 1 s
-    fingerprint, 300 packages                         0.42 s   0.14 s   < 1 s
-    RECORD, every file hashed (12,300 files, 1 GB)    2.84 s   0.92 s   < 5 s
-    dataguard check --environment, 300 packages       1.19 s            < 2 s
-    pickle of 1,000,000 instructions                  2.97 s   0.91 s
-    pickle beyond the limit (3,000,000)               8.82 s   2.70 s
+    fingerprint, 96 packages (1.8 GB, torch)          0.36 s   0.30 s   < 1 s
+    fingerprint, 300 packages                         0.14 s   0.12 s   < 1 s
+    RECORD, every file hashed (12,300 files, 1 GB)    1.11 s   0.87 s   < 5 s
+    dataguard check --environment, 300 packages       1.07 s   1.01 s   < 2 s
+    pickle of 1,000,000 instructions                  0.99 s   0.81 s
+    pickle beyond the limit (3,000,000)               3.02 s   2.46 s
 """
 
 from __future__ import annotations
@@ -34,7 +33,8 @@ from pathlib import Path
 
 from dataguard.environment.fingerprint import fingerprint
 from dataguard.environment.installed import InstalledEnvironment, installed
-from dataguard.environment.pickles import MOST_OPCODES, scan_bytes
+from dataguard.environment.pickle_machine import MOST_OPCODES
+from dataguard.environment.pickles import scan_bytes
 from dataguard.environment.record_files import verify
 from tests.environment.made_environment import install, make_environment
 

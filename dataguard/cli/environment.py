@@ -62,7 +62,7 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from dataguard.cli.check import terminal_style
+    from dataguard.cli.reporting import terminal_style
     from dataguard.core.atomic import write_atomically
     from dataguard.environment.fingerprint import fingerprint
     from dataguard.environment.installed import installed

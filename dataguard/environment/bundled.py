@@ -127,20 +127,21 @@ def bundled_libraries(environment: InstalledEnvironment) -> tuple[BundledLibrary
     return _ordered(found)
 
 
-def system_libraries(machine: str) -> tuple[BundledLibrary, ...]:
+def system_libraries(machine: str, root: Path = Path("/")) -> tuple[BundledLibrary, ...]:
     """The same libraries where the system has them, which a package that was built from source uses.
 
     Args:
         machine: The machine's architecture, as 'x86_64'.
+        root: The folder that the system lies in.
     """
     found: set[BundledLibrary] = set()
     seen: set[str] = set()
     for folder in _SYSTEM_FOLDERS:
-        for path in _telling(Path(folder.format(machine=machine))):
+        for path in _telling(root / folder.format(machine=machine).lstrip("/")):
             real = os.path.realpath(path)
             if real not in seen:
                 seen.add(real)
-                found |= set(_libraries(Path(real), "system", real))
+                found |= set(_libraries(Path(real), "system", f"/{os.path.relpath(real, root)}"))
     return _ordered(found)
 
 

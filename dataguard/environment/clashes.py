@@ -1,5 +1,9 @@
 """Pairs of versions that cannot be installed, or cannot be run, together; the well-known ones, each with its source.
 
+What is said of metadata was looked up in those of the wheels by a resolver, for the release that an entry begins or
+ends with. What is said of NumPy 2 was tried: the release before the one that is named does not import under NumPy
+2.0.2, and the named one does; of torch the source says it.
+
 Only what a project's own lines say is held against the table. Where a line leaves the version open, the newest is what
 an installer takes: it counts for pairs that installers know nothing of, and not for those that they would step around.
 """
@@ -16,10 +20,10 @@ from packaging.version import InvalidVersion, Version
 
 from dataguard.environment.requirement import Requirement
 
-_TORCHVISION = "https://github.com/pytorch/vision#installation"
+_TORCHVISION = "https://github.com/pytorch/pytorch/wiki/PyTorch-Versions"
 _TORCHAUDIO = "https://docs.pytorch.org/audio/main/installation.html#compatibility-matrix"
 _TORCHTEXT = "https://github.com/pytorch/text#installation"
-_NUMPY_2 = "https://numpy.org/devdocs/numpy_2_0_migration_guide.html"
+_NUMPY_2 = "https://github.com/numpy/numpy/issues/26191"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +65,30 @@ def _numpy_2(name: str, before: str, *, enforced: bool = False) -> Clash:
         other_versions=">=2",
         reason=f"{name} before {before} is compiled for NumPy 1",
         source=_NUMPY_2,
+        enforced=enforced,
+    )
+
+
+def _h5py_3(versions: str, *, enforced: bool) -> Clash:
+    return Clash(
+        name="tensorflow",
+        versions=versions,
+        other="h5py",
+        other_versions=">=3",
+        reason="loading weights with TensorFlow before 2.4 fails with h5py 3 ('str' object has no attribute 'decode')",
+        source="https://github.com/matterport/Mask_RCNN/issues/2594",
+        enforced=enforced,
+    )
+
+
+def _protobuf_4(versions: str, *, enforced: bool) -> Clash:
+    return Clash(
+        name="tensorflow",
+        versions=versions,
+        other="protobuf",
+        other_versions=">=4",
+        reason="TensorFlow before 2.12 carries code that protobuf 4 refuses (Descriptors cannot be created directly)",
+        source="https://github.com/tensorflow/tensorflow/issues/56266",
         enforced=enforced,
     )
 
@@ -118,18 +146,13 @@ CLASHES: tuple[Clash, ...] = (
     Clash(
         name="tensorflow", versions=">=2.3", other="keras", other_versions="<2.4",
         reason="Keras before 2.4 uses internals that TensorFlow 2.3 no longer has", enforced=False,
-        source="https://github.com/keras-team/keras/releases/tag/2.4.0",
+        source="https://github.com/tensorflow/tensorflow/issues/38589",
     ),
-    Clash(
-        name="tensorflow", versions="<2.12", other="protobuf", other_versions=">=4",
-        reason="TensorFlow before 2.12 carries code that protobuf 4 refuses (Descriptors cannot be created directly)",
-        source="https://protobuf.dev/news/2022-05-06/", enforced=False,
-    ),
-    Clash(
-        name="tensorflow", versions="<2.4", other="h5py", other_versions=">=3",
-        reason="loading weights with TensorFlow before 2.4 fails with h5py 3 ('str' object has no attribute 'decode')",
-        source="https://github.com/tensorflow/tensorflow/issues/44467", enforced=False,
-    ),
+    # These were out before protobuf 4 was; the releases after them demand an older one.
+    *(_protobuf_4(versions, enforced=False) for versions in ("<2.6", "==2.7.0", "==2.8.0", "==2.9.0")),
+    _protobuf_4("<2.12", enforced=True),
+    _h5py_3("<2.2", enforced=False),
+    _h5py_3(">=2.2,<2.4", enforced=True),
     Clash(
         name="torchvision", versions="<0.5", other="pillow", other_versions=">=7",
         reason="torchvision before 0.5 imports PILLOW_VERSION, which Pillow 7 removed",
@@ -138,17 +161,17 @@ CLASHES: tuple[Clash, ...] = (
     Clash(
         name="basicsr", versions="<=1.4.2", other="torchvision", other_versions=">=0.17",
         reason="basicsr up to 1.4.2, its last, imports torchvision.transforms.functional_tensor, which 0.17 removed",
-        source="https://github.com/XPixelGroup/BasicSR/issues/649", enforced=False,
+        source="https://github.com/XPixelGroup/BasicSR/issues/663", enforced=False,
     ),
     Clash(
         name="imgaug", versions="<=0.4.0", other="numpy", other_versions=">=1.24",
         reason="imgaug 0.4.0, its last, uses np.bool, which NumPy 1.24 removed",
-        source="https://numpy.org/doc/stable/release/1.24.0-notes.html#expired-deprecations", enforced=False,
+        source="https://github.com/aleju/imgaug/issues/829", enforced=False,
     ),
     Clash(
         name="librosa", versions="<0.10", other="numpy", other_versions=">=1.24",
         reason="librosa before 0.10 uses np.complex, which NumPy 1.24 removed",
-        source="https://numpy.org/doc/stable/release/1.24.0-notes.html#expired-deprecations", enforced=False,
+        source="https://github.com/librosa/librosa/issues/1917", enforced=False,
     ),
 )  # fmt: skip
 """The pairs that are known."""

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import ast
-import fnmatch
-import os
+import contextlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from dataguard.core.errors import SourceError
+from dataguard.core.project_files import find_python
 from dataguard.core.python_source import MAX_CODE, PythonSource, decode, read_python
-from dataguard.environment.files.finding import SKIPPED_FOLDERS
+from dataguard.environment.import_lines import PARTED, ImportLine, import_lines
 from dataguard.environment.import_names import DISTRIBUTIONS, STANDARD_LIBRARY, distributions_of
 
 MAX_FILES = 20_000
@@ -28,6 +28,7 @@ _GUARDS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseExc
 
 _BY_NAME = re.compile(r"\bimport_module\b|\b__import__\b")
 _CONTINUED = re.compile(r"\b(?:import|from)[ \t]*\\\r?\n|\b(?:import|from)[ \t]+[\w., \t]*\\\r?\n")
+_EXTENSION = re.compile(r"\w*Extension\(\s*(?:name\s*=\s*)?[\"']([\w.]+)[\"']")
 _STATEMENT = re.compile(
     r"\b(?:import|from)[ \t]+([\w.]+(?:[ \t]+as[ \t]+\w+)?(?:[ \t]*,[ \t]*[\w.]+(?:[ \t]+as[ \t]+\w+)?)*)"
 )
@@ -80,6 +81,8 @@ class ProjectImports:
     """How many scripts and notebooks were read."""
     unreadable: tuple[tuple[str, str], ...] = ()
     """Files that could not be read, and why."""
+    own: frozenset[str] = frozenset()
+    """First parts of the names that the code imports from the project itself, or so it seems."""
     words: frozenset[str] = frozenset()
     """Every word in strings of the code; what is only named, as a backend or a plugin, is found here."""
     installed: Mapping[str, Sequence[str]] | None = None
@@ -92,28 +95,6 @@ class ProjectImports:
         for item in self.imports:
             found.setdefault(distributions_of(item.module, self.installed), []).append(item)
         return {names: tuple(items) for names, items in found.items()}
-
-
-def find_python(root: Path, exclude: Sequence[str] = ()) -> Iterator[Path]:
-    """The scripts and notebooks of a project, its own folders of other people's code left out.
-
-    Args:
-        root: Its folder.
-        exclude: Globs of what to leave out.
-    """
-    for parent, folders, files in os.walk(root):
-        within = Path(parent).relative_to(root)
-        folders[:] = sorted(
-            name
-            for name in folders
-            if name not in SKIPPED_FOLDERS
-            and not name.startswith(".")
-            and not name.endswith(".egg-info")
-            and not _matches(within / name, exclude)
-        )
-        for name in sorted(files):
-            if name.endswith((".py", ".ipynb")) and not _matches(within / name, exclude):
-                yield Path(parent) / name
 
 
 def project_imports(
@@ -143,6 +124,7 @@ def project_imports(
     imports: list[Import] = []
     unreadable: list[tuple[str, str]] = []
     words: set[str] = set()
+    shared: set[str] = set()
     for number, path in enumerate(paths):
         if progress is not None:
             progress("reading imports", number, len(paths))
@@ -150,7 +132,14 @@ def project_imports(
         text = _script_text(path)
         if text is not None:
             words.update(_quoted_words(text))
-            if not _names_foreign(text, own, name):
+            tops = _imported(text)
+            shared |= {top for top in tops if own.has(top, name)}
+            if not _names_foreign(tops, text, own, name):
+                continue
+            quick = import_lines(text, partial(own.foreign, importing=name))
+            if quick is not None:
+                lines = text.split("\n")
+                imports += [_of_line(item, name, lines) for item in quick]
                 continue
         try:
             source = read_python(path, name=name)
@@ -163,14 +152,13 @@ def project_imports(
         visitor = _Visitor(expressions=_BY_NAME.search(code) is not None)
         visitor.visit_all(source.tree)
         for module, line, need in visitor.found:
-            top = module.partition(".")[0]
-            if top in STANDARD_LIBRARY or top.startswith("__") or own.has(top, name):
-                continue
-            imports.append(_import(source, name, module, line, need))
+            if own.foreign(module, name):
+                imports.append(_import(source, name, module, line, need))
     return ProjectImports(
         imports=tuple(imports),
         n_files=len(paths),
         unreadable=tuple(unreadable),
+        own=frozenset(shared),
         words=frozenset(words),
         installed=installed,
     )
@@ -192,16 +180,31 @@ def _quoted_words(text: str) -> set[str]:
     return {word for quoted in _QUOTED.findall(text) for word in _WORD.findall(quoted)}
 
 
-def _names_foreign(text: str, own: _Own, name: str) -> bool:
+def _imported(text: str) -> set[str]:
+    """First parts of names that a script may import; more of them than it does, never fewer."""
+    return {
+        module.strip().partition(" ")[0].partition(".")[0]
+        for names in _STATEMENT.findall(text)
+        for module in names.split(",")
+    }
+
+
+def _names_foreign(tops: set[str], text: str, own: _Own, name: str) -> bool:
     """Whether a script may import something foreign; more often than not where it does not, never the other way."""
     if _BY_NAME.search(text) or _CONTINUED.search(text):
         return True
-    for names in _STATEMENT.findall(text):
-        for module in names.split(","):
-            top = module.strip().partition(" ")[0].partition(".")[0]
-            if top and top not in STANDARD_LIBRARY and not top.startswith("__") and not own.has(top, name):
-                return True
-    return False
+    return any(top and own.foreign(top, name) for top in tops)
+
+
+def _of_line(item: ImportLine, name: str, lines: list[str]) -> Import:
+    return Import(
+        module=item.module,
+        path=name,
+        line=item.line,
+        note=lines[item.line - 1].strip()[:160],
+        need=Need.TYPING if item.typing else Need.LAZY if item.in_function else Need.ALWAYS,
+        of_tests=bool(_OF_TESTS.search(name)),
+    )
 
 
 def _import(source: PythonSource, name: str, module: str, line: int, need: Need) -> Import:
@@ -223,10 +226,17 @@ class _Own:
                 self._add(path.stem, "/".join(parts[:-1]))
             for index in range(len(parts) - 1):
                 self._add(parts[index], "/".join(parts[:index]))
+        for folder, stem in _compiled(root, {path.parent for path in paths}):
+            self._add(stem, folder)
         self.submodules = _submodules(root)
 
     def _add(self, name: str, folder: str) -> None:
         self.places.setdefault(name, set()).add(folder)
+
+    def foreign(self, module: str, importing: str) -> bool:
+        """Whether neither Python nor the project gives a module to a file."""
+        top = module.partition(".")[0]
+        return top not in STANDARD_LIBRARY and not top.startswith("__") and not self.has(top, importing)
 
     def has(self, top: str, importing: str) -> bool:
         if top in self.submodules:
@@ -240,6 +250,20 @@ class _Own:
             above.add(folder)
             folder = folder.rpartition("/")[0]
         return bool(places & above) or top not in DISTRIBUTIONS
+
+
+def _compiled(root: Path, folders: Iterable[Path]) -> Iterator[tuple[str, str]]:
+    """Modules of Cython and of C that lie beside scripts, or that a ``setup.py`` builds: folder and name."""
+    for folder in folders:
+        within = folder.relative_to(root).as_posix()
+        with contextlib.suppress(OSError):
+            for path in folder.iterdir():
+                if path.name == "setup.py":
+                    text = path.read_text(encoding="utf-8", errors="replace")
+                    for module in _EXTENSION.findall(text):
+                        yield "" if within == "." else within, module.partition(".")[0]
+                if path.suffix in (".pyx", ".so", ".pyd"):
+                    yield "" if within == "." else within, path.name.partition(".")[0]
 
 
 def _submodules(root: Path) -> frozenset[str]:
@@ -279,7 +303,7 @@ class _Visitor:
 
     def _from(self, node: ast.ImportFrom, need: Need) -> list[tuple[str, int, Need]]:
         module = node.module or ""
-        if module in ("google", "azure", "ruamel", "nvidia", "google.cloud"):
+        if module in PARTED and not module.startswith("torch"):
             return [(f"{module}.{alias.name}", node.lineno, need) for alias in node.names]
         found = [(module, node.lineno, need)]
         if module == "torch.utils.tensorboard" or (
@@ -326,7 +350,3 @@ def _guards(handler: ast.ExceptHandler) -> bool:
 def _is_type_checking(test: ast.expr) -> bool:
     name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", "")
     return name == "TYPE_CHECKING"
-
-
-def _matches(path: Path, patterns: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatch(path.name, pattern) or fnmatch.fnmatch(path.as_posix(), pattern) for pattern in patterns)

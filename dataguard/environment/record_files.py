@@ -13,13 +13,14 @@ import io
 import os
 import stat
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from dataguard.environment.installed import Distribution, InstalledEnvironment
+from dataguard.environment.site_files import files_below, unowned_at_top
 
 _CHUNK = 1024 * 1024
 _MOST_RECORD_BYTES = 64 * 1024 * 1024
@@ -369,48 +370,12 @@ def _unlisted(
             if not top.endswith(".dist-info"):
                 extra += [
                     FileDifference(kind=Difference.EXTRA, path=path, location=location, distribution=owners[top])
-                    for path in _walk(location, top)
+                    for path in files_below(location, top)
                     if path not in files
                 ]
         if everything:
-            unowned += _top_level(location, files, owners)
+            unowned += unowned_at_top(location, files, owners)
     return extra, tuple(sorted(unowned))
-
-
-def _walk(location: str, top: str) -> Iterator[str]:
-    """Every file below a folder but what Python compiles, relative to the location."""
-    # A link may lead anywhere, and back.
-    pending = [] if os.path.islink(f"{location}/{top}") else [top]  # noqa: PTH114
-    while pending:
-        folder = pending.pop()
-        try:
-            with os.scandir(f"{location}/{folder}") as entries:
-                for entry in entries:
-                    path = f"{folder}/{entry.name}"
-                    if entry.is_dir(follow_symlinks=False):
-                        if entry.name != "__pycache__":
-                            pending.append(path)
-                    elif not entry.name.endswith((".pyc", ".pyo")):
-                        yield path
-        except OSError:
-            continue
-
-
-def _top_level(location: str, files: Mapping[str, object], owners: Mapping[str, str]) -> Iterator[str]:
-    try:
-        with os.scandir(location) as entries:
-            for entry in entries:
-                name = entry.name
-                if name in files or name in owners or name == "__pycache__" or name.startswith("."):
-                    continue
-                importable = name.endswith((".py", ".pth", ".so", ".pyd")) or (
-                    entry.is_dir() and "." not in name and any(_walk(location, name))
-                )
-                # `_virtualenv` is what virtualenv puts into every environment.
-                if importable and not name.startswith(("_virtualenv.", "__editable__")):
-                    yield f"{location}/{name}"
-    except OSError:
-        return
 
 
 def content_hash(distribution: Distribution, differences: Iterable[FileDifference] = ()) -> str:

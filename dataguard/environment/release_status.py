@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import re
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from html.parser import HTMLParser
 from queue import Empty, SimpleQueue
-from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import urlsplit
 
-from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-_ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
-_MOST_BYTES = 32 * 1024 * 1024
+from dataguard.environment.index_page import IndexFile, PageError, fetch_page
+
 _THREADS = 8
 
 
@@ -114,82 +106,26 @@ def _plain(version: str) -> str:
 
 
 def _ask(index: str, name: str, timeout: float) -> Mapping[str, tuple[bool, str]] | str:
-    request = urllib.request.Request(f"{index.rstrip('/')}/{quote(name)}/", headers={"Accept": _ACCEPT})  # noqa: S310
     try:
-        with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310 - HTTP was checked
-            content = response.read(_MOST_BYTES + 1)
-            kind = response.headers.get_content_type()
-    except urllib.error.HTTPError as error:
-        return "404" if error.code in (404, 410) else f"the index answered {error.code}"
-    except TimeoutError:
-        return f"no answer within {timeout:g} s"
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        return f"no answer: {str(reason)[:200]}"
-    # What a broken server may do to http.client: HTTPException and others, none of them an OSError.
-    except Exception as error:  # noqa: BLE001
-        return f"a broken answer: {type(error).__name__}"
-    if len(content) > _MOST_BYTES:
-        return f"an answer of more than {_MOST_BYTES // 2**20} MiB"
-    try:
-        return read_index_page(content.decode("utf-8", "replace"), kind=kind)
-    except (ValueError, TypeError, RecursionError):
-        return "an answer that is not understood"
+        return releases(fetch_page(index, name, timeout=timeout))
+    except PageError as error:
+        return "404" if error.unknown_project else str(error)
 
 
-def read_index_page(text: str, *, kind: str = "text/html") -> Mapping[str, tuple[bool, str]]:
-    """The releases on an index's page of one project: whether each was withdrawn as a whole, and why.
+def releases(files: Iterable[IndexFile]) -> Mapping[str, tuple[bool, str]]:
+    """The releases of some files of one project: whether each was withdrawn as a whole, and why.
 
+    >>> from dataguard.environment.index_page import parse_page
     >>> page = '<a href="x-1.0-py3-none-any.whl" data-yanked="broken">x-1.0-py3-none-any.whl</a>'
-    >>> read_index_page(page)
+    >>> releases(parse_page(page))
     {'1.0': (True, 'broken')}
-
-    Raises:
-        ValueError: it is not JSON, where `kind` says so.
     """
-    files: list[tuple[str, Any]] = []
-    if kind.endswith("json"):
-        listed = json.loads(text)["files"]
-        files = [(str(item.get("filename", "")), item.get("yanked", False)) for item in listed]
-    else:
-        parser = _Anchors()
-        parser.feed(text)
-        files = parser.files
     found: dict[str, tuple[bool, str]] = {}
-    for name, yanked in files:
-        version = _version_of(name)
-        if version is None:
+    for file in files:
+        if file.version is None:
             continue
-        is_yanked = yanked is not False and yanked is not None
-        reason = yanked if isinstance(yanked, str) else ""
-        before = found.get(version, (True, ""))
+        all_before, reason = found.get(file.version, (True, ""))
         # One file that is still offered keeps the release.
-        found[version] = (before[0] and is_yanked, before[1] or reason if is_yanked and before[0] else "")
+        withdrawn = all_before and file.yanked
+        found[file.version] = (withdrawn, (reason or file.reason) if withdrawn else "")
     return found
-
-
-class _Anchors(HTMLParser):
-    """The links of a page of PEP 503."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.files: list[tuple[str, Any]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag != "a":
-            return
-        values = dict(attrs)
-        name = unquote(urlsplit(values.get("href") or "").path.rpartition("/")[2])
-        self.files.append((name, (values["data-yanked"] or "") if "data-yanked" in values else False))
-
-
-def _version_of(filename: str) -> str | None:
-    with contextlib.suppress(InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
-        if filename.endswith(".whl"):
-            return parse_wheel_filename(filename)[1].public
-        if filename.endswith((".tar.gz", ".zip")):
-            return parse_sdist_filename(filename)[1].public
-    match = re.fullmatch(r".+?-(\d[\w.!]*?)(?:[.-](?:py\d.*|win.*|linux.*|macosx.*|tar\.bz2|tgz|egg|exe).*)", filename)
-    with contextlib.suppress(InvalidVersion):
-        return Version(match[1]).public if match else None
-    return None

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dataguard.core.finding import Skipped
+from dataguard.core.finding import Inconclusive, Skipped
 from dataguard.environment.bundled import DecodingLibraries
 from dataguard.environment.declared import DeclaredEnvironment
+from dataguard.environment.images import LocalImages
 from dataguard.environment.imports import ProjectImports
 from dataguard.environment.installed import InstalledEnvironment
+from dataguard.environment.resolution import Resolution
 from dataguard.environment.weights import WeightScans
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ ENVIRONMENT_INPUTS: tuple[type, ...] = (
     InstalledEnvironment,
     DecodingLibraries,
     WeightScans,
+    LocalImages,
+    Resolution,
 )
 """Inputs that only a project's folder gives."""
 NO_ENVIRONMENT = Skipped(
@@ -93,4 +97,33 @@ def _imports(inputs: Inputs) -> ProjectImports | Skipped:
     )
 
 
-MAKERS: Mapping[type, Callable[[Inputs], Any]] = {DeclaredEnvironment: _declared, ProjectImports: _imports}
+def _images(inputs: Inputs) -> LocalImages | Skipped | Inconclusive:
+    from dataguard.environment.images import local_images
+
+    if not inputs.config.environment.images:
+        return Skipped(reason="Docker is not asked", hint="set environment.images, or give --fix or --diff")
+    declared = inputs.get(DeclaredEnvironment)
+    if isinstance(declared, Skipped | Inconclusive):
+        return declared
+    found = local_images(image for file in declared.files for image in file.images)
+    return Skipped(reason=found) if isinstance(found, str) else found
+
+
+def _resolution(inputs: Inputs) -> Resolution | Skipped | Inconclusive:
+    from dataguard.environment.resolution import resolve
+
+    if not inputs.config.environment.resolve:
+        return Skipped(reason="no resolver is asked", hint="set environment.resolve, or give --resolve")
+    declared = inputs.get(DeclaredEnvironment)
+    if isinstance(declared, Skipped | Inconclusive):
+        return declared
+    inputs.progress("resolving", 0, 1)
+    return resolve(declared)
+
+
+MAKERS: Mapping[type, Callable[[Inputs], Any]] = {
+    DeclaredEnvironment: _declared,
+    ProjectImports: _imports,
+    LocalImages: _images,
+    Resolution: _resolution,
+}

@@ -21,7 +21,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dataguard.environment import pickles
+from dataguard.environment import pickle_machine, pickles
 from dataguard.environment.pickle_names import Danger, danger_of
 from dataguard.environment.pickles import PickleScan, scan_bytes, scan_pickle
 
@@ -236,7 +236,7 @@ def test_a_bomb_of_compressed_members_stops_at_the_limit(monkeypatch: pytest.Mon
 
 
 def test_endless_instructions_stop_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pickles, "MOST_OPCODES", 10_000)
+    monkeypatch.setattr(pickle_machine, "MOST_OPCODES", 10_000)
     scan = quick(b"\x80\x02" + b"N0" * 100_000 + b"N.")
     assert "more than 10,000 instructions" in scan.problem
 

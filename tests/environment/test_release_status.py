@@ -8,7 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from dataguard.environment.release_status import ReleaseState, read_index_page, release_statuses
+from dataguard.environment.index_page import parse_page
+from dataguard.environment.release_status import ReleaseState, release_statuses, releases
 
 PAGE = {"files": [{"filename": "demo-1.0-py3-none-any.whl", "yanked": "broken"}, {"filename": "demo-2.0.tar.gz"}]}
 
@@ -107,6 +108,6 @@ def test_only_addresses_of_http_are_asked() -> None:
 
 def test_one_file_that_is_offered_keeps_the_release() -> None:
     files = [{"filename": "x-1.0.tar.gz", "yanked": True}, {"filename": "x-1.0-py3-none-any.whl", "yanked": False}]
-    assert read_index_page(json.dumps({"files": files}), kind="application/json") == {"1.0": (False, "")}
-    assert read_index_page(json.dumps({"files": files[::-1]}), kind="application/json") == {"1.0": (False, "")}
-    assert read_index_page("<a>nothing</a><a href='junk'>", kind="text/html") == {}
+    assert releases(parse_page(json.dumps({"files": files}), kind="application/json")) == {"1.0": (False, "")}
+    assert releases(parse_page(json.dumps({"files": files[::-1]}), kind="application/json")) == {"1.0": (False, "")}
+    assert releases(parse_page("<a>nothing</a><a href='junk'>", kind="text/html")) == {}

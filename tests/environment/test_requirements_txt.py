@@ -293,3 +293,14 @@ def test_how_far_a_line_leaves_open_what_is_installed(line: str, pin: Pin) -> No
     (entry,) = parse_text(line, path="r.txt").entries
     assert isinstance(entry, Requirement)
     assert entry.pin is pin
+
+
+@pytest.mark.slow
+def test_a_lock_of_10_megabytes_is_read_whole(tmp_path: Path) -> None:
+    hashes = " \\\n".join(f"    --hash=sha256:{number:064x}" for number in range(70))
+    text = "".join(f"package{number}=={number}.0 \\\n{hashes}\n" for number in range(1_800))
+    assert len(text) > 10_000_000
+    (tmp_path / "requirements.txt").write_text(text)
+    read = read_requirements(tmp_path / "requirements.txt")
+    assert (len(read.requirements), read.problems) == (1_800, [])
+    assert all(len(item.hashes) == 70 for item in read.requirements)

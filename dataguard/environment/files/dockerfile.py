@@ -214,16 +214,10 @@ class _Reader:
             self.problems.append(Problem(path=self.name, line=line, reason=error.reason, text=word[:120], fatal=False))
             return
         self.requirements.append(
-            Requirement(
-                name=parts.name,
+            parts.requirement(
                 written=word,
                 path=self.name,
                 line=line,
-                extras=parts.extras,
-                specifier=parts.specifier,
-                marker=parts.marker,
-                url=parts.url,
-                vcs=parts.vcs,
                 editable=editable,
             )
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dataguard.core.errors import SourceError
+from dataguard.core.project_files import SKIPPED_FOLDERS, is_excluded
 from dataguard.environment.declared import (
     DeclaredEnvironment,
     DeclaredFile,
@@ -31,10 +31,6 @@ from dataguard.environment.files.text_file import UnreadableFile, read_text
 from dataguard.environment.files.uv_lock import read_uv_lock
 from dataguard.environment.requirement import Pin, Requirement
 
-SKIPPED_FOLDERS = frozenset(
-    {"__pycache__", "node_modules", "site-packages", "dist-packages", "venv", "env", "build", "dist"}
-)
-"""Folders that hold other people's files, beside those whose name begins with a dot."""
 MAX_FOLDERS = 20_000
 """Folders that are looked through."""
 MAX_DECLARING = 1_000
@@ -75,10 +71,10 @@ def find_files(root: Path, exclude: Sequence[str] = ()) -> Iterator[Path]:
             if name not in SKIPPED_FOLDERS
             and not name.endswith(".egg-info")
             and (not name.startswith(".") or name == ".devcontainer")
-            and not _matches(within / name, exclude)
+            and not is_excluded(within / name, exclude)
         )
         for name in sorted(files):
-            if is_declaring(within / name) and not _matches(within / name, exclude):
+            if is_declaring(within / name) and not is_excluded(within / name, exclude):
                 yield Path(parent) / name
 
 
@@ -282,7 +278,3 @@ def _role(text: RequirementsText, requirements: tuple[Requirement, ...]) -> Role
     if name.startswith("constraint"):
         return Role.CONSTRAINTS
     return Role.DEVELOPMENT if of_development(text.path) else Role.APPLICATION
-
-
-def _matches(path: Path, patterns: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatch(path.name, pattern) or fnmatch.fnmatch(path.as_posix(), pattern) for pattern in patterns)

@@ -11,7 +11,7 @@ from typing import Any
 
 from dataguard.environment.declared import DeclaredFile, Problem, PythonVersion, Role
 from dataguard.environment.files.pyproject import table_requirement, toml_problem
-from dataguard.environment.files.text_file import UnreadableFile, read_text
+from dataguard.environment.files.text_file import read_declared
 from dataguard.environment.files.toml_lines import parse_toml
 from dataguard.environment.requirement import Requirement
 
@@ -25,10 +25,7 @@ def read_pipfile(path: Path, name: str) -> DeclaredFile:
         path: The file.
         name: What its records call it.
     """
-    try:
-        return parse_pipfile(read_text(path, name), name)
-    except UnreadableFile as error:
-        return DeclaredFile(path=name, kind="Pipfile", role=Role.INPUT, problems=(error.problem,))
+    return read_declared(parse_pipfile, path, name, kind="Pipfile", role=Role.INPUT)
 
 
 def parse_pipfile(text: str, name: str) -> DeclaredFile:
@@ -80,10 +77,7 @@ def read_pipfile_lock(path: Path, name: str) -> DeclaredFile:
         path: The file.
         name: What its records call it.
     """
-    try:
-        return parse_pipfile_lock(read_text(path, name), name)
-    except UnreadableFile as error:
-        return DeclaredFile(path=name, kind="Pipfile.lock", role=Role.LOCK, problems=(error.problem,))
+    return read_declared(parse_pipfile_lock, path, name, kind="Pipfile.lock", role=Role.LOCK)
 
 
 def parse_pipfile_lock(text: str, name: str) -> DeclaredFile:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dataguard.environment.declared import DeclaredFile, PythonVersion, Role
-from dataguard.environment.files.text_file import UnreadableFile, read_text
+from dataguard.environment.files.text_file import read_declared
 from dataguard.environment.files.toml_lock import hashes_of, loads_lock, packages
 from dataguard.environment.files.version_ranges import from_poetry
 from dataguard.environment.requirement import Requirement, normalized
@@ -19,10 +19,7 @@ def read_poetry_lock(path: Path, name: str) -> DeclaredFile:
         path: The file.
         name: What its records call it.
     """
-    try:
-        return parse_poetry_lock(read_text(path, name), name)
-    except UnreadableFile as error:
-        return DeclaredFile(path=name, kind="poetry.lock", role=Role.LOCK, problems=(error.problem,))
+    return read_declared(parse_poetry_lock, path, name, kind="poetry.lock", role=Role.LOCK)
 
 
 def parse_poetry_lock(text: str, name: str) -> DeclaredFile:

@@ -10,7 +10,7 @@ from typing import Any
 
 from dataguard.environment.declared import DeclaredFile, Problem, PythonVersion, Role
 from dataguard.environment.files.requirement_text import UnreadableRequirement, parse_requirement
-from dataguard.environment.files.text_file import UnreadableFile, read_text
+from dataguard.environment.files.text_file import read_declared
 from dataguard.environment.files.toml_lines import Key, parse_toml
 from dataguard.environment.files.version_ranges import as_set, from_poetry
 from dataguard.environment.requirement import Requirement, normalized
@@ -23,10 +23,7 @@ def read_pyproject(path: Path, name: str) -> DeclaredFile:
         path: The file.
         name: What its records call it.
     """
-    try:
-        return parse_pyproject(read_text(path, name), name)
-    except UnreadableFile as error:
-        return DeclaredFile(path=name, kind="pyproject.toml", role=Role.LIBRARY, problems=(error.problem,))
+    return read_declared(parse_pyproject, path, name, kind="pyproject.toml", role=Role.LIBRARY)
 
 
 def parse_pyproject(text: str, name: str) -> DeclaredFile:
@@ -143,16 +140,10 @@ class _Reader:
             self._problem(key, error.reason, item)
             return
         self.requirements.append(
-            Requirement(
-                name=parts.name,
+            parts.requirement(
                 written=item,
                 path=self.name,
                 line=self._line(key),
-                extras=parts.extras,
-                specifier=parts.specifier,
-                marker=parts.marker,
-                url=parts.url,
-                vcs=parts.vcs,
                 group=group,
             )
         )

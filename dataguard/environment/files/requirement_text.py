@@ -20,6 +20,8 @@ from packaging.requirements import InvalidRequirement
 from packaging.requirements import Requirement as Parsed
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from dataguard.environment.requirement import Requirement
+
 VCS_SCHEMES = frozenset(
     f"{tool}+{transport}"
     for tool, transports in {
@@ -60,6 +62,34 @@ class Parts:
     marker: str = ""
     url: str | None = None
     vcs: str | None = None
+
+    def requirement(
+        self,
+        *,
+        written: str,
+        path: str,
+        line: int,
+        group: str = "",
+        editable: bool = False,
+        constraint: bool = False,
+        hashes: tuple[str, ...] = (),
+    ) -> Requirement:
+        """The requirement, with the place that it was read from; see `Requirement` for the fields."""
+        return Requirement(
+            name=self.name,
+            written=written,
+            path=path,
+            line=line,
+            extras=self.extras,
+            specifier=self.specifier,
+            marker=self.marker,
+            url=self.url,
+            vcs=self.vcs,
+            group=group,
+            editable=editable,
+            constraint=constraint,
+            hashes=hashes,
+        )
 
 
 def parse_requirement(text: str, *, folders: tuple[Path, ...] = ()) -> Parts:

@@ -47,7 +47,9 @@ _COMMENT = re.compile(r"(?:^|(?<!\s)\s+)#.*$")
 _REMOTE = re.compile(r"^(?:https?|file):", re.IGNORECASE)
 _HASH = re.compile(r"--hash=(sha256|sha384|sha512):([^\s'\"\\]+)")
 _CONFLICT = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?: .*)?")
-_COMPILED = re.compile(r"^#\s+(?:uv pip compile|pip-compile|\S+ -m piptools compile)\b(.*)$", re.MULTILINE)
+_COMPILED = re.compile(
+    r"^#\s+(?:uv pip compile|pip-compile|\S+ -m piptools compile|dataguard pin)\b(.*)$", re.MULTILINE
+)
 _HASH_ALGORITHMS = ("sha256", "sha384", "sha512")
 _FEATURES = (
     "fast-deps",
@@ -78,7 +80,7 @@ class RequirementsText:
     inputs: tuple[str, ...] = ()
     """What its head says that it was compiled from."""
     compiled: bool = False
-    """Its head says that pip-compile or uv wrote it."""
+    """Its head says that pip-compile, uv or `dataguard pin` wrote it."""
     require_hashes: bool = False
     index_urls: tuple[str, ...] = ()
     """Indexes, and pages of links."""
@@ -342,16 +344,10 @@ def _requirement(
     found: list[Requirement | Include | Problem] = []
     if problem is None or parts.name:
         found.append(
-            Requirement(
-                name=parts.name,
+            parts.requirement(
                 written=written,
                 path=path,
                 line=line,
-                extras=parts.extras,
-                specifier=parts.specifier,
-                marker=parts.marker,
-                url=parts.url,
-                vcs=parts.vcs,
                 editable=editable,
                 constraint=constraint,
                 # pip reads no hashes of editables.
@@ -385,7 +381,7 @@ def _inputs(arguments: str) -> tuple[str, ...]:
 _COMPILER_OPTIONS = (
     "-o --output-file --extra --python-version --python-platform --index-url -i --extra-index-url -f --find-links -c "
     "--constraint --constraints --resolver --config --cache-dir --pip-args --unsafe-package -P --upgrade-package -p "
-    "--python --exclude-newer --group --annotation-style --override --overrides --torch-backend"
+    "--python --exclude-newer --group --annotation-style --override --overrides --torch-backend --as-of --index"
 )
 _WITH_VALUE = frozenset(_COMPILER_OPTIONS.split())
 

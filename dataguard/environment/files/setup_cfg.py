@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dataguard.environment.declared import DeclaredFile, Problem, PythonVersion, Role
 from dataguard.environment.files.requirement_text import UnreadableRequirement, parse_requirement
-from dataguard.environment.files.text_file import UnreadableFile, read_text
+from dataguard.environment.files.text_file import read_declared
 from dataguard.environment.files.version_ranges import as_set
 from dataguard.environment.requirement import Requirement, normalized
 
@@ -23,10 +23,7 @@ def read_setup_cfg(path: Path, name: str) -> DeclaredFile:
         path: The file.
         name: What its records call it.
     """
-    try:
-        return parse_setup_cfg(read_text(path, name), name)
-    except UnreadableFile as error:
-        return DeclaredFile(path=name, kind="setup.cfg", role=Role.LIBRARY, problems=(error.problem,))
+    return read_declared(parse_setup_cfg, path, name, kind="setup.cfg", role=Role.LIBRARY)
 
 
 def parse_setup_cfg(text: str, name: str) -> DeclaredFile:
@@ -59,16 +56,10 @@ def parse_setup_cfg(text: str, name: str) -> DeclaredFile:
                     problems.append(Problem(path=name, line=line, reason=error.reason, text=item[:120]))
                     continue
                 requirements.append(
-                    Requirement(
-                        name=parts.name,
+                    parts.requirement(
                         written=item,
                         path=name,
                         line=line,
-                        extras=parts.extras,
-                        specifier=parts.specifier,
-                        marker=parts.marker,
-                        url=parts.url,
-                        vcs=parts.vcs,
                         group=group,
                     )
                 )

@@ -11,7 +11,7 @@ from dataguard.core.errors import SourceError
 from dataguard.core.python_source import parse_script
 from dataguard.environment.declared import DeclaredFile, Problem, PythonVersion, Role
 from dataguard.environment.files.requirement_text import UnreadableRequirement, parse_requirement
-from dataguard.environment.files.text_file import UnreadableFile, read_text
+from dataguard.environment.files.text_file import read_declared
 from dataguard.environment.files.version_ranges import as_set
 from dataguard.environment.requirement import Requirement, normalized
 
@@ -26,10 +26,7 @@ def read_setup_py(path: Path, name: str) -> DeclaredFile:
         path: The file.
         name: What its records call it.
     """
-    try:
-        return parse_setup_py(read_text(path, name), name)
-    except UnreadableFile as error:
-        return DeclaredFile(path=name, kind="setup.py", role=Role.LIBRARY, problems=(error.problem,))
+    return read_declared(parse_setup_py, path, name, kind="setup.py", role=Role.LIBRARY)
 
 
 def parse_setup_py(text: str, name: str) -> DeclaredFile:
@@ -161,16 +158,10 @@ class _Reader:
             self.problems.append(Problem(path=self.name, line=line, reason=error.reason, text=text[:120]))
             return
         self.requirements.append(
-            Requirement(
-                name=parts.name,
+            parts.requirement(
                 written=text,
                 path=self.name,
                 line=line,
-                extras=parts.extras,
-                specifier=parts.specifier,
-                marker=parts.marker,
-                url=parts.url,
-                vcs=parts.vcs,
                 group=group,
             )
         )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from dataguard.environment.declared import Problem
+from dataguard.environment.declared import DeclaredFile, Problem, Role
 
 MAX_BYTES = 64 * 2**20
 """The largest file that is read; lock files of very large projects have a few megabytes."""
@@ -46,3 +47,21 @@ def read_text(path: Path, name: str) -> str:
 def unreadable(name: str, reason: str, line: int = 1) -> UnreadableFile:
     """The error of a file that gives nothing."""
     return UnreadableFile(Problem(path=name, line=line, reason=reason))
+
+
+def read_declared(
+    parse: Callable[[str, str], DeclaredFile], path: Path, name: str, *, kind: str, role: Role
+) -> DeclaredFile:
+    """A file by its parser; where it gives nothing, a record of what is the matter.
+
+    Args:
+        parse: From its text and its name to what it declares; may raise `UnreadableFile`.
+        path: The file.
+        name: What its records call it.
+        kind: Of the record where it gives nothing.
+        role: Likewise.
+    """
+    try:
+        return parse(read_text(path, name), name)
+    except UnreadableFile as error:
+        return DeclaredFile(path=name, kind=kind, role=role, problems=(error.problem,))

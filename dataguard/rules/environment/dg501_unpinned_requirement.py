@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dataguard.core.finding import Confidence, Location, Measurement, Observation, Outcome, Severity, Skipped
+from dataguard.core.finding import Confidence, Edit, Location, Measurement, Observation, Outcome, Severity, Skipped
 from dataguard.core.rule import rule
 from dataguard.environment.declared import DeclaredEnvironment, DeclaredFile, Role
+from dataguard.environment.installed import InstalledEnvironment
 from dataguard.environment.installed_sets import compiled_from, constrained, covering_locks, packaged
 from dataguard.environment.requirement import Pin, Requirement
 
@@ -15,7 +16,7 @@ _NAMED = 4
 
 
 @rule("DG501", "unpinned-requirement", Severity.WARNING)
-def unpinned_requirement(declared: DeclaredEnvironment) -> Iterator[Outcome]:
+def unpinned_requirement(declared: DeclaredEnvironment, environment: InstalledEnvironment | None) -> Iterator[Outcome]:
     r"""A requirement leaves open which version is installed.
 
     ## What it does
@@ -47,8 +48,8 @@ def unpinned_requirement(declared: DeclaredEnvironment) -> Iterator[Outcome]:
     `requirements.txt` that a `setup.py` reads, and for a package's ranges where nothing in the project is pinned.
     A `Pipfile`, a `requirements.in` or a project that says it is no package, without its lock, is a WARNING.
 
-    No statistics and no threshold. Measured by `benchmarks/environment_labels.py`: 14 of 14 labelled model repositories
-    are told as the labels have it, 4 pinned, 4 in part, 6 not at all.
+    No statistics and no threshold. Measured by `benchmarks/environment_labels.py`: 17 of 18 labelled model repositories
+    are told as the labels have it; the label of the other is about one of its folders.
 
     ## Example
 
@@ -58,11 +59,15 @@ def unpinned_requirement(declared: DeclaredEnvironment) -> Iterator[Outcome]:
     >>> lines = tuple(entry for entry in read.entries if isinstance(entry, Requirement))
     >>> kind = "requirements.txt"
     >>> file = DeclaredFile(path=kind, kind=kind, role=Role.APPLICATION, requirements=lines)
-    >>> finding = unpinned_requirement(DeclaredEnvironment(root="/project", files=(file,)))[0]
+    >>> finding = unpinned_requirement(DeclaredEnvironment(root="/project", files=(file,)), None)[0]
     >>> print(finding.message)
     requirements.txt leaves open the version of 2 of 3 requirements: numpy, pillow.
 
     ## How to fix
+
+    `--fix` writes into `requirements.txt` and Dockerfiles the versions that are installed in the project's environment,
+    or that another of its files pins, where the line allows them; `--diff` shows it first. Lines
+    with a marker are left, since they may be about another Python.
 
     Write each as `NAME==VERSION`, with the version that results were obtained with: `pip freeze` there tells it.
     Better, keep what you ask for in `requirements.in` and compile a lock of everything, with hashes:
@@ -93,7 +98,8 @@ def unpinned_requirement(declared: DeclaredEnvironment) -> Iterator[Outcome]:
         n_open += len(open_lines)
         if open_lines:
             mild = file.role is Role.DEVELOPMENT or file.path in read_by_setup
-            yield _finding(declared, file, asked, open_lines, Severity.INFO if mild else Severity.WARNING)
+            severity = Severity.INFO if mild else Severity.WARNING
+            yield _finding(declared, environment, file, asked, open_lines, severity)
     if not n_asked:
         yield from _only_ranges(declared)
     yield Observation(
@@ -120,6 +126,7 @@ def _open(asked: list[Requirement], file: DeclaredFile, declared: DeclaredEnviro
 
 def _finding(
     declared: DeclaredEnvironment,
+    environment: InstalledEnvironment | None,
     file: DeclaredFile,
     asked: list[Requirement],
     open_lines: list[Requirement],
@@ -137,25 +144,57 @@ def _finding(
         confidence=Confidence.HIGH,
         measurements=(Measurement(name="unpinned requirements", value=len(names), threshold=0, n=len(asked)),),
         locations=tuple(
-            Location(path=declared.shown(item.path), line=item.line, note=_note(item, declared))
+            Location(path=declared.shown(item.path), line=item.line, note=_note(item, declared, environment))
             for item in sorted(open_lines, key=lambda item: item.line)
         ),
+        edits=tuple(_edits(file, open_lines, declared, environment)),
         key=(file.path,),
     )
 
 
-def _note(item: Requirement, declared: DeclaredEnvironment) -> str:
+def _note(item: Requirement, declared: DeclaredEnvironment, environment: InstalledEnvironment | None) -> str:
     if item.pin is Pin.MOVING:
         what = "a full commit (40 digits) after @" if item.vcs else "its hash: --hash=sha256:…"
         return f"{item.written}: add {what}"
+    version, source = _known(item, declared, environment)
+    return f"{item.written} → {_pinned(item, version or 'VERSION')}" + (f" ({source})" if source else "")
+
+
+def _known(
+    item: Requirement, declared: DeclaredEnvironment, environment: InstalledEnvironment | None
+) -> tuple[str, str]:
+    """The version that the project has used, and how that is known; '' where it is not."""
+    there = None if environment is None else environment.by_name.get(item.name)
+    if there is not None and not there.url and there.version and item.ecosystem == "pypi":
+        # Another build of the same release, as 2.1.0+cpu, cannot be had everywhere; its pin is met by it.
+        version = there.version.partition("+")[0]
+        if item.allows(version):
+            return version, "as installed"
+    pin = next((pin for pin in declared.pinned.get(item.name, ()) if pin.version and item.allows(pin.version)), None)
+    return ("", "") if pin is None else (pin.version or "", f"as {declared.shown(pin.path)} has it")
+
+
+def _pinned(item: Requirement, version: str) -> str:
     extras = f"[{','.join(item.extras)}]" if item.extras else ""
     marker = f" ; {item.marker}" if item.marker else ""
-    known = next((pin for pin in declared.pinned.get(item.name, ()) if pin.version and item.allows(pin.version)), None)
-    equals = "=" if item.ecosystem == "conda" else "=="
-    if known is not None:
-        line = f"{item.name}{extras}{equals}{known.version}{marker}"
-        return f"{item.written} → {line} (as {declared.shown(known.path)} has it)"
-    return f"{item.written} → {item.name}{extras}{equals}VERSION{marker}"
+    return f"{item.name}{extras}{'=' if item.ecosystem == 'conda' else '=='}{version}{marker}"
+
+
+def _edits(
+    file: DeclaredFile,
+    open_lines: list[Requirement],
+    declared: DeclaredEnvironment,
+    environment: InstalledEnvironment | None,
+) -> Iterator[Edit]:
+    if file.kind not in ("requirements.txt", "Dockerfile"):
+        return
+    for item in open_lines:
+        if item.url is not None or not item.name or item.ecosystem != "pypi":
+            continue
+        version, _ = _known(item, declared, environment)
+        # With a marker the line may mean another Python than the one at hand.
+        if version and not item.marker:
+            yield Edit(path=declared.shown(item.path), line=item.line, old=item.written, new=_pinned(item, version))
 
 
 def _only_ranges(declared: DeclaredEnvironment) -> Iterator[Outcome]:

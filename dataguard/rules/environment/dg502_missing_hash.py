@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dataguard.core.finding import Confidence, Location, Measurement, Observation, Outcome, Severity, Skipped
+from dataguard.core.finding import Confidence, Edit, Location, Measurement, Observation, Outcome, Severity, Skipped
 from dataguard.core.rule import rule
 from dataguard.environment.declared import DeclaredEnvironment, DeclaredFile, Role
 from dataguard.environment.requirement import Pin, Requirement
@@ -51,8 +51,11 @@ def missing_hash(declared: DeclaredEnvironment) -> Iterator[Outcome]:
 
     ## How to fix
 
-    `pip-compile --generate-hashes requirements.in`, `uv pip compile --generate-hashes`, or `poetry lock`, `uv lock`,
-    which write them always. One hash by hand: `pip download NAME==VERSION` and `pip hash FILE`.
+    `--fix` adds the hashes that another lock of the project has for the same versions, where it has them for every line
+    that lacks one: a file with some hashes does not install.
+
+    `dataguard pin`, `poetry lock` and `uv lock` write them always, `pip-compile` and `uv pip compile` with
+    `--generate-hashes`. One hash by hand: `pip download NAME==VERSION` and `pip hash FILE`.
 
     ## References
 
@@ -108,5 +111,28 @@ def _finding(
             Location(path=declared.shown(item.path), line=item.line, note=f"{item.written} --hash=sha256:…")
             for item in bare[:_LISTED]
         ),
+        edits=_edits(declared, file, bare),
         key=(file.path,),
     )
+
+
+def _edits(declared: DeclaredEnvironment, file: DeclaredFile, bare: list[Requirement]) -> tuple[Edit, ...]:
+    """The hashes that other files of the project have for the same versions; none where one line would stay bare."""
+    if file.kind != "requirements.txt":
+        return ()
+    edits = []
+    for item in bare:
+        hashes = next(
+            (
+                pin.hashes
+                for pin in declared.pinned.get(item.name, ())
+                if pin.hashes and pin.path != item.path and pin.version == item.version and pin.version is not None
+            ),
+            (),
+        )
+        usable = [text for text in hashes if text.startswith("sha256:")]
+        if not usable or item.url is not None:
+            return ()
+        new = " \\\n".join([item.written, *(f"    --hash={text}" for text in usable)])
+        edits.append(Edit(path=declared.shown(item.path), line=item.line, old=item.written, new=new))
+    return tuple(edits)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from dataguard.core.finding import Confidence, Location, Observation, Outcome, Severity, Skipped
+from dataguard.core.finding import Confidence, Inconclusive, Location, Observation, Outcome, Severity, Skipped
 from dataguard.core.rule import rule
 from dataguard.environment.clashes import CLASHES, Found, disjoint, find_clashes
 from dataguard.environment.declared import DeclaredEnvironment, Role
 from dataguard.environment.installed_sets import installed_together
 from dataguard.environment.requirement import Requirement
+from dataguard.environment.resolution import FileResolution, Resolution
 
 _OLD_PYTHON = re.compile(r"={2,3}(?:2\.|3\.[0-8](?:\.|$))")
 
 
 @rule("DG507", "incompatible-pins", Severity.ERROR)
-def incompatible_pins(declared: DeclaredEnvironment) -> Iterator[Outcome]:
+def incompatible_pins(declared: DeclaredEnvironment, resolution: Resolution | None) -> Iterator[Outcome]:
     r"""Requirements contradict each other: they cannot be installed, or cannot be run, together.
 
     ## What it does
@@ -38,10 +39,14 @@ def incompatible_pins(declared: DeclaredEnvironment) -> Iterator[Outcome]:
     - WARNING: the lines leave the versions open, and the newest, which an installer takes, are a pair of the table.
       Only for pairs that metadata do not forbid: an installer steps around the others.
 
+    - ERROR, where a resolver was asked (`--resolve`, or `environment.resolve`): it finds no versions that fit. uv does
+      it where it is installed, else pip-tools, against the index that pip is set to and for the Python that the project
+      names; nothing is installed or built. Where the index or the resolver does not answer in time, that is said and
+      nothing concluded.
+
     NumPy 2 is not what a project on Python 3.8 or older gets. Lines with different markers are not compared. The
     table's pairs are of the projects' own compatibility matrices and release notes; each finding names its source.
-    No statistics and no threshold. What it does not know it does not find: `pip install --dry-run -r
-    requirements.txt` asks the index about everything.
+    No statistics and no threshold. What it does not know only a resolver finds.
 
     ## Example
 
@@ -51,7 +56,7 @@ def incompatible_pins(declared: DeclaredEnvironment) -> Iterator[Outcome]:
     >>> lines = tuple(entry for entry in read.entries if isinstance(entry, Requirement))
     >>> kind = "requirements.txt"
     >>> file = DeclaredFile(path=kind, kind=kind, role=Role.APPLICATION, requirements=lines)
-    >>> finding = incompatible_pins(DeclaredEnvironment(root="/project", files=(file,)))[0]
+    >>> finding = incompatible_pins(DeclaredEnvironment(root="/project", files=(file,)), None)[0]
     >>> print(finding.message)
     torchvision==0.4.0 and torch==1.13.1 do not go together: torchvision 0.4.0 is built for torch 1.2.
 
@@ -87,7 +92,46 @@ def incompatible_pins(declared: DeclaredEnvironment) -> Iterator[Outcome]:
             for first, second in _contradictions(together):
                 if _new(told, first, second):
                     yield _contradiction(declared, first, second)
+    if resolution is not None:
+        yield from _resolved(declared, resolution)
     yield Observation(message=f"{n:,} requirements of {len(files):,} files held against {len(CLASHES)} known pairs.")
+
+
+def _resolved(declared: DeclaredEnvironment, resolution: Resolution) -> Iterator[Outcome]:
+    for file in resolution.files:
+        shown = declared.shown(file.path)
+        if file.unresolved or (file.failure and not file.unknown):
+            yield _unresolvable(declared, file, resolution)
+        elif file.unknown:
+            yield Inconclusive(reason=f"{shown}: the resolver did not come to an end: {file.unknown}")
+        else:
+            yield Observation(
+                message=f"{file.tool} finds {file.n_packages:,} packages that fit the {file.n_asked} requirements of "
+                f"{shown} on Python {resolution.python}."
+            )
+    if resolution.problem:
+        yield Inconclusive(reason=f"the resolver could not be asked: {resolution.problem}")
+
+
+def _unresolvable(declared: DeclaredEnvironment, file: FileResolution, resolution: Resolution) -> Outcome:
+    reasons = [f"{item.text}: {item.reason}" for item in file.unresolved] or file.failure.splitlines()
+    lines = {f"{item.path}:{item.line}": item for item in declared.requirements()}
+    places = [(lines[item.place], item.reason) for item in file.unresolved if item.place in lines]
+    note = f" ({resolution.note})" if resolution.note else ""
+    return incompatible_pins.finding(
+        f"{declared.shown(file.path)} cannot be installed on Python {resolution.python}{note}: "
+        f"{'; '.join(reason.strip() for reason in reasons[:3])}.",
+        remedy="Change the lines that it names, or the Python (`.python-version`); `dataguard pin` tries again "
+        "and writes the lock.",
+        # Where the index or the machine is another, so may be the answer.
+        confidence=Confidence.MEDIUM,
+        locations=tuple(
+            Location(path=declared.shown(item.path), line=item.line, note=f"{item.written}: {reason}")
+            for item, reason in places
+        )
+        or (Location(path=declared.shown(file.path), line=1, note=reasons[0].strip()),),
+        key=(file.path, "resolver"),
+    )
 
 
 def _new(told: set[tuple[str, int, str, int]], first: Requirement, second: Requirement) -> bool:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dataguard.core.finding import Confidence, Location, Observation, Outcome, Severity, Skipped
+from dataguard.core.finding import Confidence, Edit, Location, Observation, Outcome, Severity, Skipped
 from dataguard.core.rule import rule
 from dataguard.environment.declared import DeclaredEnvironment, Role
+from dataguard.environment.installed import InstalledEnvironment
 
 
 @rule("DG508", "python-version-unpinned", Severity.WARNING)
-def python_version_unpinned(declared: DeclaredEnvironment) -> Iterator[Outcome]:
+def python_version_unpinned(
+    declared: DeclaredEnvironment, environment: InstalledEnvironment | None
+) -> Iterator[Outcome]:
     """Nothing in the project names the version of Python that it runs on.
 
     ## What it does
@@ -38,11 +41,13 @@ def python_version_unpinned(declared: DeclaredEnvironment) -> Iterator[Outcome]:
     >>> from dataguard.environment.requirement import Requirement
     >>> torch = Requirement(name="torch", written="torch==1.13.1", path="r.txt", line=1, specifier="==1.13.1")
     >>> file = DeclaredFile(path="r.txt", kind="requirements.txt", role=Role.APPLICATION, requirements=(torch,))
-    >>> finding = python_version_unpinned(DeclaredEnvironment(root="/project", files=(file,)))[0]
+    >>> finding = python_version_unpinned(DeclaredEnvironment(root="/project", files=(file,)), None)[0]
     >>> print(finding.message)
     No file names the version of Python that the project runs on.
 
     ## How to fix
+
+    `--fix` writes `.python-version` with the Python of the project's own environment (`.venv`), where it has one.
 
     Write it where your tools look: `3.11` in `.python-version` (pyenv, uv), `requires-python` in `pyproject.toml`,
     `python=3.11` in `environment.yml`, `FROM python:3.11.9-slim@sha256:…` in the Dockerfile.
@@ -75,6 +80,7 @@ def python_version_unpinned(declared: DeclaredEnvironment) -> Iterator[Outcome]:
             severity=Severity.WARNING if runs else Severity.INFO,
             confidence=Confidence.HIGH,
             locations=(Location(path=declared.shown(first.path), line=1, note="says nothing of Python"),),
+            edits=_edits(declared, environment),
             key=("python",),
         )
     elif runs:
@@ -86,5 +92,14 @@ def python_version_unpinned(declared: DeclaredEnvironment) -> Iterator[Outcome]:
             locations=tuple(
                 Location(path=declared.shown(item.path), line=item.line, note=item.written) for item in versions
             ),
+            edits=_edits(declared, environment),
             key=("python",),
         )
+
+
+def _edits(declared: DeclaredEnvironment, environment: InstalledEnvironment | None) -> tuple[Edit, ...]:
+    """A new ``.python-version``; none where it is only guessed which environment is the project's."""
+    if environment is None or not environment.named or environment.python.count(".") < 1:
+        return ()
+    minor = ".".join(environment.python.split(".")[:2])
+    return (Edit(path=declared.shown(".python-version"), line=1, old="", new=minor),)

@@ -56,3 +56,20 @@ def test_edge_a_repository_among_hashes_is_refused_by_pip_too(project: Project) 
     assert finding.severity is Severity.ERROR
     declared, _ = project({"requirements.txt": f"{url}\n"})
     assert findings(missing_hash(declared)) == []
+
+
+def test_edits_take_hashes_of_another_lock_for_all_lines_or_none(project: Project) -> None:
+    known, other = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
+    files = {
+        "requirements.txt": "torch==2.1.0\nnumpy==1.26.4\n",
+        "lock/requirements.txt": f"torch==2.1.0 --hash={known} --hash={other}\nnumpy==1.26.4 --hash={other}\n",
+    }
+    declared, _ = project(files)
+    (finding,) = findings(missing_hash(declared))
+    assert [edit.new for edit in finding.edits] == [
+        f"torch==2.1.0 \\\n    --hash={known} \\\n    --hash={other}",
+        f"numpy==1.26.4 \\\n    --hash={other}",
+    ]
+    declared, _ = project(files | {"requirements.txt": "torch==2.1.0\nnumpy==1.26.3\n"})
+    (finding,) = findings(missing_hash(declared))
+    assert finding.edits == (), "a file with some hashes does not install"

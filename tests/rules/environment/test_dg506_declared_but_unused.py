@@ -30,6 +30,13 @@ def test_silent_where_it_is_imported_under_another_name_or_named(project: Projec
     assert findings(declared_but_unused(declared, imports)) == []
 
 
+def test_silent_on_what_another_import_needs_and_on_a_folder_of_the_same_name(project: Project) -> None:
+    files = {"requirements.txt": "h5py\nlmdb\ngradio\n", "gradio/demo.py": "import gradio\n"}
+    (finding,) = findings(declared_but_unused(*project(files)))
+    assert [place.line for place in finding.locations] == [1, 2]
+    assert findings(declared_but_unused(*project(files | {"a.py": "import torchvision, keras\n"}))) == []
+
+
 def test_silent_on_what_is_allowed(project: Project) -> None:
     declared, imports = project({"requirements.txt": "easydict\n", "a.py": ""})
     assert findings(declared_but_unused(declared, imports, allowed=("easydict",))) == []

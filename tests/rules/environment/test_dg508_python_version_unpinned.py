@@ -17,14 +17,14 @@ def findings(outcomes: list[Any]) -> list[Finding]:
 
 def test_fires_where_nothing_names_it(project: Project) -> None:
     declared, _ = project({"requirements.txt": "torch==1.13.1\n"})
-    (finding,) = findings(python_version_unpinned(declared))
+    (finding,) = findings(python_version_unpinned(declared, None))
     assert finding.severity is Severity.WARNING
     assert ".python-version" in finding.remedy
 
 
 def test_fires_mildly_on_ranges_of_an_application(project: Project) -> None:
     declared, _ = project({"requirements.txt": "torch\n", "setup.py": "setup(python_requires='>=3.6')"})
-    (finding,) = findings(python_version_unpinned(declared))
+    (finding,) = findings(python_version_unpinned(declared, None))
     assert (finding.severity, finding.locations[0].path) == (Severity.INFO, "setup.py")
 
 
@@ -39,16 +39,16 @@ def test_silent_where_some_file_names_a_minor_version(project: Project) -> None:
         declared, _ = project({f"in-{name}/requirements.txt": "torch\n", f"in-{name}/{name}": text})
     assert len(declared.python) == 5
     assert all(version.fixed for version in declared.python)
-    assert findings(python_version_unpinned(declared)) == []
+    assert findings(python_version_unpinned(declared, None)) == []
 
 
 def test_silent_on_a_range_of_a_package_alone(project: Project) -> None:
     declared, _ = project(
         {"pyproject.toml": '[project]\nname = "x"\nrequires-python = ">=3.8"\ndependencies = ["torch"]\n'}
     )
-    assert findings(python_version_unpinned(declared)) == []
+    assert findings(python_version_unpinned(declared, None)) == []
 
 
 def test_edge_an_empty_project_is_skipped(project: Project) -> None:
     declared, _ = project({"a.py": ""})
-    assert isinstance(python_version_unpinned(declared)[0], Skipped)
+    assert isinstance(python_version_unpinned(declared, None)[0], Skipped)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dataguard.core.finding import Confidence, Finding, Inconclusive, Observation, Severity
-from dataguard.environment import pickles, weights
+from dataguard.environment import pickle_machine, weights
 from dataguard.environment.weights import scan_weights
 from dataguard.rules.environment.dg510_unsafe_weights import unsafe_weights
 
@@ -71,7 +71,7 @@ def test_edge_what_executes_cannot_be_allowed(tmp_path: Path) -> None:
 
 
 def test_edge_a_file_without_an_end_is_one_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pickles, "MOST_OPCODES", 1000)
+    monkeypatch.setattr(pickle_machine, "MOST_OPCODES", 1000)
     (tmp_path / "a.pkl").write_bytes(b"\x80\x02" + b"N0" * 10_000 + b"N.")
     (finding,) = findings(tmp_path)
     assert (finding.severity, finding.confidence) == (Severity.WARNING, Confidence.LOW)
