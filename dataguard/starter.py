@@ -40,6 +40,11 @@ _OPTIONS = """
 # [code]
 # paths = ["train.py", "notebooks"]
 
+# What training and serving do to a picture: they are asked, and must do the same. `dataguard probe` shows it by itself.
+# [preprocessing]
+# train = "train.py:transform"
+# serve = "serve.py:preprocess"
+
 # Options of a rule; `dataguard rule DG101` says what they mean.
 # [rules.DG101]
 # max-noise-rate = 0.03

@@ -8,8 +8,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dataguard.cli.check import FORMATS, format_named, listed, output_named, reasons, terminal_style, write
 from dataguard.cli.progress_bar import progress_bar
+from dataguard.cli.reporting import (
+    add_report_options,
+    format_named,
+    listed,
+    output_named,
+    reasons,
+    terminal_style,
+    write,
+)
 from dataguard.core.errors import ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
@@ -70,31 +78,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--image", metavar="IMAGE", help="the sandbox's image: it has what the function imports")
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="seed of the pictures that are made")
     parser.add_argument("--save", metavar="FILE", help="write the path that was found, as JSON")
-    parser.add_argument(
-        "--select", metavar="RULES", action="append", default=[], help="run these only: codes, prefixes or names"
-    )
-    parser.add_argument(
-        "--ignore",
-        metavar="RULES",
-        action="append",
-        default=[],
-        help="do not run these; RULE=REASON says why in the report",
-    )
-    parser.add_argument(
-        "--fail-on", metavar="SEVERITY", help="the least severity that exits with 1: info, warning, error (default)"
-    )
-    parser.add_argument("--strict", action="store_true", help="a skipped or inconclusive rule exits with 2")
-    parser.add_argument(
-        "--format", metavar="FORMAT", help=f"what is written: {', '.join(FORMATS)} (default: by the file's suffix)"
-    )
-    parser.add_argument(
-        "-o",
-        "--output",
-        metavar="FILE",
-        action="append",
-        default=[],
-        help="write the report there as well; may be given several times",
-    )
+    add_report_options(parser)
     parser.add_argument("-v", "--verbose", action="store_true", help="show every place of every finding")
     parser.set_defaults(run=run)
 
@@ -144,7 +128,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _compare(arguments: argparse.Namespace, target: str, options: dict[str, Any]) -> int:
     from dataguard.config import Config, check_selector, severity_named
     from dataguard.core.finding import Severity
-    from dataguard.engine import probe
+    from dataguard.engine import compare
     from dataguard.rules import all_rules
 
     if arguments.save is not None:
@@ -158,7 +142,7 @@ def _compare(arguments: argparse.Namespace, target: str, options: dict[str, Any]
     for selector in (*config.select, *config.ignore):
         check_selector(selector, all_rules(), where="--select or --ignore")
     with progress_bar(sys.stderr) as progress:
-        report = probe(
+        report = compare(
             target,
             arguments.against,
             declared=arguments.declared,

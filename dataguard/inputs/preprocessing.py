@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dataguard.inputs.made import Inputs, Unavailable
     from dataguard.preprocessing.impact import Impact
     from dataguard.preprocessing.pipeline import Pipeline
-    from dataguard.preprocessing.probe.session import Limits
+    from dataguard.preprocessing.probe.function import Limits
     from dataguard.preprocessing.probe.target import Side, Target
 
 _VIEWS = 2
@@ -32,7 +32,7 @@ _VIEWS = 2
 
 def limits_of(settings: PreprocessingConfig) -> Limits:
     """What the functions may use."""
-    from dataguard.preprocessing.probe.session import CALL_TIMEOUT, MEMORY, Limits
+    from dataguard.preprocessing.probe.function import CALL_TIMEOUT, MEMORY, Limits
 
     return Limits(
         timeout=CALL_TIMEOUT if settings.timeout is None else settings.timeout,

@@ -190,10 +190,10 @@ def test_functions_of_this_process_are_probed_and_compared(here: Path) -> None:
     found = dataguard.probe(lambda pixels: pixels[:, :, ::-1], takes="array")
     assert isinstance(found, Identified)
     assert found.pipeline.order == "BGR"
-    report = dataguard.probe(lambda pixels: pixels, lambda pixels: pixels[:, :, ::-1].copy(), takes="array")
+    report = dataguard.compare(lambda pixels: pixels, lambda pixels: pixels[:, :, ::-1].copy(), takes="array")
     assert isinstance(report, Report)
     assert [finding.code for finding in report.findings] == ["DG402"]
     with pytest.raises(ConfigurationError, match="go together"):
-        dataguard.probe("paths.py:train", "paths.py:same", images=here)
+        dataguard.compare("paths.py:train", "paths.py:same", images=here)
     with pytest.raises(DataguardError, match="returned None"):
         dataguard.probe(lambda pixels: None, takes="array")

@@ -78,12 +78,33 @@ def as_array(answer: object, *, several: bool = False) -> NDArray[Any]:
         array = np.asarray(answer)
     except ValueError as error:
         raise ProbeError(f"the function returned a {type(answer).__name__} that is no array: {error}") from error
+    if array.dtype.kind in "uifb" and array.ndim > 1 and isinstance(answer, list | tuple) and not several:
+        raise ProbeError(
+            "the function returned nested lists of numbers, which have no dtype",
+            hint="let it return an array or a tensor, of the dtype that the model is fed",
+        )
     if array.dtype.kind not in "uifb":
         raise ProbeError(
             f"the function returned {type(answer).__name__}, which is no array of numbers",
             hint="let it return what the model is fed",
         )
     return array
+
+
+def form_of(answer: object) -> str:
+    """What an answer is, in words, where it is no array itself: what a model is fed has to be taken out of it."""
+    if isinstance(answer, Mapping) or (hasattr(answer, "keys") and hasattr(answer, "__getitem__")):
+        held: Any = answer
+        key = next((key for key in KEYS if key in held), next(iter(held), None))
+        return f"a dictionary, of which {key!r} is taken"
+    if isinstance(answer, list | tuple):
+        return f"a {type(answer).__name__} of {len(answer)}, of which the first array is taken"
+    device = str(getattr(answer, "device", "cpu"))
+    if hasattr(answer, "detach") and device != "cpu":
+        return f"a tensor on {device}, which is copied to the CPU"
+    if hasattr(answer, "getbands"):
+        return "a Pillow picture, of which the pixels are taken"
+    return ""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -96,6 +117,8 @@ class Asker:
     seconds: float = 0.0
     mutated: bool = False
     """Whether it changed the array or the picture that it was given."""
+    form: str = ""
+    """What the answers are, in words, where they are no arrays themselves."""
     seeded: bool = False
     """Whether the generators of Python, NumPy and torch are given the same seed before each call."""
     _folder: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
@@ -152,11 +175,17 @@ class Asker:
             self._folder = None
 
     def _called(self, given: Any) -> NDArray[Any]:
-        if self.seeded:
-            _seed()
+        if hasattr(self.function, "seeded"):
+            # It runs in another process, whose generators only that process can seed.
+            self.function.seeded = self.seeded
+        elif self.seeded:
+            seed_generators()
         started = time.perf_counter()
         try:
-            return np.array(as_array(self.function(given)))
+            answer = self.function(given)
+            # One in another process knows what the answer was before it was sent.
+            self.form = getattr(self.function, "form", "") or form_of(answer)
+            return np.array(as_array(answer))
         except ProbeError:
             raise
         except Exception as error:
@@ -185,7 +214,8 @@ def given_all(pictures: Sequence[NDArray[np.uint8]], takes: Takes) -> Iterator[l
             yield [str(path) for path in paths]
 
 
-def _seed() -> None:
+def seed_generators() -> None:
+    """Give the generators of Python, NumPy and torch, as far as it is imported, a seed that is always the same."""
     import random
     import sys
 
@@ -219,7 +249,10 @@ def open_asker(function: Callable[[Any], object], takes: Takes | None = None) ->
         asker = Asker(function=function, takes=way)
         try:
             if asker.ask(trial).ndim < 2:
-                raise ProbeError("the answer has fewer than two dimensions")
+                raise ProbeError(
+                    "the answer has fewer than two dimensions",
+                    hint="let it return the picture as an array that the model is fed",
+                )
         except ProbeError as error:
             asker.close()
             failures.append(f"given {'an' if way == 'array' else 'a'} {_WORDS[way]}: {error.message}")

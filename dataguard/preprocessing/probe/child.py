@@ -23,7 +23,7 @@ import numpy as np
 
 from dataguard.core.errors import ConfigurationError, DataguardError
 from dataguard.core.users_code import load_named, shortened_error, users_code
-from dataguard.preprocessing.probe.asking import ProbeError, as_array
+from dataguard.preprocessing.probe.asking import ProbeError, as_array, form_of, seed_generators
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -112,7 +112,7 @@ def main() -> None:
                 header, payloads = receive(questions)
             except EOFError:
                 return
-            header, payloads = _answered(function, header, payloads, Path(folder), job["memory"])
+            header, payloads = _answered(function, header, payloads, Path(folder), job)
             send(answers, header, payloads)
 
 
@@ -130,28 +130,31 @@ def _answered(
     header: Mapping[str, Any],
     payloads: list[bytes],
     folder: Path,
-    memory: int | None,
+    job: Mapping[str, Any],
 ) -> tuple[dict[str, Any], list[bytes]]:
     try:
         given = _given(header, payloads, folder)
         before = np.array(given) if header["kind"] in ("array", "pillow") else None
-        answer = np.asarray(as_array(function(given)))
+        if header["seeded"]:
+            seed_generators()
+        returned = function(given)
+        # A model is asked about a batch, and may answer with a list.
+        answer = np.asarray(as_array(returned, several=bool(job.get("model"))))
         after = [] if before is None or np.array_equal(before, np.asarray(given)) else [packed(np.asarray(given))]
-        return {"mutated": bool(after)}, [packed(answer), *after]
+        return {"mutated": bool(after), "form": form_of(returned)}, [packed(answer), *after]
     except ProbeError as error:
         return {"error": error.message, "hint": error.hint}, []
     except SystemExit as error:
         return {"error": f"the function ends the process: sys.exit({error.code!r})", "fatal": True}, []
     except Exception as error:  # noqa: BLE001 - whatever the user's code raises is an answer
-        if isinstance(error, MemoryError) or any(
-            word in str(error) for word in ("can't allocate", "nsufficient memory")
-        ):
+        if isinstance(error, MemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY):
+            memory = job["memory"]
             allowed = "there is" if memory is None else f"the limit of {memory / (1 << 30):.3g} GiB"
             return {"error": f"the function needs more memory than {allowed}: {error}", "fatal": True}, []
         return {"error": f"the function raised {shortened_error(error)}"}, []
 
 
-_OUT_OF_MEMORY = ("can't allocate memory", "nsufficient memory")
+_OUT_OF_MEMORY = ("can't allocate", "nsufficient memory")
 """How libraries say it that do not raise MemoryError: torch, OpenCV."""
 
 
@@ -180,6 +183,11 @@ def _given(header: Mapping[str, Any], payloads: list[bytes], folder: Path) -> An
 def _loaded(job: Mapping[str, Any]) -> Callable[[Any], object]:
     target, base = str(job["target"]), Path(job["base"])
     sys.path.insert(0, str(base))
+    if "{image}" in target or "{output}" in target:
+        from dataguard.preprocessing.probe.command import Command
+        from dataguard.preprocessing.probe.function import Limits
+
+        return Command(target, base=base, limits=Limits(timeout=job["timeout"]))
     if ".onnx" in target:
         return onnx_head(target, base)
     found = load_named(target, base, what="function")

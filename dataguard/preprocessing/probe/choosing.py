@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _RECONSIDERED = 60
 _GEOMETRIES = 12
 """Sequences of steps that are tried with every kernel; the simplest first."""
+_SPOTS = 0.05
+"""Share of pixels of noise that something drawn over may cover. Another kernel changes more than nine of ten."""
 _FAR = 3.0
 """Levels on average that no rounding explains."""
 
@@ -124,13 +126,30 @@ def choose(
         asked = [(one.placement.height, one.placement.width) for one in measured]
         kinds = distinct(candidates, [*asked, *sizes, *OTHERS])
         found = fits(_ranked(kinds, lines, integers=integers), samples)
-        if twice or not found or found[0].largest > ONE_LEVEL:
+        if not found or ((found[0].largest > ONE_LEVEL or twice) and not _but_for_spots(found[0].steps, samples)):
             pairs = two_stages(measured, lines, integers=integers)
-            found = sorted([*found, *fits(pairs, samples)], key=rank)
+            likely = fits(pairs[:_GEOMETRIES], samples)
+            if not likely or likely[0].largest > ONE_LEVEL:
+                likely += fits(pairs[_GEOMETRIES:], samples)
+            found = sorted([*found, *likely], key=rank)
     if not found:
-        raise ProbeError("no sequence of steps explains where the pixels come from")
+        raise ProbeError(
+            "no sequence of steps explains where the pixels come from",
+            hint="the function may draw over the picture, warp it, or cut it in a way that the probe has no step for",
+        )
     choice = Choice(found=tuple(found), samples=tuple(samples))
     return _untied(asker, response, choice, seed)
+
+
+def _but_for_spots(steps: Steps, samples: Sequence[Sample]) -> bool:
+    """Whether steps give nearly all of each picture to within a level: what is left is drawn over, and no kernel's."""
+    for sample in samples:
+        made = executed(steps, sample.pixels)
+        if made is None or made.shape != sample.levels.shape:
+            return False
+        if np.mean(np.abs(made - sample.levels) > ONE_LEVEL) > _SPOTS:
+            return False
+    return True
 
 
 def _ranked(candidates: Sequence[Steps], lines: Sequence[Line], *, integers: bool) -> list[Steps]:

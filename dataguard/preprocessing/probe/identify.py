@@ -18,7 +18,7 @@ from dataguard.preprocessing.probe.choosing import Choice, ask_noise, choose
 from dataguard.preprocessing.probe.decoders import Reading, read
 from dataguard.preprocessing.probe.geometry import Steps, distinguishing_size, explaining, explanations, tie_sizes
 from dataguard.preprocessing.probe.kernels import ONE_LEVEL, difference
-from dataguard.preprocessing.probe.measuring import Measured, measure, takes_nearest
+from dataguard.preprocessing.probe.measuring import Measured, measure, shrunk_size, takes_nearest
 from dataguard.preprocessing.probe.randomness import TRIES, differs, seeded, what_varies
 from dataguard.preprocessing.probe.response import (
     ContentError,
@@ -114,6 +114,8 @@ def identify(
             found = replace(found, of_neighbours=_depends_on_neighbours(asker, batch, seed))
             if found.of_neighbours:
                 found = replace(found, notes=(*found.notes, "an answer depends on the other pictures of its batch"))
+        if asker.form:
+            found = replace(found, notes=(*found.notes, f"it returns {asker.form}"))
         if asker.mutated:
             found = replace(found, notes=(*found.notes, f"it changes the {_GIVEN[asker.takes]} that it is given"))
         return replace(
@@ -312,6 +314,9 @@ def _geometry(asker: Asker, response: Response, side: int, seed: int) -> tuple[l
         ]
     fill = next((one.fill for one in measured if one.fill is not None), ())
     nearest = takes_nearest(asker, response, round(base), round(base * 1.37), fill)
+    if nearest:
+        # At that size it may not resize at all, or enlarge by repeating what it averages when it shrinks.
+        nearest = takes_nearest(asker, response, *shrunk_size(measured[0]), fill)
     if nearest:
         measured = [with_indices(asker, response, replace(one, nearest=True)) for one in measured]
     candidates = _explained(measured)

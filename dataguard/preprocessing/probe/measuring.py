@@ -118,6 +118,16 @@ def _whole(level: float) -> float:
     return float(round(level)) if abs(level - round(level)) < 0.02 else level
 
 
+def shrunk_size(one: Measured) -> tuple[int, int]:
+    """A size of the same aspect that is shrunk by about two and a half, as far as 2,400 pixels allow: height, width."""
+    placement = one.placement
+    shrink = max(abs(placement.rows.scale), abs(placement.columns.scale))
+    longest = max(placement.height, placement.width)
+    factor = min(2.57 / shrink, 2400 / longest)
+    # Odd, since at even sizes a half may fall between two pixels for every kernel.
+    return round(placement.height * factor) | 1, round(placement.width * factor) | 1
+
+
 def takes_nearest(asker: Asker, response: Response, height: int, width: int, fill: Sequence[float]) -> bool:
     """Whether a picture of black and white pixels comes out black and white."""
     plane = (stimuli.noise(height, width)[:, :, :1] & 1) * np.uint8(255)

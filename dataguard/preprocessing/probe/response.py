@@ -241,12 +241,19 @@ def _curved(levels: NDArray[np.float64], values: NDArray[np.float64]) -> Affine:
 
 
 def _by_content(asker: Asker, side: int) -> str | None:
-    """How the levels depend on the picture, in words; None where the answer does not depend on it."""
-    scene = stimuli.photograph(side, side, 7)
-    answer = asker.ask(scene).astype(np.float64)
+    """How the levels depend on the picture, in words; None where the answer does not depend on it.
+
+    Raises:
+        ProbeError: the answer is not finite.
+    """
+    answer = asker.ask(stimuli.photograph(side, side, 7)).astype(np.float64)
     other = asker.ask(stimuli.photograph(side, side, 8)).astype(np.float64)
-    if not np.isfinite(answer).all():
-        return "the answer is not finite"
+    wrong = float(1 - np.isfinite(answer).mean())
+    if wrong:
+        raise ProbeError(
+            f"{wrong:.0%} of the answer to a photograph is NaN or infinite",
+            hint="the function divides by zero, takes a logarithm of it, or leaves the range of its dtype",
+        )
     if answer.shape == other.shape and float(np.abs(answer - other).max()) <= 1e-9 * float(np.abs(answer).max()):
         return None
     values = answer.reshape(answer.shape[-3:]) if answer.ndim > 2 else answer[None]

@@ -139,7 +139,7 @@ def _scored(
     places = axis.scale * (inside + 0.5) + axis.shift
     target = wanted[inside]
     kept = max(8, round(0.75 * len(inside)))
-    scored = []
+    scored: list[tuple[tuple[float, float], tuple[float, int, Resize, Kind]]] = []
     for side in sides:
         made = [(one, _line(line, side, one)) for one in ahead]
         lines = [(one, resized) for one, resized in made if resized is not None]
@@ -151,8 +151,12 @@ def _scored(
                 away = np.abs(_resampled(block, at, scale, kind) - target)
                 # What lies within the error of a position is not counted: a pixel taken as it is may be its neighbour.
                 off = np.partition(away, kept - 1, axis=1)[:, :kept].mean(axis=1)
-                scored += [(float(value), side, one, kind) for value, (one, _) in zip(off, group, strict=True)]
-    return sorted(scored, key=lambda row: row[0])
+                scored += [
+                    ((round(float(near), 1), float(every)), (float(near), side, one, kind))
+                    for near, every, (one, _) in zip(off, away.mean(axis=1), group, strict=True)
+                ]
+    # Of those that are as near, as far as rounding lets one tell, the one that leaves less out of the count.
+    return [row for _, row in sorted(scored, key=lambda pair: pair[0])]
 
 
 def _line(line: NDArray[np.uint8], side: int, kernel: Resize) -> NDArray[Any] | None:

@@ -14,9 +14,10 @@ from dataguard.core.errors import ConfigurationError
 from dataguard.preprocessing.differing import ONE_LEVEL
 from dataguard.preprocessing.pipeline import Affine, Decode, Pipeline
 from dataguard.preprocessing.probe.asking import Asker, ProbeError, Takes, open_asker
+from dataguard.preprocessing.probe.function import Function, Limits
 from dataguard.preprocessing.probe.identify import Identified, identify
 from dataguard.preprocessing.probe.response import spatial
-from dataguard.preprocessing.probe.session import Function, Limits, asked
+from dataguard.preprocessing.probe.session import asked
 from dataguard.preprocessing.provenance import Origin, Provenance
 from dataguard.preprocessing.steps import Random
 
@@ -131,7 +132,8 @@ def opened_side(
         yield Side(name=called, pipeline=replace(saved_pipeline(base / target), name=called))
         return
     with asked(target, base=base, limits=limits) as function:
-        way = cast("Takes | None", takes or function.takes)
+        # A service takes bytes and a command a path, whatever the function beside it takes.
+        way = function.takes or cast("Takes | None", takes)
         try:
             identified = identify(function, takes=way, seed=seed)
         except ProbeError as error:

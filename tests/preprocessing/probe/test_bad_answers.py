@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dataguard.preprocessing.probe.asking import ProbeError, as_array, open_asker
+from dataguard.preprocessing.probe.asking import ProbeError, as_array, form_of, open_asker
 from dataguard.preprocessing.probe.identify import identify
 
 
@@ -36,6 +36,8 @@ BAD: dict[str, tuple[Callable[[Any], Any], str]] = {
     "order": (lambda p: small(p)[:, :, [1, 0, 2]], "the order GRB"),
     "mixture": (lambda p: cv2.cvtColor(small(p), cv2.COLOR_RGB2YCrCb), "mixtures"),
     "size by colour": (lambda p: small(p)[: 96 if p.mean() < 200 else 80], "depends on the colour"),
+    "nested lists": (lambda p: small(p).tolist(), "nested lists of numbers"),
+    "not finite": (lambda p: small(p) * np.float32("nan"), "100% of the answer to a photograph is NaN"),
     "ragged": (lambda p: [[1, 2], [3]], "no array"),
 }
 
@@ -65,6 +67,8 @@ def test_pictures_and_tensors_and_dictionaries_are_arrays() -> None:
 class OnDevice:
     """A tensor that lies elsewhere."""
 
+    device = "cpu"
+
     def __init__(self, values: Any) -> None:
         self.values = values
 
@@ -82,6 +86,26 @@ class OnDevice:
 def test_a_tensor_on_another_device_is_fetched() -> None:
     values = np.ones((2, 2), dtype=np.float32)
     np.testing.assert_array_equal(as_array(OnDevice(values)), values)
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (Image.fromarray, "it returns a Pillow picture, of which the pixels are taken"),
+        (lambda x: {"pixel_values": x, "size": 96}, "it returns a dictionary, of which 'pixel_values' is taken"),
+        (lambda x: (x, 1.0), "it returns a tuple of 2, of which the first array is taken"),
+    ],
+    ids=["picture", "dictionary", "tuple"],
+)
+def test_what_is_no_array_is_taken_and_noted(made: Callable[[Any], Any], words: str) -> None:
+    assert words in identify(lambda p: made(small(p)), takes="array").notes
+    assert not any("it returns" in note for note in identify(small, takes="array").notes)
+
+
+def test_the_device_of_a_tensor_is_noted() -> None:
+    elsewhere = OnDevice(np.ones((2, 2), dtype=np.float32))
+    elsewhere.device = "cuda:0"
+    assert form_of(elsewhere) == "a tensor on cuda:0, which is copied to the CPU"
 
 
 def test_changing_what_is_given_is_noted() -> None:

@@ -104,11 +104,10 @@ def test_nothing_is_found_between_functions_that_do_the_same(
     one: Callable[[Pixels], Pixels], two: Callable[[Pixels], Pixels]
 ) -> None:
     settings = PreprocessingConfig(train="one", serve="two", takes="array")
-    for left, right in ((one, two), (two, one)):
-        pair = compared(left, right, settings, base=Path())
-        assert [found.words for found in pair.differences] == []
-        assert pair.observed is not None
-        assert pair.observed.none
+    pair = compared(one, two, settings, base=Path())
+    assert [found.words for found in pair.differences] == []
+    assert pair.observed is not None
+    assert pair.observed.none
 
 
 def test_what_no_step_explains_is_still_told() -> None:

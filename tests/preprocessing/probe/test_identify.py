@@ -30,11 +30,15 @@ def normalized(pixels: Pixels) -> Pixels:
     return values.transpose(2, 0, 1)
 
 
-def short(pixels: Pixels, side: int, kernel: int = Image.Resampling.BILINEAR) -> Pixels:
+def short_size(pixels: Pixels, side: int) -> tuple[int, int]:
+    """Width and height with the short side at `side`."""
     height, width = pixels.shape[:2]
     ratio = max(height, width) / min(height, width)
-    size = (side, int(side * ratio)) if width <= height else (int(side * ratio), side)
-    return np.asarray(Image.fromarray(pixels).resize(size, kernel))
+    return (side, int(side * ratio)) if width <= height else (int(side * ratio), side)
+
+
+def short(pixels: Pixels, side: int, kernel: int = Image.Resampling.BILINEAR) -> Pixels:
+    return np.asarray(Image.fromarray(pixels).resize(short_size(pixels, side), kernel))
 
 
 def centre(pixels: Pixels, side: int) -> Pixels:
@@ -149,6 +153,27 @@ def test_kernel(engine: str, kernel: str, resize: Callable[[Pixels], Pixels]) ->
     assert_reproduces(found, resize)
 
 
+@pytest.mark.parametrize(
+    ("side", "resize", "kernel"),
+    [
+        # The first picture that is asked about is 210 pixels high: one that is not resized, and one that is enlarged.
+        (210, lambda p: cv2.resize(p, short_size(p, 210), interpolation=cv2.INTER_CUBIC), "cubic"),
+        (214, lambda p: short(p, 214, Image.Resampling.BOX), "box"),
+    ],
+    ids=["not resized", "enlarged by repeating"],
+)
+def test_a_size_at_which_pixels_are_taken_as_they_are_hides_no_kernel(
+    side: int, resize: Callable[[Pixels], Pixels], kernel: str
+) -> None:
+    def function(pixels: Pixels) -> Pixels:
+        return normalized(centre(resize(pixels), 200))
+
+    found = identify(function, takes="array")
+    assert same_places(found, (Resize(rule="short", side=side), Crop(rule="center", height=200, width=200)))
+    assert [step.kernel for step in found.pipeline.geometry or () if isinstance(step, Resize)] == [kernel]
+    assert_reproduces(found, function)
+
+
 @pytest.mark.parametrize("antialias", [True, False])
 @pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
 def test_torch_on_floats(mode: str, antialias: bool) -> None:
@@ -187,8 +212,13 @@ def test_scikit_image() -> None:
             lambda p: np.asarray(Image.fromarray(p).resize((320, 320), 2)),
             lambda p: cv2.resize(p, (96, 96), interpolation=cv2.INTER_NEAREST),
         ),
+        (
+            # Less than two of its pixels are averaged: three of four that come out are pixels as they were.
+            lambda p: np.asarray(Image.fromarray(p).resize((176, 176), Image.Resampling.NEAREST)),
+            lambda p: centre(short(p, 144, Image.Resampling.BOX), 128),
+        ),
     ],
-    ids=["area then cubic", "short side, share, linear", "linear then nearest"],
+    ids=["area then cubic", "short side, share, linear", "linear then nearest", "nearest then box"],
 )
 def test_two_resizes(first: Callable[[Pixels], Pixels], second: Callable[[Pixels], Pixels]) -> None:
     found = identify(lambda p: second(first(p)), takes="array")

@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import io
-import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +9,9 @@ import pytest
 from PIL import Image
 
 from dataguard.core.errors import ConfigurationError
-from dataguard.preprocessing.probe.asking import ProbeError, encoded
-from dataguard.preprocessing.probe.session import Command, Endpoint, Limits, Session, asked, opened
+from dataguard.preprocessing.probe.asking import Asker, ProbeError
+from dataguard.preprocessing.probe.function import Limits
+from dataguard.preprocessing.probe.session import Session, asked
 from dataguard.preprocessing.probe.target import opened_side
 
 pytestmark = pytest.mark.slow
@@ -81,6 +79,9 @@ def words(pixels):
 def many(pixels):
     return np.zeros((4, 3, 8, 8))
 
+def noisy(pixels):
+    return np.random.normal(size=(4, 4)) + np.asarray(pixels)[:4, :4, 0]
+
 number = 5
 """
 PIXELS = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
@@ -112,6 +113,15 @@ def test_pixels_go_there_and_back_more_than_once(session: Callable[[str], Sessio
     ask = session("same")
     for factor in (1, 2):
         assert np.array_equal(ask(PIXELS * factor), PIXELS * factor)
+
+
+def test_its_own_generators_are_seeded(session: Callable[[str], Session]) -> None:
+    asker = Asker(function=session("noisy"), takes="array")
+    assert not np.array_equal(asker.ask(PIXELS), asker.ask(PIXELS))
+    asker.seeded = True
+    assert np.array_equal(asker.ask(PIXELS), asker.ask(PIXELS))
+    asker.seeded = False
+    assert not np.array_equal(asker.ask(PIXELS), asker.ask(PIXELS))
 
 
 def test_what_it_prints_and_reads_does_not_disturb_the_answers(session: Callable[[str], Session]) -> None:
@@ -204,179 +214,6 @@ def test_a_function_that_cannot_be_probed_is_one_clear_error(base: Path, name: s
 def test_a_target_that_names_nothing_is_a_mistake_of_the_user(base: Path, target: str, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         Session(target, base=base, limits=Limits(memory=4))
-
-
-def test_the_sandbox_needs_docker(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    with pytest.raises(ConfigurationError, match="no Docker"):
-        Session("code.py:same", base=base, limits=Limits(image="python:3.12"))
-
-
-def test_the_sandbox_says_why_docker_cannot_be_used(
-    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    program = tmp_path / "docker"
-    program.write_text("#!/bin/sh\necho 'the daemon sleeps' >&2\nexit 1\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-    with pytest.raises(ConfigurationError, match="the daemon sleeps"):
-        Session("code.py:same", base=base, limits=Limits(image="python:3.12"))
-
-
-def test_the_sandbox_shuts_everything_out(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # A stand-in for Docker: it writes down what it is asked, and answers nothing.
-    program = tmp_path / "docker"
-    program.write_text(f'#!/bin/sh\n[ $1 = version ] && exit 0\necho "$@" > {tmp_path}/asked\nexit 7\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-    with pytest.raises(ProbeError, match="exit code 7"):
-        Session("code.py:same", base=base, limits=Limits(image="python:3.12", memory=2))
-    words = (tmp_path / "asked").read_text()
-    for part in ("--network none", "--read-only", "--cap-drop ALL", "--memory 2g", "--pids-limit", f"{base}:/work:ro"):
-        assert part in words
-
-
-# Services
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        content = self.rfile.read(int(self.headers["Content-Length"]))
-        pixels = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
-        kind = "application/octet-stream"
-        if self.path == "/npy":
-            target = io.BytesIO()
-            np.save(target, pixels)
-            body = target.getvalue()
-        elif self.path == "/small":
-            target = io.BytesIO()
-            np.save(target, np.asarray(Image.fromarray(pixels).resize((24, 32))) / np.float32(255))
-            body = target.getvalue()
-        elif self.path == "/json":
-            kind, body = "application/json", json.dumps({"tensor": (pixels / 255).tolist(), "n": 1}).encode()
-        elif self.path == "/text":
-            body = b"hello"
-        elif self.path == "/ragged":
-            body = b"[[1, 2], [3]]"
-        else:
-            self.send_response(422)
-            self.end_headers()
-            self.wfile.write(b"no field 'file'")
-            return
-        self.send_response(200)
-        self.send_header("Content-Type", kind)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args: object) -> None:
-        """Tests are quiet."""
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[str]:
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_a_service_answers_with_a_file_or_with_json(service: str) -> None:
-    assert np.array_equal(np.asarray(Endpoint(f"{service}/npy")(encoded(PIXELS))), PIXELS)
-    answer = np.asarray(Endpoint(f"{service}/json")(encoded(PIXELS)))
-    assert answer.dtype == np.float32
-    assert answer == pytest.approx(PIXELS / 255)
-
-
-@pytest.mark.parametrize(
-    ("path", "words"),
-    [
-        ("/text", "neither a .npy file nor JSON"),
-        ("/ragged", "of different lengths"),
-        ("/other", "answered 422 .*no field 'file'"),
-    ],
-)
-def test_a_service_that_answers_otherwise_is_named(service: str, path: str, words: str) -> None:
-    with pytest.raises(ProbeError, match=words):
-        Endpoint(service + path)(encoded(PIXELS))
-
-
-def test_a_service_that_is_not_there_is_named_at_once_the_second_time() -> None:
-    ask = Endpoint("http://127.0.0.1:9/none")
-    for _ in range(2):
-        with pytest.raises(ProbeError, match="cannot be reached"):
-            ask(encoded(PIXELS))
-    with pytest.raises(ConfigurationError, match="not an address"):
-        Endpoint("ftp://host")
-
-
-def test_a_service_can_be_probed(service: str) -> None:
-    with opened_side(f"{service}/small", base=Path.cwd()) as side:
-        assert side.pipeline.affine.channel(2) == pytest.approx((1 / 255, 0))
-        assert side.pipeline.layout == "HWC"
-
-
-# Commands
-
-
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("bin") / "prog"
-    python = __import__("sys").executable
-    path.write_text(
-        f"#!{python}\nimport sys, time\nimport numpy as np\nfrom PIL import Image\n"
-        "how, given, output = sys.argv[1:]\n"
-        "if how == 'fail':\n    print('no licence'); sys.exit(5)\n"
-        "if how == 'hang':\n    time.sleep(60)\n"
-        "if how == 'text':\n    open(output, 'w').write('hello')\n"
-        "if how == 'good':\n    np.save(open(output, 'wb'), np.asarray(Image.open(given)))\n"
-    )
-    path.chmod(0o755)
-    return path
-
-
-def command(program: Path, how: str) -> Command:
-    return Command(f"{program} {how} {{image}} {{output}}", base=program.parent, limits=Limits(timeout=5))
-
-
-def test_a_command_maps_a_file_to_an_array(program: Path, tmp_path: Path) -> None:
-    picture = tmp_path / "with a space.png"
-    picture.write_bytes(encoded(PIXELS))
-    assert np.array_equal(command(program, "good")(str(picture)), PIXELS)
-
-
-@pytest.mark.parametrize(
-    ("how", "words"),
-    [
-        ("fail", r"exit code 5[\s\S]*no licence"),
-        ("hang", "did not end within"),
-        ("text", "no .npy file"),
-        ("none", "left no file"),
-    ],
-)
-def test_a_command_that_does_otherwise_is_named(program: Path, tmp_path: Path, how: str, words: str) -> None:
-    ask = Command(f"{program} {how} {{image}} {{output}}", base=tmp_path, limits=Limits(timeout=1.5))
-    with pytest.raises(ProbeError, match=words):
-        ask("a.png")
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("prog {image}", "no {output}"),
-        ("prog {output}", "no {image}"),
-        ("no_such_program {image} {output}", "no program"),
-        ("'prog {image} {output}", "cannot be split"),
-    ],
-)
-def test_a_command_that_cannot_run_is_a_mistake_of_the_user(tmp_path: Path, text: str, words: str) -> None:
-    with pytest.raises(ConfigurationError, match=words):
-        opened(text, base=tmp_path)
-
-
-# ONNX
 
 
 def test_the_head_of_a_graph_is_what_comes_before_its_first_weights(tmp_path: Path) -> None:

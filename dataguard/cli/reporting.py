@@ -1,0 +1,235 @@
+"""What commands that report have in common: which rules run, how bad is too bad, and where the report goes."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dataguard.core.errors import ConfigurationError, OutputError, did_you_mean
+
+if TYPE_CHECKING:
+    from dataguard.core.report import Report
+
+FORMATS = ("terminal", "json", "html", "sarif", "markdown")
+JUDGES = ("DG101",)
+"""The rules that judge every sample, and so fill an export."""
+_SUFFIXES = {".json": "json", ".sarif": "sarif", ".html": "html", ".htm": "html", ".md": "markdown", ".txt": "terminal"}
+
+
+def add_report_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which rules run, what exits with 1, and what is written."""
+    parser.add_argument(
+        "--select", metavar="RULES", action="append", default=[], help="run these only: codes, prefixes or names"
+    )
+    parser.add_argument(
+        "--ignore",
+        metavar="RULES",
+        action="append",
+        default=[],
+        help="do not run these; RULE=REASON says why in the report",
+    )
+    parser.add_argument(
+        "--fail-on", metavar="SEVERITY", help="the least severity that exits with 1: info, warning, error (default)"
+    )
+    parser.add_argument("--strict", action="store_true", help="a skipped or inconclusive rule exits with 2")
+    parser.add_argument(
+        "--format", metavar="FORMAT", help=f"what is written: {', '.join(FORMATS)} (default: by the file's suffix)"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="write the report there as well; may be given several times",
+    )
+
+
+def write(
+    report: Report,
+    outputs: list[tuple[Path, str]],
+    exports: list[Path],
+    shown: str,
+    verbose: bool,
+    fail_on: Any,
+    strict: bool,
+) -> None:
+    """Write a report to its files, and to standard output as `shown` says; '' for nothing there.
+
+    Raises:
+        OutputError: a file could not be written; the others were.
+    """
+    from dataguard.core.atomic import write_atomically
+
+    failures: list[OutputError] = []
+    # The export comes first, so that the reports can say that it is there.
+    exported = []
+    for path in exports:
+        try:
+            exported.append(_exported(report, path))
+        except OutputError as error:
+            # What was found must still reach the person who waited for it.
+            failures.append(error)
+    noted = dataclasses.replace(report, notes=(*report.notes, *(f"written to {text}" for text in exported)))
+    for path, kind in outputs:
+        try:
+            write_atomically(path, _rendered(noted, kind, verbose=verbose, fail_on=fail_on, strict=strict))
+        except OutputError as error:
+            failures.append(error)
+    written = [path for path, _ in outputs if not any(error.where == str(path) for error in failures)]
+    # The terminal says at its end what was written, where nobody has to scroll.
+    text = (
+        ""
+        if not shown
+        else _rendered(
+            report if shown == "terminal" else noted,
+            shown,
+            verbose=verbose,
+            fail_on=fail_on,
+            strict=strict,
+            to_terminal=True,
+            written=written,
+            exported=exported,
+        )
+    )
+    if shown:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    if failures:
+        raise failures[0]
+
+
+def _exported(report: Report, path: Path) -> str:
+    """Write the export; what it is, in words."""
+    from dataguard.core.atomic import write_atomically
+    from dataguard.core.paths import encode_path
+    from dataguard.formats.ranking import to_csv, to_parquet
+
+    rankings = report.rankings
+    if not rankings:
+        reasons = [
+            f"{run.code} {run.name}: {run.status.value}" + (f", {run.reason}" if run.reason else "")
+            for run in report.runs
+            if run.code in JUDGES
+        ]
+        raise OutputError(
+            f"not written: no sample was judged ({'; '.join(reasons)})",
+            where=path.absolute(),
+            hint="what was there before is untouched",
+        )
+    write_atomically(path, to_parquet(rankings) if path.suffix.lower() == ".parquet" else to_csv(rankings))
+    n_samples, n_errors = sum(map(len, rankings)), sum(ranking.n_errors for ranking in rankings)
+    rows = "1 row" if n_samples == 1 else f"{n_samples:,} rows"
+    return f"{encode_path(str(path.absolute()))}: {rows}, worst first, {n_errors:,} of them probably wrong"
+
+
+def _rendered(
+    report: Report,
+    kind: str,
+    *,
+    verbose: bool,
+    fail_on: Any,
+    strict: bool,
+    to_terminal: bool = False,
+    written: list[Path] | None = None,
+    exported: list[str] | None = None,
+) -> str:
+    if kind == "json":
+        from dataguard.formats import json
+
+        return json.dump(report)
+    if kind == "html":
+        from dataguard.formats import html
+
+        return html.render(report, fail_on=fail_on, strict=strict)
+    if kind == "sarif":
+        from dataguard.formats import sarif
+        from dataguard.rules import all_rules
+
+        pages = {rule.code: rule.page for rule in all_rules()}
+        return sarif.dump(report, pages=pages, fail_on=fail_on, strict=strict)
+    if kind == "markdown":
+        from dataguard.formats import markdown
+
+        return markdown.render(report, fail_on=fail_on, strict=strict)
+    from dataguard.formats import terminal
+
+    width, color = terminal_style() if to_terminal else (80, False)
+    return terminal.render(
+        report,
+        width=width,
+        color=color,
+        verbose=verbose,
+        fail_on=fail_on,
+        strict=strict,
+        written=written or [],
+        exported=exported or [],
+    )
+
+
+def terminal_style() -> tuple[int, bool]:
+    """How wide standard output is, in columns, and whether it takes colour."""
+    is_terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    color = is_terminal and not os.environ.get("NO_COLOR")
+    if not is_terminal:
+        return int(os.environ.get("COLUMNS") or 80), color
+    # Lines longer than this are hard to read, however wide the window is.
+    return min(os.get_terminal_size(sys.stdout.fileno()).columns, 110), color
+
+
+def output_named(path: Path, format_name: str | None, n_outputs: int) -> tuple[Path, str]:
+    """A file to write, with the format that its suffix or ``--format`` names.
+
+    Raises:
+        ConfigurationError: neither names one.
+    """
+    if format_name is not None:
+        if n_outputs > 1:
+            raise ConfigurationError(
+                "one format for several files", where="--format", hint="leave it out: the suffixes say it"
+            )
+        return path, format_named(format_name)
+    if path.suffix.lower() not in _SUFFIXES:
+        raise ConfigurationError(
+            "the suffix names no format",
+            where=f"--output {path}",
+            hint="end it in .html, .json, .md or .sarif, or add --format",
+        )
+    return path, _SUFFIXES[path.suffix.lower()]
+
+
+def format_named(name: str) -> str:
+    """The format of that name.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    if name not in FORMATS:
+        raise ConfigurationError(f"unknown format {name!r}", where="--format", hint=did_you_mean(name, FORMATS))
+    return name
+
+
+def listed(values: list[str]) -> list[str]:
+    """The words of options that may be given several times, and hold several words each."""
+    return [word.strip() for value in values for word in value.split(",") if word.strip()]
+
+
+def reasons(values: list[str]) -> dict[str, str]:
+    """Rules to ignore, with the reason for each.
+
+    Raises:
+        ConfigurationError: a reason is empty.
+    """
+    reasons = {}
+    for value in values:
+        selector, equals, reason = value.partition("=")
+        if equals:
+            if not reason.strip():
+                raise ConfigurationError("empty reason", where=f"--ignore {value}", hint="write RULE=why")
+            reasons[selector.strip()] = reason.strip()
+        else:
+            reasons.update(dict.fromkeys(listed([value]), "given on the command line"))
+    return reasons
