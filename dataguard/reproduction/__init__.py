@@ -1,0 +1,1 @@
+"""Locking a result, running it again, and saying whether it is the same and what changed it."""

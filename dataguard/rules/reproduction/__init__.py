@@ -1,0 +1,1 @@
+"""DG6xx: whether a locked result comes out again."""
