@@ -1,0 +1,196 @@
+"""Read a repository and say what its preprocessing is: what ``dataguard audit`` does."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dataguard.config import CodeConfig, Config, EnvironmentConfig, check_selector
+from dataguard.core.exhibit import Exhibit
+from dataguard.core.finding import Finding, Observation
+from dataguard.core.paths import encode_path
+from dataguard.core.progress import Progress, silent
+from dataguard.core.report import Report, RuleRun, Status
+from dataguard.core.rule import Rule
+from dataguard.engine.running import run
+from dataguard.environment.declared import DeclaredEnvironment
+from dataguard.environment.imports import ProjectImports
+from dataguard.environment.weights import WeightScans
+from dataguard.preprocessing.audit.excerpts import Lines, ignored, with_excerpts
+from dataguard.preprocessing.audit.pairing import ComparedPaths, compare_paths
+from dataguard.preprocessing.audit.snapshot import Snapshot, opened
+from dataguard.preprocessing.audit.table import documents, path_table, undetermined
+from dataguard.preprocessing.pair import DeclaredPair, PipelinePair
+from dataguard.preprocessing.static.reading import RepositoryReading, read_repository
+from dataguard.rules import all_rules
+from dataguard.rules.preprocessing.across import AcrossDeclared, AcrossPaths
+from dataguard.splits.code.files import CodeFiles
+
+if TYPE_CHECKING:
+    from dataguard.preprocessing.audit.asking import Asked
+
+READ_ONLY: tuple[type, ...] = (
+    RepositoryReading,
+    ComparedPaths,
+    CodeFiles,
+    DeclaredEnvironment,
+    ProjectImports,
+    WeightScans,
+)
+"""Inputs that are made by reading alone."""
+_SHOWN_SKIPPED = 3
+
+
+def audit_rules() -> list[Rule[Any]]:
+    """The rules of an audit: those that need nothing but what can be read; those about two paths over all of them."""
+    found: list[Rule[Any]] = []
+    for rule in all_rules():
+        kinds = [item.type for item in rule.inputs if item.required]
+        if kinds == [PipelinePair]:
+            found.append(AcrossPaths(rule))
+        elif kinds == [DeclaredPair]:
+            found.append(AcrossDeclared(rule))
+        elif all(kind in READ_ONLY for kind in kinds):
+            found.append(rule)
+    return found
+
+
+def audit(
+    path: str | Path,
+    *,
+    rev: str | None = None,
+    probe: bool = False,
+    sandbox: str | None = None,
+    timeout: float | None = None,
+    select: Iterable[str] = (),
+    ignore: Mapping[str, str] | None = None,
+    config: Config | None = None,
+    progress: Progress = silent,
+) -> Report:
+    """Read a repository and say what its training, evaluation and serving do to a picture, and where they disagree.
+
+    Nothing of it is imported or run, unless `probe` says so.
+
+    Args:
+        path: A folder, a wheel or a zip.
+        rev: A revision of the folder's git repository; by default the files as they lie there.
+        probe: Whether to ask the functions of paths of which something cannot be read: this runs the repository's code.
+        sandbox: A Docker image to ask them in, without network; by default a process of their own.
+        timeout: Seconds that one call of theirs may take.
+        select: Codes, prefixes or names of rules to run.
+        ignore: Rules not to run, with the reason for each.
+        config: Options of rules, over the defaults; its paths are not looked at.
+        progress: Called with how far it is.
+
+    Returns:
+        The report: the table of paths is its first exhibit, every path one of its documents, and what reading cannot
+        tell is in ``undetermined``.
+
+    Raises:
+        SourceError: there is nothing to read at the path.
+        ConfigurationError: no rule of an audit is meant by a selector.
+    """
+    clock = time.perf_counter()
+    rules = audit_rules()
+    for selector in (*select, *(ignore or {})):
+        check_selector(selector, rules, where="select or ignore")
+    with opened(path, rev=rev) as snapshot:
+        progress("reading the repository", 0, 3)
+        reading = read_repository(snapshot.folder, progress=progress, committed=snapshot.date)
+        asked: Asked | None = None
+        if probe:
+            from dataguard.preprocessing.audit.asking import ask_paths
+
+            reading, asked = ask_paths(
+                reading, folder=snapshot.folder, image=sandbox, timeout=timeout, progress=progress
+            )
+        compared = compare_paths(reading, progress=progress)
+        given = config or Config()
+        settings = dataclasses.replace(
+            given,
+            base=snapshot.folder,
+            code=CodeConfig(paths=(".",)),
+            # Nothing that is installed here is the repository's.
+            environment=EnvironmentConfig(path=".", installed="."),
+            select=tuple(select) or given.select,
+            left_out=dict(ignore or {}),
+        )
+        report = run(settings, rules, use_cache=False, given=(reading, compared), progress=progress)
+        report = _looked_up(report, Lines(snapshot.folder))
+        overview = (*_overview(reading, compared), *report.overview)
+    revision = {"commit": f"{snapshot.revision[:12]}, {snapshot.date or 'of no date'}"} if snapshot.revision else {}
+    return dataclasses.replace(
+        report,
+        subject=dataclasses.replace(
+            report.subject,
+            path=encode_path(str(snapshot.shown)),
+            root=encode_path(str(snapshot.shown)),
+            source="source code, read and not run" if asked is None else "source code, and functions that were asked",
+            facts={**revision, **report.subject.facts},
+        ),
+        configuration={**report.configuration, "audit": {"rev": rev, "probe": probe, "sandbox": sandbox}},
+        overview=overview,
+        documents=documents(reading),
+        undetermined=undetermined(reading),
+        notes=(*_notes(snapshot, reading, compared), *(() if asked is None else asked.notes), *report.notes),
+        seconds=round(time.perf_counter() - clock, 3),
+    )
+
+
+def _overview(reading: RepositoryReading, compared: ComparedPaths) -> Iterator[Exhibit]:
+    from dataguard.preprocessing.audit.views import side_by_side
+
+    table = path_table(reading, compared)
+    if table is not None:
+        yield table
+    yield from side_by_side(compared)
+
+
+def _looked_up(report: Report, lines: Lines) -> Report:
+    """The report with the lines that its findings are about, and without those that a comment there takes back."""
+    notes: list[str] = []
+    runs = tuple(_run_looked_up(rule_run, lines, notes) for rule_run in report.runs)
+    return dataclasses.replace(report, runs=runs, notes=(*report.notes, *notes))
+
+
+def _run_looked_up(rule_run: RuleRun, lines: Lines, notes: list[str]) -> RuleRun:
+    kept: list[Finding] = []
+    n_ignored = 0
+    for finding in rule_run.findings:
+        comment = ignored(finding, lines)
+        if comment is not None and comment.reason:
+            n_ignored += 1
+            notes.append(f"{finding.code} is ignored at {comment.path}:{comment.line}: {comment.reason}")
+            continue
+        if comment is not None:
+            notes.append(f"the comment at {comment.path}:{comment.line} ignores nothing: it does not say why")
+        kept.append(with_excerpts(finding, lines))
+    if not n_ignored:
+        return dataclasses.replace(rule_run, findings=tuple(kept))
+    said = f"{n_ignored} {'finding is' if n_ignored == 1 else 'findings are'} ignored by a comment at the line."
+    status = rule_run.status
+    if not kept:
+        status = Status.INCONCLUSIVE if rule_run.inconclusive else Status.PASSED
+    return dataclasses.replace(
+        rule_run,
+        findings=tuple(kept),
+        status=status,
+        reason="; ".join(item.reason for item in rule_run.inconclusive) if not kept else rule_run.reason,
+        observations=(*rule_run.observations, Observation(message=said)),
+    )
+
+
+def _notes(snapshot: Snapshot, reading: RepositoryReading, compared: ComparedPaths) -> Iterator[str]:
+    yield from snapshot.notes
+    yield from compared.notes
+    if not reading.paths:
+        yield "no path from a picture to a model was found in it"
+    if compared.left_out:
+        yield f"{compared.left_out:,} more pairs of paths were not compared: there are too many"
+    if reading.skipped:
+        shown = "; ".join(f"{name}: {reason}" for name, reason in reading.skipped[:_SHOWN_SKIPPED])
+        more = len(reading.skipped) - _SHOWN_SKIPPED
+        yield f"not read: {shown}" + (f"; and {more:,} more files" if more > 0 else "")

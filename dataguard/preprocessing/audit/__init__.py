@@ -1,0 +1,1 @@
+"""What follows from the paths that were read out of a repository: which are held against which, and what is open."""

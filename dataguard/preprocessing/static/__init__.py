@@ -1,0 +1,1 @@
+"""Reading the preprocessing of a repository out of its source, of which nothing is run."""

@@ -1,0 +1,64 @@
+"""Arithmetic of what is known in part: arrays of constants, offsets of unknown numbers, texts."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+
+from dataguard.preprocessing.static.machine import Machine
+from dataguard.preprocessing.static.values import Measure, Seq, Unknown, Value, is_number, is_plain, measured
+
+LONGEST = 4096
+"""Characters of a text that is put together."""
+
+
+def is_small(base: Value, exponent: Value) -> bool:
+    """Whether a power is small enough to be computed."""
+    return is_number(base) and is_number(exponent) and abs(base) < 1e6 and abs(exponent) < 64
+
+
+def elementwise(machine: Machine, operator: ast.operator, left: Value, right: Value, node: ast.AST) -> Value:
+    """Arithmetic of arrays of known numbers; None where it is none."""
+    arrays_ = [one for one in (left, right) if isinstance(one, Seq) and one.kind == "array"]
+    if not arrays_:
+        return None
+    a = left.items if isinstance(left, Seq) else None
+    b = right.items if isinstance(right, Seq) else None
+    if a is not None and b is not None:
+        if len(a) != len(b):
+            if len(a) == 1 or len(b) == 1:
+                a, b = (a * len(b), b) if len(a) == 1 else (a, b * len(a))
+            else:
+                return None
+        made = [machine.operate(operator, x, y, node) for x, y in zip(a, b, strict=True)]
+    elif a is not None and (is_number(right) or isinstance(right, Measure)):
+        made = [machine.operate(operator, x, right, node) for x in a]
+    elif b is not None and (is_number(left) or isinstance(left, Measure)):
+        made = [machine.operate(operator, left, y, node) for y in b]
+    else:
+        return None
+    return Seq([Seq(one.items, "array") if isinstance(one, Seq) else one for one in made], "array")
+
+
+def shifted(left: Value, right: Value, minus: bool) -> Value:
+    """A sum or difference of something unknown and a number, or of two that began as one; None for others."""
+    if isinstance(left, Unknown) and isinstance(right, Unknown):
+        if minus and left.place and replace(left, shift=0) == replace(right, shift=0):
+            return measured(lambda a, b: a - b, left.shift, right.shift)
+        return None
+    if isinstance(left, Unknown) and (is_number(right) or isinstance(right, Measure)):
+        return replace(left, shift=measured((lambda a, b: a - b) if minus else (lambda a, b: a + b), left.shift, right))
+    if isinstance(right, Unknown) and not minus and (is_number(left) or isinstance(left, Measure)):
+        return replace(right, shift=measured(lambda a, b: a + b, right.shift, left))
+    return None
+
+
+def formatted(template: str, value: Value) -> Value:
+    """``template % value``."""
+    parts = value.items if isinstance(value, Seq) else [value]
+    if not all(is_plain(one) for one in parts):
+        return Unknown("a text that is put together")
+    try:
+        return (template % tuple(parts))[:LONGEST] if len(template) < LONGEST and "*" not in template else Unknown()
+    except (TypeError, ValueError, OverflowError, MemoryError, KeyError):
+        return Unknown("a text that is put together")

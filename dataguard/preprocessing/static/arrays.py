@@ -1,0 +1,427 @@
+"""Pictures as arrays: their shapes, parts, arithmetic, and what is iterated over."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from dataguard.preprocessing.static import loaders, parts
+from dataguard.preprocessing.static.joining import MISSING
+from dataguard.preprocessing.static.picture import State, losing, mapped, moved
+from dataguard.preprocessing.static.values import (
+    COMPARISONS,
+    SIZES,
+    Blank,
+    Bound,
+    Choice,
+    Ext,
+    ExtObj,
+    Func,
+    Map,
+    Measure,
+    Method,
+    Obj,
+    Picture,
+    Seq,
+    Shape,
+    Stat,
+    Unknown,
+    Value,
+    choice,
+    is_number,
+    measured,
+    numbers,
+)
+
+if TYPE_CHECKING:
+    from dataguard.preprocessing.static.machine import Machine
+
+_OPERATIONS: dict[type[ast.operator], str] = {
+    ast.Add: "add",
+    ast.Sub: "subtract",
+    ast.Mult: "multiply",
+    ast.Div: "divide",
+}
+
+
+def shape_of(state: State) -> list[Value]:
+    """The lengths of a picture's axes."""
+    lengths: dict[str, Value] = {
+        "N": 1,
+        "C": len(state.channels) if state.channels is not None else Unknown("how many channels"),
+        "H": state.size[0] if state.size[0] is not None else Unknown("a height that is not known"),
+        "W": state.size[1] if state.size[1] is not None else Unknown("a width that is not known"),
+    }
+    return [lengths.get(axis, Unknown("a length")) for axis in state.layout]
+
+
+def attribute(machine: Machine, value: Picture, name: str, node: ast.AST | None) -> Value:
+    """What an attribute of a picture is."""
+    state = value.state
+    if state.kind == "pil":
+        if name == "size":
+            return Shape([shape_of(replace(state, layout="WH"))[0], shape_of(replace(state, layout="WH"))[1]])
+        if name in ("width", "height"):
+            return shape_of(replace(state, layout="W" if name == "width" else "H"))[0]
+        if name == "mode":
+            return {"RGB": "RGB", "GRAY": "L", "RGBA": "RGBA"}.get(state.order or "", Unknown("its mode"))
+        return Method(value, name)
+    if name == "shape":
+        return Shape(shape_of(state))
+    if name == "ndim":
+        return len(state.layout)
+    if name == "size" and state.kind == "array":
+        found: Value = 1
+        for one in shape_of(state):
+            found = measured(lambda a, b: a * b, found, one) if not isinstance(one, Unknown) else one
+            if isinstance(found, Unknown):
+                return found
+        return found
+    if name == "dtype":
+        return Ext(f"numpy.{state.dtype}") if state.dtype else Unknown("its type")
+    if name == "T":
+        from dataguard.preprocessing.static.picture import transposed
+
+        return Picture(transposed(state, range(len(state.layout))[::-1], machine.place(node)))
+    if name in ("data", "real"):
+        return value
+    if name == "device":
+        return Unknown("a device")
+    return Method(value, name)
+
+
+def object_attribute(value: ExtObj, name: str) -> Value:
+    """What an attribute of a library's object is."""
+    if name == "transforms" and value.args:
+        return value.args[0]
+    if name in value.kwargs and name != "update":
+        return value.kwargs[name]
+    if name == "dataset" and value.args:
+        return value.args[0]
+    return Method(value, name)
+
+
+def object_item(machine: Machine, value: ExtObj, key: Value, node: ast.AST) -> Value:
+    """What an item of a library's object is."""
+    if value.name.endswith("Compose") and isinstance(key, int):
+        steps = value.args[0] if value.args else None
+        if isinstance(steps, Seq) and -len(steps.items) <= key < len(steps.items):
+            return steps.items[key]
+    found = loaders.item(machine, value, node)
+    if found is not None:
+        return found
+    if isinstance(key, str) and key in value.attrs:
+        return value.attrs[key]
+    return Unknown(f"an item of {value.name}", machine.place(node))
+
+
+def subscript(machine: Machine, value: Picture | Blank, index: ast.expr, node: ast.AST) -> Value:
+    """A part of a picture."""
+    return parts.taken(machine, value, index, node)
+
+
+def changed_part(
+    machine: Machine, holder: Picture, index: ast.expr, operator: ast.operator, value: Value, node: ast.AST
+) -> Value:
+    """A picture of which ``picture[index] operator= value`` changed a part."""
+    found = parts.channel_of(machine, holder.state, index)
+    operation = _OPERATIONS.get(type(operator))
+    if found is None or operation is None or holder.state.channels is None:
+        if operation is not None and parts.is_whole(index):
+            return arithmetic(machine, operator, holder, value, node)
+        return Picture(losing(holder.state, machine.place(node), "a part of the levels is changed", "affine"))
+    neutral = 0.0 if operation in ("add", "subtract") else 1.0
+    if not is_number(value):
+        return Picture(losing(holder.state, machine.place(node), "a channel is changed by what is not known", "affine"))
+    each: list[Value] = [neutral] * len(holder.state.channels)
+    each[found] = value
+    return Picture(_float(mapped(holder.state, operation, Seq(each, "array"), machine.place(node))))
+
+
+def written_part(machine: Machine, holder: Picture | Blank, index: ast.expr, value: Value, node: ast.AST) -> Value:
+    """What an array is after ``array[index] = value``."""
+    return parts.written(machine, holder, index, value, node)
+
+
+def arithmetic(machine: Machine, operator: ast.operator, left: Value, right: Value, node: ast.AST) -> Value:
+    """Arithmetic with a picture."""
+    place = machine.place(node)
+    if isinstance(left, Stat) or isinstance(right, Stat):
+        return _with_stat(operator, left, right, place)
+    if isinstance(left, Blank) or isinstance(right, Blank):
+        return _with_blank(machine, operator, left, right, node)
+    operation = _OPERATIONS.get(type(operator))
+    if isinstance(left, Picture) and isinstance(right, Picture):
+        if left.state.channels == right.state.channels and operation is not None:
+            return Picture(losing(left.state, place, "two pictures are combined", "affine"))
+        return Picture(losing(left.state, place, "two pictures are combined"))
+    if isinstance(left, Picture):
+        if operation is None:
+            return Picture(losing(left.state, place, f"levels go through {type(operator).__name__}", "affine"))
+        if isinstance(right, Unknown) and right.kind == "random":
+            from dataguard.preprocessing.static.picture import by_chance
+
+            return Picture(by_chance(left.state, "levels", place, size=left.state.size))
+        state = mapped(left.state, operation, right, place)
+        return Picture(_float(state) if operation == "divide" or _is_float(right) else state)
+    if not isinstance(right, Picture):
+        return unknown_of(left, right, place)
+    if operation in ("add", "multiply"):
+        state = mapped(right.state, operation, left, place)
+        return Picture(_float(state) if _is_float(left) else state)
+    if operation == "subtract":
+        state = mapped(mapped(right.state, "multiply", -1, place), "add", left, place)
+        return Picture(state)
+    return Picture(losing(right.state, place, "levels go through what is no straight line", "affine"))
+
+
+def _is_float(value: Value) -> bool:
+    found = [value] if not isinstance(value, Seq) else value.items
+    return any(isinstance(one, (float, Seq)) for one in found)
+
+
+def _float(state: State) -> State:
+    if state.dtype in ("uint8", "int32", "int64", "int8"):
+        return replace(state, dtype="float32" if state.kind in ("tensor", "tf") else "float64")
+    return state
+
+
+def _with_stat(operator: ast.operator, left: Value, right: Value, place: str) -> Value:
+    stat = left if isinstance(left, Stat) else right
+    if not isinstance(stat, Stat):
+        return unknown_of(left, right, place)
+    other = right if stat is left else left
+    if isinstance(other, Picture):
+        what = {"max": "the picture's largest level", "min": "its smallest level"}.get(stat.what, f"its {stat.what}")
+        verb = {ast.Div: "divided by", ast.Sub: "minus", ast.Mult: "times", ast.Add: "plus"}.get(type(operator), "with")
+        state = other.state
+        content = f"{verb} {what}"
+        joined = content if state.of_content is None else f"{state.of_content}, {content}"
+        state = moved(state, place, of_content=joined[:200])
+        if isinstance(operator, ast.Div) and stat.what == "max":
+            state = mapped(state, "divide", stat.typical or 1.0, place)
+        return Picture(_float(losing(state, place, f"levels are {content}", "affine")))
+    if is_number(other):
+        from dataguard.preprocessing.static.values import OPERATORS
+
+        function = OPERATORS.get(type(operator))
+        if function is not None:
+            found = measured(function, *((stat.typical, other) if stat is left else (other, stat.typical)))
+            if is_number(found):
+                return Stat(stat.what, float(found), stat.place)
+    if isinstance(other, Stat):
+        return Stat(f"{stat.what} and {other.what}", stat.typical, stat.place)
+    return Unknown("the picture's own levels", place, "content")
+
+
+def _with_blank(machine: Machine, operator: ast.operator, left: Value, right: Value, node: ast.AST) -> Value:
+    blank, other = (left, right) if isinstance(left, Blank) else (right, left)
+    if not isinstance(blank, Blank):
+        return unknown_of(left, right, machine.place(node))
+    if is_number(other) and not blank.planes and blank.fill is not None:
+        from dataguard.preprocessing.static.values import OPERATORS
+
+        function = OPERATORS.get(type(operator))
+        if function is not None:
+            found = measured(function, *((blank.fill, other) if blank is left else (other, blank.fill)))
+            if is_number(found):
+                return Blank(list(blank.shape), float(found), blank.library, {}, blank.place)
+    if isinstance(other, Picture) and not blank.planes and isinstance(operator, ast.Add) and blank.fill == 0:
+        return other
+    if numbers(other) is not None and not blank.planes and blank.fill in (0, 1):
+        return other if isinstance(operator, ast.Mult if blank.fill == 1 else ast.Add) else Unknown("an array")
+    return Unknown("arithmetic with a new array", machine.place(node))
+
+
+def by_content(operator: ast.cmpop, left: Value, right: Value, place: str) -> Value:
+    """A comparison with a picture's levels, or with a number computed of them."""
+    function = COMPARISONS.get(type(operator))
+    sides: list[float] = []
+    for side in (left, right):
+        if isinstance(side, Picture):
+            state = side.state
+            known = state.scale is not None and state.offset is not None and "affine" not in state.lost
+            sides.append(state.scale[0] * 255 + state.offset[0] if known else 255.0)  # type: ignore[index]
+        elif isinstance(side, Stat):
+            sides.append(side.typical)
+        elif is_number(side):
+            sides.append(side)
+        else:
+            return Unknown("the picture's own levels", place, "content")
+    typical = bool(function(*sides)) if function is not None else None
+    return Unknown("the picture's own levels", place, "content", typical)
+
+
+def mark_content(machine: Machine, journal: list[tuple[Any, Any, Any]], node: ast.If) -> None:
+    """Say of the pictures that a branch changed that the picture's own levels decided about it."""
+    for container, key, old in journal:
+        if not isinstance(container, dict):
+            continue
+        new = container.get(key, MISSING)
+        if not isinstance(new, Picture) or not isinstance(old, Picture):
+            continue
+        if (new.state.scale, new.state.offset) != (old.state.scale, old.state.offset):
+            text = f"only where {ast.unparse(node.test)[:80]} ({machine.place(node)})"
+            container[key] = Picture(replace(new.state, of_content=new.state.of_content or text))
+
+
+def unknown_of(left: Value, right: Value, place: str) -> Unknown:
+    """What an operation with something unknown gives: unknown for the same reason."""
+    for one in (left, right):
+        if isinstance(one, Unknown):
+            return Unknown(one.why, one.place or place, one.kind)
+    return Unknown("it is computed in a way that is not followed", place)
+
+
+def iterated(machine: Machine, source: Value, node: ast.expr) -> list[Value] | None:
+    """The items of what is iterated over; None where it is not known how many there are."""
+    if isinstance(source, Seq | Shape):
+        return list(source.items)
+    if isinstance(source, Map):
+        return list(source.items) if not source.open else None
+    if isinstance(source, str):
+        return list(source[:256])
+    if isinstance(source, ExtObj) and source.name == "builtins.range":
+        bounds = source.args
+        if all(isinstance(one, int) and not isinstance(one, bool) for one in bounds) and 0 < len(bounds) <= 3:
+            try:
+                span = range(*bounds)
+            except ValueError:
+                return None
+            return list(span) if len(span) <= 16 else [span[0]]
+    if isinstance(source, ExtObj) and source.name == "builtins.enumerate" and source.args:
+        inner = iterated(machine, source.args[0], node)
+        return None if inner is None else [Seq([index, one], "tuple") for index, one in enumerate(inner)]
+    if isinstance(source, ExtObj) and source.name == "builtins.zip" and source.args:
+        columns = [iterated(machine, one, node) for one in source.args]
+        if all(one is not None for one in columns):
+            return [Seq(list(row), "tuple") for row in zip(*columns, strict=False)]
+    return None
+
+
+def element(machine: Machine, source: Value, node: ast.expr | None) -> Value:
+    """One item of what is iterated over."""
+    if isinstance(source, Seq | Shape):
+        return source.items[0] if source.items else Unknown("an item of nothing")
+    if isinstance(source, ExtObj):
+        if source.name == "builtins.enumerate" and source.args:
+            return Seq([Unknown("a counter"), element(machine, source.args[0], node)], "tuple")
+        if source.name == "builtins.zip":
+            return Seq([element(machine, one, node) for one in source.args], "tuple")
+        if source.name in ("builtins.range", "builtins.reversed", "builtins.iter", "builtins.sorted") or (
+            source.name.endswith(("tqdm", "tqdm.auto.tqdm", "prange", "track"))
+        ):
+            return (
+                element(machine, source.args[0], node) if source.args and source.name != "builtins.range" else Unknown()
+            )
+        found = loaders.batch(machine, source, node)
+        return found if found is not None else Unknown(f"an item of {source.name}", machine.place(node))
+    if isinstance(source, Choice):
+        return choice([element(machine, one, node) for one in source.options], source.why)
+    if isinstance(source, Picture):
+        state = source.state
+        return Picture(replace(state, layout=state.layout.removeprefix("N"))) if state.layout[:1] == "N" else source
+    if isinstance(source, Obj) and source.cls is not None:
+        return _of_object(machine, source, node)
+    if isinstance(source, Method) and isinstance(source.receiver, ExtObj):
+        return element(machine, source.receiver, node)
+    if isinstance(source, Unknown):
+        return Unknown(source.why, source.place, source.kind)
+    return Unknown("an item of what is not known", machine.place(node))
+
+
+def _of_object(machine: Machine, source: Obj, node: ast.AST | None) -> Value:
+    if source.cls is None:
+        return Unknown("an item")
+    if source.cls.find("__iter__") is not None and (found := source.cls.find("__next__")) is not None:
+        machine.call(machine.attribute(source, "__iter__", node), [], {}, node)
+        if isinstance(found[0], Func):
+            return machine.call(Bound(found[0], source), [], {}, node)
+    found = source.cls.find("__iter__")
+    if found is not None and isinstance(found[0], Func):
+        made = machine.call(Bound(found[0], source), [], {}, node)
+        return element(machine, made, None) if not isinstance(made, Obj) else Unknown("an item")
+    item = loaders.item(machine, source, node)
+    return item if item is not None else Unknown("an item", machine.place(node))
+
+
+def unpacked(machine: Machine, value: Value, count: int, node: ast.AST) -> list[Value] | None:
+    """The parts of something that is assigned to several names; None where they are not known."""
+    if isinstance(value, Measure) and len(SIZES) < count:
+        return None
+    if isinstance(value, Picture):
+        state = value.state
+        if state.layout[:1] == "N" or state.layout[:1] != "C" or state.channels is None:
+            return None
+        return [parts.plane(state, index, machine.place(node)) for index in range(len(state.channels))]
+    if isinstance(value, ExtObj):
+        found = [element(machine, value, None) for _ in range(1)]
+        return found * count if isinstance(found[0], Picture) else None
+    if isinstance(value, Choice):
+        first = next((one for one in value.options if isinstance(one, Seq) and len(one.items) == count), None)
+        return list(first.items) if first is not None else None
+    return None
+
+
+def pictures(value: Value, depth: int = 0) -> list[Picture | Choice]:
+    """Every picture in a value: the likeliest input of a model first, by the names of keys."""
+    if isinstance(value, Picture):
+        return [value]
+    if isinstance(value, Choice):
+        found = [one for one in value.options if isinstance(one, Picture)]
+        if len(found) > 1:
+            return [Choice(list(found), value.why)]
+        inner = [one for option in value.options for one in pictures(option, depth + 1)] if depth < 6 else []
+        return inner[:4]
+    if depth > 6:
+        return []
+    if isinstance(value, Seq):
+        return [one for item in value.items[:64] for one in pictures(item, depth + 1)]
+    if isinstance(value, Map):
+        ordered = sorted(value.items, key=_rank)
+        return [one for key in ordered for one in pictures(value.items[key], depth + 1)]
+    if isinstance(value, Obj) and value.cls is None:
+        return [one for key in sorted(value.attrs, key=_rank) for one in pictures(value.attrs[key], depth + 1)]
+    return []
+
+
+_WANTED = ("image", "img", "images", "pixel_values", "input", "inputs", "lq", "lr", "x", "data", "imgs")
+_UNWANTED = (
+    "_ori",
+    "orig",
+    "raw",
+    "vis",
+    "path",
+    "label",
+    "mask",
+    "target",
+    "gt",
+    "seg",
+    "depth",
+    "annot",
+    "heat",
+    "hm",
+)
+
+
+def _rank(key: object) -> int:
+    name = str(key).lower()
+    if name in _WANTED:
+        return _WANTED.index(name)
+    if any(word in name for word in _UNWANTED):
+        return 99
+    return 20
+
+
+def opaque(machine: Machine, args: Sequence[Value], why: str, node: ast.AST | None) -> Value:
+    """What something unknown returns that was given these: a picture of which nothing more is known, or unknown."""
+    for one in args:
+        if isinstance(one, Picture):
+            return Picture(replace(losing(one.state, machine.place(node), why), size=(None, None)))
+        if isinstance(one, Choice):
+            inner = next((option for option in one.options if isinstance(option, Picture)), None)
+            if inner is not None:
+                return Picture(replace(losing(inner.state, machine.place(node), why), size=(None, None)))
+    return Unknown(why, machine.place(node))

@@ -1,0 +1,379 @@
+"""Follows calls: of the repository's own functions and classes, and of what libraries have."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import replace
+
+from dataguard.preprocessing.static import arrays, feeding, library, loaders
+from dataguard.preprocessing.static.expressions import Expressions
+from dataguard.preprocessing.static.joining import join
+from dataguard.preprocessing.static.library.configuration import OPTIONS
+from dataguard.preprocessing.static.machine import DEEPEST, Frame
+from dataguard.preprocessing.static.picture import by_chance
+from dataguard.preprocessing.static.values import (
+    Bound,
+    Choice,
+    Cls,
+    Ext,
+    ExtObj,
+    Func,
+    Map,
+    Method,
+    Mod,
+    Obj,
+    Partial,
+    Picture,
+    Seq,
+    Shape,
+    Unknown,
+    Value,
+    choice,
+)
+
+
+class Calling(Expressions):
+    """Follows calls."""
+
+    def invoke(self, node: ast.Call) -> Value:
+        """A call, with its arguments."""
+        func = self.evaluate(node.func)
+        if isinstance(func, Ext) and func.name == "builtins.super":
+            return self._super()
+        args: list[Value] = []
+        for one in node.args:
+            if isinstance(one, ast.Starred):
+                inner = self.evaluate(one.value)
+                args += inner.items if isinstance(inner, Seq | Shape) else []
+            else:
+                args.append(self.evaluate(one))
+        kwargs: dict[str, Value] = {}
+        for key in node.keywords:
+            value = self.evaluate(key.value)
+            if key.arg is not None:
+                kwargs[key.arg] = value
+            elif isinstance(value, Map):
+                kwargs.update({str(name): item for name, item in value.items.items()})
+            elif isinstance(value, Obj) and value.cls is None:
+                kwargs.update(value.attrs)
+        made = self.call(func, args, kwargs, node)
+        position = library.written_argument(func, args)
+        if position is not None and isinstance(made, Picture | Choice) and position < len(node.args):
+            target = node.args[position]
+            if isinstance(target, ast.Name | ast.Attribute):
+                self.assign(target, made)
+        return made
+
+    def _super(self) -> Value:
+        from dataguard.preprocessing.static.values import Super
+
+        for frame in reversed(self.frames):
+            if frame.owner is not None and frame.func is not None:
+                return Super(frame.receiver, frame.owner)
+        return Unknown("super() outside of a class")
+
+    def call(self, func: Value, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None) -> Value:
+        """What a call comes to."""
+        self.spend()
+        if isinstance(func, Ext):
+            return library.call(self, func.name, args, kwargs, node)
+        if isinstance(func, Func):
+            return self._inline(func, None, args, kwargs, node)
+        if isinstance(func, Bound):
+            held = func.receiver.cls if isinstance(func.receiver, Obj) else None
+            ready = func.func.name in feeding.FEEDING and any(feeding.is_ready(one) for one in args)
+            if ready and feeding.is_model(held) and not feeding.prepares(held):
+                return self.feed([*args, *kwargs.values()], node, func.func.name, func.receiver)
+            return self._inline(func.func, func.receiver, args, kwargs, node)
+        if isinstance(func, Method):
+            return self._method(func, args, kwargs, node)
+        if isinstance(func, Cls):
+            return self._instance(func, args, kwargs, node)
+        if isinstance(func, Obj):
+            return self._object(func, args, kwargs, node)
+        if isinstance(func, ExtObj):
+            return library.apply(self, func, args, kwargs, node)
+        if isinstance(func, Partial):
+            return self.call(func.func, [*func.args, *args], {**func.kwargs, **kwargs}, node)
+        if isinstance(func, Choice):
+            return choice(
+                [self.call(one, args, kwargs, node) for one in func.options if one is not None] or [None], func.why
+            )
+        if func is None and len(args) == 1 and isinstance(args[0], Picture):
+            return args[0]
+        if isinstance(func, Unknown):
+            return self._unknown(func, args, kwargs, node)
+        if isinstance(func, Mod):
+            return Unknown("a module is called", self.place(node))
+        return arrays.opaque(self, args, "something that is not followed is called", node)
+
+    # Functions and classes of the repository.
+
+    def _inline(
+        self, func: Func, receiver: Value, args: Sequence[Value], kwargs: dict[str, Value], node: ast.AST | None
+    ) -> Value:
+        running = sum(1 for frame in self.frames if frame.func is not None and frame.func.node is func.node)
+        if running > 1 or len(self.frames) > DEEPEST:
+            return arrays.opaque(self, [*args, *kwargs.values()], "calls are nested too deep to follow", node)
+        self.seen.add(func.node)
+        names: dict[str, Value] = {}
+        call_place = self.place(node)
+        given = [receiver, *args] if receiver is not None else list(args)
+        frame = Frame(
+            names=names, module=func.module, func=func, outer=func.scope, receiver=receiver, owner=func.owner,
+            call_place=call_place,
+        )  # fmt: skip
+        if len(self.frames) < feeding.DEEPEST_BRANCH and isinstance(node, ast.Call):
+            frame.flags = self._from_options(func, node)
+        self.frames.append(frame)
+        try:
+            self._bind(func, given, kwargs, names)
+            if isinstance(func.node, ast.Lambda):
+                return self.evaluate(func.node.body)
+            flow = self.run(func.node.body)
+        finally:
+            self.frames.pop()
+        if frame.yields:
+            return Seq(frame.yields[:16], "list")
+        made = _returned(frame, flow)
+        if isinstance(made, Picture) and func.owner is None and func.scope is None and made.state.touched:
+            dotted = func.module.path.removesuffix(".py").replace("/", ".")
+            return Picture(replace(made.state, target=f"{dotted}:{func.name}"))
+        return made
+
+    def _from_options(self, func: Func, node: ast.Call) -> set[str]:
+        """The parameters of a function that a call gives options of the command line for."""
+        names = [one.arg for one in (*func.node.args.posonlyargs, *func.node.args.args)]
+        found = {name for name, one in zip(names, node.args, strict=False) if self.is_option(one)}
+        return found | {one.arg for one in node.keywords if one.arg is not None and self.is_option(one.value)}
+
+    def is_option(self, node: ast.expr) -> bool:
+        """Whether an expression is an option of the command line: 'args.size', or a parameter that was given one."""
+        if isinstance(node, ast.Name):
+            return node.id in self.frame.flags
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            held = self.frame.names.get(node.value.id, self.frame.module.names.get(node.value.id))
+            return isinstance(held, Obj) and held.place == OPTIONS
+        return False
+
+    def _bind(self, func: Func, args: list[Value], kwargs: dict[str, Value], names: dict[str, Value]) -> None:
+        spec = func.node.args
+        positional = [*spec.posonlyargs, *spec.args]
+        rest = dict(kwargs)
+        for one, value in zip(positional, args, strict=False):
+            names[one.arg] = value
+        defaults = dict(
+            zip([one.arg for one in positional][len(positional) - len(spec.defaults) :], spec.defaults, strict=False)
+        )
+        defaults |= {
+            one.arg: value for one, value in zip(spec.kwonlyargs, spec.kw_defaults, strict=True) if value is not None
+        }
+        for one in (*positional, *spec.kwonlyargs):
+            if one.arg in rest:
+                names[one.arg] = rest.pop(one.arg)
+            elif one.arg not in names:
+                if one.arg in defaults:
+                    names[one.arg] = self.evaluate(defaults[one.arg])
+                else:
+                    found = library.declared_default(func, one.arg)
+                    names[one.arg] = (
+                        found
+                        if found is not None
+                        else Unknown(f"argument {one.arg} is given by a caller", self.place(func.node), "caller")
+                    )
+        if spec.vararg is not None:
+            names[spec.vararg.arg] = Seq(list(args[len(positional) :]), "tuple")
+        if spec.kwarg is not None:
+            names[spec.kwarg.arg] = Map(rest)
+
+    def _instance(self, cls: Cls, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None) -> Value:
+        place = self.place(node)
+        made = Obj(cls, {}, place=place)
+        made.attrs["*given"] = ExtObj(cls.name, args, kwargs, place)
+        foreign = list(cls.foreign())
+        if any(one.rpartition(".")[2] in ("Enum", "IntEnum", "NamedTuple") for one in foreign) and args:
+            return args[0]
+        if any(one.rpartition(".")[2] in loaders.LOADERS for one in foreign):
+            return library.call(self, "torch.utils.data.DataLoader", args, kwargs, node)
+        if feeding.is_model(cls) and not feeding.prepares(cls):
+            made.attrs["*later"] = True
+            return made
+        found = cls.find("__init__")
+        if found is not None and isinstance(found[0], Func):
+            self._inline(found[0], made, args, kwargs, node)
+        elif cls.node is not None:
+            fields = (
+                [one for one in cls.node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)]
+                if cls.node
+                else []
+            )
+            for field_, value in zip(fields, args, strict=False):
+                made.attrs[field_.target.id] = value  # type: ignore[union-attr]
+            made.attrs.update(kwargs)
+        return made
+
+    def initialize(self, value: Obj) -> bool:
+        """Follow the constructor of a model of which an attribute is asked for; whether it was not followed before."""
+        given = value.attrs.get("*given")
+        if value.cls is None or value.attrs.pop("*later", None) is None or not isinstance(given, ExtObj):
+            return False
+        found = value.cls.find("__init__")
+        if found is not None and isinstance(found[0], Func):
+            self._inline(found[0], value, given.args, given.kwargs, None)
+        return True
+
+    def _object(self, func: Obj, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None) -> Value:
+        if func.cls is None:
+            return arrays.opaque(self, args, "an object that is not followed is called", node)
+        if feeding.is_model(func.cls) and not feeding.is_transforming(func.cls.name):
+            return self.feed([*args, *kwargs.values()], node, func.cls.name, func)
+        for name in ("__call__", "forward"):
+            found = func.cls.find(name)
+            if found is not None and isinstance(found[0], Func):
+                return self._inline(found[0], func, args, kwargs, node)
+        for base in func.cls.foreign():
+            if "transforms" in base:
+                given = func.attrs.get("*given")
+                if isinstance(given, ExtObj):
+                    return library.apply(self, ExtObj(base, given.args, given.kwargs, given.place), args, kwargs, node)
+        return arrays.opaque(self, args, f"{func.cls.name} is of a library", node)
+
+    # What is not of the repository.
+
+    def _method(self, func: Method, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None) -> Value:
+        receiver = func.receiver
+        if isinstance(receiver, Obj) and func.name in ("__setattr__", "__setitem__") and len(args) == 2:
+            if isinstance(args[0], str):
+                self.put(receiver.attrs, args[0], args[1])
+            return None
+        if isinstance(receiver, Unknown) or (isinstance(receiver, Obj) and receiver.cls is not None):
+            if func.name in ("train", "eval") and not args:
+                self.set_training(func.name == "train")
+                return receiver
+            if func.name in feeding.FITTING:
+                self.fit(args, kwargs, node)
+                return Unknown("a history", self.place(node))
+            if func.name == "train" and args and isinstance(args[0], bool):
+                self.set_training(args[0])
+                return receiver
+            if isinstance(receiver, Unknown):
+                return self._unknown_method(receiver, func.name, args, kwargs, node)
+            if func.name == "super().__getitem__":
+                found = loaders.inherited(self, receiver)
+                return found if found is not None else Unknown("an item of a library's data set", self.place(node))
+            if feeding.is_model(receiver.cls) or func.name in feeding.FEEDING:
+                if func.name in feeding.FEEDING:
+                    return self.feed([*args, *kwargs.values()], node, func.name)
+                return (
+                    receiver
+                    if func.name in ("cuda", "to", "half", "float", "cpu", "double", "requires_grad_")
+                    else Unknown("", self.place(node))
+                )
+            return arrays.opaque(self, args, f"{func.name} is of a library", node)
+        return library.method(self, receiver, func.name, args, kwargs, node)
+
+    def set_training(self, training: bool) -> None:
+        """A model is put into training, or into evaluation."""
+        self.frame.training = training
+        if not training:
+            self.evaluating.add(self.root)
+
+    def _unknown_method(
+        self, receiver: Unknown, name: str, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None
+    ) -> Value:
+        if name in (
+            "cuda",
+            "to",
+            "half",
+            "float",
+            "cpu",
+            "double",
+            "copy",
+            "any",
+            "all",
+            "item",
+            "strip",
+            "lower",
+            "numpy",
+        ):
+            return receiver
+        values = [*args, *kwargs.values()]
+        if name in feeding.FEEDING and any(arrays.pictures(one) for one in values):
+            return self.feed(values, node, name)
+        if receiver.kind == "random" or name in ("random", "rand", "randint", "uniform", "choice"):
+            return Unknown("by chance", self.place(node), "random")
+        if feeding.is_transforming(name) and any(isinstance(one, Picture | Choice) for one in args):
+            return arrays.opaque(self, args, f"what {name} does is not known", node)
+        if not any(word in name.lower() for word in feeding.LOSSES) and any(feeding.is_ready(one) for one in args):
+            return self.feed(values, node, name)
+        return Unknown(receiver.why or f"what {name} returns is not known", receiver.place or self.place(node), "")
+
+    def _unknown(self, func: Unknown, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None) -> Value:
+        name = ""
+        if isinstance(node, ast.Call):
+            inner = node.func
+            name = inner.attr if isinstance(inner, ast.Attribute) else inner.id if isinstance(inner, ast.Name) else ""
+        values = [*args, *kwargs.values()]
+        if not any(arrays.pictures(one) for one in values):
+            return Unknown(func.why, func.place or self.place(node), func.kind)
+        lowered = name.lower()
+        if any(word in lowered for word in feeding.LOSSES):
+            return Unknown(f"what {name} returns", self.place(node))
+        if func.kind == "random" and isinstance(args[0] if args else None, Picture):
+            return Picture(by_chance(args[0].state, name or "augmentation", self.place(node), size=args[0].state.size))
+        if feeding.is_transforming(name) or func.kind == "random":
+            return arrays.opaque(self, args, f"what {name or 'it'} does is not known: {func.reason()}", node)
+        return self.feed(values, node, name, func)
+
+    def fit(self, args: Sequence[Value], kwargs: dict[str, Value], node: ast.AST | None) -> None:
+        """Give data sets to a model that is trained on them, or tested."""
+        given: list[tuple[str, Value]] = [("train", one) for one in args[:1]]
+        given += [("train", kwargs[name]) for name in ("generator", "x") if name in kwargs]
+        given += [("val", kwargs[name]) for name in ("validation_data",) if name in kwargs]
+        for word, value in given:
+            options = value.options if isinstance(value, Choice) else [value]
+            for one in options:
+                self._fit_one(word, one, node)
+
+    def _fit_one(self, word: str, value: Value, node: ast.AST | None) -> None:
+        identity = ""
+        if isinstance(value, Obj):
+            made, identity = loaders.item(self, value, node), loaders.identity_of(value)
+        elif isinstance(value, ExtObj):
+            made = loaders.batch(self, value, node)
+        else:
+            made = value.items[0] if isinstance(value, Seq) and value.kind == "list" and value.items else value
+        found = arrays.pictures(made)
+        if found:
+            hints = (word, *loaders.hints_of(self, value))
+            place = getattr(value, "place", "") or self.place(node)
+            self.sink(
+                "dataset", found[0], node, hints=hints, identity=feeding.through(found[0]) or identity, place=place
+            )
+
+    def feed(self, values: Sequence[Value], node: ast.AST | None, name: str, model: Value = None) -> Value:
+        """Give pictures to a model."""
+        for value in values:
+            found = [one for one in arrays.pictures(value) if feeding.is_prepared(one)]
+            if found:
+                self.sink("model", found[0], node, hints=(name,), identity=feeding.through(found[0]), model=model)
+                break
+        return Unknown("what a model returns", self.place(node))
+
+
+def _returned(frame: Frame, flow: str) -> Value:
+    """What a function returns: what its returns come to, the last first."""
+    if not frame.returns:
+        return None
+    found: Value = None
+    started = False
+    if flow != "return" and flow != "raise" and any(value is not None for _, value in frame.returns):
+        started = False
+    for condition, value in reversed(frame.returns):
+        if condition is None or not started:
+            found, started = value, True
+        else:
+            test, positive = condition
+            found = join(test, value, found) if positive else join(test, found, value)
+    return found

@@ -1,0 +1,131 @@
+"""States as Pipelines: one, or what several that reading cannot tell apart have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Any, TypeVar
+
+from dataguard.preprocessing.pipeline import Affine, Pipeline
+from dataguard.preprocessing.provenance import Part
+from dataguard.preprocessing.static.picture import State, affine_of
+from dataguard.preprocessing.steps import Random, Step
+
+_LAYOUTS = ("HWC", "CHW", "NHWC", "NCHW", "HW", "NHW")
+_DTYPES = ("uint8", "int8", "float16", "float32", "float64")
+P = TypeVar("P", bound=Part)
+
+
+def pipeline_of(state: State, name: str) -> Pipeline:
+    """The canonical form of what happened to a picture."""
+    lost = dict(state.lost)
+    undetermined: dict[str, str] = {}
+    order: Any = state.order if "order" not in lost else None
+    if order is None:
+        undetermined["order"] = lost.get("order", "the channels are in none of the usual orders")
+        if state.channels is not None and set(state.channels) == {"Y"}:
+            undetermined["order"] = "three equal channels of gray, which is no order of colours"
+    geometry: tuple[Step, ...] | None = state.steps
+    if "geometry" in lost:
+        geometry = None
+        undetermined["geometry"] = lost["geometry"]
+    layout: Any = state.layout if state.layout in _LAYOUTS and "layout" not in lost else None
+    if layout is None:
+        undetermined["layout"] = lost.get("layout", f"axes {state.layout or 'none'}")
+    dtype: Any = state.dtype if state.dtype in _DTYPES and "dtype" not in lost else None
+    if dtype is None:
+        undetermined["dtype"] = lost.get("dtype", f"the type of its numbers is {state.dtype or 'not known'}")
+    provenance = {key: one for key, one in state.said.items() if key in ("order", "layout", "dtype")}
+    return Pipeline(
+        name=name,
+        decode=state.decode,
+        order=order,
+        geometry=geometry,
+        affine=affine_of(state),
+        layout=layout,
+        dtype=dtype,
+        provenance=provenance,
+        undetermined=undetermined,
+    )
+
+
+def common(found: Sequence[Pipeline], why: str) -> Pipeline:
+    """One pipeline of several: what all say is kept, and what they do not agree on is undetermined."""
+    first = found[0]
+    if len(found) == 1:
+        return first
+    undetermined = dict(first.undetermined)
+    changes: dict[str, Any] = {}
+    reason = f"it depends: {why}" if why else "it is one of several"
+    for name in ("order", "layout", "dtype"):
+        if any(getattr(one, name) != getattr(first, name) for one in found):
+            changes[name] = None
+            undetermined[name] = next((one.undetermined[name] for one in found if name in one.undetermined), reason)
+    steps = [one.geometry for one in found]
+    if any(one is None for one in steps):
+        changes["geometry"] = None
+        undetermined["geometry"] = next(
+            one.undetermined.get("geometry", reason) for one in found if one.geometry is None
+        )
+    elif len({tuple(type(step) for step in one or ()) for one in steps}) == 1:
+        columns = zip(*[one or () for one in steps], strict=True)
+        merged: list[Step] = []
+        for column in columns:
+            step = _merged(list(column), reason)
+            if step is None:
+                break
+            merged.append(step)
+        if len(merged) == len(first.geometry or ()):
+            changes["geometry"] = tuple(merged)
+        else:
+            changes["geometry"] = None
+            undetermined["geometry"] = reason
+    else:
+        changes["geometry"] = None
+        undetermined["geometry"] = reason
+    changes["decode"] = _of_parts([one.decode for one in found], reason)
+    changes["affine"] = _affine([one.affine for one in found], reason)
+    return replace(first, **changes, undetermined=undetermined)
+
+
+def _merged(column: list[Step], reason: str) -> Step | None:
+    first = column[0]
+    if all(one == first for one in column):
+        return first
+    if isinstance(first, Random):
+        return None
+    return _of_parts(column, reason)
+
+
+def _of_parts(parts: Sequence[P], reason: str) -> P:
+    first = parts[0]
+    changes: dict[str, Any] = {}
+    undetermined = dict(first.undetermined)
+    for item in fields(first):
+        if item.name in ("provenance", "undetermined"):
+            continue
+        values = [getattr(one, item.name) for one in parts]
+        if any(one != values[0] for one in values) and item.name != "enlarge":
+            changes[item.name] = None
+            undetermined[item.name] = next(
+                (one.undetermined[item.name] for one in parts if item.name in one.undetermined), reason
+            )
+    return replace(first, **changes, undetermined=undetermined)
+
+
+def _affine(parts: Sequence[Affine], reason: str) -> Affine:
+    first = parts[0]
+    if all(one == first for one in parts):
+        return first
+    known = [one for one in parts if one.scale is not None and one.offset is not None]
+    same = len(known) == len(parts) and all(
+        len(one.scale or ()) == len(first.scale or ())
+        and all(abs(a - b) < 1e-9 for a, b in zip(one.scale or (), first.scale or (), strict=True))
+        and len(one.offset or ()) == len(first.offset or ())
+        and all(abs(a - b) < 1e-9 for a, b in zip(one.offset or (), first.offset or (), strict=True))
+        for one in parts
+    )
+    if same:
+        return first
+    why = next((one.undetermined["scale"] for one in parts if "scale" in one.undetermined), reason)
+    return replace(first, scale=None, offset=None, written=(), undetermined={"scale": why, "offset": why})

@@ -1,0 +1,477 @@
+"""What expressions come to."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from dataguard.preprocessing.static import arithmetic, arrays
+from dataguard.preprocessing.static.items import Items
+from dataguard.preprocessing.static.joining import join, truth
+from dataguard.preprocessing.static.values import (
+    COMPARISONS,
+    OPERATORS,
+    Blank,
+    Choice,
+    Cls,
+    Ext,
+    Func,
+    Map,
+    Measure,
+    Obj,
+    Partial,
+    Picture,
+    Seq,
+    Shape,
+    Stat,
+    Unknown,
+    Value,
+    choice,
+    is_number,
+    is_plain,
+    measured,
+    same,
+)
+
+LONGEST = 512
+"""Items of a list that are kept apart."""
+LONGEST_TEXT = 4096
+LARGEST_NUMBER = 1e15
+
+
+class Expressions(Items):
+    """Evaluates expressions."""
+
+    def evaluate(self, node: ast.expr | None) -> Value:
+        """What an expression comes to."""
+        if node is None:
+            return None
+        self.left -= 1
+        if self.left < 0:
+            self.spend()
+        method = _BY_TYPE.get(type(node))
+        if method is None:
+            return Unknown(f"{type(node).__name__} is not followed", self.place(node))
+        return method(self, node)
+
+    def _constant(self, node: ast.Constant) -> Value:
+        value = node.value
+        return value if is_plain(value) else Unknown("", self.place(node)) if value is not ... else Ext("...")
+
+    def _name(self, node: ast.Name) -> Value:
+        return self.lookup(node.id, node)
+
+    def lookup(self, name: str, node: ast.AST | None) -> Value:
+        """What a name stands for."""
+        frame = self.frames[-1]
+        scope: Any = frame
+        while scope is not None:
+            if name in scope.names:
+                return scope.names[name]
+            scope = scope.outer
+        if name in frame.module.names:
+            return frame.module.names[name]
+        if name in _BUILTINS:
+            return Ext("builtins." + name)
+        if name == "__name__":
+            return "__main__" if frame.module.main else frame.module.path.removesuffix(".py").replace("/", ".")
+        if name == "__file__":
+            return frame.module.path
+        return Unknown(f"{name} is not defined where it is read", self.place(node))
+
+    def _get_attribute(self, node: ast.Attribute) -> Value:
+        return self.attribute(self.evaluate(node.value), node.attr, node)
+
+    def _sequence(self, node: ast.List | ast.Tuple | ast.Set) -> Value:
+        items: list[Value] = []
+        for one in node.elts[:LONGEST]:
+            if isinstance(one, ast.Starred):
+                inner = self.evaluate(one.value)
+                items += inner.items if isinstance(inner, Seq | Shape) else [Unknown("unpacked", self.place(one))]
+            else:
+                items.append(self.evaluate(one))
+        kind = "list" if isinstance(node, ast.List) else "tuple" if isinstance(node, ast.Tuple) else "set"
+        return Seq(items, kind)  # type: ignore[arg-type]
+
+    def _dictionary(self, node: ast.Dict) -> Value:
+        found = Map({})
+        for key, value in list(zip(node.keys, node.values, strict=True))[:LONGEST]:
+            if key is None:
+                inner = self.evaluate(value)
+                if isinstance(inner, Map):
+                    found.items.update(inner.items)
+                    found.open |= inner.open
+                else:
+                    found.open = True
+                continue
+            name = self.evaluate(key)
+            worth = self.evaluate(value)
+            if is_plain(name):
+                found.items[name] = worth
+            else:
+                found.items[f"*{len(found.items)}"] = worth
+                found.open = True
+        return found
+
+    def _unary(self, node: ast.UnaryOp) -> Value:
+        value = self.evaluate(node.operand)
+        if isinstance(node.op, ast.Not):
+            known = truth(value)
+            if known is not None:
+                return not known
+            if isinstance(value, Measure):
+                return Measure(tuple(not one for one in value.values))
+            return value if isinstance(value, Unknown) else Unknown("a truth that is not known", self.place(node))
+        if isinstance(node.op, ast.USub):
+            if isinstance(value, Picture):
+                return arrays.arithmetic(self, ast.Mult(), value, -1, node)
+            if isinstance(value, Seq):
+                return Seq([measured(lambda one: -one, item) for item in value.items], value.kind)
+            return measured(lambda one: -one, value) if is_number(value) or isinstance(value, Measure) else Unknown()
+        if isinstance(node.op, ast.UAdd):
+            return value
+        return ~value if isinstance(value, int) else Unknown("~ of what is not known", self.place(node))
+
+    def _binary(self, node: ast.BinOp) -> Value:
+        return self.operate(node.op, self.evaluate(node.left), self.evaluate(node.right), node)
+
+    def operate(self, operator: ast.operator, left: Value, right: Value, node: ast.AST) -> Value:
+        """What ``left operator right`` is."""
+        for one, first in ((left, True), (right, False)):
+            if isinstance(one, Choice):
+                return choice(
+                    [
+                        self.operate(operator, option if first else left, right if first else option, node)
+                        for option in one.options
+                    ],
+                    one.why,
+                )
+        if isinstance(left, Picture | Blank | Stat) or isinstance(right, Picture | Blank | Stat):
+            return arrays.arithmetic(self, operator, left, right, node)
+        function = OPERATORS.get(type(operator))
+        if function is None:
+            return Unknown("an operator that is not followed", self.place(node))
+        if isinstance(left, int | float | Measure) and isinstance(right, int | float | Measure):
+            if isinstance(operator, ast.Pow | ast.LShift) and not arithmetic.is_small(left, right):
+                return Unknown("a power", self.place(node))
+            if isinstance(operator, ast.BitAnd) and (left is False or right is False):
+                return False
+            found = measured(function, left, right)
+            return Unknown("", self.place(node)) if is_number(found) and abs(found) > LARGEST_NUMBER else found
+        if isinstance(left, str) and isinstance(right, str) and isinstance(operator, ast.Add):
+            return (left + right)[:LONGEST_TEXT]
+        if isinstance(left, str) and isinstance(operator, ast.Mod):
+            return arithmetic.formatted(left, right)
+        if isinstance(operator, ast.BitAnd | ast.BitOr) and isinstance(left, bool) != isinstance(right, bool):
+            sure = isinstance(operator, ast.BitOr)
+            if left is sure or right is sure:
+                return sure
+        lists = isinstance(left, Seq | Shape) and isinstance(right, Seq | Shape) and isinstance(operator, ast.Add)
+        if lists and "array" not in (getattr(left, "kind", ""), getattr(right, "kind", "")):
+            return Seq((left.items + right.items)[:LONGEST], getattr(left, "kind", "tuple"))
+        found = arithmetic.elementwise(self, operator, left, right, node)
+        if found is not None:
+            return found
+        if isinstance(left, Seq) and isinstance(right, int) and isinstance(operator, ast.Mult):
+            return Seq((left.items * max(0, min(right, LONGEST)))[:LONGEST], left.kind)
+        if isinstance(operator, ast.Add | ast.Sub):
+            moved = arithmetic.shifted(left, right, isinstance(operator, ast.Sub))
+            if moved is not None:
+                return moved
+        if isinstance(left, Map) and isinstance(right, Map) and isinstance(operator, ast.BitOr):
+            return Map({**left.items, **right.items}, open=left.open or right.open)
+        return arrays.unknown_of(left, right, self.place(node))
+
+    def _comparison(self, node: ast.Compare) -> Value:
+        left = self.evaluate(node.left)
+        results: list[Value] = []
+        for operator, part in zip(node.ops, node.comparators, strict=True):
+            right = self.evaluate(part)
+            results.append(self.compare(operator, left, right, node))
+            left = right
+        if len(results) == 1:
+            return results[0]
+        return self._all(results, node)
+
+    def _all(self, results: list[Value], node: ast.AST) -> Value:
+        if any(truth(one) is False for one in results):
+            return False
+        if all(truth(one) is True for one in results):
+            return True
+        if all(isinstance(one, Measure | bool) for one in results):
+            found: Value = True
+            for one in results:
+                found = measured(lambda a, b: bool(a and b), found, one)
+            return found
+        return next((one for one in results if isinstance(one, Unknown)), Unknown("", self.place(node)))
+
+    def compare(self, operator: ast.cmpop, left: Value, right: Value, node: ast.AST) -> Value:
+        """What a comparison comes to."""
+        if isinstance(left, Choice) or isinstance(right, Choice):
+            side, other = (left, right) if isinstance(left, Choice) else (right, left)
+            found = [
+                self.compare(operator, *((one, other) if side is left else (other, one)), node) for one in side.options
+            ]
+            return found[0] if all(same(one, found[0]) for one in found) else Unknown(side.why)
+        if isinstance(operator, ast.Is | ast.IsNot | ast.Eq | ast.NotEq) and (left is None or right is None):
+            other = right if left is None else left
+            if isinstance(other, Unknown):
+                # What a caller may leave out is taken as given: without it there would be nothing to read.
+                return other if other.kind != "caller" else isinstance(operator, ast.IsNot | ast.NotEq)
+            return (other is None) == isinstance(operator, ast.Is | ast.Eq)
+        if isinstance(operator, ast.In | ast.NotIn):
+            return self._contains(left, right, isinstance(operator, ast.In), node)
+        if isinstance(left, Picture | Stat) or isinstance(right, Picture | Stat):
+            return arrays.by_content(operator, left, right, self.place(node))
+        function = COMPARISONS.get(type(operator))
+        if (
+            isinstance(left, Seq | Shape)
+            and isinstance(right, Seq | Shape)
+            and isinstance(operator, ast.Eq | ast.NotEq)
+        ):
+            if len(left.items) != len(right.items):
+                return isinstance(operator, ast.NotEq)
+            parts = [self.compare(ast.Eq(), a, b, node) for a, b in zip(left.items, right.items, strict=True)]
+            whole = self._all(parts, node)
+            return (not whole) if isinstance(operator, ast.NotEq) and isinstance(whole, bool) else whole
+        if (
+            function is not None
+            and isinstance(left, int | float | Measure)
+            and isinstance(right, int | float | Measure)
+        ):
+            return measured(function, left, right)
+        if isinstance(operator, ast.Eq | ast.NotEq | ast.Is | ast.IsNot):
+            positive = isinstance(operator, ast.Eq | ast.Is)
+            if is_plain(left) and is_plain(right):
+                return (left == right) == positive
+            if isinstance(left, Ext) and isinstance(right, Ext):
+                return (left == right) == positive
+            if isinstance(left, Cls | Func | Obj) and isinstance(right, Cls | Func | Obj | str):
+                return (left is right) == positive
+        if is_plain(left) and is_plain(right) and function is not None:
+            try:
+                return bool(function(left, right))
+            except TypeError:
+                return Unknown("a comparison that fails", self.place(node))
+        return arrays.unknown_of(left, right, self.place(node))
+
+    def _contains(self, item: Value, container: Value, positive: bool, node: ast.AST) -> Value:
+        if isinstance(container, Seq) and (is_plain(item) or isinstance(item, Ext)):
+            if any(same(one, item) for one in container.items):
+                return positive
+            if all(is_plain(one) or isinstance(one, Ext) for one in container.items):
+                return not positive
+        if isinstance(container, Map) and is_plain(item):
+            if item in container.items:
+                return positive
+            return Unknown("", self.place(node)) if container.open else not positive
+        if isinstance(container, str) and isinstance(item, str):
+            return (item in container) == positive
+        return arrays.unknown_of(item, container, self.place(node))
+
+    def _boolean(self, node: ast.BoolOp) -> Value:
+        wanted = isinstance(node.op, ast.And)
+        open_: list[Value] = []
+        value: Value = None
+        for part in node.values:
+            value = self.evaluate(part)
+            known = truth(value)
+            if known is None:
+                open_.append(value)
+            elif known is not wanted:
+                if not open_:
+                    return value
+                if wanted or isinstance(value, bool):
+                    return value if isinstance(value, bool) else False
+                return choice([*open_, value], "one of several")
+        if not open_:
+            return value
+        if all(isinstance(one, Measure) for one in open_):
+            found: Value = wanted
+            for one in open_:
+                found = measured(lambda a, b: bool(a and b) if wanted else bool(a or b), found, one)
+            return found
+        return next((one for one in open_ if isinstance(one, Unknown)), open_[0])
+
+    def _conditional(self, node: ast.IfExp) -> Value:
+        condition = self.evaluate(node.test)
+        known = truth(condition)
+        if known is None and isinstance(condition, Unknown) and condition.kind == "content":
+            known = condition.typical
+        if known is not None:
+            return self.evaluate(node.body if known else node.orelse)
+        if not isinstance(condition, Unknown | Measure):
+            condition = Unknown("", self.place(node))
+        return join(condition, self.evaluate(node.body), self.evaluate(node.orelse))
+
+    def _function(self, node: ast.Lambda) -> Value:
+        return Func(node, self.frame.module, self.frame if self.frame.func is not None else None)
+
+    def _text(self, node: ast.JoinedStr) -> Value:
+        parts = []
+        for one in node.values:
+            value = self.evaluate(one.value) if isinstance(one, ast.FormattedValue) else self.evaluate(one)
+            if not is_plain(value):
+                return Unknown("a text that is put together", self.place(node))
+            parts.append(str(value))
+        return "".join(parts)[:LONGEST_TEXT]
+
+    def _starred(self, node: ast.Starred) -> Value:
+        return self.evaluate(node.value)
+
+    def _awaited(self, node: ast.Await) -> Value:
+        return self.evaluate(node.value)
+
+    def _named(self, node: ast.NamedExpr) -> Value:
+        value = self.evaluate(node.value)
+        self.put(self.frame.names, node.target.id, value)
+        return value
+
+    def _yielded(self, node: ast.Yield | ast.YieldFrom) -> Value:
+        value = self.evaluate(node.value)
+        self.frame.yields.append(value)
+        return None
+
+    def comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> Value:
+        """The items of a comprehension over what is known; one item for all where it is not."""
+        generator = node.generators[0]
+        source = self.evaluate(generator.iter)
+        items = arrays.iterated(self, source, generator.iter)
+        known = items is not None
+        values = items if items is not None else [arrays.element(self, source, generator.iter)]
+        saved = dict(self.frame.names)
+        kept: list[Value] = []
+        entries: dict[Any, Value] = {}
+        for value in values[:24]:
+            self.assign(generator.target, value)
+            passed = [truth(self.evaluate(one)) for one in generator.ifs]
+            if any(one is False for one in passed):
+                continue
+            for inner in node.generators[1:]:
+                more = self.evaluate(inner.iter)
+                self.assign(inner.target, arrays.element(self, more, inner.iter))
+            if isinstance(node, ast.DictComp):
+                key, worth = self.evaluate(node.key), self.evaluate(node.value)
+                if is_plain(key):
+                    entries[key] = worth
+                else:
+                    known = False
+            else:
+                kept.append(self.evaluate(node.elt))
+        self.frame.names.clear()
+        self.frame.names.update(saved)
+        if isinstance(node, ast.DictComp):
+            return Map(entries, open=not known)
+        return Seq(kept, "list") if known or kept else Unknown("a list over what is not known", self.place(node))
+
+    def assign(self, target: ast.expr, value: Value) -> None:
+        """Bind a target of an assignment."""
+        raise NotImplementedError
+
+    def invoke(self, node: ast.Call) -> Value:
+        """A call, with its arguments."""
+        raise NotImplementedError
+
+
+_BUILTINS = frozenset(
+    [
+        "abs",
+        "all",
+        "any",
+        "bool",
+        "bytes",
+        "callable",
+        "classmethod",
+        "dict",
+        "dir",
+        "enumerate",
+        "filter",
+        "float",
+        "format",
+        "frozenset",
+        "getattr",
+        "hasattr",
+        "hash",
+        "id",
+        "input",
+        "int",
+        "isinstance",
+        "issubclass",
+        "iter",
+        "len",
+        "list",
+        "locals",
+        "globals",
+        "map",
+        "max",
+        "min",
+        "next",
+        "object",
+        "open",
+        "ord",
+        "chr",
+        "pow",
+        "print",
+        "property",
+        "range",
+        "repr",
+        "reversed",
+        "round",
+        "set",
+        "setattr",
+        "slice",
+        "sorted",
+        "staticmethod",
+        "str",
+        "sum",
+        "super",
+        "tuple",
+        "type",
+        "vars",
+        "zip",
+        "eval",
+        "exec",
+        "__import__",
+        "unicode",
+        "xrange",
+        "raw_input",
+        "Exception",
+        "ValueError",
+        "NotImplementedError",
+    ]
+)
+_BY_TYPE: dict[type[ast.expr], Any] = {
+    ast.Constant: Expressions._constant,
+    ast.Name: Expressions._name,
+    ast.Attribute: Expressions._get_attribute,
+    ast.Subscript: Expressions._subscript,
+    ast.List: Expressions._sequence,
+    ast.Tuple: Expressions._sequence,
+    ast.Set: Expressions._sequence,
+    ast.Dict: Expressions._dictionary,
+    ast.UnaryOp: Expressions._unary,
+    ast.BinOp: Expressions._binary,
+    ast.Compare: Expressions._comparison,
+    ast.BoolOp: Expressions._boolean,
+    ast.IfExp: Expressions._conditional,
+    ast.Lambda: Expressions._function,
+    ast.JoinedStr: Expressions._text,
+    ast.Starred: Expressions._starred,
+    ast.Await: Expressions._awaited,
+    ast.NamedExpr: Expressions._named,
+    ast.Yield: Expressions._yielded,
+    ast.YieldFrom: Expressions._yielded,
+    ast.ListComp: Expressions.comprehension,
+    ast.SetComp: Expressions.comprehension,
+    ast.GeneratorExp: Expressions.comprehension,
+    ast.DictComp: Expressions.comprehension,
+}
+
+
+def _call(machine: Expressions, node: ast.Call) -> Value:
+    return machine.invoke(node)
+
+
+_BY_TYPE[ast.Call] = _call
+
+__all__ = ["Expressions", "Obj", "Partial"]

@@ -1,0 +1,391 @@
+"""From a repository's files to its preprocessing paths."""
+
+from __future__ import annotations
+
+import ast
+import datetime as dt
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from dataguard.core.progress import Progress, silent
+from dataguard.preprocessing.static import versions
+from dataguard.preprocessing.static.arrays import pictures
+from dataguard.preprocessing.static.findings import Findings, Found
+from dataguard.preprocessing.static.interpreter import Interpreter
+from dataguard.preprocessing.static.machine import Frame, Sink, SpentError
+from dataguard.preprocessing.static.reading import Budget, RepositoryReading
+from dataguard.preprocessing.static.tree import Module, Tree
+from dataguard.preprocessing.static.values import Bound, Cls, Func, Obj, Picture, Unknown, Value
+
+_MAIN = re.compile(rb"__name__\s*(==|!=|is)\s*['\"]__main__|['\"]__main__['\"]\s*==\s*__name__")
+_PICTURES = tuple(
+    b"cv2 PIL Image.open Image.fromarray Image.new imread torchvision transforms. skimage imageio load_img "
+    b"albumentations ImageDataGenerator preprocess_input image_dataset_from_directory tf.image decode_jpeg "
+    b"VideoCapture DataLoader create_transform create_model_and_transforms ImageProcessor BasePredictor".split()
+)
+"""Words that code about pictures has."""
+_IMPORT = re.compile(
+    rb"(?m)^[ \t]*(?:from|import)[ \t]+([\w. ,]+?)(?:[ \t]+import[ \t]*\(?([\w ,\n]*))?(?:[ \t]*(?:as|#)|$|\\n)"
+)
+_CONSOLE = re.compile(r"""["']?[\w.-]+["']?\s*=\s*["']?([\w.]+):(\w+)""")
+
+
+class Extraction(Findings):
+    """One reading of a repository."""
+
+    def __init__(self, tree: Tree, budget: Budget, committed: dt.date | None, progress: Progress = silent) -> None:
+        self.tree = tree
+        self.budget = budget
+        self.committed = committed
+        self.progress = progress
+        self.pins = versions.pins(tree)
+        self.versions = versions.known(self.pins, committed)
+        self.machine = Interpreter(tree, steps=0)
+        self.machine.versions = self.versions
+        self.reserve = budget.steps
+        self.gradients: dict[ast.AST, bool] = {}
+        self.raw: dict[str, bytes] = {}
+
+    def read(self) -> RepositoryReading:
+        """All paths and facts."""
+        tree = self.tree
+        relevant = self._relevant()
+        roots = self._scripts(self._leading_to(relevant))
+        for number, module in enumerate(roots):
+            self.progress("reading", number, len(roots))
+            self._script(module)
+        reached = len(self.machine.sinks)
+        self._entry_points(relevant)
+        reached = len(self.machine.sinks)
+        self._leftovers(relevant)
+        found = [
+            Found(sink, *self.states_of(sink.value), index < reached) for index, sink in enumerate(self.machine.sinks)
+        ]
+        self._compositions(found)
+        found += self.offline()
+        found = [one for one in found if one.states]
+        paths = list(self.paths_of(found))
+        noted = self.facts_of(paths)
+        self.progress("reading", len(roots), len(roots))
+        self.progress("reading", len(roots), len(roots))
+        lines = sum(data.count(b"\n") for data in self.raw.values())
+        return RepositoryReading(
+            root=tree.root,
+            paths=tuple(path for _, path in paths),
+            facts=tuple(noted),
+            versions=versions.said(self.pins, self.versions, self.committed),
+            files=len(self.raw),
+            lines=lines,
+            skipped=tuple(dict.fromkeys(tree.skipped)),
+        )
+
+    # Where to begin.
+
+    def _relevant(self) -> list[str]:
+        """Files of code that mention pictures, or that import some that do."""
+        found: list[str] = []
+        tree = self.tree
+        for path in tree.modules:
+            data = tree.read(path)
+            if data is None:
+                continue
+            self.raw[path] = data
+            tree.held[path] = data
+            if any(word in data for word in _PICTURES):
+                found.append(path)
+        self.reserve += sum(data.count(b"\n") for data in self.raw.values()) * self.budget.steps_a_line
+        return found
+
+    def _leading_to(self, relevant: list[str]) -> set[str]:
+        """Files that import, over any number of others, some that mention pictures; told by the names of imports."""
+        imports: dict[str, list[str]] = {}
+        for path, data in self.raw.items():
+            names = {
+                word
+                for match in _IMPORT.finditer(data)
+                for word in re.split(rb"[\s.,()]+", match[1] + b" " + (match[2] or b""))
+            }
+            for word in names:
+                imports.setdefault(word.decode("ascii", "replace"), []).append(path)
+        found = set(relevant)
+        queue = list(relevant)
+        while queue:
+            path = queue.pop()
+            parts = path.removesuffix(".py").split("/")
+            for tail in {parts[-1], parts[-2] if parts[-1] == "__init__" and len(parts) > 1 else parts[-1]}:
+                for one in imports.get(tail, ()):
+                    if one not in found:
+                        found.add(one)
+                        queue.append(one)
+        return found
+
+    def _scripts(self, relevant: Iterable[str]) -> list[Module]:
+        """Scripts: those that ask for their name, notebooks, and those that do things at the margin."""
+        chosen: list[tuple[int, str]] = []
+        interesting = set(relevant)
+        for path, data in self.raw.items():
+            name = path.rpartition("/")[2]
+            if name in ("setup.py", "conftest.py", "__init__.py") or "/tests/" in f"/{path}" or path not in interesting:
+                continue
+            if path.endswith(".ipynb"):
+                chosen.append((2, path))
+            elif _MAIN.search(data):
+                chosen.append((0 if path.count("/") < 2 else 1, path))
+            elif name != "hubconf.py" and _acts(data):
+                chosen.append((1, path))
+        return [self.tree.modules[path] for _, path in sorted(chosen)]
+
+    def _entry_points(self, relevant: Iterable[str]) -> None:
+        """What others call: functions of hubconf.py, console scripts, methods of predictors."""
+        for path in self.raw:
+            name = path.rpartition("/")[2]
+            if name == "hubconf.py":
+                self._functions(self.tree.modules[path], lambda one: not one.startswith("_"))
+            elif name in ("setup.py", "setup.cfg", "pyproject.toml") and path.count("/") < 2:
+                self._console(path)
+        for path in list(self.tree.sizes):
+            if path.rpartition("/")[2] in ("setup.cfg", "pyproject.toml") and path.count("/") < 2:
+                self._console(path)
+        for path in relevant:
+            if re.search(
+                rb"BasePredictor|cog\b|@app\.(route|post|get)|gr\.Interface|BaseHandler", self.raw.get(path, b"")
+            ):
+                module = self.tree.modules[path]
+                self._functions(module, lambda one: not one.startswith("__"), methods=True)
+
+    def _console(self, path: str) -> None:
+        text = self.tree.text(path) or ""
+        if "console_scripts" not in text and "[project.scripts]" not in text and "[tool.poetry.scripts]" not in text:
+            return
+        for match in _CONSOLE.finditer(text):
+            module = self.tree.resolve(match[1], "")
+            if module is not None:
+                wanted = match[2]
+                self._functions(module, lambda one, wanted=wanted: one == wanted)  # type: ignore[misc]
+
+    def _guarded(self, work: Callable[[], object], root: str) -> None:
+        """Do work within the budget; what goes wrong with one root leaves the others alone."""
+        machine = self.machine
+        if self.reserve <= 0:
+            self.tree.skipped.append(("", "the budget of work for the whole repository is used up"))
+            return
+        steps = min(self.budget.steps_a_root, self.reserve)
+        machine.left, machine.root = steps, root
+        depth = len(machine.frames)
+        try:
+            work()
+        except (SpentError, RecursionError, MemoryError):
+            self.tree.skipped.append((root, "the budget of work was used up before its end"))
+        except Exception as error:  # whatever a strange file makes the interpreter do, the rest is still read
+            self.tree.skipped.append((root, f"could not be followed to its end: {type(error).__name__}: {error}"[:200]))
+            if machine.raising:
+                raise
+        finally:
+            del machine.frames[depth:]
+            machine.journal = None
+            machine.quiet = 0
+            machine.assigning = []
+            self.reserve -= steps - max(0, machine.left)
+
+    def _script(self, module: Module) -> None:
+        """Follow a script from its first line, as its own namespace."""
+        main = Module(module.path, lambda: module.source)
+        main.main = True
+        main.names = {}
+
+        def work() -> None:
+            self.machine.run_module(main)
+
+        self._guarded(work, module.path)
+
+    def _functions(self, module: Module, wanted: Callable[[str], bool], *, methods: bool = False) -> None:
+        """Follow functions of a module with arguments that a caller gives."""
+        self._guarded(lambda: self.machine.run_module(module), module.path)
+        for name, value in list(module.names.items()):
+            if isinstance(value, Func) and value.module is module and wanted(name):
+                self._ask(value, None, module)
+            elif methods and isinstance(value, Cls) and value.module is module:
+                self._methods(value, module)
+
+    def _methods(self, cls: Cls, module: Module) -> None:
+        holder: list[Value] = []
+        self._guarded(
+            lambda: holder.append(self._within(module, lambda: self.machine.call(cls, [], {}, None))), module.path
+        )
+        made = holder[0] if holder else None
+        if not isinstance(made, Obj):
+            return
+        for first in ("setup", "load_model", "initialize"):
+            found = cls.find(first)
+            if found is not None and isinstance(found[0], Func):
+                self._ask(found[0], made, module)
+        for name, value in list(cls.attrs.items()):
+            if isinstance(value, Func) and not name.startswith("__") and value.node not in self.machine.seen:
+                self._ask(value, made, module)
+
+    def _within(self, module: Module, work: Callable[[], Value]) -> Value:
+        self.machine.frames.append(Frame(names={}, module=module))
+        try:
+            return work()
+        finally:
+            self.machine.frames.pop()
+
+    def _ask(self, func: Func, receiver: Value, module: Module) -> None:
+        """Follow a function by itself, and keep a picture that it returns."""
+
+        def work() -> None:
+            callee: Value = Bound(func, receiver) if receiver is not None else func
+            before = len(self.machine.sinks)
+
+            def ask() -> Value:
+                made = self.machine.call(callee, [], {}, func.node)
+                found = pictures(made)
+                if found and len(self.machine.sinks) == before and _is_prepared(found[0]):
+                    self.machine.frames.append(Frame(names={}, module=module, func=func, owner=func.owner))
+                    self.machine.sink("return", found[0], func.node, hints=(func.name,))
+                    self.machine.frames.pop()
+                return made
+
+            self._within(module, ask)
+
+        self._guarded(work, module.path)
+
+    def _leftovers(self, relevant: Iterable[str]) -> None:
+        """Functions and data sets that no script leads to."""
+        for path in relevant:
+            name = path.rpartition("/")[2]
+            if name in ("setup.py", "conftest.py") or re.search(r"(^|/)tests?/|(^|/)test_\w+\.py$", path):
+                continue
+            if self.reserve <= 0:
+                return
+            module = self.tree.modules[path]
+            self._guarded(lambda module=module: self.machine.run_module(module), path)  # type: ignore[misc]
+            for value in list(module.names.values()):
+                if isinstance(value, Func) and value.module is module and value.node not in self.machine.seen:
+                    if _works_on_pictures(value.node):
+                        self._ask(value, None, module)
+                elif isinstance(value, Cls) and value.module is module and value.node is not None:
+                    self._class(value, module)
+
+    def _class(self, cls: Cls, module: Module) -> None:
+        """A data set that nobody makes."""
+        item = cls.attrs.get("__getitem__")
+        if not isinstance(item, Func) or item.node in self.machine.seen:
+            return
+
+        def work() -> None:
+            def ask() -> Value:
+                made = self.machine.call(cls, [], {}, cls.node)
+                if not isinstance(made, Obj):
+                    return None
+                one = self.machine.call(Bound(item, made), [Unknown("an index", "", "caller")], {}, item.node)
+                found = pictures(one)
+                if found:
+                    self.machine.frames.append(Frame(names={}, module=module, func=item, owner=cls))
+                    self.machine.sink("dataset", found[0], item.node, hints=(cls.name,))
+                    self.machine.frames.pop()
+                return one
+
+            self._within(module, ask)
+
+        self._guarded(work, module.path)
+
+    def _compositions(self, found: list[Found]) -> None:
+        """Compositions of transforms that no picture went through: somebody else calls them."""
+        from dataguard.preprocessing.static import library
+        from dataguard.preprocessing.static.library.given import from_caller
+
+        machine = self.machine
+        for place, (thing, stack) in list(machine.transforms.items()):
+            if place in machine.applied:
+                continue
+            path = place.rpartition(":")[0]
+            module = self.tree.modules.get(path)
+            if module is None:
+                continue
+            holder: list[Value] = []
+
+            def work(
+                thing: Any = thing, module: Module = module, place: str = place, holder: list[Value] = holder
+            ) -> None:
+                def ask() -> Value:
+                    kind: Any = "array" if thing.name.startswith("albument") else "pil"
+                    given = Picture(
+                        from_caller(
+                            Unknown("the caller of the transform opens it", place),
+                            kind=kind,
+                            opened=kind == "pil",
+                        )
+                    )
+                    made = (
+                        library.apply(machine, thing, [], {"image": given}, None)
+                        if kind == "array"
+                        else library.apply(machine, thing, [given], {}, None)
+                    )
+                    holder.append(made)
+                    return made
+
+                self._within(module, ask)
+
+            machine.quiet += 1
+            self._guarded(work, path)
+            machine.quiet = 0
+            inner = pictures(holder[0]) if holder else []
+            if inner:
+                sink = Sink(
+                    "return", inner[0], place, stack, tuple(one[0] for one in stack if one[0]), None, place, path
+                )
+                states, why = self.states_of(inner[0])
+                found.append(Found(sink, states, why, True))
+
+
+def _acts(data: bytes) -> bool:
+    """Whether a module does more at its margin than define things: it calls, loops or tests there."""
+    return (
+        re.search(
+            rb"(?m)^(for |while |with |[a-zA-Z_][\w.]*\(|parser\.|args = |"
+            rb"[\w, ]+ = \w*(model|net|img|image|parser)\w*[.(])",
+            data,
+        )
+        is not None
+    )
+
+
+def _works_on_pictures(node: ast.AST) -> bool:
+    names = {
+        "resize",
+        "imread",
+        "open",
+        "Compose",
+        "transforms",
+        "cvtColor",
+        "fromarray",
+        "interpolate",
+        "Normalize",
+        "normalize",
+        "warpAffine",
+        "load_img",
+        "ToTensor",
+        "preprocess_input",
+        "imdecode",
+        "to_tensor",
+        "blobFromImage",
+        "copyMakeBorder",
+    }
+    for one in ast.walk(node):
+        if isinstance(one, ast.Attribute) and one.attr in names:
+            return True
+        if isinstance(one, ast.Name) and one.id in names:
+            return True
+    return False
+
+
+def _is_prepared(value: Value) -> bool:
+    """Whether a picture was made ready for a model, as far as can be told."""
+    states = (
+        [value.state]
+        if isinstance(value, Picture)
+        else [one.state for one in value.options if isinstance(one, Picture)]
+    )
+    return any(state.touched or "N" in state.layout or state.kind == "tensor" for state in states)

@@ -1,0 +1,191 @@
+"""What single places in the code do wrong, told from the paths that go through them."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from dataguard.preprocessing.static.machine import Sink
+from dataguard.preprocessing.static.picture import State
+from dataguard.preprocessing.static.reading import CodeFact
+from dataguard.preprocessing.static.tree import Module
+from dataguard.preprocessing.steps import Random
+
+MEANS: Mapping[str, tuple[float, float, float]] = {
+    "ImageNet": (0.485, 0.456, 0.406),
+    "CLIP": (0.48145466, 0.4578275, 0.40821073),
+    "COCO": (0.47026115, 0.44719302, 0.40789654),
+}
+"""Published means of red, green and blue, of levels divided by 255; Caffe's 123.68, 116.779, 103.939 are ImageNet's."""
+
+NEAR = 0.006
+"""Farther than any way in which these are rounded (104/255 = 0.408 for 0.406), nearer than any two of them are."""
+
+REMOVED: Mapping[str, tuple[str, str, str]] = {
+    "Image.ANTIALIAS": ("pillow", "10.0.0", "Image.LANCZOS"),
+    "misc.imread": ("scipy", "1.2.0", "imageio.imread"),
+    "misc.imsave": ("scipy", "1.2.0", "imageio.imwrite"),
+    "misc.imresize": ("scipy", "1.3.0", "PIL.Image.Image.resize"),
+    "transforms.Scale": ("torchvision", "0.12", "transforms.Resize"),
+    "transforms.RandomSizedCrop": ("torchvision", "0.12", "transforms.RandomResizedCrop"),
+}
+"""API, the library and version that removed it, and what stands in for it (Pillow 10.0.0, SciPy 1.2.0 and 1.3.0,
+torchvision 0.12 release notes)."""
+
+_REMOVED = re.compile(rb"\bANTIALIAS\b|\bmisc\b|\bimresize\b|\btransforms\.Scale\b|RandomSizedCrop")
+
+
+def of_state(state: State, role: str) -> Iterator[CodeFact]:
+    """What is wrong with one path."""
+    for kind, place in state.notes:
+        if kind == "bgr-as-rgb":
+            yield _fact(
+                "bgr-used-as-rgb",
+                place,
+                "a picture of OpenCV, whose channels are blue, green, red, is taken for red, green, blue",
+                loaded=state.loaded,
+            )
+    yield from _constants(state)
+    if role in ("serve", "eval"):
+        for step in state.steps:
+            said = step.origin_of("")
+            if isinstance(step, Random) and said is not None and said.path is not None:
+                yield _fact(
+                    "augmentation-in-serving",
+                    f"{said.path}:{said.line}",
+                    f"{step.name}, which chance decides, is part of a path that is no training",
+                    step=step.name,
+                    role=role,
+                )
+
+
+def _constants(state: State) -> Iterator[CodeFact]:
+    """Means in the wrong order or the wrong range."""
+    said = state.said.get("affine.offset")
+    if said is None or said.path is None or state.channels is None:
+        return
+    place = f"{said.path}:{said.line}"
+    scale, floating = 1.0, True
+    for operation, values in state.written:
+        if operation == "divide":
+            scale /= values[0]
+        elif operation == "multiply":
+            scale *= values[0]
+        if operation != "subtract" or not floating:
+            continue
+        floating = False
+        mean = values
+        largest = 255.0 * abs(scale)
+        if max(mean) > 2 and largest <= 2.0:
+            yield _fact(
+                "mean-std-in-wrong-range", place, "a mean of levels of 0 to 255 is subtracted from levels of 0 to 1",
+                mean=_shown(mean), largest=largest,
+            )  # fmt: skip
+        elif 0.05 < max(mean) <= 1.0 and largest > 100 and len(mean) == 3:
+            yield _fact(
+                "mean-std-in-wrong-range", place, "a mean of levels of 0 to 1 is subtracted from levels of 0 to 255",
+                mean=_shown(mean), largest=largest,
+            )  # fmt: skip
+        elif len(mean) == 3 and set(state.channels) == {"R", "G", "B"} and largest > 0:
+            named = {
+                name: value * (1.0 if largest <= 2 else 1 / largest)
+                for name, value in zip(state.channels, mean, strict=True)
+            }
+            colours = (named["R"], named["G"], named["B"])
+            for name, known in MEANS.items():
+                if _near(colours, known[::-1]) and not _near(colours, known):
+                    yield _fact(
+                        "mean-std-in-wrong-channel-order", place,
+                        f"{name}'s mean is subtracted with red and blue exchanged",
+                        mean=_shown(mean), order="".join(state.channels), constants=name,
+                    )  # fmt: skip
+                    break
+
+
+def _near(found: Sequence[float], known: Sequence[float]) -> bool:
+    return all(abs(a - b) <= NEAR for a, b in zip(found, known, strict=True))
+
+
+def _shown(values: Sequence[float]) -> str:
+    return ", ".join(f"{one:g}" for one in values)
+
+
+def missing_eval(sink: Sink, state: State, role: str, evaluated: bool) -> CodeFact | None:
+    """A tensor that reaches a model in a script that never puts it into evaluation."""
+    if evaluated or role not in ("serve", "eval") or sink.kind != "model" or state.kind != "tensor":
+        return None
+    return _fact(
+        "missing-eval-mode",
+        sink.place,
+        "the model is fed without eval() before: dropout and batch statistics stay on",
+        root=sink.root,
+    )
+
+
+def lossy(state: State, place: str) -> CodeFact:
+    """A picture that was changed and is written as JPEG, to be read again."""
+    return _fact(
+        "lossy-offline-step",
+        place,
+        "a picture that was changed is written as JPEG and decoded again later",
+        loaded=state.loaded,
+    )
+
+
+def removed_apis(
+    modules: Iterable[tuple[Module, bytes]], versions: Mapping[str, tuple[int, ...]]
+) -> Iterator[CodeFact]:
+    """Uses of what newer libraries have not, unless the repository means an older one."""
+    for module, data in modules:
+        if not _REMOVED.search(data) or module.source is None:
+            continue
+        imported = _imported(module.source.tree)
+        for node in ast.walk(module.source.tree):
+            if not isinstance(node, ast.Attribute | ast.Name):
+                continue
+            name = _dotted(node, imported)
+            for api, (library, version, instead) in REMOVED.items():
+                if name is None or not (name == api or name.endswith("." + api)):
+                    continue
+                if api.startswith("misc.") and not name.startswith("scipy."):
+                    continue
+                if api.startswith("transforms.") and not name.startswith("torchvision."):
+                    continue
+                held = versions.get(library)
+                if held is not None and held < tuple(int(one) for one in version.split(".")):
+                    continue
+                line = module.line(node.lineno)
+                yield _fact(
+                    "removed-api", f"{module.path}:{line}", f"{api} was removed in {library} {version}",
+                    api=api, library=library, removed=version, instead=instead,
+                )  # fmt: skip
+
+
+def _imported(tree: ast.Module) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for one in node.names:
+                found[one.asname or one.name.split(".")[0]] = one.name if one.asname else one.name.split(".")[0]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for one in node.names:
+                found[one.asname or one.name] = f"{node.module}.{one.name}"
+    return found
+
+
+def _dotted(node: ast.AST, imported: Mapping[str, str]) -> str | None:
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name) or node.id not in imported:
+        return None
+    return ".".join([imported[node.id], *reversed(parts)])
+
+
+def _fact(kind: Any, place: str, message: str, **detail: str | float) -> CodeFact:
+    file, _, line = place.rpartition(":")
+    number = int(line) if line.isdigit() else 1
+    return CodeFact(kind=kind, file=file, line=number, end_line=number, message=message, detail=detail)

@@ -1,0 +1,150 @@
+"""What feeds a model, and what prepares pictures: told by classes, and by names where nothing else tells."""
+
+from __future__ import annotations
+
+import ast
+
+from dataguard.preprocessing.static.values import Choice, Cls, Picture, Value
+
+DEEPEST_BRANCH = 4
+"""Frames within which branches are followed that the defaults of the command line do not take."""
+MODEL_BASES = ("Module", "Model", "LightningModule", "Layer", "Sequential", "BaseModel", "PreTrainedModel")
+_TRANSFORMING = (
+    "transform",
+    "preprocess",
+    "normaliz",
+    "normalis",
+    "augment",
+    "resize",
+    "crop",
+    "letterbox",
+    "processor",
+    "toimage",
+    "totensor",
+    "unfold",
+    "warp",
+    "align",
+    "padder",
+    "converter",
+    "convert",
+)
+FEEDING = frozenset(
+    [
+        "predict",
+        "predict_on_batch",
+        "predict_step",
+        "forward",
+        "run",
+        "infer",
+        "inference",
+        "encode_image",
+        "set_tensor",
+        "setInput",
+        "feed",
+        "predict_generator",
+        "predict_classes",
+        "generate",
+        "get_image_features",
+        "extract_features",
+        "features",
+        "detect",
+        "test_step",
+        "train_on_batch",
+        "test_on_batch",
+        "__call__",
+        "forward_features",
+        "validate_on_batch",
+        "async_infer",
+        "start_async",
+        "infer_new_request",
+        "encode",
+        "invoke",
+        "predict_proba",
+    ]
+)
+"""Methods of unknown objects that feed a model."""
+FITTING = frozenset({"fit", "fit_generator", "fit_dataset", "evaluate_generator", "evaluate"})
+LOSSES = (
+    "loss",
+    "criterion",
+    "metric",
+    "psnr",
+    "ssim",
+    "draw",
+    "plot",
+    "show",
+    "save",
+    "print",
+    "log",
+    "write",
+    "vis",
+    "display",
+    "append",
+    "put",
+    "send",
+    "mse",
+    "l1",
+    "lpips",
+    "update",
+    "cascade",
+    "dump",
+)
+"""Parts of names of what is given pictures and is no model."""
+
+
+def through(value: Value) -> str:
+    """The data set that a picture came out of; '' for none."""
+    first = value.options[0] if isinstance(value, Choice) else value
+    return first.state.through[-1] if isinstance(first, Picture) and first.state.through else ""
+
+
+def is_model(cls: Cls | None) -> bool:
+    """Whether a class is a model of a library's kind."""
+    return cls is not None and any(base.rpartition(".")[2] in MODEL_BASES for base in cls.foreign())
+
+
+def is_transforming(name: str) -> bool:
+    """Whether a name is one that people give what prepares pictures; asked where nothing else is known."""
+    lowered = name.lower().replace("_", "").replace("transformer", "")
+    return any(word in lowered for word in _TRANSFORMING) or lowered in ("aug", "tf", "tfm", "tfms", "prep", "pipeline")
+
+
+_PREPARING = ("preprocess", "loadimage", "resize", "normalize", "letterbox")
+_MENTIONED = frozenset({"Compose", "Normalize", "imread", "preprocess", "pre_process", "DataLoader"})
+
+
+def prepares(cls: Cls | None) -> bool:
+    """Whether a model's class prepares pictures by itself, so that it is worth following."""
+    if cls is None or cls.node is None:
+        return False
+    if cls.prepares is None:
+        cls.prepares = is_transforming(cls.name) or any(_mentions(one) for one in ast.walk(cls.node))
+    return cls.prepares
+
+
+def _mentions(node: ast.AST) -> bool:
+    if isinstance(node, ast.Attribute):
+        return node.attr in _MENTIONED
+    return isinstance(node, ast.FunctionDef) and any(word in node.name.lower().replace("_", "") for word in _PREPARING)
+
+
+def is_prepared(value: Value) -> bool:
+    """Whether something was done to a picture: a model that takes files as they are prepares them itself."""
+    states = [
+        one.state for one in (value.options if isinstance(value, Choice) else [value]) if isinstance(one, Picture)
+    ]
+    return any(
+        state.touched
+        or state.is_float
+        or "N" in state.layout
+        or state.kind == "tensor"
+        or state.layout[:1] == "C"
+        or "affine" in state.lost
+        for state in states
+    )
+
+
+def is_ready(value: Value) -> bool:
+    """Whether a picture is ready for a model: a batch, of levels that were mapped or in channels first."""
+    state = value.state if isinstance(value, Picture) else None
+    return state is not None and "N" in state.layout and (state.touched or state.kind == "tensor")

@@ -1,0 +1,190 @@
+"""What was found, as paths and facts, each once."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dataguard.preprocessing.pipeline import Pipeline
+from dataguard.preprocessing.static import canonical, facts, roles, versions
+from dataguard.preprocessing.static.interpreter import Interpreter
+from dataguard.preprocessing.static.machine import Sink
+from dataguard.preprocessing.static.picture import State, losing
+from dataguard.preprocessing.static.reading import CodeFact, FoundPath
+from dataguard.preprocessing.static.tree import Tree
+from dataguard.preprocessing.static.values import Choice, Obj, Picture, Unknown, Value
+
+
+@dataclass(slots=True)
+class Found:
+    """A picture that arrived, in the states that it may be in."""
+
+    sink: Sink
+    states: list[Any]
+    why: str
+    reachable: bool
+
+
+class Findings:
+    """Turns pictures that arrived somewhere into paths and facts."""
+
+    tree: Tree
+    machine: Interpreter
+    raw: dict[str, bytes]
+    pins: dict[str, tuple[str, str]]
+    gradients: dict[ast.AST, bool]
+
+    def states_of(self, value: Value) -> tuple[list[Any], str]:
+        """The states that a picture may be in, and what that depends on."""
+        if isinstance(value, Picture):
+            return [value.state], ""
+        if isinstance(value, Choice):
+            states = [one.state for one in value.options if isinstance(one, Picture)]
+            # What is read of a picture's file, where arrays could be given as well.
+            opened = [one for one in states if one.decode.library is not None]
+            return opened or states, value.why
+        return [], ""
+
+    def paths_of(self, found: list[Found]) -> Iterator[tuple[Found, FoundPath]]:
+        """Paths without repetitions: of a data set the one that goes furthest, and every pipeline of a role once."""
+        by_identity: dict[str, Found] = {}
+        by_first: dict[str, list[Any]] = {}
+        extended: dict[str, bool] = {}
+        for one in found:
+            identity = one.sink.identity
+            if "#" in identity:
+                kept = by_identity.get(identity)
+                if kept is not None:
+                    first = by_first.setdefault(identity, kept.states)
+                    better = identity not in extended or (not extended[identity] and _continues(one.states, first))
+                    if one.sink.kind == "model" and kept.sink.kind == "dataset" and better:
+                        by_identity[identity] = replace(kept, states=one.states, why=one.why)
+                        extended[identity] = _continues(one.states, first)
+                    continue
+                by_identity[identity] = one
+        seen: list[tuple[str, str, Pipeline, tuple[str, ...]]] = []
+        for one in found:
+            if "#" in one.sink.identity and by_identity[one.sink.identity].sink is not one.sink:
+                continue
+            last = by_identity.get(one.sink.identity, one)
+            if last.sink.kind == "dataset" and last.sink.identity not in extended:
+                last = replace(last, states=[_unfollowed(state) for state in last.states])
+            path = self._path(last)
+            loads = tuple(sorted({state.loaded for state in last.states}))
+            key = (last.sink.root, path.role, path.pipeline, loads)
+            if any(key == other for other in seen):
+                continue
+            seen.append(key)
+            yield last, path
+
+    def _path(self, found: Found) -> FoundPath:
+        sink = found.sink
+        role = self._role(sink)
+        name = roles.called(sink)
+        pipeline = canonical.common([canonical.pipeline_of(state, name) for state in found.states], found.why)
+        entry = self._entry(sink)
+        state = found.states[0]
+        return FoundPath(
+            role=role,  # type: ignore[arg-type]
+            name=name,
+            entry=entry,
+            pipeline=replace(pipeline, name=name),
+            target=state.target,
+            reachable=found.reachable,
+            evidence=state.places,
+        )
+
+    def _role(self, sink: Sink) -> str:
+        trains = False
+        if sink.kind == "model" and sink.stack:
+            trains = self._trains(sink.stack[-1])
+        return roles.role_of(sink, trains, self.raw.get(sink.stack[0][1], b"") if sink.stack else b"")
+
+    def _trains(self, frame: tuple[str, str, int]) -> bool:
+        name, path, line = frame
+        module = self.tree.modules.get(path)
+        if module is None or module.source is None:
+            return False
+        node: ast.AST = module.source.tree
+        if name:
+            tail = name.rpartition(".")[2]
+            for one in ast.walk(module.source.tree):
+                if isinstance(one, ast.FunctionDef) and one.name == tail and module.line(one.lineno) == line:
+                    node = one
+                    break
+        if node not in self.gradients:
+            self.gradients[node] = roles.computes_gradients(node)
+        return self.gradients[node]
+
+    def _entry(self, sink: Sink) -> str:
+        if sink.kind == "dataset":
+            return sink.place
+        for _, path, line in sink.stack:
+            if line:
+                return f"{path}:{line}"
+        return sink.place
+
+    def offline(self) -> list[Found]:
+        """Pictures that a script for preparing data writes."""
+        found: list[Found] = []
+        for value, place, stack, _ in self.machine.written:
+            if stack and roles.is_offline(stack[0][1]):
+                sink = Sink("file", value, place, stack, (), None, place, stack[0][1])
+                found.append(Found(sink, *self.states_of(value), True))
+        return found
+
+    def facts_of(self, found: list[tuple[Found, FoundPath]]) -> list[CodeFact]:
+        """What is wrong, once a place."""
+        notes = [
+            CodeFact(kind=kind, file=file, line=line, end_line=end, message=message, detail=detail)  # type: ignore[arg-type]
+            for kind, file, line, end, message, detail in self.machine.notes
+        ]
+        for one, path in found:
+            for state in one.states:
+                notes += facts.of_state(state, path.role)
+                missing = facts.missing_eval(one.sink, state, path.role, not self._asks_eval(one))
+                notes += [missing] if missing is not None else []
+        for value, place, stack, loses in self.machine.written:
+            if loses and stack and roles.is_offline(stack[0][1]):
+                notes.append(facts.lossy(value.state, place))
+        notes += facts.removed_apis(
+            ((self.tree.modules[path], data) for path, data in self.raw.items()), versions.known(self.pins, None)
+        )
+        kept: dict[tuple[str, str, int], CodeFact] = {}
+        for fact in notes:
+            kept.setdefault((fact.kind, fact.file, fact.line), fact)
+        return sorted(kept.values(), key=lambda fact: (fact.file, fact.line, fact.kind))
+
+    def _asks_eval(self, found: Found) -> bool:
+        """Whether a path feeds a model that behaves otherwise in training, in a script that never calls eval()."""
+        root, model = found.sink.root, found.sink.model
+        data = self.raw.get(root, b"")
+        if (
+            not found.reachable
+            or root in self.machine.evaluating
+            or re.search(rb"\.eval\(|jit\.load|\.train\(False", data)
+        ):
+            return False
+        if isinstance(model, Obj) and model.cls is not None:
+            source = self.raw.get(model.cls.module.path, b"")
+            return re.search(rb"BatchNorm|Dropout", source) is not None and b".eval(" not in source
+        return isinstance(model, Unknown) and model.why.startswith(
+            ("what torchvision.models.", "what timm.", "what segmentation_models")
+        )
+
+
+def _unfollowed(state: State) -> State:
+    """What leaves a data set and was not seen to reach a model, which may be fed it in another form."""
+    if state.touched or state.is_float:
+        return state
+    return losing(
+        state, "", "whole levels leave the data set, and what becomes of them was not followed", "affine", "dtype"
+    )
+
+
+def _continues(after: list[Any], before: list[Any]) -> bool:
+    """Whether states are what became of others, and not of another picture of the same item."""
+    return bool(after and before) and after[0].places[: len(before[0].places)] == before[0].places

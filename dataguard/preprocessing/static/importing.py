@@ -1,0 +1,81 @@
+"""What imports mean: modules of the repository, which are followed, or libraries, which are named."""
+
+from __future__ import annotations
+
+import ast
+
+from dataguard.preprocessing.static import library
+from dataguard.preprocessing.static.calling import Calling
+from dataguard.preprocessing.static.tree import Module
+from dataguard.preprocessing.static.values import (
+    Ext,
+    Mod,
+    Obj,
+    Unknown,
+    Value,
+)
+
+
+class Importing(Calling):
+    """Follows imports."""
+
+    def importing(self, node: ast.Import) -> None:
+        """Bind what ``import a.b as c`` means."""
+        for alias in node.names:
+            module = self.tree.resolve(alias.name, self.frame.module.path)
+            if alias.asname is not None:
+                value: Value = Mod(module) if module is not None else Ext(library.canonical(alias.name))
+                self.put(self.frame.names, alias.asname, value)
+                continue
+            top, _, rest = alias.name.partition(".")
+            first = self.tree.resolve(top, self.frame.module.path)
+            if module is not None and rest:
+                if first is None:
+                    first_value: Value = Obj(None, {}, open=True)
+                    holder = first_value
+                    parts = rest.split(".")
+                    for part in parts[:-1]:
+                        inner = Obj(None, {}, open=True)
+                        holder.attrs[part] = inner
+                        holder = inner
+                    holder.attrs[parts[-1]] = Mod(module)
+                    self.put(self.frame.names, top, first_value)
+                else:
+                    self.put(self.frame.names, top, Mod(first))
+                continue
+            self.put(self.frame.names, top, Mod(first) if first is not None else Ext(library.canonical(top)))
+
+    def importing_from(self, node: ast.ImportFrom) -> None:
+        """Bind what ``from a import b`` means."""
+        origin = self.frame.module.path
+        name = node.module or ""
+        module = self.tree.relative(origin, node.level, name) if node.level else self.tree.resolve(name, origin)
+        if module is not None and module.path != origin:
+            self.run_module(module)
+        for alias in node.names:
+            if alias.name == "*":
+                if module is not None:
+                    for key, value in list(module.names.items()):
+                        if not key.startswith("_"):
+                            self.put(self.frame.names, key, value)
+                continue
+            self.put(self.frame.names, alias.asname or alias.name, self._imported(node, module, name, alias.name))
+
+    def _imported(self, node: ast.ImportFrom, module: Module | None, name: str, wanted: str) -> Value:
+        origin = self.frame.module.path
+        if module is not None and wanted in module.names:
+            return module.names[wanted]
+        inner: Module | None
+        if node.level:
+            inner = self.tree.relative(origin, node.level, f"{name}.{wanted}" if name else wanted)
+        else:
+            inner = (
+                self.tree.resolve(f"{name}.{wanted}", origin)
+                if module is not None or self.tree.has_folder(name, origin)
+                else None
+            )
+        if inner is not None:
+            return Mod(inner)
+        if module is None and not node.level:
+            return Ext(library.canonical(f"{name}.{wanted}"))
+        return Unknown(f"{wanted} is not found in {name or '.'}", self.place(node))

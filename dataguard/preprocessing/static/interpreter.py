@@ -1,0 +1,473 @@
+"""Follows statements: assignments, branches, loops, imports, definitions."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from dataguard.preprocessing.static import arrays, parts
+from dataguard.preprocessing.static.feeding import DEEPEST_BRANCH
+from dataguard.preprocessing.static.importing import Importing
+from dataguard.preprocessing.static.joining import MISSING, truth
+from dataguard.preprocessing.static.machine import Flow, Frame, SpentError
+from dataguard.preprocessing.static.tree import Module
+from dataguard.preprocessing.static.values import (
+    Blank,
+    Choice,
+    Cls,
+    ExtObj,
+    Func,
+    Map,
+    Measure,
+    Mod,
+    Obj,
+    Picture,
+    Seq,
+    Shape,
+    Unknown,
+    Value,
+    is_plain,
+)
+
+MOST_EXPLORED = 30_000
+"""Steps that a branch is followed for which the defaults of the command line do not take."""
+LONGEST_LOOP = 48
+"""Turns of a loop over known items that are followed, where an item may be a transform or a picture."""
+SHORTEST_LOOP = 4
+"""The same where all are constants: as many as a picture has channels."""
+
+
+class Interpreter(Importing):
+    """Follows the statements of modules and functions."""
+
+    def run(self, body: Sequence[ast.stmt]) -> Flow:
+        """Follow statements in order, until one leaves."""
+        for node in body:
+            self.left -= 1
+            if self.left < 0:
+                self.spend()
+            method = _BY_TYPE.get(type(node))
+            if method is None:
+                continue
+            flow: Flow | None = method(self, node)
+            if flow is not None and flow != "next":
+                return flow
+        return "next"
+
+    def run_module(self, module: Module) -> None:
+        """Follow a module's statements, the first time."""
+        if module.state != "new":
+            return
+        module.state = "running"
+        self.frames.append(Frame(names=module.names, module=module))
+        journal, self.journal = self.journal, None
+        try:
+            if len(self.frames) < 60:
+                self.run(module.body)
+        finally:
+            self.journal = journal
+            self.frames.pop()
+            module.state = "done"
+
+    def _expression(self, node: ast.Expr) -> Flow | None:
+        value = node.value
+        if isinstance(value, ast.Constant):
+            return None
+        made = self.evaluate(value)
+        if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr == "paste":
+            canvas = self.evaluate(value.func.value)
+            if isinstance(canvas, Blank) and -1 in canvas.planes:
+                self.assign(value.func.value, Picture(canvas.planes[-1]))
+            return None
+        # ``x.sub_(0.5).div_(0.5)`` changes x.
+        if isinstance(made, Picture | Choice) and isinstance(value, ast.Call):
+            inner: ast.expr = value
+            while (
+                isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute) and inner.func.attr.endswith("_")
+            ):
+                inner = inner.func.value
+            if inner is not value and isinstance(inner, ast.Name | ast.Attribute | ast.Subscript):
+                self.assign(inner, made)
+        return None
+
+    def _assignment(self, node: ast.Assign) -> None:
+        outer, self.assigning = self.assigning, [_bound(one) for one in node.targets]
+        value = self.evaluate(node.value)
+        self.assigning = outer
+        for target in node.targets:
+            self.assign(target, value)
+
+    def _annotated(self, node: ast.AnnAssign) -> None:
+        if node.value is not None:
+            self.assign(node.target, self.evaluate(node.value))
+
+    def _augmented(self, node: ast.AugAssign) -> None:
+        target = node.target
+        if isinstance(target, ast.Subscript):
+            holder = self.evaluate(target.value)
+            if isinstance(holder, Picture):
+                made = arrays.changed_part(self, holder, target.slice, node.op, self.evaluate(node.value), node)
+                self.assign(target.value, made)
+                return
+        before = self.evaluate(target)
+        value = self.evaluate(node.value)
+        if isinstance(before, Seq) and before.kind == "list" and isinstance(node.op, ast.Add):
+            self.put(before.items, "*", before.items + (value.items if isinstance(value, Seq) else [Unknown("added")]))
+            return
+        self.assign(target, self.operate(node.op, before, value, node))
+
+    def assign(self, target: ast.expr, value: Value) -> None:
+        """Bind a target."""
+        if isinstance(target, ast.Name):
+            names = self.frame.module.names if target.id in self.frame.globals_ else self.frame.names
+            self.put(names, target.id, value)
+        elif isinstance(target, ast.Attribute):
+            self._set_attribute(self.evaluate(target.value), target.attr, value)
+        elif isinstance(target, ast.Tuple | ast.List):
+            self._unpack(target, value)
+        elif isinstance(target, ast.Subscript):
+            self._set_item(target, value)
+        elif isinstance(target, ast.Starred):
+            self.assign(target.value, value)
+
+    def _set_attribute(self, holder: Value, name: str, value: Value) -> None:
+        if isinstance(holder, Obj | Cls | ExtObj):
+            self.put(holder.attrs, name, value)
+        elif isinstance(holder, Mod):
+            self.run_module(holder.module)
+            self.put(holder.module.names, name, value)
+        elif isinstance(holder, Map):
+            self.put(holder.items, name, value)
+        elif isinstance(holder, Choice):
+            for one in holder.options:
+                self._set_attribute(one, name, value)
+
+    def _unpack(self, target: ast.Tuple | ast.List, value: Value) -> None:
+        count = len(target.elts)
+        if isinstance(value, Choice) and len({_count(one) for one in value.options}) == 1:
+            columns = [self._column(value, index) for index in range(_count(value.options[0]))]
+            value = Seq(columns, "tuple") if columns else value
+        if isinstance(value, ExtObj) and value.name.startswith("builtins."):
+            rows = arrays.iterated(self, value, target)
+            value = Seq(rows, "tuple") if rows is not None else value
+        items = value.items if isinstance(value, Seq | Shape) else arrays.unpacked(self, value, count, target)
+        star = next((index for index, one in enumerate(target.elts) if isinstance(one, ast.Starred)), None)
+        if star is not None and items is not None and len(items) >= count - 1:
+            after = count - 1 - star
+            middle = Seq(items[star : len(items) - after], "list")
+            items = [*items[:star], middle, *items[len(items) - after :]]
+        if items is None or len(items) != count:
+            kind = value.kind if isinstance(value, Unknown) else ""
+            why = value.why if isinstance(value, Unknown) else "unpacked from what is not known"
+            items = [Unknown(why, self.place(target), kind)] * count
+        for one, item in zip(target.elts, items, strict=True):
+            self.assign(one.value if isinstance(one, ast.Starred) else one, item)
+
+    def _column(self, value: Choice, index: int) -> Value:
+        from dataguard.preprocessing.static.values import choice
+
+        return choice([one.items[index] for one in value.options], value.why)
+
+    def _set_item(self, target: ast.Subscript, value: Value) -> None:
+        holder = self.evaluate(target.value)
+        if isinstance(holder, Picture) or type(holder).__name__ == "Blank":
+            made = arrays.written_part(self, holder, target.slice, value, target)
+            if made is not holder:
+                self.assign(target.value, made)
+            return
+        key = self.evaluate(target.slice)
+        if isinstance(holder, Map):
+            if is_plain(key):
+                self.put(holder.items, key, value)
+        elif isinstance(holder, Seq):
+            if isinstance(key, int) and -len(holder.items) <= key < len(holder.items):
+                self.put(holder.items, key, value)
+        elif isinstance(holder, Obj) and isinstance(key, str):
+            self.put(holder.attrs, key, value)
+        elif isinstance(holder, Unknown) and isinstance(value, Picture) and isinstance(target.value, ast.Name):
+            # Pictures written into a batch that is made elsewhere: the batch holds them.
+            self.assign(target.value, Picture(replace(value.state, layout=_batched(value.state.layout))))
+
+    def _branching(self, node: ast.If) -> Flow | None:
+        condition = self.evaluate(node.test)
+        known = truth(condition)
+        if known is not None:
+            other = node.orelse if known else node.body
+            if other and not self.exploring and len(self.frames) <= DEEPEST_BRANCH:
+                self._explore(node.test, other)
+            return self.run(node.body if known else node.orelse)
+        if isinstance(condition, Unknown) and condition.kind == "content" and condition.typical is not None:
+            with self.branch() as journal:
+                flow = self.run(node.body if condition.typical else node.orelse)
+            arrays.mark_content(self, journal, node)
+            return flow
+        if not isinstance(condition, Unknown | Measure):
+            condition = Unknown(f"it depends on {_shown(node.test)}", self.place(node))
+        elif isinstance(condition, Unknown) and condition.kind != "random":
+            condition = Unknown(f"it depends on {_shown(node.test)}", self.place(node), condition.kind)
+        return self._both(condition, node.body, node.orelse)
+
+    def _explore(self, test: ast.expr, body: Sequence[ast.stmt]) -> None:
+        """Follow a branch that only the defaults of the command line do not take, for the paths in it alone."""
+        if not any(self.is_option(one) for one in ast.walk(test) if isinstance(one, ast.Attribute | ast.Name)):
+            return
+        if not any(self._leads(one) for item in body for one in ast.walk(item) if isinstance(one, ast.Call)):
+            return
+        before, self.left = self.left, min(self.left, MOST_EXPLORED)
+        granted = self.left
+        self.exploring = True
+        depth = len(self.frames)
+        training = self.frame.training
+        try:
+            with self.branch() as journal:
+                try:
+                    self.run(body)
+                except SpentError:
+                    del self.frames[depth:]
+                finally:
+                    self.take_back(journal)
+                    journal.clear()
+        finally:
+            self.exploring = False
+            self.left = before - (granted - max(0, self.left))
+            self.frame.training = training
+
+    def _leads(self, node: ast.Call) -> bool:
+        """Whether a call may lead to the repository's own code, or feeds something."""
+        func = node.func
+        if isinstance(func, ast.Name):
+            return isinstance(self.lookup(func.id, None), Func | Cls)
+        if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
+            return isinstance(self.lookup(func.value.id, None), Mod | Obj) and func.attr not in ("eval", "cuda", "to")
+        return False
+
+    def _both(self, condition: Value, first: Sequence[ast.stmt], second: Sequence[ast.stmt]) -> Flow | None:
+        frame = self.frame
+        flows: list[Flow] = []
+        changes = []
+        for positive, body in ((True, first), (False, second)):
+            frame.conditions.append((condition, positive))
+            with self.branch() as journal:
+                flows.append(self.run(body))
+                changes.append(self.take_back(journal))
+                journal.clear()
+            frame.conditions.pop()
+        going = [flow == "next" for flow in flows]
+        if all(going):
+            self.merge(condition, *changes)
+            return None
+        if any(going):
+            self.merge(True, *([changes[going.index(True)]] * 2))
+            return None
+        if "raise" in flows and flows != ["raise", "raise"]:
+            kept = flows.index("raise") ^ 1
+            self.merge(True, *([changes[kept]] * 2))
+            return flows[kept]
+        self.merge(condition, *changes)
+        return "return" if "return" in flows else flows[0]
+
+    def _looping(self, node: ast.For | ast.AsyncFor) -> Flow | None:
+        source = self.evaluate(node.iter)
+        if self._by_channel(node, source):
+            return None
+        items = arrays.iterated(self, source, node.iter)
+        if items is None:
+            items = [arrays.element(self, source, node.iter)]
+        for value in items[: LONGEST_LOOP if any(_may_act(one) for one in items) else SHORTEST_LOOP]:
+            self.assign(node.target, value)
+            flow = self.run(node.body)
+            if flow == "break":
+                return None
+            if flow in ("return", "raise"):
+                return flow
+        return self.run(node.orelse)
+
+    def _by_channel(self, node: ast.For | ast.AsyncFor, source: Value) -> bool:
+        """``for t, m, s in zip(picture, mean, std): t.sub_(m).div_(s)``: each turn changes a channel of the picture."""
+        if not isinstance(source, ExtObj) or source.name != "builtins.zip" or not isinstance(node.iter, ast.Call):
+            return False
+        first = source.args[0] if source.args else None
+        holder = node.iter.args[0] if node.iter.args else None
+        target = node.target.elts[0] if isinstance(node.target, ast.Tuple) and node.target.elts else None
+        if not isinstance(first, Picture) or not isinstance(target, ast.Name) or not isinstance(holder, ast.Name):
+            return False
+        state = first.state
+        if state.layout[:1] != "C" or state.channels is None:
+            return False
+        rest = [arrays.iterated(self, one, node.iter) for one in source.args[1:]]
+        planes: list[Value] = []
+        for index in range(len(state.channels)):
+            row: list[Value] = [parts.plane(state, index, self.place(node))]
+            row += [
+                one[index] if one is not None and index < len(one) else Unknown("a value", self.place(node))
+                for one in rest
+            ]
+            self.assign(node.target, Seq(row, "tuple"))
+            self.run(node.body)
+            planes.append(self.lookup(target.id, node))
+        found = [one.state for one in planes if isinstance(one, Picture)]
+        made = parts.assembled(found, self.place(node), axis=state.layout) if len(found) == len(planes) else None
+        self.assign(
+            holder,
+            Picture(made) if made is not None else arrays.opaque(self, [first], "its channels are changed", node),
+        )
+        return True
+
+    def _repeating(self, node: ast.While) -> Flow | None:
+        if truth(self.evaluate(node.test)) is False:
+            return self.run(node.orelse)
+        flow = self.run(node.body)
+        return flow if flow in ("return", "raise") else None
+
+    def _trying(self, node: ast.Try) -> Flow | None:
+        flow: Flow | None = self.run(node.body)
+        if flow == "raise" and node.handlers:
+            flow = self.run(node.handlers[0].body)
+        elif flow == "next":
+            flow = self.run(node.orelse)
+        final = self.run(node.finalbody)
+        return final if final != "next" else flow
+
+    def _within(self, node: ast.With | ast.AsyncWith) -> Flow | None:
+        for item in node.items:
+            value = self.evaluate(item.context_expr)
+            if isinstance(value, ExtObj) and value.name.rpartition(".")[2] in ("no_grad", "inference_mode"):
+                self.frame.training = self.frame.training or False
+            if item.optional_vars is not None:
+                if isinstance(value, Obj) and value.cls is not None:
+                    entered = value.cls.find("__enter__")
+                    value = self.call(self.attribute(value, "__enter__", node), [], {}, node) if entered else value
+                self.assign(item.optional_vars, value)
+        return self.run(node.body)
+
+    def _matching(self, node: ast.Match) -> Flow | None:
+        subject = self.evaluate(node.subject)
+        for case in node.cases:
+            if isinstance(case.pattern, ast.MatchValue) and is_plain(subject):
+                if self.evaluate(case.pattern.value) == subject:
+                    return self.run(case.body)
+            elif isinstance(case.pattern, ast.MatchAs) and case.pattern.pattern is None:
+                return self.run(case.body)
+        return None
+
+    def _returning(self, node: ast.Return) -> Flow:
+        value = self.evaluate(node.value)
+        conditions = self.frame.conditions
+        self.frame.returns.append((conditions[-1] if conditions else None, value))
+        return "return"
+
+    def _raising(self, _: ast.Raise) -> Flow:
+        return "raise"
+
+    def _asserting(self, node: ast.Assert) -> Flow | None:
+        return "raise" if isinstance(node.test, ast.Constant) and not node.test.value else None
+
+    def _breaking(self, _: ast.Break) -> Flow:
+        return "break"
+
+    def _continuing(self, _: ast.Continue) -> Flow:
+        return "continue"
+
+    def _global_(self, node: ast.Global) -> None:
+        self.frame.globals_.update(node.names)
+
+    def _deleting(self, node: ast.Delete) -> None:
+        for target in node.targets:
+            if isinstance(target, ast.Name) and target.id in self.frame.names:
+                self.put(self.frame.names, target.id, Unknown("deleted"))
+            elif isinstance(target, ast.Subscript):
+                holder, key = self.evaluate(target.value), self.evaluate(target.slice)
+                if isinstance(holder, Map) and is_plain(key) and key in holder.items:
+                    self.put(holder.items, key, MISSING)
+
+    def _defining(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        frame = self.frame
+        scope = frame if frame.func is not None else None
+        decorators = tuple(self.evaluate(one) for one in node.decorator_list)
+        setter = any(
+            isinstance(one, ast.Attribute) and one.attr in ("setter", "deleter") for one in node.decorator_list
+        )
+        if setter:
+            return
+        func = Func(node, frame.module, scope, frame.owner if frame.func is None else None, decorators)
+        self.put(frame.names, node.name, func)
+
+    def _classing(self, node: ast.ClassDef) -> None:
+        frame = self.frame
+        bases = [self.evaluate(one) for one in node.bases]
+        cls = Cls(node, frame.module, node.name, bases, {})
+        inner = Frame(names=cls.attrs, module=frame.module, outer=frame if frame.func is not None else None, owner=cls)
+        self.frames.append(inner)
+        try:
+            self.run(node.body)
+        finally:
+            self.frames.pop()
+        for value in cls.attrs.values():
+            if isinstance(value, Func) and value.owner is None:
+                value.owner = cls
+        self.put(frame.names, node.name, cls)
+
+
+def _may_act(value: Value) -> bool:
+    """Whether something may do something, so that every turn of a loop over it counts."""
+    if isinstance(value, Seq) and value.kind == "tuple":
+        return any(_may_act(one) for one in value.items[:8])
+    return not is_plain(value) and not isinstance(value, Seq | Map | Unknown | Measure)
+
+
+def _count(value: Value) -> int:
+    return len(value.items) if isinstance(value, Seq | Shape) else 0
+
+
+def _shown(node: ast.AST) -> str:
+    try:
+        text = ast.unparse(node)
+    except (ValueError, RecursionError):
+        return "a condition"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _bound(target: ast.expr) -> str:
+    if isinstance(target, ast.Name):
+        return target.id
+    if isinstance(target, ast.Attribute):
+        return target.attr
+    if isinstance(target, ast.Tuple | ast.List):
+        return " ".join(_bound(one) for one in target.elts[:4])
+    if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant):
+        return str(target.slice.value)
+    return ""
+
+
+def _batched(layout: str) -> str:
+    return layout if "N" in layout else "N" + layout
+
+
+_BY_TYPE: dict[type[ast.stmt], Any] = {
+    ast.Expr: Interpreter._expression,
+    ast.Assign: Interpreter._assignment,
+    ast.AnnAssign: Interpreter._annotated,
+    ast.AugAssign: Interpreter._augmented,
+    ast.If: Interpreter._branching,
+    ast.For: Interpreter._looping,
+    ast.AsyncFor: Interpreter._looping,
+    ast.While: Interpreter._repeating,
+    ast.Try: Interpreter._trying,
+    ast.With: Interpreter._within,
+    ast.AsyncWith: Interpreter._within,
+    ast.Match: Interpreter._matching,
+    ast.Return: Interpreter._returning,
+    ast.Raise: Interpreter._raising,
+    ast.Assert: Interpreter._asserting,
+    ast.Break: Interpreter._breaking,
+    ast.Continue: Interpreter._continuing,
+    ast.Global: Interpreter._global_,
+    ast.Delete: Interpreter._deleting,
+    ast.FunctionDef: Interpreter._defining,
+    ast.AsyncFunctionDef: Interpreter._defining,
+    ast.ClassDef: Interpreter._classing,
+    ast.Import: Interpreter.importing,
+    ast.ImportFrom: Interpreter.importing_from,
+}

@@ -1,0 +1,207 @@
+"""Attributes and items of values."""
+
+from __future__ import annotations
+
+import ast
+
+from dataguard.preprocessing.static import arrays
+from dataguard.preprocessing.static.machine import Machine
+from dataguard.preprocessing.static.values import (
+    Blank,
+    Bound,
+    Choice,
+    Cls,
+    Ext,
+    ExtObj,
+    Func,
+    Map,
+    Measure,
+    Method,
+    Mod,
+    Obj,
+    Picture,
+    Seq,
+    Shape,
+    Super,
+    Unknown,
+    Value,
+    choice,
+    is_plain,
+)
+
+
+class Items(Machine):
+    """Finds attributes and items."""
+
+    def initialize(self, value: Obj) -> bool:
+        """Follow the constructor of a model of which an attribute is asked for; whether it was not followed before."""
+        raise NotImplementedError
+
+    def attribute(self, value: Value, name: str, node: ast.AST | None) -> Value:
+        """What an attribute is."""
+        if isinstance(value, Obj):
+            if name in value.attrs:
+                return value.attrs[name]
+            if name == "__dict__":
+                return Map(value.attrs, open=True)
+            if value.cls is not None:
+                found = value.cls.find(name)
+                if found is not None:
+                    return self._of_class(found[0], value, node)
+                if name == "__class__":
+                    return value.cls
+                if name in ("__setattr__", "__getattribute__", "__setitem__", "setattr"):
+                    return Method(value, name)
+                if self.initialize(value) and name in value.attrs:
+                    return value.attrs[name]
+                if any(True for _ in value.cls.foreign()):
+                    return Method(value, name)
+            elif name in _NAMESPACE_METHODS:
+                return Method(value, name)
+            return Unknown(f"attribute {name} is not known", self.place(node))
+        if isinstance(value, Ext):
+            held = self.shared.get(value.name)
+            if held is not None:
+                return self.attribute(held, name, node)
+            return Ext(f"{value.name}.{name}") if len(value.name) < 300 else Unknown()
+        if isinstance(value, Mod):
+            self.run_module(value.module)
+            if name in value.module.names:
+                return value.module.names[name]
+            if name == "__dict__":
+                return Map(value.module.names, open=True)
+            inner = (
+                self.tree.relative(value.module.path, 1, name) if value.module.path.endswith("__init__.py") else None
+            )
+            return (
+                Mod(inner) if inner is not None else Unknown(f"{name} is not in {value.module.path}", self.place(node))
+            )
+        if isinstance(value, Cls):
+            found = value.find(name)
+            if found is not None:
+                func = found[0]
+                if isinstance(func, Func) and any(
+                    getattr(one, "name", "") == "builtins.classmethod" for one in func.decorators
+                ):
+                    return Bound(func, value)
+                return func
+            if name == "__name__":
+                return value.name
+            return Unknown(f"{value.name}.{name} is not known", self.place(node))
+        if isinstance(value, Picture):
+            return arrays.attribute(self, value, name, node)
+        if isinstance(value, Choice):
+            return choice([self.attribute(one, name, node) for one in value.options], value.why)
+        if isinstance(value, Super):
+            return self._of_super(value, name, node)
+        if isinstance(value, Map) and name in value.items and name not in _MAP_METHODS:
+            return value.items[name]
+        if isinstance(value, ExtObj):
+            if name in value.attrs:
+                return value.attrs[name]
+            return arrays.object_attribute(value, name)
+        if isinstance(value, Blank) and name == "shape":
+            return Shape(list(value.shape))
+        if isinstance(value, Seq | Map | str | Blank | Shape | Measure | float | int):
+            return Method(value, name)
+        if isinstance(value, Unknown):
+            return Method(value, name)
+        if isinstance(value, Func) and name == "__name__":
+            return value.name
+        return Unknown(f"attribute {name} is not known", self.place(node))
+
+    def _of_class(self, found: Value, receiver: Obj, node: ast.AST | None) -> Value:
+        if not isinstance(found, Func):
+            return found
+        names = {getattr(one, "name", "").rpartition(".")[2] for one in found.decorators}
+        if "staticmethod" in names:
+            return found
+        if "classmethod" in names:
+            return Bound(found, receiver.cls)
+        if names & {"property", "cached_property", "lazyproperty"}:
+            return self.call(Bound(found, receiver), [], {}, node)
+        return Bound(found, receiver)
+
+    def _of_super(self, value: Super, name: str, node: ast.AST | None) -> Value:
+        receiver = value.receiver
+        cls = receiver.cls if isinstance(receiver, Obj) else receiver if isinstance(receiver, Cls) else None
+        found = cls.find(name, after=value.after) if cls is not None else None
+        if found is None:
+            if isinstance(receiver, Obj) and name in ("__getitem__", "__iter__"):
+                return Method(receiver, "super().__getitem__")
+            return Method(Unknown(f"super().{name} is of a library", self.place(node)), name)
+        return Bound(found[0], receiver) if isinstance(found[0], Func) else found[0]
+
+    def _subscript(self, node: ast.Subscript) -> Value:
+        value = self.evaluate(node.value)
+        return self.item(value, node.slice, node)
+
+    def item(self, value: Value, index: ast.expr, node: ast.AST) -> Value:
+        """What ``value[index]`` is."""
+        if isinstance(value, Choice):
+            return choice([self.item(one, index, node) for one in value.options], value.why)
+        if isinstance(value, Picture | Blank):
+            return arrays.subscript(self, value, index, node)
+        if isinstance(value, Seq | Shape | str):
+            return self._of_sequence(value, index, node)
+        key = self.evaluate(index)
+        if isinstance(value, Map):
+            return self._of_map(value, key, node)
+        if isinstance(value, Obj) and value.cls is not None:
+            found = value.cls.find("__getitem__")
+            if found is not None and isinstance(found[0], Func):
+                return self.call(Bound(found[0], value), [key], {}, node)
+        if isinstance(value, Obj) and isinstance(key, str) and key in value.attrs:
+            return value.attrs[key]
+        if isinstance(value, ExtObj):
+            return arrays.object_item(self, value, key, node)
+        if isinstance(value, Ext) and value.name.startswith(("typing.", "builtins.")):
+            return value
+        if isinstance(value, Unknown):
+            return Unknown(value.why, value.place, value.kind)
+        return Unknown("an item of something that is not followed", self.place(node))
+
+    def _of_sequence(self, value: Seq | Shape | str, index: ast.expr, node: ast.AST) -> Value:
+        items = list(value) if isinstance(value, str) else value.items
+        if isinstance(index, ast.Slice):
+            bounds = [self.evaluate(one) for one in (index.lower, index.upper, index.step)]
+            if not all(one is None or isinstance(one, int) for one in bounds) or bounds[2] == 0:
+                return Unknown("a part between bounds that are not known", self.place(node))
+            taken = items[slice(*bounds)]
+            return "".join(taken) if isinstance(value, str) else Seq(taken, getattr(value, "kind", "tuple"))
+        key = self.evaluate(index)
+        if isinstance(key, int) and -len(items) <= key < len(items):
+            return items[key]
+        if isinstance(value, Seq) and value.kind == "array" and isinstance(key, Seq):
+            if all(isinstance(one, int) and -len(items) <= one < len(items) for one in key.items):
+                return Seq([items[one] for one in key.items], "array")
+            # mean[None, None, :] and the like change the shape alone
+            return value
+        if isinstance(value, Seq) and value.kind == "array" and key is None:
+            return value
+        if isinstance(key, Unknown) and key.kind == "random":
+            return Unknown("one of several, by chance", self.place(node), "random")
+        if 0 < len(items) <= 8 and isinstance(value, Seq):
+            return choice(items, f"one of several ({self.place(node)})")
+        return Unknown("an item by an index that is not known", self.place(node))
+
+    def _of_map(self, value: Map, key: Value, node: ast.AST) -> Value:
+        if is_plain(key):
+            if key in value.items:
+                return value.items[key]
+            return Unknown(f"there is no {key!r} in what is read", self.place(node))
+        if isinstance(key, Unknown) and key.kind == "random":
+            return Unknown("one of several, by chance", self.place(node), "random")
+        if isinstance(key, Choice) and all(is_plain(one) and one in value.items for one in key.options):
+            return choice([value.items[one] for one in key.options], key.why)
+        if 0 < len(value.items) <= 8 and not value.open:
+            why = key.reason() if isinstance(key, Unknown) else "by a key that is not known"
+            return choice(value.items.values(), why)
+        kind = key.kind if isinstance(key, Unknown) and key.kind == "random" else ""
+        return Unknown("an item by a key that is not known", self.place(node), kind)
+
+
+_MAP_METHODS = frozenset({"get", "items", "keys", "values", "update", "pop", "copy", "setdefault", "merge"})
+_NAMESPACE_METHODS = frozenset(
+    {"update", "items", "keys", "get", "copy", "__dict__", "merge_from_file", "freeze", "clone"}
+)

@@ -1,0 +1,174 @@
+"""What a value is after an ``if`` of which reading does not tell the outcome."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dataguard.preprocessing.static.picture import State, by_chance
+from dataguard.preprocessing.static.values import (
+    SIZES,
+    Choice,
+    Ext,
+    Map,
+    Measure,
+    Method,
+    Obj,
+    Picture,
+    Seq,
+    Unknown,
+    Value,
+    choice,
+    is_number,
+    same,
+)
+from dataguard.preprocessing.steps import Step
+
+MISSING = object()
+"""What a name that was not set has."""
+
+
+def truth(value: Value) -> bool | None:
+    """Whether a value is true; None where reading does not tell.
+
+    >>> truth(Seq([])), truth(Unknown())
+    (False, None)
+    """
+    if isinstance(value, Measure):
+        truths = {bool(one) for one in value.values}
+        return truths.pop() if len(truths) == 1 else None
+    if isinstance(value, Unknown | Ext) or (isinstance(value, Method) and isinstance(value.receiver, Unknown | Obj)):
+        return None
+    if isinstance(value, Choice):
+        found = {truth(one) for one in value.options}
+        return found.pop() if len(found) == 1 else None
+    if isinstance(value, Seq):
+        return bool(value.items)
+    if isinstance(value, Map):
+        return True if value.items else None if value.open else False
+    if value is None or isinstance(value, bool | int | float | str | bytes):
+        return bool(value)
+    return True
+
+
+def join(condition: Value, first: Value, second: Value) -> Value:
+    """What a value is that is `first` where a condition holds and `second` where not."""
+    if first is second:
+        return first
+    if first is MISSING or (isinstance(first, Unknown) and second is None):
+        return second if first is MISSING else first
+    if second is MISSING:
+        return first
+    if isinstance(first, list) and isinstance(second, list):
+        return _lists(condition, first, second)
+    if same(first, second):
+        return first
+    if isinstance(condition, Measure):
+        found = _by_size(condition, first, second)
+        if found is not None:
+            return found
+    random = isinstance(condition, Unknown) and condition.kind == "random"
+    if isinstance(first, Picture) and isinstance(second, Picture):
+        if random:
+            return Picture(chance(condition, first.state, second.state))
+        if isinstance(condition, Measure):
+            merged = _sized(condition, first.state, second.state)
+            if merged is not None:
+                return Picture(merged)
+    plain = not isinstance(first, Picture | Choice) and not isinstance(second, Picture | Choice)
+    if random and plain and any(is_number(one) or isinstance(one, Measure) for one in (first, second)):
+        return condition
+    if isinstance(first, Picture) and second is None:
+        return first
+    if isinstance(second, Picture) and first is None:
+        return second
+    if isinstance(first, Seq) and isinstance(second, Seq) and len(first.items) == len(second.items):
+        pairs = zip(first.items, second.items, strict=True)
+        return Seq([join(condition, a, b) for a, b in pairs], first.kind)
+    if isinstance(first, Map) and isinstance(second, Map):
+        keys = {**first.items, **second.items}
+        return Map(
+            {key: join(condition, first.items.get(key, MISSING), second.items.get(key, MISSING)) for key in keys},
+            open=first.open or second.open,
+        )
+    why = condition.reason() if isinstance(condition, Unknown) else "it depends on the picture's size"
+    return choice([first, second], why)
+
+
+def _by_size(condition: Measure, first: Value, second: Value) -> Value:
+    if not all(is_number(one) or isinstance(one, Measure) for one in (first, second)):
+        return None
+    picked = tuple(
+        (side.values[index] if isinstance(side, Measure) else side)
+        for index, side in ((index, first if condition.values[index] else second) for index in range(len(SIZES)))
+    )
+    return picked[0] if all(one == picked[0] for one in picked) else Measure(picked)
+
+
+def _lists(condition: Value, first: list[Value], second: list[Value]) -> list[Value]:
+    if len(first) == len(second):
+        return [join(condition, a, b) for a, b in zip(first, second, strict=True)]
+    longer, shorter = (first, second) if len(first) > len(second) else (second, first)
+    why = condition.reason() if isinstance(condition, Unknown) else "it depends on the picture's size"
+    found: list[Value] = []
+    at = 0
+    for item in longer:
+        if at < len(shorter) and same(item, shorter[at]):
+            found.append(item)
+            at += 1
+        else:
+            found.append(Choice([item, None], why))
+    return found if at == len(shorter) else longer
+
+
+def chance(condition: Unknown, first: State, second: State) -> State:
+    """A picture after something that was done to it or not, by chance."""
+    if first == second:
+        return first
+    longer, shorter = (first, second) if len(first.steps) >= len(second.steps) else (second, first)
+    steps = _random_steps(condition, longer.steps, shorter.steps)
+    place = condition.place
+    kept = replace(longer, steps=steps, size=longer.size if longer.size == shorter.size else (None, None))
+    if steps == longer.steps and (longer.scale, longer.offset) != (shorter.scale, shorter.offset):
+        base = shorter if len(shorter.written) <= len(longer.written) else longer
+        kept = replace(kept, scale=base.scale, offset=base.offset, written=base.written, channels=base.channels)
+        kept = by_chance(kept, "levels", place, size=kept.size)
+    elif longer.channels != shorter.channels and longer.channels is not None and shorter.channels is not None:
+        kept = by_chance(replace(kept, channels=shorter.channels), "channels", place, size=kept.size)
+    lost = {**{key: why for key, why in longer.lost.items() if key in shorter.lost}}
+    return replace(kept, lost=lost, dtype=longer.dtype if longer.dtype == shorter.dtype else None)
+
+
+def _random_steps(condition: Unknown, longer: tuple[Step, ...], shorter: tuple[Step, ...]) -> tuple[Step, ...]:
+    from dataguard.preprocessing.static.picture import explicit
+    from dataguard.preprocessing.steps import Random
+
+    shared = 0
+    while shared < len(shorter) and longer[shared] == shorter[shared]:
+        shared += 1
+    extra = longer[shared:]
+    if not extra:
+        return longer
+    if all(isinstance(one, Random) for one in extra):
+        return longer
+    names = [getattr(one, "kind", "") or type(one).__name__ for one in extra if not isinstance(one, Random)]
+    name = "flip" if set(names) <= {"left_right", "up_down"} else "+".join(str(one).lower() for one in names)
+    said = extra[0].origin_of("") or explicit(condition.place)
+    return (*longer[:shared], Random(name=name, provenance={"": said}))
+
+
+def _sized(condition: Measure, first: State, second: State) -> State | None:
+    """One state of two that differ by steps which leave pictures alone where the condition does not hold."""
+    longer, shorter = (first, second) if len(first.steps) >= len(second.steps) else (second, first)
+    if longer.steps[: len(shorter.steps)] != shorter.steps or replace(longer, steps=(), size=shorter.size) != replace(
+        shorter, steps=()
+    ):
+        return None
+    sizes = []
+    for axis in (0, 1):
+        found = _by_size(condition, first.size[axis], second.size[axis])
+        if found is None:
+            return None
+        sizes.append(found)
+    made = longer.size
+    same_size = all(same(made[axis], sizes[axis]) for axis in (0, 1))
+    return replace(longer, size=(sizes[0], sizes[1])) if same_size else None

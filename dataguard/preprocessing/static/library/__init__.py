@@ -1,0 +1,139 @@
+"""What functions of libraries do to pictures and to the values that preprocessing is written with."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from dataguard.preprocessing.static.library import (
+    albumentations,
+    configuration,
+    keras,
+    numpy,
+    opencv,
+    pillow,
+    plain_values,
+    python,
+    scikit_image,
+    tensorflow,
+    torch,
+    torchvision,
+    unlisted,
+)
+from dataguard.preprocessing.static.library.naming import canonical
+from dataguard.preprocessing.static.library.registry import APPLIED, FUNCTIONS, METHODS, Call
+from dataguard.preprocessing.static.values import (
+    Blank,
+    Choice,
+    Ext,
+    ExtObj,
+    Func,
+    Obj,
+    Picture,
+    Unknown,
+    Value,
+    choice,
+)
+
+if TYPE_CHECKING:
+    from dataguard.preprocessing.static.calling import Calling
+
+_MODULES = (
+    albumentations,
+    configuration,
+    keras,
+    numpy,
+    opencv,
+    pillow,
+    plain_values,
+    python,
+    scikit_image,
+    tensorflow,
+    torch,
+    torchvision,
+    unlisted,
+)
+
+
+def call(machine: Calling, name: str, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None) -> Value:
+    """What a call of a library's function or class comes to."""
+    name = canonical(name)
+    handler = FUNCTIONS.get(name)
+    if handler is None:
+        prefix = name.rpartition(".")[0]
+        handler = FUNCTIONS.get(prefix + ".*")
+    for index, one in enumerate(args):
+        if isinstance(one, Choice) and any(isinstance(option, Picture) for option in one.options):
+            kept = [option for option in one.options if option is not None]
+            return choice(
+                [call(machine, name, [*args[:index], option, *args[index + 1 :]], kwargs, node) for option in kept],
+                one.why,
+            )
+    if handler is not None:
+        return handler(Call(machine, name, args, kwargs, node))
+    return unlisted.unlisted(Call(machine, name, args, kwargs, node))
+
+
+def apply(machine: Calling, thing: ExtObj, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None) -> Value:
+    """What calling an object of a library comes to: a transform on a picture, a partial, a session."""
+    for index, one in enumerate(args):
+        if isinstance(one, Choice) and any(isinstance(option, Picture) for option in one.options):
+            kept = [option for option in one.options if option is not None]
+            return choice(
+                [apply(machine, thing, [*args[:index], option, *args[index + 1 :]], kwargs, node) for option in kept],
+                one.why,
+            )
+    name = canonical(thing.name)
+    for prefix, handler in APPLIED:
+        if name.startswith(prefix):
+            return handler(Call(machine, name, args, kwargs, node, thing))
+    return unlisted.unlisted_object(Call(machine, name, args, kwargs, node, thing))
+
+
+def method(
+    machine: Calling, receiver: Value, name: str, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None
+) -> Value:
+    """What a method of something that is not of the repository comes to."""
+    if isinstance(receiver, Picture):
+        kind = receiver.state.kind
+        handler = METHODS.get((kind, name)) or METHODS.get(("array" if kind == "tf" else kind, name))
+        if handler is None and kind == "array":
+            handler = METHODS.get(("tensor", name))
+        if handler is None and kind in ("tensor", "pil"):
+            handler = METHODS.get(("array", name)) or METHODS.get(("tensor", name))
+        found = Call(machine, name, args, kwargs, node, receiver)
+        return handler(found) if handler is not None else unlisted.unlisted_method(found)
+    if isinstance(receiver, ExtObj):
+        for prefix, names, handler in unlisted.OBJECT_METHODS:
+            if canonical(receiver.name).startswith(prefix) and (names is None or name in names):
+                return handler(Call(machine, name, args, kwargs, node, receiver))
+        return unlisted.unlisted_method(Call(machine, name, args, kwargs, node, receiver))
+    kind_of = "blank" if isinstance(receiver, Blank) else "object" if isinstance(receiver, Obj) else "value"
+    handler = METHODS.get((kind_of, name)) or METHODS.get(("value", name))
+    found = Call(machine, name, args, kwargs, node, receiver)
+    return handler(found) if handler is not None else unlisted.unlisted_method(found)
+
+
+def written_argument(func: Value, args: list[Value]) -> int | None:
+    """The position of an argument that a call writes its result into; None for none."""
+    if isinstance(func, Ext) and func.name.startswith("cv2."):
+        position = {"cv2.cvtColor": 2, "cv2.subtract": 2, "cv2.multiply": 2, "cv2.divide": 2, "cv2.add": 2}.get(
+            func.name
+        )
+        return position if position is not None and position < len(args) else None
+    return None
+
+
+def declared_default(func: Func, name: str) -> Value:
+    """The default that a decorator of a command-line library gives an argument; None for none."""
+    for one in func.decorators:
+        if isinstance(one, ExtObj) and one.name.endswith(("click.option", "click.argument")):
+            flags = [text.lstrip("-").replace("-", "_") for text in one.args if isinstance(text, str)]
+            if name in flags or name in [part for flag in flags for part in flag.split("/")]:
+                if one.kwargs.get("is_flag") is True:
+                    return one.kwargs.get("default", False)
+                return one.kwargs.get("default")
+    return None
+
+
+__all__ = ["Unknown", "apply", "call", "canonical", "declared_default", "method", "written_argument"]

@@ -1,0 +1,165 @@
+"""albumentations: OpenCV's kernels, pictures given by name and returned in a dictionary."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dataguard.preprocessing.static import parts
+from dataguard.preprocessing.static.library.given import as_state
+from dataguard.preprocessing.static.library.opencv import kernel_of
+from dataguard.preprocessing.static.library.registry import Call, applied, function
+from dataguard.preprocessing.static.library.torchvision import centred, pair_of
+from dataguard.preprocessing.static.picture import (
+    State,
+    by_chance,
+    cast,
+    default,
+    explicit,
+    fill_levels,
+    losing,
+    mapped,
+    moved,
+    resized,
+    stepped,
+)
+from dataguard.preprocessing.static.values import (
+    Choice,
+    ExtObj,
+    Map,
+    Picture,
+    Seq,
+    Unknown,
+    Value,
+    choice,
+    is_number,
+)
+from dataguard.preprocessing.steps import Pad, Resize
+
+_IMAGENET = (Seq([0.485, 0.456, 0.406], "tuple"), Seq([0.229, 0.224, 0.225], "tuple"))
+_KNOWN = frozenset({"Resize", "LongestMaxSize", "SmallestMaxSize", "CenterCrop", "Normalize", "ToFloat", "PadIfNeeded",
+                    "ToTensorV2", "ToTensor", "NoOp", "Lambda", "Crop", "FromFloat"})  # fmt: skip
+
+
+@function("albumentations.*", "albumentations.pytorch.*")
+def _make(call: Call) -> Value:
+    made = ExtObj(call.name, call.args, call.kwargs, call.place)
+    if call.name.endswith(".Compose") and not call.machine.quiet:
+        call.machine.transforms.setdefault(call.place, (made, call.machine.stack()))
+    return made
+
+
+@applied("albumentations.")
+def _use(call: Call) -> Value:
+    thing = call.thing
+    value = call.kwargs.get("image", call.args[0] if call.args else None)
+    state = as_state(value)
+    if state is None:
+        return Map({}, open=True)
+    made = transformed(thing, Picture(state), call)
+    return Map({**{key: one for key, one in call.kwargs.items() if key != "image"}, "image": made}, open=True)
+
+
+def transformed(thing: Value, value: Value, call: Call, depth: int = 0) -> Value:
+    """What a transform makes of a picture."""
+    if thing is None or depth > 12:
+        return value
+    if isinstance(thing, Choice):
+        return choice([transformed(one, value, call, depth + 1) for one in thing.options], thing.why)
+    if isinstance(value, Choice):
+        return choice([transformed(thing, one, call, depth + 1) for one in value.options], value.why)
+    if not isinstance(thing, ExtObj) or not isinstance(value, Picture):
+        if isinstance(value, Picture):
+            return Picture(losing(value.state, call.place, "a transform that is not known"))
+        return value
+    name = thing.name.rpartition(".")[2]
+    inner = Call(call.machine, thing.name, thing.args, thing.kwargs, call.node, thing)
+    place = thing.place
+    if name in ("Compose", "Sequential", "ReplayCompose"):
+        call.machine.applied.add(place)
+        steps = inner.get(0, "transforms")
+        if not isinstance(steps, Seq):
+            return Picture(losing(value.state, place, "a list of transforms that is not known"))
+        for one in steps.items[:64]:
+            value = transformed(one, value, call, depth + 1)
+        return value
+    state = value.state
+    always = inner.kwargs.get("p", 1.0) in (1, 1.0) or inner.kwargs.get("always_apply") is True
+    if name not in _KNOWN or not always:
+        size = state.size
+        if name in ("RandomResizedCrop", "RandomCrop", "RandomSizedCrop"):
+            found = (
+                inner.get(0, "size")
+                if isinstance(inner.get(0, "size"), Seq)
+                else Seq([inner.get(0, "height"), inner.get(1, "width")])
+            )
+            tall, wide = pair_of(found)
+            size = (tall, wide) if is_number(tall) and is_number(wide) else (None, None)
+        return Picture(by_chance(state, name, place, size=size))
+    return Picture(_step(name, inner, state, place))
+
+
+def _step(name: str, call: Call, state: State, place: str) -> State:
+    if name == "Normalize":
+        mean, std = call.get(0, "mean", _IMAGENET[0]), call.get(1, "std", _IMAGENET[1])
+        largest = call.get(2, "max_pixel_value", 255.0)
+        state = mapped(mapped(mapped(state, "divide", largest, place), "subtract", mean, place), "divide", std, place)
+        return cast(state, "float32", place)
+    if name == "ToFloat":
+        return cast(mapped(state, "divide", call.get(0, "max_value", 255.0), place), "float32", place)
+    if name in ("ToTensorV2", "ToTensor"):
+        layout = "CHW" if state.layout in ("HWC", "HW") else state.layout
+        state = moved(state, place, kind="tensor", layout=layout, said={**state.said, "layout": explicit(place)})
+        if name == "ToTensor" and state.dtype == "uint8":
+            state = cast(mapped(state, "divide", 255.0, place), "float32", place)
+        return state
+    if name == "NoOp":
+        return state
+    if name == "CenterCrop":
+        height, width = call.get(0, "height"), call.get(1, "width")
+        if is_number(height) and is_number(width):
+            return centred(state, int(height), int(width), place)
+        return parts.unknown_crop(state, "the size is not known", place)
+    if name == "PadIfNeeded":
+        height, width = call.get(0, "min_height", 1024), call.get(1, "min_width", 1024)
+        fill = fill_levels(state, call.kwargs.get("value", call.kwargs.get("fill", 0)) or 0)
+        mode: Any = "constant" if "border_mode" in call.kwargs else "reflect"
+        if is_number(height) and is_number(width):
+            return stepped(
+                state,
+                Pad(
+                    rule="to",
+                    height=int(height),
+                    width=int(width),
+                    mode=mode,
+                    fill=fill or (0.0,),
+                    provenance={"": explicit(place)},
+                ),
+                place,
+            )
+        return losing(state, place, "a border that is not known", "geometry")
+    if name in ("Resize", "LongestMaxSize", "SmallestMaxSize"):
+        return _resize(name, call, state, place)
+    return losing(state, place, f"what {name} does is not known")
+
+
+def _resize(name: str, call: Call, state: State, place: str) -> State:
+    position = 2 if name == "Resize" else 1
+    given = call.given(position, "interpolation")
+    fields, said = kernel_of(call.get(position, "interpolation", "INTER_LINEAR"), given, place, state)
+    if not given:
+        said = default(place, "albumentations: INTER_LINEAR")
+    if name == "Resize":
+        return resized(state, call.get(0, "height"), call.get(1, "width"), fields, place, kernel=said, antialias=said)
+    side = call.get(0, "max_size", 1024)
+    if not is_number(side):
+        why = side.reason() if isinstance(side, Unknown) else "the size is not known"
+        return losing(state, place, why, "geometry")
+    step = Resize(
+        rule="long" if name == "LongestMaxSize" else "short",
+        side=int(side),
+        rounding="half_even",
+        **{key: one for key, one in fields.items() if key != "undetermined"},
+        undetermined=fields.get("undetermined", {}),
+        provenance={"": explicit(place), "kernel": said},
+    )
+    return stepped(state, step, place)

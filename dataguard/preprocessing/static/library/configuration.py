@@ -1,0 +1,264 @@
+"""Where values are configured: command lines, YAML, JSON, configuration objects."""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePosixPath
+from typing import Any
+
+from dataguard.preprocessing.static.library.registry import Call, function, methods
+from dataguard.preprocessing.static.values import ExtObj, Map, Obj, Seq, Unknown, Value, is_plain, last
+
+OPTIONS = "*options"
+"""The place of an object that holds what a command line gives."""
+LARGEST = 2**20
+"""Bytes of a configuration file."""
+
+
+@function("argparse.ArgumentParser", "configargparse.ArgumentParser", "argparse.Namespace", "optparse.OptionParser")
+def _parser(call: Call) -> Value:
+    if call.name.endswith("Namespace"):
+        return Obj(None, dict(call.kwargs), open=True)
+    return ExtObj("argparse.ArgumentParser", call.args, call.kwargs, call.place, {"*options": Map({})})
+
+
+def parser_method(call: Call) -> Value:
+    """What a method of a parser does: options are kept, and parsing gives their defaults."""
+    made = call.thing
+    options = made.attrs.setdefault("*options", Map({}))
+    name = call.name.rpartition(".")[2]
+    if name in ("add_argument_group", "add_mutually_exclusive_group", "add_subparsers", "add_parser"):
+        return made
+    if name in ("add_argument", "add_option"):
+        flags = [one for one in call.args if isinstance(one, str)]
+        key = call.kwargs.get("dest")
+        if not isinstance(key, str):
+            long = next((one for one in flags if one.startswith("--")), flags[0] if flags else "")
+            key = long.lstrip("-").replace("-", "_")
+        value = _default(call, flags, key)
+        usual = made.kwargs.get("argument_default")
+        if value is None and "default" not in call.kwargs and usual is not None:
+            value = usual
+        if last(value) != "SUPPRESS":
+            options.items[key] = value
+        return None
+    if name == "set_defaults":
+        for key, value in call.kwargs.items():
+            options.items[key] = value
+        return None
+    if name in ("parse_args", "parse_known_args", "parse_intermixed_args"):
+        found = Obj(None, dict(options.items), place=OPTIONS, open=True)
+        return Seq([found, Seq([], "list")], "tuple") if name != "parse_args" else found
+    if name == "get_default":
+        return options.items.get(call.get(0, "dest"), None)
+    return None
+
+
+def _default(call: Call, flags: list[str], key: str) -> Value:
+    action = call.kwargs.get("action")
+    if "default" in call.kwargs:
+        value = call.kwargs["default"]
+        convert = last(call.kwargs.get("type"))
+        if isinstance(value, str) and convert in ("int", "float"):
+            try:
+                return int(value) if convert == "int" else float(value)
+            except ValueError:
+                return value
+        return value
+    if action == "store_true":
+        return False
+    if action == "store_false":
+        return True
+    required = call.kwargs.get("required") is True or (
+        flags and not flags[0].startswith("-") and call.kwargs.get("nargs") not in ("?", "*")
+    )
+    if required:
+        return Unknown(f"the command line gives {key}", call.place)
+    return Seq([], "list") if call.kwargs.get("nargs") == "*" and not flags[0].startswith("-") else None
+
+
+@function("absl.flags.DEFINE_integer", "absl.flags.DEFINE_string", "absl.flags.DEFINE_float",
+          "absl.flags.DEFINE_bool", "absl.flags.DEFINE_boolean", "absl.flags.DEFINE_list",
+          "absl.flags.DEFINE_enum", "tensorflow.flags.DEFINE_integer",
+          "tensorflow.app.flags.DEFINE_integer", "tensorflow.app.flags.DEFINE_string",
+          "tensorflow.app.flags.DEFINE_float", "tensorflow.app.flags.DEFINE_boolean")  # fmt: skip
+def _flag(call: Call) -> Value:
+    name = call.get(0, "name")
+    if isinstance(name, str):
+        _FLAGS(call).attrs[name] = call.get(1, "default")
+    return None
+
+
+def _FLAGS(call: Call) -> Obj:  # noqa: N802 - as absl writes it
+    found = call.machine.shared.get("absl.flags.FLAGS")
+    if found is None:
+        found = call.machine.shared["absl.flags.FLAGS"] = Obj(None, {}, open=True)
+    return found if isinstance(found, Obj) else Obj(None, {}, open=True)
+
+
+@function("yaml.load", "yaml.safe_load", "yaml.full_load", "yaml.unsafe_load", "ruamel_yaml.load", "ruamel.yaml.load",
+          "omegaconf.OmegaConf.load", "hyperpyyaml.load_hyperpyyaml")  # fmt: skip
+def _load_yaml(call: Call) -> Value:
+    return _file(call, call.get(0, "stream"))
+
+
+@function(
+    "json.load", "mmcv.Config.fromfile", "mmengine.Config.fromfile", "mmengine.config.Config.fromfile", "toml.load"
+)
+def _load_json(call: Call) -> Value:
+    return _file(call, call.get(0, "fp"))
+
+
+@function("builtins.open", "io.open", "codecs.open", "pathlib.Path")
+def _opened(call: Call) -> Value:
+    return ExtObj(call.name, call.args, call.kwargs, call.place)
+
+
+def _file(call: Call, source: Value) -> Value:
+    path: Value = source
+    while isinstance(path, ExtObj) and path.args:
+        path = path.args[0]
+    if not isinstance(path, str):
+        why = path.reason() if isinstance(path, Unknown) else "the file is not known"
+        return Obj(None, {}, open=True) if False else Unknown(why, call.place)
+    found = resolve(call, path)
+    if found is None:
+        return Unknown(f"{path[:80]} is not in the repository", call.place)
+    return loaded(call.machine.tree.read(found), found)
+
+
+def resolve(call: Call, path: str) -> str | None:
+    """The file of the repository that a path in code means."""
+    tree = call.machine.tree
+    wanted = str(PurePosixPath(path.replace("\\", "/"))).removeprefix("./").lstrip("/")
+    while wanted.startswith("../"):
+        wanted = wanted[3:]
+    folder = call.machine.frame.module.path.rpartition("/")[0]
+    for candidate in (wanted, f"{folder}/{wanted}"):
+        if candidate in tree.sizes:
+            return candidate
+    fits = [one for one in tree.sizes if one.endswith("/" + wanted)]
+    return fits[0] if len(fits) == 1 else None
+
+
+def loaded(data: bytes | None, path: str) -> Value:
+    """What a configuration file holds; tags of YAML are not obeyed."""
+    if data is None or len(data) > LARGEST:
+        return Unknown(f"{path} cannot be read")
+    try:
+        if path.endswith(".json"):
+            content = json.loads(data)
+        elif path.endswith(".py"):
+            return Unknown("a configuration in Python")
+        else:
+            import yaml
+
+            content = yaml.load(data, Loader=_plain_loader())  # noqa: S506 - a loader that makes plain values alone
+    except Exception:  # noqa: BLE001 - a parser of untrusted text: whatever it raises, the file tells nothing
+        return Unknown(f"{path} cannot be parsed")
+    return as_value(content)
+
+
+def _plain_loader() -> Any:
+    import yaml
+
+    class Plain(yaml.SafeLoader):
+        """YAML's plain values; a tag stands for what is written under it, and aliases are few."""
+
+    def untagged(loader: Any, _suffix: str, node: Any) -> Any:
+        if isinstance(node, yaml.MappingNode):
+            return loader.construct_mapping(node, deep=True)
+        if isinstance(node, yaml.SequenceNode):
+            return loader.construct_sequence(node, deep=True)
+        return loader.construct_scalar(node)
+
+    Plain.add_multi_constructor("!", untagged)
+    Plain.add_multi_constructor("tag:yaml.org,2002:python/", untagged)
+    return Plain
+
+
+def as_value(content: Any, depth: int = 0) -> Value:
+    """Plain content as a value."""
+    if depth > 12:
+        return Unknown("nested too deep")
+    if isinstance(content, dict):
+        return Map({key: as_value(one, depth + 1) for key, one in list(content.items())[:2000] if is_plain(key)})
+    if isinstance(content, list | tuple):
+        return Seq([as_value(one, depth + 1) for one in content[:512]], "list")
+    return content if is_plain(content) else Unknown("a value of a configuration")
+
+
+@function("yacs.config.CfgNode", "easydict.EasyDict", "omegaconf.OmegaConf.create", "addict.Dict",
+          "mmcv.Config", "types.SimpleNamespace", "ml_collections.ConfigDict",
+          "fvcore.common.config.CfgNode", "box.Box", "munch.Munch", "dotmap.DotMap")  # fmt: skip
+def _node(call: Call) -> Value:
+    made = Obj(None, dict(call.kwargs), place=call.place, open=True)
+    first = call.get(0, "d")
+    if isinstance(first, Map):
+        made.attrs.update({key: _as_node(one, call.place) for key, one in first.items.items() if isinstance(key, str)})
+    return made
+
+
+def _as_node(value: Value, place: str) -> Value:
+    if isinstance(value, Map):
+        return Obj(
+            None,
+            {key: _as_node(one, place) for key, one in value.items.items() if isinstance(key, str)},
+            place=place,
+            open=True,
+        )
+    return value
+
+
+@methods(
+    "object",
+    "clone",
+    "copy",
+    "freeze",
+    "defrost",
+    "merge_from_file",
+    "merge_from_list",
+    "update",
+    "get",
+    "items",
+    "keys",
+    "__dict__",
+    "values",
+)
+def _of_node(call: Call) -> Value:
+    receiver = call.receiver
+    if not isinstance(receiver, Obj):
+        return None
+    if call.name in ("clone", "copy"):
+        return Obj(None, dict(receiver.attrs), place=receiver.place, open=True)
+    if call.name == "get":
+        return receiver.attrs.get(call.get(0, "key"), call.get(1, "default"))
+    if call.name == "update":
+        other = call.get(0, "other")
+        if isinstance(other, Map):
+            receiver.attrs.update({key: one for key, one in other.items.items() if isinstance(key, str)})
+        receiver.attrs.update(call.kwargs)
+    if call.name == "merge_from_file":
+        path = call.get(0, "cfg_filename")
+        found = _file(call, path) if isinstance(path, str) else None
+        if isinstance(found, Map):
+            _merge(receiver, found, call.place)
+    if call.name in ("items", "keys", "values"):
+        pairs: dict[str, list[Value]] = {
+            "items": [Seq([key, one], "tuple") for key, one in receiver.attrs.items()],
+            "keys": list(receiver.attrs),
+            "values": list(receiver.attrs.values()),
+        }
+        return Seq(pairs[call.name], "list")
+    return None
+
+
+def _merge(into: Obj, other: Map, place: str) -> None:
+    for key, value in other.items.items():
+        if not isinstance(key, str):
+            continue
+        before = into.attrs.get(key)
+        if isinstance(value, Map) and isinstance(before, Obj):
+            _merge(before, value, place)
+        else:
+            into.attrs[key] = _as_node(value, place)

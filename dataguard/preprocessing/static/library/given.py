@@ -1,0 +1,54 @@
+"""Pictures that the code is handed by somebody else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dataguard.preprocessing.pipeline import Decode
+from dataguard.preprocessing.static.picture import Kind, State
+from dataguard.preprocessing.static.values import Choice, Picture, Seq, Unknown, Value
+
+if TYPE_CHECKING:
+    pass
+
+
+def as_state(value: Value, *, kind: Kind = "array") -> State | None:
+    """The state of a value that must be a picture; None where it is something else."""
+    if isinstance(value, Picture):
+        return value.state
+    if isinstance(value, Choice):
+        found = next((one for one in value.options if isinstance(one, Picture)), None)
+        return found.state if found is not None else None
+    if isinstance(value, Unknown):
+        return from_caller(value, kind=kind)
+    if isinstance(value, Seq) and len(value.items) == 1 and isinstance(value.items[0], Picture):
+        return value.items[0].state
+    return None
+
+
+def from_caller(value: Unknown, *, kind: Kind = "array", opened: bool = False) -> State:
+    """A picture that is given, of which only the library is known that handles it next.
+
+    Args:
+        value: What is given.
+        kind: Whose picture it is taken for.
+        opened: It is a picture that Pillow opened, whose channels are red, green, blue.
+    """
+    why = f"the picture is given: {value.reason()}"
+    decode = Decode(
+        library=None,
+        flags=None,
+        order=None,
+        exif=None,
+        alpha=None,
+        gray=None,
+        sixteen_bit=None,
+        undetermined=dict.fromkeys(("library", "flags", "order", "exif", "alpha", "gray", "sixteen_bit"), why),
+    )
+    return State(
+        kind=kind,
+        decode=decode,
+        channels=("R", "G", "B") if opened else ("0", "1", "2"),
+        lost={} if opened else {"order": why},
+        dtype="uint8",
+    )

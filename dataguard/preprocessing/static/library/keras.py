@@ -1,0 +1,279 @@
+"""Keras: pictures of Pillow through load_img and generators, and preprocess_input.
+
+Sources: keras-preprocessing ``image/utils.py`` (load_img: nearest), ``image_data_generator.py`` (flow_from_directory:
+nearest, 256 × 256), keras ``utils/image_dataset_utils.py`` (bilinear), ``applications/imagenet_utils.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from dataguard.preprocessing.errors import DeclarationError
+from dataguard.preprocessing.pipeline import Decode
+from dataguard.preprocessing.readers import kernels
+from dataguard.preprocessing.static.library.registry import Call, applied, function
+from dataguard.preprocessing.static.library.torchvision import pair_of
+from dataguard.preprocessing.static.picture import (
+    State,
+    by_chance,
+    cast,
+    default,
+    explicit,
+    losing,
+    mapped,
+    moved,
+    of_order,
+    reordered,
+    resized,
+)
+from dataguard.preprocessing.static.values import (
+    ExtObj,
+    Picture,
+    Seq,
+    Unknown,
+    Value,
+    last,
+)
+
+MODES = {
+    "vgg16": "caffe", "vgg19": "caffe", "resnet50": "caffe", "resnet": "caffe", "resnet_v2": "tf", "mobilenet": "tf",
+    "mobilenet_v2": "tf", "inception_v3": "tf", "inception_resnet_v2": "tf", "xception": "tf", "nasnet": "tf",
+    "densenet": "torch", "imagenet_utils": "caffe", "efficientnet": "none", "efficientnet_v2": "none",
+    "mobilenet_v3": "none", "convnext": "none", "regnet": "none",
+}  # fmt: skip
+_AUGMENTING = (
+    "rotation_range",
+    "width_shift_range",
+    "height_shift_range",
+    "shear_range",
+    "zoom_range",
+    "horizontal_flip",
+    "vertical_flip",
+    "brightness_range",
+    "channel_shift_range",
+)
+
+
+def _opened(call: Call, what: str) -> State:
+    place = call.place
+    decode = replace(Decode.of("pillow", "convert RGB"), provenance={"": explicit(place, what)})
+    return State(kind="pil", decode=decode, loaded=place, places=(place,), said={"order": explicit(place)})
+
+
+def _sized(state: State, size: Value, value: Value, given: bool, place: str, fallback: str) -> State:
+    """A state after Keras' resize, which is Pillow's."""
+    said = explicit(place, "interpolation") if given else default(place, f"Keras: {fallback}")
+    word = last(value) if given else fallback
+    try:
+        fields: dict[str, Any] = kernels.pillow(word, "interpolation")
+    except DeclarationError:
+        why = value.reason() if isinstance(value, Unknown) else f"the interpolation at {place} is not known"
+        fields = {
+            **kernels.pillow("nearest", ""),
+            "kernel": None,
+            "antialias": None,
+            "undetermined": {"kernel": why, "antialias": why},
+        }
+    height, width = pair_of(size)
+    return resized(state, height, width, fields, place, kernel=said, antialias=said)
+
+
+@function("keras.preprocessing.image.load_img")
+def _load_img(call: Call) -> Value:
+    state = _opened(call, "load_img")
+    gray = call.get(1, "grayscale", False) is True or call.kwargs.get("color_mode") == "grayscale"
+    if gray:
+        state = replace(
+            of_order(state, "GRAY", call.place),
+            layout="HW",
+            decode=replace(Decode.of("pillow", "convert L"), provenance=state.decode.provenance),
+        )
+    size = call.kwargs.get("target_size", call.args[3] if len(call.args) > 3 else None)
+    if size is None:
+        return Picture(state)
+    given = "interpolation" in call.kwargs or len(call.args) > 4
+    value = call.kwargs.get("interpolation", call.args[4] if len(call.args) > 4 else "nearest")
+    return Picture(_sized(state, size, value, given, call.place, "nearest"))
+
+
+@function("keras.preprocessing.image.img_to_array")
+def _img_to_array(call: Call) -> Value:
+    state = call.picture(0, "img")
+    if state is None:
+        return call.unknown("no picture")
+    layout = state.layout if "C" in state.layout else state.layout + "C"
+    return Picture(cast(moved(state, call.place, kind="array", layout=layout), "float32", call.place))
+
+
+@function("keras.backend.cast_to_floatx")
+def _floatx(call: Call) -> Value:
+    value = call.get(0, "x")
+    return Picture(cast(value.state, "float32", call.place)) if isinstance(value, Picture) else value
+
+
+@function("keras.applications.*")
+def _application(call: Call) -> Value:
+    return call.unknown("a model")
+
+
+def _family(name: str) -> Any:
+    def preprocess(call: Call) -> Value:
+        state = call.picture(0, "x")
+        if state is None:
+            return call.unknown("no picture")
+        mode = call.kwargs.get(
+            "mode", MODES.get(name, "") if name != "imagenet_utils" else call.get(2, "mode", "caffe")
+        )
+        return Picture(preprocessed(state, mode, call.place))
+
+    return preprocess
+
+
+def preprocessed(state: State, mode: Value, place: str) -> State:
+    """A state after preprocess_input in one of its modes."""
+    if state.order == "GRAY":
+        return losing(state, place, "preprocess_input of gray", "affine")
+    if mode == "caffe":
+        after = reordered(state, [2, 1, 0], place)
+        return cast(mapped(after, "subtract", Seq([103.939, 116.779, 123.68], "array"), place), "float32", place)
+    if mode == "tf":
+        return cast(mapped(mapped(state, "divide", 127.5, place), "subtract", 1.0, place), "float32", place)
+    if mode == "torch":
+        after = mapped(state, "divide", 255.0, place)
+        after = mapped(after, "subtract", Seq([0.485, 0.456, 0.406], "array"), place)
+        return cast(mapped(after, "divide", Seq([0.229, 0.224, 0.225], "array"), place), "float32", place)
+    if mode == "none":
+        return moved(state, place)
+    return losing(state, place, "the mode of preprocess_input is not known", "affine", "order")
+
+
+for _name in MODES:
+    function(f"keras.applications.{_name}.preprocess_input")(_family(_name))
+
+
+@function("keras.preprocessing.image.ImageDataGenerator")
+def _generator(call: Call) -> Value:
+    return ExtObj("keras.preprocessing.image.ImageDataGenerator", call.args, call.kwargs, call.place)
+
+
+def flow(call: Call) -> Value:
+    """A generator's batches: opened, resized, changed by chance, then mapped."""
+    generator_ = call.thing
+    options = generator_.kwargs
+    place = call.place
+    if call.name.endswith(("flow_from_directory", "flow_from_dataframe")):
+        state = _opened(call, call.name)
+        if call.kwargs.get("color_mode") == "grayscale":
+            state = replace(of_order(state, "GRAY", place), layout="HWC")
+        size = call.kwargs.get("target_size", call.args[1] if len(call.args) > 1 else Seq([256, 256], "tuple"))
+        value = call.kwargs.get("interpolation", "nearest")
+        state = _sized(state, size, value, "interpolation" in call.kwargs, place, "nearest")
+    else:
+        found = call.picture(0, "x")
+        if found is None:
+            return call.unknown("a generator")
+        state = found
+    state = cast(moved(state, place, kind="array", layout="NHWC"), "float32", place)
+    made = generated(state, options, generator_.place, call)
+    found_ = ExtObj("keras.flow", call.args, call.kwargs, place)
+    picture = Picture(replace(made, through=(*made.through, f"{place}#{id(found_)}")))
+    found_.attrs["batch"] = Seq([picture, Unknown("labels")], "tuple")
+    words = [*call.machine.assigning, *(one for one in (*call.args, *call.kwargs.values()) if isinstance(one, str))]
+    if call.kwargs.get("shuffle") is False:
+        words.append("shuffle=False")
+    call.machine.sink("dataset", picture, call.node, hints=words, identity=f"{place}#{id(found_)}", place=place)
+    return found_
+
+
+def generated(state: State, options: dict[str, Value], place: str, call: Call) -> State:
+    """What an ImageDataGenerator does to a batch."""
+    for name in _AUGMENTING:
+        if options.get(name) not in (None, 0, 0.0, False):
+            state = by_chance(state, name, place, size=state.size)
+    function_ = options.get("preprocessing_function")
+    if function_ is not None:
+        made = call.machine.call(function_, [Picture(state)], {}, call.node)
+        state = (
+            made.state
+            if isinstance(made, Picture)
+            else losing(state, place, "preprocessing_function is not known", "affine", "order")
+        )
+    rescale = options.get("rescale")
+    if rescale is not None and rescale != 0:
+        state = mapped(state, "multiply", rescale, place)
+    for name in (
+        "featurewise_center",
+        "featurewise_std_normalization",
+        "samplewise_center",
+        "samplewise_std_normalization",
+        "zca_whitening",
+    ):
+        if options.get(name) is True:
+            what = "each picture's own" if name.startswith("samplewise") else "statistics of the data"
+            state = losing(
+                moved(state, place, of_content=f"{name}: {what}"), place, f"{name} is computed when it runs", "affine"
+            )
+    return state
+
+
+@function("keras.preprocessing.image.image_dataset_from_directory", "keras.preprocessing.image_dataset_from_directory")
+def _from_directory(call: Call) -> Value:
+    place = call.place
+    decode = Decode(
+        library="tensorflow", order="RGB", flags=("channels=3",), provenance={"": explicit(place, call.name)}
+    )
+    state = State(kind="tf", decode=decode, loaded=place, places=(place,), said={"order": explicit(place)})
+    size = call.kwargs.get("image_size", Seq([256, 256], "tuple"))
+    from dataguard.preprocessing.static.library.tensorflow import kernel_of
+
+    given = "interpolation" in call.kwargs
+    fields, said = kernel_of(call.kwargs.get("interpolation", "bilinear"), given, place, False)
+    height, width = pair_of(size)
+    state = replace(resized(state, height, width, fields, place, kernel=said), dtype="float32", layout="NHWC")
+    made = ExtObj("tensorflow.data.Dataset", call.args, call.kwargs, place)
+    identity = f"{place}#{id(made)}"
+    picture = Picture(replace(state, through=(identity,)))
+    made.attrs["batch"] = Seq([picture, Unknown("labels")], "tuple")
+    words = [*call.machine.assigning, *(one for one in call.kwargs.values() if isinstance(one, str))]
+    call.machine.sink("dataset", picture, call.node, hints=words, identity=identity, place=place)
+    return made
+
+
+@function("keras.layers.*", "keras.layers.experimental.preprocessing.*")
+def _layer(call: Call) -> Value:
+    return ExtObj(call.name, call.args, call.kwargs, call.place)
+
+
+@function("keras.models.*", "keras.Model", "keras.Sequential", "keras.Input")
+def _model(call: Call) -> Value:
+    return ExtObj("keras.models." + call.name.rpartition(".")[2], call.args, call.kwargs, call.place)
+
+
+@applied("keras.layers.")
+def _use_layer(call: Call) -> Value:
+    thing = call.thing
+    name = thing.name.rpartition(".")[2]
+    value = call.get(0, "inputs")
+    if not isinstance(value, Picture):
+        return call.unknown("a layer's output")
+    inner = Call(call.machine, thing.name, thing.args, thing.kwargs, call.node)
+    if name == "Rescaling":
+        state = mapped(value.state, "multiply", inner.get(0, "scale", 1.0), thing.place)
+        return Picture(mapped(state, "add", inner.get(1, "offset", 0.0), thing.place))
+    if name.startswith("Random"):
+        return Picture(by_chance(value.state, name, thing.place, size=value.state.size))
+    if name == "Resizing":
+        from dataguard.preprocessing.static.library.tensorflow import kernel_of
+
+        given = inner.given(2, "interpolation")
+        fields, said = kernel_of(inner.get(2, "interpolation", "bilinear"), given, thing.place, False)
+        return Picture(
+            resized(value.state, inner.get(0, "height"), inner.get(1, "width"), fields, thing.place, kernel=said)
+        )
+    return call.machine.feed([value], call.node, name)
+
+
+@applied("keras.models.")
+def _use_model(call: Call) -> Value:
+    return call.machine.feed([*call.args, *call.kwargs.values()], call.node, "model")

@@ -1,0 +1,353 @@
+"""Pillow: RGB, kernels that are widened when shrinking.
+
+Sources: Pillow ``PIL/Image.py`` (resize: bicubic by default since 7.0.0, nearest before; thumbnail: bicubic with a
+reducing gap of 2), ``PIL/ImageOps.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from dataguard.preprocessing.errors import DeclarationError
+from dataguard.preprocessing.pipeline import Decode
+from dataguard.preprocessing.readers import kernels
+from dataguard.preprocessing.static import parts
+from dataguard.preprocessing.static.library.given import as_state
+from dataguard.preprocessing.static.library.opencv import _shown, pair, whole
+from dataguard.preprocessing.static.library.registry import Call, function, methods
+from dataguard.preprocessing.static.picture import (
+    State,
+    by_chance,
+    default,
+    explicit,
+    losing,
+    moved,
+    of_order,
+    resized,
+    stepped,
+)
+from dataguard.preprocessing.static.values import (
+    Blank,
+    ExtObj,
+    Measure,
+    Picture,
+    Seq,
+    Shape,
+    Unknown,
+    Value,
+    is_number,
+    last,
+    measured,
+    numbers,
+)
+from dataguard.preprocessing.steps import Flip
+
+_TRANSPOSE = {"FLIP_LEFT_RIGHT": "left_right", "FLIP_TOP_BOTTOM": "up_down", "ROTATE_90": "rotate_90",
+              "ROTATE_180": "rotate_180", "ROTATE_270": "rotate_270", "TRANSPOSE": "transpose"}  # fmt: skip
+
+
+@function("PIL.Image.open", "torchvision.datasets.pil_loader", "torchvision.datasets.default_loader")
+def _read(call: Call) -> Value:
+    place = call.place
+    flags = ("convert RGB",) if call.name.startswith("torchvision") else ()
+    decode = replace(Decode.of("pillow", *flags), provenance={"": explicit(place, call.name)})
+    state = State(kind="pil", decode=decode, said={"order": explicit(place)}, loaded=place, places=(place,))
+    return Picture(state)
+
+
+@function("PIL.Image.fromarray", "torchvision.transforms.functional.to_pil_image", "PIL.Image.frombytes")
+def _wrap(call: Call) -> Value:
+    state = call.picture(0, "obj")
+    if state is None:
+        return call.unknown("no picture")
+    return Picture(wrapped(state, call))
+
+
+def wrapped(state: State, call: Call) -> State:
+    """An array as a picture of Pillow, whose channels are not exchanged by that."""
+    place = call.place
+    if state.order == "BGR" and state.decode.library == "opencv":
+        state = replace(state, notes=(*state.notes, ("bgr-as-rgb", place)))
+    layout = "HW" if state.channels is not None and len(state.channels) == 1 else "HWC"
+    return moved(state, place, kind="pil", layout=layout, dtype="uint8")
+
+
+@function("PIL.ImageOps.exif_transpose")
+def _turned(call: Call) -> Value:
+    state = as_state(call.get(0, "image"), kind="pil")
+    if state is None:
+        return call.unknown("no picture")
+    return Picture(moved(state, call.place, decode=_with_flag(state, "exif_transpose", call.place)))
+
+
+def _with_flag(state: State, flag: str, place: str) -> Decode:
+    decode = state.decode
+    if decode.library != "pillow" or decode.flags is None:
+        return decode
+    if flag in decode.flags:
+        return decode
+    made = Decode.of("pillow", *decode.flags, flag)
+    return replace(made, provenance={**decode.provenance, "flags": explicit(place, flag)})
+
+
+@methods("pil", "convert")
+def _convert(call: Call) -> Value:
+    state, place = call.state, call.place
+    mode = call.get(0, "mode", "P")
+    if mode == "RGB":
+        state = replace(state, decode=_with_flag(state, "convert RGB", place)) if not state.touched else state
+        if state.order in ("RGB", "BGR"):
+            return Picture(moved(state, place))
+        if state.order in ("RGBA", "GRAY"):
+            return Picture(moved(of_order(state, "RGB", place), place, layout="HWC"))
+        return Picture(of_order(state, "RGB", place) if "order" in state.lost else moved(state, place))
+    if mode in ("L", "1", "F", "I"):
+        if state.order == "GRAY":
+            return Picture(moved(state, place))
+        decode = _with_flag(state, "convert L", place) if mode == "L" and not state.steps else state.decode
+        return Picture(replace(of_order(state, "GRAY", place), layout="HW", decode=decode))
+    if mode in ("RGBA", "BGR"):
+        return Picture(of_order(state, mode, place))
+    if mode in ("HSV", "LAB", "YCbCr", "CMYK", "P"):
+        return Picture(losing(state, place, f"converted to {mode}", "order"))
+    return Picture(losing(state, place, "converted to a mode that is not known", "order"))
+
+
+def kernel_of(value: Value, given: bool, place: str, fallback: str = "bicubic") -> tuple[dict[str, Any], Any]:
+    """The fields of a resize that a filter of Pillow means, and where they are said."""
+    if not given or value is None:
+        return kernels.pillow(fallback, "resample"), default(place, f"Pillow: {fallback}")
+    if isinstance(value, Unknown) and value.kind == "random":
+        return kernels.undetermined("chance decides the kernel"), explicit(place)
+    try:
+        return kernels.pillow(value if isinstance(value, int) else last(value), "resample"), explicit(place, "resample")
+    except DeclarationError:
+        why = value.reason() if isinstance(value, Unknown) else f"the filter at {place} is not known"
+        fields = kernels.pillow("bilinear", "resample")
+        return {
+            **fields,
+            "kernel": None,
+            "antialias": None,
+            "undetermined": {"kernel": why, "antialias": why},
+        }, explicit(place)
+
+
+def default_filter(call: Call) -> str:
+    """Pillow's own filter: bicubic since 7.0.0."""
+    version = call.machine.versions.get("pillow")
+    return "nearest" if version is not None and version < (7,) else "bicubic"
+
+
+@methods("pil", "resize")
+def _resize(call: Call) -> Value:
+    state, place = call.state, call.place
+    given = call.given(1, "resample")
+    fields, said = kernel_of(call.get(1, "resample"), given, place, default_filter(call))
+    width, height = pair(call.get(0, "size"))
+    if any(isinstance(one, Unknown) and one.kind == "random" for one in (width, height)):
+        return Picture(by_chance(state, "resize", place, shown=_shown(fields)))
+    if not given and call.machine.versions.get("pillow") is None:
+        call.machine.note(
+            "version-dependent-default",
+            call.node,
+            "Image.resize without a filter is nearest before Pillow 7.0 and bicubic since",
+            library="pillow",
+            changed="7.0.0",
+            before="nearest",
+            after="bicubic",
+        )
+    return Picture(resized(state, whole(height), whole(width), fields, place, kernel=said, antialias=said))
+
+
+@methods("pil", "thumbnail")
+def thumbnail(call: Call) -> Value:
+    """Changes the picture itself."""
+    state, place = call.state, call.place
+    fields, said = kernel_of(call.get(1, "resample"), call.given(1, "resample"), place)
+    width, height = pair(call.get(0, "size"))
+    if is_number(width) and is_number(height):
+        from dataguard.preprocessing.steps import Resize
+
+        step = Resize(
+            rule="fit", height=int(height), width=int(width), enlarge=False, rounding="half_up", **fields,
+            reducing_gap=2.0, provenance={"": explicit(place), "kernel": said},
+        )  # fmt: skip
+        call.receiver.state = stepped(state, step, place)
+    return None
+
+
+@methods("pil", "crop")
+def _crop(call: Call) -> Value:
+    state, place = call.state, call.place
+    box = call.get(0, "box")
+    items = box.items if isinstance(box, Seq | Shape) and len(box.items) == 4 else None
+    if items is None:
+        if isinstance(box, Unknown) and box.kind == "random":
+            return Picture(by_chance(state, "crop", place))
+        return Picture(parts.unknown_crop(state, "the box is not known", place))
+    left, top, right, bottom = items
+    if any(isinstance(one, Unknown) and one.kind == "random" for one in items):
+        return Picture(parts.random_crop(state, parts.extent(top, bottom), parts.extent(left, right), place))
+    if all(is_number(one) or isinstance(one, Measure) for one in items) and state.size[0] is not None:
+        rounded = [measured(round, one) for one in items]
+        left, top, right, bottom = rounded
+        tall, wide = measured(lambda a, b: b - a, top, bottom), measured(lambda a, b: b - a, left, right)
+        return Picture(parts.cut(state, top, left, tall, wide, place))
+    unknown = next((one.reason() for one in items if isinstance(one, Unknown)), "the box is not known")
+    return Picture(parts.unknown_crop(state, unknown, place))
+
+
+@methods("pil", "transpose")
+def _transpose(call: Call) -> Value:
+    state, place = call.state, call.place
+    value = call.get(0, "method")
+    kind = _TRANSPOSE.get(last(value))
+    if kind is None:
+        return Picture(losing(state, place, "a rotation that is not known", "geometry"))
+    return Picture(stepped(state, Flip(kind=kind, provenance={"": explicit(place)}), place))  # type: ignore[arg-type]
+
+
+@function("PIL.ImageOps.mirror", "PIL.ImageOps.flip")
+def _mirror(call: Call) -> Value:
+    state = as_state(call.get(0, "image"), kind="pil")
+    if state is None:
+        return call.unknown("no picture")
+    kind: Any = "left_right" if call.name.endswith("mirror") else "up_down"
+    return Picture(stepped(state, Flip(kind=kind, provenance={"": explicit(call.place)}), call.place))
+
+
+@methods("pil", "rotate")
+def _rotate(call: Call) -> Value:
+    angle = call.get(0, "angle")
+    if isinstance(angle, Unknown) and angle.kind == "random":
+        return Picture(by_chance(call.state, "rotate", call.place, size=call.state.size))
+    return Picture(losing(call.state, call.place, "turned by an angle", "geometry"))
+
+
+@function("PIL.Image.new")
+def _new(call: Call) -> Value:
+    width, height = pair(call.get(1, "size"))
+    mode = call.get(0, "mode", "RGB")
+    colour = call.get(2, "color", 0)
+    found = numbers(colour)
+    fill: Any = None
+    if found is not None:
+        fill = found[0] if len(set(found)) == 1 else Seq(list(found), "tuple")
+    shape = [height, width, 3] if mode == "RGB" else [height, width]
+    return Blank(shape, fill, "pil", {}, call.place)
+
+
+@methods("blank", "paste")
+def paste(call: Call) -> Value:
+    """A picture put onto a canvas: the canvas holds it afterwards."""
+    blank = call.receiver
+    given = call.get(0, "im")
+    if not isinstance(given, Picture) or not isinstance(blank, Blank):
+        return None
+    box = call.get(1, "box", Seq([0, 0], "tuple"))
+    items = box.items if isinstance(box, Seq) and len(box.items) >= 2 else None
+    left, top = (items[0], items[1]) if items is not None else (Unknown("where it is put"), Unknown("where it is put"))
+    random = next((one for one in (left, top) if isinstance(one, Unknown) and one.kind == "random"), None)
+    size = (blank.shape[0], blank.shape[1])
+    if random is not None:
+        state = by_chance(given.state, "placement", call.place, size=size)
+    else:
+        state = parts.padded(
+            given.state, (whole(size[0]), whole(size[1])), (whole(top), whole(left)), blank.fill, call.place
+        )
+    blank.planes[-1] = state
+    return None
+
+
+@function("PIL.ImageOps.expand", "PIL.ImageOps.pad", "PIL.ImageOps.fit")
+def _expand(call: Call) -> Value:
+    state = as_state(call.get(0, "image"), kind="pil")
+    if state is None:
+        return call.unknown("no picture")
+    place = call.place
+    if call.name.endswith("expand"):
+        edge = call.get(1, "border", 0)
+        items = edge.items if isinstance(edge, Seq) else [edge]
+        if len(items) in (1, 2, 4):
+            left, top, right, bottom = items * (4 // len(items))
+            return Picture(parts.enlarged(state, top, bottom, left, right, call.get(2, "fill", 0), place))
+        return Picture(losing(state, place, "the border is not known", "geometry"))
+    width, height = pair(call.get(1, "size"))
+    method = call.get(2, "method")
+    fields, said = kernel_of(method, call.given(2, "method"), place)
+    from dataguard.preprocessing.static.library.torchvision import centred
+    from dataguard.preprocessing.steps import Pad, Resize
+
+    if not (is_number(width) and is_number(height)):
+        return Picture(losing(state, place, "the size is not known", "geometry"))
+    rule: Any = "cover" if call.name.endswith("fit") else "fit"
+    step = Resize(
+        rule=rule,
+        height=int(height),
+        width=int(width),
+        rounding="half_even",
+        **fields,
+        provenance={"": explicit(place), "kernel": said},
+    )
+    state = stepped(state, step, place)
+    if rule == "cover":
+        return Picture(centred(state, int(height), int(width), place))
+    fill = numbers(call.get(3, "color", 0)) or (0.0,)
+    return Picture(
+        stepped(
+            state,
+            Pad(
+                rule="to",
+                height=int(height),
+                width=int(width),
+                rounding="half_even",
+                fill=fill,
+                provenance={"": explicit(place)},
+            ),
+            place,
+        )
+    )
+
+
+@methods("pil", "filter")
+def _filtered(call: Call) -> Value:
+    argument = call.get(0, "filter")
+    radius = (
+        argument.kwargs.get("radius", argument.args[0] if argument.args else None)
+        if isinstance(argument, ExtObj)
+        else argument
+    )
+    if isinstance(radius, Unknown) and radius.kind == "random":
+        return Picture(by_chance(call.state, "blur", call.place, size=call.state.size))
+    return Picture(losing(call.state, call.place, "a filter is not part of a canonical path", "geometry"))
+
+
+@methods("pil", "getchannel", "split")
+def _split(call: Call) -> Value:
+    state = call.state
+    if state.channels is None:
+        return call.unknown("channels")
+    planes = [parts.plane(state, index, call.place) for index in range(len(state.channels))]
+    return Seq(planes, "tuple") if call.name == "split" else planes[0]
+
+
+@function("PIL.Image.merge")
+def _merge(call: Call) -> Value:
+    planes = call.get(1, "bands")
+    states = [one.state for one in planes.items if isinstance(one, Picture)] if isinstance(planes, Seq) else []
+    found = parts.assembled(states, call.place) if states else None
+    return Picture(found) if found is not None else call.unknown("merged channels")
+
+
+@methods("pil", "copy", "load", "tobytes", "getdata")
+def _copied(call: Call) -> Value:
+    return Picture(call.state)
+
+
+@methods("pil", "save")
+def _save(call: Call) -> Value:
+    from dataguard.preprocessing.static.library.unlisted import wrote
+
+    wrote(call, call.receiver, call.get(0, "fp"), call.get(1, "format"))
+    return None

@@ -1,0 +1,150 @@
+"""Methods of plain values: lists, dictionaries, texts, arrays of constants."""
+
+from __future__ import annotations
+
+from dataguard.preprocessing.static.library.registry import Call, methods
+from dataguard.preprocessing.static.values import (
+    Map,
+    Seq,
+    Shape,
+    Unknown,
+    Value,
+    is_plain,
+)
+
+
+@methods("value", "append", "add", "extend", "insert", "pop", "remove", "sort", "reverse", "clear")
+def _change(call: Call) -> Value:
+    receiver = call.receiver
+    if isinstance(receiver, Seq):
+        items = list(receiver.items)
+        if call.name in ("append", "add") and call.args and len(items) < 512:
+            items = [*items, call.args[0]]
+        elif call.name == "extend" and call.args:
+            more = call.args[0]
+            items = items + (list(more.items) if isinstance(more, Seq | Shape) else [Unknown("more items", call.place)])
+        elif call.name == "insert" and len(call.args) > 1 and isinstance(call.args[0], int):
+            items.insert(call.args[0], call.args[1])
+        elif call.name == "pop":
+            gone = (
+                items.pop(
+                    call.args[0]
+                    if call.args and isinstance(call.args[0], int) and -len(items) <= call.args[0] < len(items)
+                    else -1
+                )
+                if items
+                else call.unknown("an item")
+            )
+            call.machine.put(receiver.items, "*", items)
+            return gone
+        elif call.name == "reverse":
+            items = items[::-1]
+        elif call.name == "clear":
+            items = []
+        call.machine.put(receiver.items, "*", items)
+        return None
+    if isinstance(receiver, Map) and call.name == "pop" and call.args and is_plain(call.args[0]):
+        return receiver.items.get(call.args[0], call.args[1] if len(call.args) > 1 else call.unknown("an item"))
+    return call.unknown(f"{call.name} of what is not followed")
+
+
+@methods("value", "get", "setdefault", "items", "keys", "values", "update", "copy")
+def _of_map(call: Call) -> Value:
+    receiver = call.receiver
+    if isinstance(receiver, Seq) and call.name == "copy":
+        return Seq(list(receiver.items), receiver.kind)
+    if not isinstance(receiver, Map):
+        return call.unknown(f"{call.name} of what is not followed")
+    if call.name in ("get", "setdefault"):
+        key = call.args[0] if call.args else None
+        if is_plain(key):
+            if key in receiver.items:
+                return receiver.items[key]
+            return call.get(1, "default") if not receiver.open else call.unknown("a key")
+        return call.unknown("an item by a key that is not known")
+    if call.name == "items":
+        return (
+            Seq([Seq([key, one], "tuple") for key, one in receiver.items.items()], "list")
+            if not receiver.open
+            else call.unknown("items")
+        )
+    if call.name in ("keys", "values"):
+        return Seq(list(receiver.items if call.name == "keys" else receiver.items.values()), "list")
+    if call.name == "update":
+        other = call.args[0] if call.args else None
+        new = dict(other.items) if isinstance(other, Map) else {}
+        for key, one in {**new, **call.kwargs}.items():
+            call.machine.put(receiver.items, key, one)
+        return None
+    return Map(dict(receiver.items), open=receiver.open)
+
+
+@methods(
+    "value",
+    "format",
+    "lower",
+    "upper",
+    "strip",
+    "split",
+    "replace",
+    "startswith",
+    "endswith",
+    "join",
+    "rsplit",
+    "lstrip",
+    "rstrip",
+)
+def _of_text(call: Call) -> Value:
+    receiver = call.receiver
+    if not isinstance(receiver, str) or not all(isinstance(one, str) for one in call.args) or call.kwargs:
+        if (
+            isinstance(receiver, str)
+            and call.name in ("startswith", "endswith")
+            and call.args
+            and isinstance(call.args[0], Seq)
+        ) and all(isinstance(one, str) for one in call.args[0].items):
+            return getattr(receiver, call.name)(tuple(call.args[0].items))
+        return call.unknown("a text")
+    if call.name in ("format", "join"):
+        return call.unknown("a text that is put together")
+    try:
+        made = getattr(receiver, call.name)(*call.args)
+    except (TypeError, ValueError):
+        return call.unknown("a text")
+    return Seq(list(made), "list") if isinstance(made, list) else made
+
+
+@methods("value", "tolist", "item", "flatten", "squeeze", "to", "float", "cuda", "view", "reshape",
+         "astype", "unsqueeze", "type", "expand", "expand_as", "double", "cpu", "numpy", "type_as",
+         "ravel", "permute", "transpose", "repeat")  # fmt: skip
+def _of_array(call: Call) -> Value:
+    return call.receiver
+
+
+@methods("value", "any", "all")
+def _truths(call: Call) -> Value:
+    return call.receiver
+
+
+@methods("value", "mean", "std", "sum", "max", "min")
+def _statistic(call: Call) -> Value:
+    return call.unknown("a statistic")
+
+
+@methods("array", "tobytes", "tolist", "dump", "fill", "sort", "setflags", "flags")
+@methods(
+    "pil",
+    "show",
+    "close",
+    "verify",
+    "seek",
+    "histogram",
+    "getbbox",
+    "getexif",
+    "_getexif",
+    "info",
+    "putpalette",
+    "putdata",
+)
+def _nothing(call: Call) -> Value:
+    return call.unknown("nothing of a picture")

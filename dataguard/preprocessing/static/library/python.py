@@ -1,0 +1,445 @@
+"""Python itself: builtins, methods of plain values, and what is done with calls that no table knows."""
+
+from __future__ import annotations
+
+import ast
+import math
+from typing import Any
+
+from dataguard.preprocessing.static.library.registry import Call, function
+from dataguard.preprocessing.static.values import (
+    Blank,
+    Bound,
+    Choice,
+    Cls,
+    Ext,
+    ExtObj,
+    Func,
+    Map,
+    Measure,
+    Method,
+    Mod,
+    Obj,
+    Partial,
+    Picture,
+    Seq,
+    Shape,
+    Unknown,
+    Value,
+    choice,
+    is_number,
+    is_plain,
+    measured,
+)
+
+_SAME = frozenset(
+    {
+        "torch.nn.DataParallel",
+        "torch.nn.parallel.DistributedDataParallel",
+        "copy.deepcopy",
+        "copy.copy",
+        "builtins.iter",
+        "torch.nn.parallel.DataParallel",
+        "functools.lru_cache",
+        "torch.compile",
+        "accelerate.prepare",
+    }
+)
+
+
+@function(*_SAME)
+def _same(call: Call) -> Value:
+    return call.args[0] if call.args else call.unknown("nothing")
+
+
+@function("builtins.int", "builtins.float", "builtins.round", "math.floor", "math.ceil", "math.sqrt",
+          "numpy.floor", "numpy.ceil", "numpy.sqrt", "numpy.int", "numpy.int_", "builtins.abs",
+          "math.trunc", "numpy.float", "numpy.abs", "math.log", "math.log2", "numpy.trunc", "numpy.fix")  # fmt: skip
+def _of_number(call: Call) -> Value:
+    value = call.args[0] if call.args else 0
+    name = call.name.rpartition(".")[2]
+    functions: dict[str, Any] = {
+        "int": int, "float": float, "floor": math.floor, "ceil": math.ceil, "sqrt": math.sqrt, "abs": abs, "int_": int,
+        "trunc": math.trunc, "log": math.log, "log2": math.log2, "fix": math.trunc,
+    }  # fmt: skip
+    if isinstance(value, str) and name in ("int", "float"):
+        try:
+            return int(value) if name == "int" else float(value)
+        except ValueError:
+            return call.unknown("a text that is no number")
+    if isinstance(value, Picture):
+        return Picture(value.state)
+    if isinstance(value, bool):
+        return functions.get(name, round)(value)
+    if isinstance(value, Choice):
+        return choice(
+            [_of_number(Call(call.machine, call.name, [one], {}, call.node)) for one in value.options], value.why
+        )
+    if not (is_number(value) or isinstance(value, Measure)):
+        return (
+            Unknown(value.why, value.place or call.place, value.kind)
+            if isinstance(value, Unknown)
+            else call.unknown("a number")
+        )
+    if name == "round":
+        digits = call.args[1] if len(call.args) > 1 else None
+        return measured(lambda one: round(one) if digits is None else round(one, digits), value)
+    return measured(functions[name], value)
+
+
+@function("builtins.min", "builtins.max", "builtins.sum")
+def _extreme(call: Call) -> Value:
+    items = call.args
+    if len(items) == 1 and isinstance(items[0], Seq | Shape):
+        items = items[0].items
+    if not items or not all(is_number(one) or isinstance(one, Measure) for one in items):
+        found = next((one for one in items if isinstance(one, Unknown)), None)
+        return (
+            Unknown(found.why, found.place or call.place, found.kind) if found is not None else call.unknown("a number")
+        )
+    name = call.name.rpartition(".")[2]
+    functions: dict[str, Any] = {"min": min, "max": max, "sum": lambda *values: sum(values)}
+    if len(items) == 1:
+        return items[0]
+    return measured(functions[name], *items)
+
+
+@function("builtins.len")
+def _length(call: Call) -> Value:
+    value = call.args[0] if call.args else None
+    if isinstance(value, Seq | Shape):
+        return len(value.items)
+    if isinstance(value, Map) and not value.open:
+        return len(value.items)
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, Picture):
+        from dataguard.preprocessing.static.arrays import shape_of
+
+        found = shape_of(value.state)
+        return found[0] if found else call.unknown("a length")
+    if isinstance(value, Blank):
+        return value.shape[0] if value.shape else call.unknown("a length")
+    return call.unknown("a length")
+
+
+@function("builtins.list", "builtins.tuple", "builtins.set", "builtins.sorted", "builtins.reversed")
+def _sequence(call: Call) -> Value:
+    name = call.name.rpartition(".")[2]
+    if not call.args:
+        return Seq([], "list" if name != "tuple" else "tuple")
+    value = call.args[0]
+    from dataguard.preprocessing.static.arrays import iterated
+
+    items = iterated(call.machine, value, ast.Constant(0))
+    if items is None:
+        return value if isinstance(value, ExtObj | Unknown | Picture) else call.unknown("a list")
+    if name == "reversed":
+        items = items[::-1]
+    return Seq(items, "tuple" if name == "tuple" else "list")
+
+
+@function("builtins.dict")
+def _dictionary(call: Call) -> Value:
+    found = Map(dict(call.kwargs))
+    if call.args:
+        first = call.args[0]
+        if isinstance(first, Map):
+            found = Map({**first.items, **call.kwargs}, open=first.open)
+        elif isinstance(first, Seq):
+            for one in first.items:
+                if isinstance(one, Seq) and len(one.items) == 2 and is_plain(one.items[0]):
+                    found.items[one.items[0]] = one.items[1]
+        else:
+            found.open = True
+    return found
+
+
+@function("collections.OrderedDict", "collections.defaultdict")
+def _ordered(call: Call) -> Value:
+    rest = [one for one in call.args if isinstance(one, Map | Seq)]
+    return _dictionary(Call(call.machine, call.name, rest[:1], call.kwargs, call.node))
+
+
+@function("builtins.str", "builtins.repr")
+def _text(call: Call) -> Value:
+    value = call.args[0] if call.args else ""
+    return str(value) if is_plain(value) else call.unknown("a text")
+
+
+@function("builtins.bool")
+def _boolean(call: Call) -> Value:
+    from dataguard.preprocessing.static.joining import truth
+
+    known = truth(call.args[0]) if call.args else False
+    return known if known is not None else call.args[0]
+
+
+@function(
+    "builtins.range", "builtins.enumerate", "builtins.zip", "itertools.count", "itertools.product", "builtins.filter"
+)
+def _iterator(call: Call) -> Value:
+    if call.name == "builtins.filter" and len(call.args) > 1:
+        return call.args[1]
+    return ExtObj(call.name.replace("itertools.count", "builtins.range"), call.args, call.kwargs, call.place)
+
+
+@function("builtins.map")
+def _mapped(call: Call) -> Value:
+    if len(call.args) < 2:
+        return call.unknown("a map")
+    from dataguard.preprocessing.static.arrays import element, iterated
+
+    items = iterated(call.machine, call.args[1], ast.Constant(0))
+    if items is None:
+        one = element(call.machine, call.args[1], None)
+        return Seq([call.machine.call(call.args[0], [one], {}, call.node)], "list")
+    return Seq([call.machine.call(call.args[0], [one], {}, call.node) for one in items[:16]], "list")
+
+
+@function("builtins.next")
+def _following(call: Call) -> Value:
+    from dataguard.preprocessing.static.arrays import element
+
+    return element(call.machine, call.args[0], None) if call.args else call.unknown("an item")
+
+
+@function(
+    "tqdm",
+    "tqdm.tqdm",
+    "tqdm.auto.tqdm",
+    "tqdm.notebook.tqdm",
+    "tqdm.trange",
+    "rich.progress.track",
+    "progressbar.progressbar",
+)
+def _progress(call: Call) -> Value:
+    return call.args[0] if call.args else call.kwargs.get("iterable", call.unknown("a progress bar"))
+
+
+@function("builtins.isinstance")
+def _is_instance(call: Call) -> Value:
+    if len(call.args) < 2:
+        return call.unknown("a type")
+    value, wanted = call.args[0], call.args[1]
+    options = wanted.items if isinstance(wanted, Seq) else [wanted]
+    found = [_is_of(value, one) for one in options]
+    if any(one is True for one in found):
+        return True
+    if all(one is False for one in found):
+        return False
+    return call.unknown("its type")
+
+
+_PLAIN_TYPES: dict[str, Any] = {
+    "builtins.int": int,
+    "builtins.float": float,
+    "builtins.str": str,
+    "builtins.bool": bool,
+    "numbers.Number": (int, float),
+    "basestring": str,
+    "six.string_types": str,
+}
+
+
+def _is_of(value: Value, wanted: Value) -> bool | None:
+    name = getattr(wanted, "name", "")
+    if isinstance(wanted, Cls):
+        if isinstance(value, Obj) and value.cls is not None:
+            return wanted in value.cls.lineage()
+        return False if not isinstance(value, Unknown) else None
+    if isinstance(value, Unknown | Choice):
+        return None
+    if name in _PLAIN_TYPES:
+        return is_plain(value) and value is not None and isinstance(value, _PLAIN_TYPES[name])
+    if isinstance(value, Picture):
+        kinds = {
+            "PIL.Image.Image": "pil",
+            "numpy.ndarray": "array",
+            "torch.Tensor": "tensor",
+            "torch.FloatTensor": "tensor",
+            "tensorflow.Tensor": "tf",
+        }
+        if name in kinds:
+            return value.state.kind == kinds[name]
+        return False if name.startswith("builtins.") else None
+    if isinstance(value, Seq):
+        kinds_of = {"builtins.list": "list", "builtins.tuple": "tuple", "builtins.set": "set", "numpy.ndarray": "array"}
+        if name in kinds_of:
+            return value.kind == kinds_of[name]
+        if name.endswith(("Sequence", "Iterable")):
+            return True
+        return False if name.startswith("builtins.") else None
+    if isinstance(value, Map):
+        return name in ("builtins.dict", "collections.abc.Mapping", "collections.OrderedDict")
+    if is_plain(value) and name:
+        return False
+    return None
+
+
+@function("builtins.getattr", "builtins.hasattr", "builtins.setattr")
+def _attribute(call: Call) -> Value:
+    name = call.args[1] if len(call.args) > 1 else None
+    if not isinstance(name, str):
+        return call.unknown("an attribute that is not known")
+    holder = call.args[0]
+    if call.name.endswith("setattr"):
+        if isinstance(holder, Obj | Cls | ExtObj) and len(call.args) > 2:
+            call.machine.put(holder.attrs, name, call.args[2])
+        return None
+    found = call.machine.attribute(holder, name, call.node)
+    missing = isinstance(found, Unknown) and (found.why.startswith("attribute") or "is not" in found.why)
+    if isinstance(holder, Obj) and not missing and isinstance(found, Method):
+        missing = name not in holder.attrs
+    if call.name.endswith("hasattr"):
+        if missing and isinstance(holder, Obj) and not holder.open:
+            return False
+        return call.unknown("whether it has an attribute") if missing or isinstance(holder, Unknown | Ext) else True
+    if missing and len(call.args) > 2:
+        return call.args[2]
+    return found
+
+
+@function("builtins.type")
+def _kind(call: Call) -> Value:
+    if len(call.args) == 3:
+        name, bases, attrs = call.args
+        if isinstance(name, str) and isinstance(bases, Seq):
+            return Cls(
+                None,
+                call.machine.frame.module,
+                name,
+                list(bases.items),
+                dict(attrs.items) if isinstance(attrs, Map) else {},
+            )
+    value = call.args[0] if call.args else None
+    if isinstance(value, Obj) and value.cls is not None:
+        return value.cls
+    if isinstance(value, Picture):
+        return Ext(
+            {"pil": "PIL.Image.Image", "array": "numpy.ndarray", "tensor": "torch.Tensor", "tf": "tensorflow.Tensor"}[
+                value.state.kind
+            ]
+        )
+    if is_plain(value) and value is not None:
+        return Ext(f"builtins.{type(value).__name__}")
+    return call.unknown("a type")
+
+
+@function("builtins.vars", "builtins.dir", "builtins.globals", "builtins.locals")
+def _variables(call: Call) -> Value:
+    value = call.args[0] if call.args else None
+    if isinstance(value, Obj):
+        return Map(value.attrs, open=True)
+    if isinstance(value, Mod):
+        return Map(value.module.names, open=True)
+    if call.name.endswith("locals"):
+        return Map(dict(call.machine.frame.names), open=True)
+    if call.name.endswith("globals"):
+        return Map(call.machine.frame.module.names, open=True)
+    return call.unknown("names")
+
+
+@function(
+    "builtins.print",
+    "builtins.input",
+    "builtins.exec",
+    "builtins.eval",
+    "builtins.__import__",
+    "builtins.id",
+    "builtins.hash",
+)
+def _silent(call: Call) -> Value:
+    return None if call.name.endswith("print") else call.unknown("what is typed or run")
+
+
+@function("builtins.slice", "builtins.property", "builtins.staticmethod", "builtins.classmethod",
+          "builtins.object", "builtins.callable", "builtins.issubclass", "builtins.any", "builtins.all")  # fmt: skip
+def _passed(call: Call) -> Value:
+    name = call.name.rpartition(".")[2]
+    if name in ("staticmethod", "classmethod", "property") and call.args:
+        return call.args[0]
+    if name in ("any", "all") and call.args and isinstance(call.args[0], Seq):
+        from dataguard.preprocessing.static.joining import truth
+
+        found = [truth(one) for one in call.args[0].items]
+        if None not in found:
+            return any(found) if name == "any" else all(found)
+        return next((one for one in call.args[0].items if isinstance(one, Unknown | Measure)), call.unknown("a truth"))
+    if name == "callable" and call.args:
+        one = call.args[0]
+        return (
+            True
+            if isinstance(one, Func | Bound | Cls | Partial | ExtObj | Ext)
+            else None
+            if one is None
+            else call.unknown("callable")
+        )
+    if name == "object":
+        return Obj(None, {}, open=True)
+    return call.unknown(f"{name} is not followed")
+
+
+@function(
+    "cog.Input",
+    "typer.Option",
+    "typer.Argument",
+    "fastapi.Query",
+    "fastapi.Form",
+    "dataclasses.field",
+    "pydantic.Field",
+)
+def declared(call: Call) -> Value:
+    """An argument's declaration: its default, where it has one."""
+    if "default" in call.kwargs:
+        return call.kwargs["default"]
+    if call.name.startswith(("typer.", "fastapi.", "pydantic.")) and call.args and call.args[0] is not ...:
+        return call.args[0]
+    return Unknown("an argument that a caller gives", call.place, "caller")
+
+
+@function("absl.app.run", "tensorflow.app.run", "fire.Fire", "asyncio.run", "torch.multiprocessing.spawn", "typer.run")
+def started(call: Call) -> Value:
+    """A library that calls the script's own function."""
+    func = call.args[0] if call.args else None
+    if isinstance(func, Func):
+        rest = call.kwargs.get("args")
+        given = (
+            [call.unknown("a process's number"), *rest.items]
+            if isinstance(rest, Seq) and call.name.endswith("spawn")
+            else []
+        )
+        return call.machine.call(func, given, {}, call.node)
+    return None
+
+
+@function("functools.partial")
+def _partial(call: Call) -> Value:
+    return Partial(call.args[0], call.args[1:], call.kwargs) if call.args else call.unknown("a partial")
+
+
+@function("importlib.import_module")
+def _import_module(call: Call) -> Value:
+    name = call.args[0] if call.args else None
+    if isinstance(name, str):
+        found = call.machine.tree.resolve(name.lstrip("."), call.machine.frame.module.path)
+        return Mod(found) if found is not None else Ext(name)
+    return call.unknown("a module by a name that is not known")
+
+
+@function("os.environ.get", "os.getenv")
+def _environment(call: Call) -> Value:
+    return call.get(1, "default") if len(call.args) > 1 else call.unknown("the environment")
+
+
+@function("os.path.join")
+def _joined(call: Call) -> Value:
+    if call.args and all(isinstance(one, str) for one in call.args):
+        return "/".join(call.args)
+    tail = call.args[-1] if call.args else None
+    return tail if isinstance(tail, str) and "." in tail else call.unknown("a path")
+
+
+@function("os.path.dirname", "os.path.abspath", "os.path.realpath", "os.getcwd", "os.path.basename", "os.path.splitext")
+def _path(call: Call) -> Value:
+    return call.unknown("a path")

@@ -1,0 +1,160 @@
+"""scikit-image and imageio: RGB; a resize makes floats of 0 to 1 and smooths first, by version.
+
+Sources: skimage ``transform/_warps.py`` (resize: order 1; anti_aliasing off before 0.15, on since, for shrinking),
+``io/_io.py``; imageio reads through Pillow and leaves the orientation alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from dataguard.preprocessing.pipeline import Decode
+from dataguard.preprocessing.static.library.opencv import pair, whole
+from dataguard.preprocessing.static.library.registry import Call, function
+from dataguard.preprocessing.static.picture import (
+    COLOURS,
+    State,
+    default,
+    explicit,
+    losing,
+    mapped,
+    moved,
+    of_order,
+    resized,
+)
+from dataguard.preprocessing.static.values import Picture, Seq, Value, is_number
+
+_ORDERS = {0: "nearest", 1: "linear", 3: "cubic"}
+
+
+@function("skimage.io.imread", "imageio.imread", "scipy.misc.imread", "scipy.ndimage.imread",
+          "matplotlib.pyplot.imread", "matplotlib.image.imread", "matplotlib.pylab.imread",
+          "skimage.data.imread", "scipy.imread")  # fmt: skip
+def _read(call: Call) -> Value:
+    place = call.place
+    gray = call.kwargs.get("as_gray", call.kwargs.get("as_grey", call.kwargs.get("flatten"))) is True
+    decode = replace(Decode.of("scikit-image"), provenance={"": explicit(place, call.name)})
+    state = State(kind="array", decode=decode, loaded=place, places=(place,), said={"order": explicit(place)})
+    if gray:
+        state = replace(state, channels=COLOURS["GRAY"], layout="HW", decode=replace(decode, order="GRAY"))
+    if call.name.startswith("matplotlib"):
+        state = losing(
+            state,
+            "",
+            f"imread of matplotlib gives levels of 0 to 1 for PNG and of 0 to 255 for others ({place})",
+            "affine",
+        )
+    return Picture(state)
+
+
+@function("skimage.transform.resize", "scipy.misc.imresize", "skimage.transform.rescale")
+def _resize(call: Call) -> Value:
+    state = call.picture(0, "image")
+    if state is None:
+        return call.unknown("no picture")
+    place = call.place
+    if call.name.startswith("scipy"):
+        return _old(call, state)
+    order = call.get(2, "order", 1)
+    given = call.given(2, "order")
+    kernel = _ORDERS.get(order) if isinstance(order, int) else None
+    said = explicit(place, "order") if given else default(place, "scikit-image: order=1")
+    smooth = call.kwargs.get("anti_aliasing", "default")
+    undetermined: dict[str, str] = {}
+    antialias: str | None
+    if isinstance(smooth, bool):
+        antialias = "gaussian" if smooth else "none"
+    else:
+        version = call.machine.versions.get("scikit-image")
+        antialias = None if version is None else "gaussian" if version >= (0, 15) else "none"
+        if antialias is None:
+            undetermined["antialias"] = (
+                "scikit-image smooths by default since 0.15, and the repository does not say which version it means"
+            )
+        if smooth == "default":
+            call.machine.note(
+                "version-dependent-default", call.node,
+                "skimage.transform.resize without anti_aliasing: off before scikit-image 0.15, on since",
+                library="scikit-image", changed="0.15", before="off", after="on",
+            )  # fmt: skip
+    if kernel is None:
+        undetermined["kernel"] = f"order {order!r} is not known" if isinstance(order, int) else "the order is not known"
+    fields: dict[str, Any] = {
+        "kernel": kernel,
+        "antialias": antialias,
+        "cubic": -0.5 if kernel == "cubic" else None,
+        "engine": "scikit-image",
+        "arithmetic": "float64",
+        "align": "half_pixel",
+        "undetermined": undetermined,
+    }
+    if call.name.endswith("rescale"):
+        return Picture(losing(state, place, "rescale by a factor", "geometry"))
+    size = call.get(1, "output_shape")
+    if isinstance(size, Seq) and len(size.items) == 3:
+        size = Seq(size.items[:2], "tuple")
+    height, width = pair(size)
+    after = resized(state, whole(height), whole(width), fields, place, kernel=said, antialias=said)
+    if state.dtype == "uint8" and call.kwargs.get("preserve_range") is not True:
+        after = mapped(after, "divide", 255.0, place)
+    return Picture(replace(after, dtype="float64"))
+
+
+def _old(call: Call, state: State) -> Value:
+    from dataguard.preprocessing.readers import kernels
+
+    name = call.get(2, "interp", "bilinear")
+    fields = (
+        kernels.pillow(name, "interp")
+        if name in ("nearest", "lanczos", "bilinear", "bicubic", "cubic")
+        else kernels.undetermined("the kernel")
+    )
+    size = call.get(1, "size")
+    height, width = pair(size)
+    if is_number(size):
+        return Picture(losing(state, call.place, "a resize by a factor", "geometry"))
+    said = explicit(call.place) if call.given(2, "interp") else default(call.place, "scipy: bilinear")
+    after = resized(state, height, width, fields, call.place, kernel=said)
+    return Picture(moved(after, call.place, of_content="imresize stretches levels of floats"))
+
+
+@function("skimage.color.rgb2gray", "skimage.color.gray2rgb", "skimage.color.rgba2rgb", "skimage.color.rgb2lab")
+def _colour(call: Call) -> Value:
+    state = call.picture(0, "image")
+    if state is None:
+        return call.unknown("no picture")
+    name = call.name.rpartition(".")[2]
+    if name == "rgb2gray":
+        gray = replace(of_order(state, "GRAY", call.place), layout="HW")
+        return Picture(
+            replace(mapped(gray, "divide", 255.0, call.place), dtype="float64") if state.dtype == "uint8" else gray
+        )
+    if name == "gray2rgb":
+        return Picture(moved(state, call.place))
+    if name == "rgb2lab":
+        return Picture(losing(state, call.place, "converted to Lab", "order", "affine"))
+    return Picture(of_order(state, "RGB", call.place))
+
+
+@function(
+    "skimage.img_as_float",
+    "skimage.util.img_as_float",
+    "skimage.img_as_float32",
+    "skimage.util.img_as_float32",
+    "skimage.img_as_ubyte",
+    "skimage.util.img_as_ubyte",
+)
+def _as_float(call: Call) -> Value:
+    state = call.picture(0, "image")
+    if state is None:
+        return call.unknown("no picture")
+    if call.name.endswith("ubyte"):
+        return (
+            Picture(replace(mapped(state, "multiply", 255.0, call.place), dtype="uint8"))
+            if state.is_float
+            else Picture(state)
+        )
+    if state.dtype == "uint8":
+        state = mapped(state, "divide", 255.0, call.place)
+    return Picture(replace(state, dtype="float32" if call.name.endswith("32") else "float64"))

@@ -1,0 +1,319 @@
+"""TensorFlow: tensors of pictures, and data sets that functions are mapped over.
+
+Sources: TensorFlow ``python/ops/image_ops_impl.py`` (resize: bilinear, half pixel centres, not widened unless
+antialias; v1's resize_* take pixels at their upper left corner), ``decode_jpeg``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from dataguard.preprocessing.pipeline import Decode
+from dataguard.preprocessing.static.library.numpy import dtype_of
+from dataguard.preprocessing.static.library.registry import Call, applied, function, methods
+from dataguard.preprocessing.static.library.torchvision import pair_of
+from dataguard.preprocessing.static.picture import (
+    COLOURS,
+    State,
+    by_chance,
+    cast,
+    default,
+    explicit,
+    losing,
+    mapped,
+    moved,
+    of_order,
+    reordered,
+    resized,
+    stepped,
+)
+from dataguard.preprocessing.static.values import (
+    ExtObj,
+    Picture,
+    Seq,
+    Unknown,
+    Value,
+    is_number,
+    last,
+)
+from dataguard.preprocessing.steps import Flip, Pad, Resize
+
+_KERNELS = {
+    "bilinear": ("linear", None),
+    "nearest": ("nearest", None),
+    "bicubic": ("cubic", -0.5),
+    "area": ("area", None),
+    "lanczos3": ("lanczos", None),
+    "lanczos5": ("lanczos", None),
+    "BILINEAR": ("linear", None),
+    "NEAREST_NEIGHBOR": ("nearest", None),
+    "BICUBIC": ("cubic", -0.5),
+    "AREA": ("area", None),
+}
+
+
+@function("tensorflow.image.decode_jpeg", "tensorflow.image.decode_png",
+          "tensorflow.image.decode_image", "tensorflow.io.decode_jpeg", "tensorflow.io.decode_image",
+          "tensorflow.io.decode_png", "tensorflow.io.decode_and_crop_jpeg")  # fmt: skip
+def _read(call: Call) -> Value:
+    place = call.place
+    channels = call.get(1, "channels", 0)
+    flags = (f"channels={channels}",) if isinstance(channels, int) and channels else ()
+    decode = replace(Decode.of("tensorflow", *flags), provenance={"": explicit(place, call.name)})
+    state = State(kind="tf", decode=decode, loaded=place, places=(place,), said={"order": explicit(place)})
+    if channels == 1:
+        state = replace(state, channels=COLOURS["GRAY"], decode=replace(decode, order="GRAY"))
+    return Picture(state)
+
+
+def kernel_of(value: Value, given: bool, place: str, antialias: Value) -> tuple[dict[str, Any], Any]:
+    """The fields of a resize that a method of TensorFlow means."""
+    said = explicit(place, "method") if given else default(place, "TensorFlow: bilinear")
+    word = (
+        {0: "bilinear", 1: "nearest", 2: "bicubic", 3: "area"}.get(value, "") if isinstance(value, int) else last(value)
+    )
+    if word not in _KERNELS:
+        from dataguard.preprocessing.readers import kernels
+
+        return kernels.undetermined(f"the method at {place} is not known"), said
+    kernel, cubic = _KERNELS[word]
+    fields = {
+        "kernel": kernel,
+        "cubic": cubic,
+        "antialias": "scaled" if antialias is True else "none",
+        "engine": "tensorflow",
+        "arithmetic": "float32",
+        "align": "half_pixel",
+    }
+    return fields, said
+
+
+@function("tensorflow.image.resize", "tensorflow.image.resize_images",
+          "tensorflow.image.resize_bilinear", "tensorflow.image.resize_nearest_neighbor",
+          "tensorflow.image.resize_bicubic", "tensorflow.image.resize_area")  # fmt: skip
+def _resize(call: Call) -> Value:
+    state = call.picture(0, "images")
+    if state is None:
+        return call.unknown("no picture")
+    place = call.place
+    name = call.name.rpartition(".")[2]
+    special = {
+        "resize_bilinear": "bilinear",
+        "resize_nearest_neighbor": "nearest",
+        "resize_bicubic": "bicubic",
+        "resize_area": "area",
+    }
+    method = special.get(name) or call.get(2, "method", "bilinear")
+    given = name in special or call.given(2, "method")
+    fields, said = kernel_of(method, given, place, call.kwargs.get("antialias", False))
+    if name != "resize":
+        fields["align"] = "align_corners" if call.kwargs.get("align_corners") is True else "asymmetric"
+    height, width = pair_of(call.get(1, "size"))
+    if (
+        isinstance(call.get(1, "size"), Seq)
+        and call.kwargs.get("preserve_aspect_ratio") is True
+        and is_number(height)
+        and is_number(width)
+    ):
+        step = Resize(
+            rule="fit",
+            height=int(height),
+            width=int(width),
+            rounding="half_even",
+            **fields,
+            provenance={"": explicit(place), "kernel": said},
+        )
+        return Picture(replace(stepped(state, step, place), dtype="float32"))
+    after = resized(state, height, width, fields, place, kernel=said, antialias=said)
+    return Picture(replace(after, dtype="float32" if fields.get("kernel") != "nearest" else state.dtype, kind="tf"))
+
+
+@function("tensorflow.image.resize_with_pad", "tensorflow.image.resize_image_with_pad")
+def _resize_with_pad(call: Call) -> Value:
+    state = call.picture(0, "image")
+    height, width = call.get(1, "target_height"), call.get(2, "target_width")
+    if state is None or not is_number(height) or not is_number(width):
+        return call.unknown("a size")
+    fields, said = kernel_of(
+        call.get(3, "method", "bilinear"),
+        call.given(3, "method"),
+        call.place,
+        call.kwargs.get("antialias", False),
+    )
+    step = Resize(
+        rule="fit",
+        height=int(height),
+        width=int(width),
+        rounding="floor",
+        **fields,
+        provenance={"": explicit(call.place), "kernel": said},
+    )
+    pad = Pad(rule="to", height=int(height), width=int(width), provenance={"": explicit(call.place)})
+    return Picture(replace(stepped(stepped(state, step, call.place), pad, call.place), dtype="float32"))
+
+
+@function("tensorflow.image.central_crop", "tensorflow.image.resize_with_crop_or_pad",
+          "tensorflow.image.resize_image_with_crop_or_pad", "tensorflow.image.crop_to_bounding_box")  # fmt: skip
+def _crop(call: Call) -> Value:
+    state = call.picture(0, "image")
+    if state is None:
+        return call.unknown("no picture")
+    from dataguard.preprocessing.steps import Crop
+
+    name = call.name.rpartition(".")[2]
+    fraction = call.get(1, "central_fraction")
+    if name == "central_crop" and is_number(fraction):
+        return Picture(
+            stepped(
+                state,
+                Crop(rule="fraction", fraction=float(fraction), provenance={"": explicit(call.place)}),
+                call.place,
+            )
+        )
+    height, width = call.get(1, "target_height"), call.get(2, "target_width")
+    if name.startswith("resize") and is_number(height) and is_number(width):
+        return Picture(
+            replace(
+                stepped(
+                    state,
+                    Crop(rule="center", height=int(height), width=int(width), provenance={"": explicit(call.place)}),
+                    call.place,
+                ),
+                size=(int(height), int(width)),
+            )
+        )
+    from dataguard.preprocessing.static import parts
+
+    return Picture(parts.unknown_crop(state, "the box is not known", call.place))
+
+
+@function("tensorflow.cast", "tensorflow.to_float", "tensorflow.image.convert_image_dtype")
+def _casted(call: Call) -> Value:
+    state = call.picture(0, "x")
+    if state is None:
+        return call.unknown("no picture")
+    known = "float32" if call.name.endswith("to_float") else dtype_of(call.get(1, "dtype"))
+    if (
+        call.name.endswith("convert_image_dtype")
+        and state.dtype == "uint8"
+        and known is not None
+        and known.startswith("float")
+    ):
+        state = mapped(state, "divide", 255.0, call.place)
+    return Picture(
+        cast(replace(state, kind="tf"), known, call.place) if known else replace(state, kind="tf", dtype=None)
+    )
+
+
+@function("tensorflow.image.per_image_standardization")
+def _standardized(call: Call) -> Value:
+    state = call.picture(0, "image")
+    if state is None:
+        return call.unknown("no picture")
+    state = moved(state, call.place, of_content="each picture to mean 0 and deviation 1")
+    return Picture(losing(state, call.place, "each picture is standardized by itself", "affine"))
+
+
+@function("tensorflow.reverse", "tensorflow.transpose", "tensorflow.image.flip_left_right",
+          "tensorflow.image.rgb_to_grayscale", "tensorflow.image.grayscale_to_rgb",
+          "tensorflow.squeeze", "tensorflow.ensure_shape", "tensorflow.reshape",
+          "tensorflow.clip_by_value", "tensorflow.image.flip_up_down")  # fmt: skip
+def _various(call: Call) -> Value:
+    state = call.picture(0, "tensor")
+    if state is None:
+        return call.unknown("no picture")
+    name, place = call.name.rpartition(".")[2], call.place
+    if name == "reverse":
+        axis = call.get(1, "axis")
+        if isinstance(axis, Seq) and axis.items in ([-1], [len(state.layout) - 1]) and state.channels is not None:
+            return Picture(reordered(state, list(range(len(state.channels)))[::-1], place))
+        return Picture(losing(state, place, "reversed along an axis that is not known", "order"))
+    if name == "transpose":
+        from dataguard.preprocessing.static.library.numpy import axes_of
+
+        return Picture(axes_of(state, "transpose", call.args[1:], call.kwargs, place))
+    if name.startswith("flip"):
+        kind: Any = "left_right" if name.endswith("right") else "up_down"
+        return Picture(stepped(state, Flip(kind=kind, provenance={"": explicit(place)}), place))
+    if name == "rgb_to_grayscale":
+        return Picture(of_order(state, "GRAY", place))
+    if name == "squeeze":
+        return Picture(replace(state, layout=state.layout.replace("N", "")))
+    return Picture(moved(state, place))
+
+
+@function("tensorflow.image.random_flip_left_right", "tensorflow.image.random_crop",
+          "tensorflow.image.random_brightness", "tensorflow.image.random_contrast",
+          "tensorflow.image.random_saturation", "tensorflow.image.random_hue",
+          "tensorflow.image.random_flip_up_down", "tensorflow.random_crop",
+          "tensorflow.image.random_jpeg_quality")  # fmt: skip
+def _by_random(call: Call) -> Value:
+    state = call.picture(0, "image")
+    if state is None:
+        return call.unknown("no picture")
+    return Picture(
+        by_chance(state, call.name.rpartition(".")[2], call.place, size=None if "crop" in call.name else state.size)
+    )
+
+
+@function("tensorflow.random.*", "tensorflow.random_uniform")
+def _random(call: Call) -> Value:
+    return Unknown("chance decides", call.place, "random")
+
+
+@function("tensorflow.data.Dataset.*", "tensorflow.data.TFRecordDataset")
+def _dataset(call: Call) -> Value:
+    return ExtObj("tensorflow.data.Dataset", call.args, call.kwargs, call.place)
+
+
+def map_over(call: Call) -> Value:
+    """A method of a data set: map gives every item to a function, the others keep the items."""
+    source = call.thing
+    made = ExtObj("tensorflow.data.Dataset", source.args, source.kwargs, source.place)
+    item = source.attrs.get("batch", Unknown("an item of a data set", source.place))
+    name = call.name.rpartition(".")[2]
+    if name in ("map", "interleave"):
+        given = item.items if isinstance(item, Seq) and item.kind == "tuple" else [item]
+        if isinstance(item, Unknown):
+            given = _arguments(call.get(0, "map_func"), item)
+        made.attrs["batch"] = call.machine.call(call.get(0, "map_func"), list(given), {}, call.node)
+    else:
+        made.attrs["batch"] = item
+        if name == "batch":
+            from dataguard.preprocessing.static.arrays import pictures
+            from dataguard.preprocessing.static.loaders import stamped
+
+            identity = f"{call.place}#{id(made)}"
+            made.attrs["batch"] = stamped(item, identity, batched=True)
+            found = pictures(made.attrs["batch"])
+            if found:
+                call.machine.sink(
+                    "dataset", found[0], call.node, hints=tuple(call.machine.assigning), identity=identity
+                )
+    return made
+
+
+def _arguments(func: Value, item: Unknown) -> list[Value]:
+    from dataguard.preprocessing.static.values import Bound, Func
+
+    if isinstance(func, Func):
+        return [item] * max(1, len(func.node.args.args))
+    if isinstance(func, Bound):
+        return [item] * max(1, len(func.func.node.args.args) - 1)
+    return [item]
+
+
+@methods("tf", "numpy")
+def _to_numpy(call: Call) -> Value:
+    return Picture(replace(call.state, kind="array"))
+
+
+@methods("tf", "set_shape", "get_shape")
+def _shape(call: Call) -> Value:
+    return call.unknown("a shape")
+
+
+@applied("tensorflow.")
+def _use(call: Call) -> Value:
+    return call.machine.feed([*call.args, *call.kwargs.values()], call.node, call.name)

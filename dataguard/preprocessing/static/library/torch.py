@@ -1,0 +1,215 @@
+"""torch: tensors of pictures, loaders, random numbers, models."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from dataguard.preprocessing.readers import kernels
+from dataguard.preprocessing.static.library.numpy import dtype_of
+from dataguard.preprocessing.static.library.opencv import pair
+from dataguard.preprocessing.static.library.registry import Call, applied, function, methods
+from dataguard.preprocessing.static.picture import arithmetic, cast, default, explicit, losing, moved, resized
+from dataguard.preprocessing.static.values import (
+    ExtObj,
+    Picture,
+    Seq,
+    Unknown,
+    Value,
+    is_number,
+    last,
+    measured,
+)
+
+
+@function("torch.from_numpy", "torch.as_tensor", "torch.tensor", "torch.FloatTensor", "torch.Tensor",
+          "torch.autograd.Variable", "torch.ByteTensor", "torch.HalfTensor", "torch.asarray",
+          "paddle.to_tensor", "torch.DoubleTensor", "tensorflow.convert_to_tensor",
+          "tensorflow.constant", "torch.cuda.FloatTensor", "torch.Variable", "tensorflow.Variable",
+          "tensorflow.identity")  # fmt: skip
+def _to_tensor(call: Call) -> Value:
+    value = call.get(0, "data", call.kwargs.get("value"))
+    if isinstance(value, Seq) and len(value.items) == 1 and isinstance(value.items[0], Picture):
+        inner = value.items[0].state
+        value = Picture(replace(inner, layout="N" + inner.layout)) if "N" not in inner.layout else value.items[0]
+    if isinstance(value, Picture):
+        kind: Any = "tf" if call.name.startswith("tensorflow") else "tensor"
+        state = moved(value.state, call.place, kind=kind)
+        wanted = call.name.rpartition(".")[2]
+        known = dtype_of(wanted) if wanted != "Tensor" else "float32"
+        known = known or dtype_of(call.get(1, "dtype"))
+        return Picture(cast(state, known, call.place) if known is not None else state)
+    if isinstance(value, Seq):
+        return Seq([Seq(one.items, "array") if isinstance(one, Seq) else one for one in value.items], "array")
+    return value
+
+
+@methods("tensor", "float", "half", "double", "byte", "long", "int", "bfloat16")
+def _cast_method(call: Call) -> Value:
+    known = {"float": "float32", "byte": "uint8", "int": "int32", "double": "float64"}.get(call.name) or dtype_of(
+        call.name
+    )
+    return Picture(cast(call.state, known, call.place))
+
+
+@methods("tensor", "to")
+def _to(call: Call) -> Value:
+    for value in (*call.args, call.kwargs.get("dtype")):
+        known = dtype_of(value)
+        if known is not None and "torch" in getattr(value, "name", "torch"):
+            return Picture(cast(call.state, known, call.place))
+    return Picture(moved(call.state, ""))
+
+
+@methods("tensor", "backward", "item", "size", "dim", "shape")
+def _shape(call: Call) -> Value:
+    from dataguard.preprocessing.static.arrays import shape_of
+    from dataguard.preprocessing.static.values import Shape
+
+    if call.name == "size":
+        found = shape_of(call.state)
+        index = call.get(0, "dim")
+        return found[index] if isinstance(index, int) and -len(found) <= index < len(found) else Shape(found)
+    return len(call.state.layout) if call.name == "dim" else call.unknown("a number")
+
+
+@methods("tensor", "unfold", "chunk", "split", "unbind")
+def _pieces(call: Call) -> Value:
+    state = call.state
+    if call.name == "unbind" and state.layout[:1] == "N":
+        return Seq([Picture(replace(state, layout=state.layout[1:]))], "tuple")
+    return Picture(losing(state, call.place, f"{call.name} takes pieces", "geometry"))
+
+
+@function("torch.nn.functional.interpolate", "torch.nn.functional.upsample")
+def _interpolate(call: Call) -> Value:
+    state = call.picture(0, "input")
+    if state is None:
+        return call.unknown("no picture")
+    place = call.place
+    mode = call.get(3, "mode", "nearest")
+    given = call.given(3, "mode")
+    if isinstance(mode, Unknown) and mode.kind == "random":
+        from dataguard.preprocessing.static.picture import by_chance
+
+        return Picture(by_chance(state, "resize", place, shown={"interpolation": "random", "engine": "torch"}))
+    name = last(mode)
+    antialias = call.kwargs.get("antialias", False)
+    if name == "area":
+        fields: dict[str, Any] = {**kernels.opencv("area", "mode"), "engine": "torch", "arithmetic": arithmetic(state)}
+    elif name in ("nearest", "nearest-exact", "bilinear", "bicubic"):
+        fields = kernels.torch(name, "mode", antialias=antialias is True, arithmetic=arithmetic(state))
+    else:
+        why = mode.reason() if isinstance(mode, Unknown) else f"the mode at {place} is not known"
+        fields = kernels.undetermined(why)
+    if call.get(4, "align_corners") is True and "align" in fields:
+        fields["align"] = "align_corners"
+    said = explicit(place, "mode") if given else default(place, "torch: nearest")
+    size = call.get(1, "size")
+    if is_number(size):
+        height = width = size
+    elif size is not None:
+        height, width = pair(size)
+    else:
+        factor = call.get(2, "scale_factor")
+        if is_number(factor) and state.size[0] is not None:
+            height = measured(lambda h: int(h * factor), state.size[0])
+            width = measured(lambda w: int(w * factor), state.size[1])
+        else:
+            height = width = factor if isinstance(factor, Unknown) else Unknown("the factor is not known", place)
+    return Picture(resized(state, height, width, fields, place, kernel=said, antialias=said))
+
+
+@function("torch.nn.functional.normalize")
+def _unit(call: Call) -> Value:
+    state = call.picture(0, "input")
+    if state is None:
+        return call.unknown("no picture")
+    return Picture(
+        losing(
+            moved(state, call.place, of_content="divided by its own norm"),
+            call.place,
+            "levels are divided by their norm",
+            "affine",
+        )
+    )
+
+
+@function("torch.utils.data.DataLoader", "torch_geometric.loader.DataLoader", "timm.data.create_loader")
+def _loader(call: Call) -> Value:
+    from dataguard.preprocessing.static import loaders
+
+    made = ExtObj("torch.utils.data.DataLoader", call.args, call.kwargs, call.place)
+    loaders.announce(call.machine, made, call.node, tuple(call.machine.assigning))
+    return made
+
+
+@function("torch.rand", "torch.randn", "torch.randint", "random.random", "random.randint",
+          "random.uniform", "random.choice", "random.randrange", "random.sample", "random.gauss",
+          "numpy.random.rand", "numpy.random.random", "numpy.random.randint", "numpy.random.uniform",
+          "numpy.random.choice", "numpy.random.randn", "numpy.random.normal", "numpy.random.beta",
+          "random.choices", "numpy.random.random_sample", "random.normalvariate",
+          "numpy.random.permutation", "torch.randperm", "numpy.random.*", "random.*",
+          "numpy.random.binomial", "random.betavariate")  # fmt: skip
+def _random(call: Call) -> Value:
+    if call.name.rpartition(".")[2] in ("seed", "set_state", "get_state", "manual_seed", "shuffle"):
+        return None
+    if call.name.rpartition(".")[2] in ("RandomState", "default_rng", "Random", "Generator"):
+        return Unknown("random numbers", call.place, "random")
+    return Unknown("chance decides", call.place, "random")
+
+
+@function("torch.no_grad", "torch.inference_mode", "torch.set_grad_enabled")
+def _no_grad(call: Call) -> Value:
+    return ExtObj("torch.no_grad", call.args, call.kwargs, call.place)
+
+
+@function("torch.jit.trace", "torch.onnx.export")
+def _traced(call: Call) -> Value:
+    return call.unknown("a model")
+
+
+@applied("torch.nn.")
+def _layer(call: Call) -> Value:
+    name = call.name.rpartition(".")[2]
+    if name.endswith("Loss"):
+        return call.unknown("a loss")
+    if name in _PADS and isinstance(call.receiver, ExtObj):
+        return _padded(call, _PADS[name])
+    return call.machine.feed([*call.args, *call.kwargs.values()], call.node, name)
+
+
+_PADS = {"ReflectionPad2d": "reflect", "ReplicationPad2d": "edge", "ZeroPad2d": "constant", "ConstantPad2d": "constant"}
+
+
+def _padded(call: Call, mode: str) -> Value:
+    from dataguard.preprocessing.static import parts
+
+    value = call.get(0, "input")
+    padding = call.receiver.args[0] if call.receiver.args else call.receiver.kwargs.get("padding")
+    sides = padding.items if isinstance(padding, Seq) and len(padding.items) == 4 else [padding] * 4
+    if not isinstance(value, Picture):
+        return call.unknown("a border")
+    left, right, top, bottom = sides
+    after = parts.enlarged(value.state, top, bottom, left, right, 0, call.place)
+    if mode != "constant" and len(after.steps) > len(value.state.steps):
+        after = replace(after, steps=(*after.steps[:-1], parts.with_mode(after.steps[-1], mode)))
+    return Picture(after)
+
+
+@function("torch.utils.data.random_split")
+def _split(call: Call) -> Value:
+    count = call.get(1, "lengths")
+    number = len(count.items) if isinstance(count, Seq) else 2
+    return Seq([call.get(0, "dataset")] * number, "tuple")
+
+
+@function("torch.utils.data.Subset", "torch.utils.data.ConcatDataset")
+def _subset(call: Call) -> Value:
+    value = call.get(0, "dataset", call.kwargs.get("datasets"))
+    return value.items[0] if isinstance(value, Seq) and value.items else value
+
+
+@methods("value", "cuda", "half", "parameters", "state_dict", "load_state_dict", "eval_")
+def _same(call: Call) -> Value:
+    return call.receiver

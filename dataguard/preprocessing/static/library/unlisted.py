@@ -1,0 +1,187 @@
+"""Objects of libraries that keep something, and what is done with calls that no table knows."""
+
+from __future__ import annotations
+
+from dataguard.preprocessing.static.library.registry import Call, Handler, applied
+from dataguard.preprocessing.static.values import (
+    Choice,
+    Ext,
+    ExtObj,
+    Picture,
+    Seq,
+    Value,
+    last,
+)
+
+_SILENT = (
+    "cv2.",
+    "matplotlib.",
+    "logging.",
+    "print",
+    "wandb.",
+    "tqdm",
+    "tensorboardX",
+    "torch.utils.tensorboard",
+    "os.",
+    "sys.",
+    "shutil.",
+    "time.",
+    "json.dump",
+    "pickle.",
+    "builtins.print",
+    "torchvision.utils",
+    "IPython",
+    "PIL.ImageDraw",
+    "gc.",
+    "visdom",
+    "plt.",
+    "torch.save",
+    "torch.backends",
+    "torch.cuda",
+    "numpy.save",
+    "builtins.",
+)
+
+
+def _capture(call: Call) -> Value:
+    from dataguard.preprocessing.static.library.opencv import frame
+
+    if call.name in ("read", "retrieve"):
+        picture = frame(call)
+        return Seq([True, picture], "tuple") if "VideoCapture" in call.receiver.name else picture
+    if call.name in ("isOpened", "grab"):
+        return True
+    return call.receiver if call.name == "start" else call.unknown("a camera")
+
+
+def _generator(call: Call) -> Value:
+    from dataguard.preprocessing.static.library.keras import flow
+
+    return flow(call) if call.name.startswith("flow") else None
+
+
+def _parser(call: Call) -> Value:
+    from dataguard.preprocessing.static.library.configuration import parser_method
+
+    return parser_method(call)
+
+
+def _dataset(call: Call) -> Value:
+    from dataguard.preprocessing.static.library.tensorflow import map_over
+
+    return map_over(call)
+
+
+def _model(call: Call) -> Value:
+    if call.name == "add":
+        return None
+    from dataguard.preprocessing.static.feeding import FITTING
+
+    if call.name in FITTING:
+        call.machine.fit(call.args, call.kwargs, call.node)
+        return call.unknown("a history")
+    return call.machine.feed([*call.args, *call.kwargs.values()], call.node, call.name)
+
+
+OBJECT_METHODS: list[tuple[str, frozenset[str] | None, Handler]] = [
+    ("cv2.VideoCapture", None, _capture),
+    ("imutils.", None, _capture),
+    ("keras.preprocessing.image.ImageDataGenerator", None, _generator),
+    ("argparse.", None, _parser),
+    ("tensorflow.data.", None, _dataset),
+    ("keras.models.", None, _model),
+]
+"""Methods of objects by the beginning of the class's name."""
+
+
+def unlisted(call: Call) -> Value:
+    """A function or class of a library that no table knows."""
+    from dataguard.preprocessing.static.arrays import opaque, pictures
+
+    name = call.name
+    if name.startswith(_SILENT):
+        return call.unknown(f"what {name} returns")
+    tail = last(Ext(name))
+    values = [*call.args, *call.kwargs.values()]
+    given = [one for one in values if isinstance(one, Picture | Choice) and pictures(one)]
+    if given and not tail[:1].isupper():
+        if tail in ("normalize", "standardize") or name.startswith(("torch.nn.functional", "torch.nn.init", "kornia")):
+            return opaque(call.machine, given, f"what {name} does is not known", call.node)
+        return opaque(call.machine, given, f"what {name} does is not known", call.node)
+    if tail[:1].isupper() or name.startswith(("imutils.", "torch.nn.")):
+        return ExtObj(name, call.args, call.kwargs, call.place)
+    return call.unknown(f"what {name} returns")
+
+
+def unlisted_object(call: Call) -> Value:
+    """Calling an object of a library that no table knows: a model where it is given a picture."""
+    from dataguard.preprocessing.static.arrays import opaque, pictures
+    from dataguard.preprocessing.static.feeding import is_transforming
+
+    values = [*call.args, *call.kwargs.values()]
+    if not any(pictures(one) for one in values):
+        return call.unknown(f"what {call.name} returns")
+    tail = call.name.rpartition(".")[2]
+    if (
+        is_transforming(tail)
+        or "transforms" in call.name
+        or call.name.startswith(("imgaug.", "kornia.", "monai.", "torchio.", "augly."))
+    ):
+        return opaque(call.machine, values, f"what {call.name} does is not known", call.node)
+    return call.machine.feed(values, call.node, tail)
+
+
+def unlisted_method(call: Call) -> Value:
+    """A method that no table knows."""
+    from dataguard.preprocessing.static.arrays import opaque, pictures
+    from dataguard.preprocessing.static.feeding import FEEDING, is_transforming
+
+    receiver = call.receiver
+    values = [*call.args, *call.kwargs.values()]
+    if isinstance(receiver, Picture):
+        if call.name.endswith("_") or call.name == "__array__":
+            return opaque(call.machine, [receiver], f"what {call.name} does is not known", call.node)
+        return opaque(call.machine, [receiver], f"what .{call.name}() does is not known", call.node)
+    if isinstance(receiver, ExtObj):
+        if call.name in ("train", "eval") and not call.args:
+            call.machine.set_training(call.name == "train")
+            return receiver
+        if call.name in (
+            "to",
+            "cuda",
+            "cpu",
+            "half",
+            "float",
+            "prefetch",
+            "shuffle",
+            "repeat",
+            "start",
+            "result",
+            "__iter__",
+            "set_postfix",
+        ):
+            return receiver
+        if call.name in ("next", "__next__", "get"):
+            from dataguard.preprocessing.static.arrays import element
+
+            return element(call.machine, receiver, None)
+        if call.name in FEEDING and any(pictures(one) for one in values):
+            return call.machine.feed(values, call.node, call.name)
+        if is_transforming(call.name) and any(isinstance(one, Picture) for one in values):
+            return opaque(call.machine, values, f"what {call.name} does is not known", call.node)
+        return call.unknown(f"what {receiver.name}.{call.name} returns")
+    return call.unknown(f"what .{call.name}() returns")
+
+
+def wrote(call: Call, value: Value, path: Value, options: Value) -> None:
+    """Note that a picture is written to a file."""
+    if isinstance(value, Picture) and value.state.loaded and (value.state.steps or value.state.touched):
+        loses = (isinstance(path, str) and path.lower().endswith((".jpg", ".jpeg"))) or (
+            isinstance(options, str) and options.lower() == "jpeg"
+        )
+        call.machine.written.append((value, call.place, call.machine.stack(), bool(loses)))
+
+
+@applied("functools.")
+def _of_partial(call: Call) -> Value:
+    return call.unknown("a function of functools")

@@ -1,0 +1,279 @@
+"""Data sets and loaders: what one item of them is, and the path that it took."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dataguard.preprocessing.pipeline import Decode
+from dataguard.preprocessing.static.picture import State, explicit
+from dataguard.preprocessing.static.values import (
+    Bound,
+    Choice,
+    Cls,
+    Ext,
+    ExtObj,
+    Func,
+    Map,
+    Obj,
+    Picture,
+    Seq,
+    Unknown,
+    Value,
+    choice,
+)
+
+if TYPE_CHECKING:
+    from dataguard.preprocessing.static.machine import Machine
+
+LOADERS = (
+    "DataLoader",
+    "DataLoaderX",
+    "PrefetchLoader",
+    "MultiEpochsDataLoader",
+    "BackgroundGenerator",
+    "CUDAPrefetcher",
+)
+WRAPPERS = ("Subset", "ConcatDataset", "ChainDataset", "random_split", "cycle", "chain", "islice", "WrapperDataset")
+FOLDERS = frozenset(
+    [
+        "ImageFolder",
+        "DatasetFolder",
+        "ImageNet",
+        "CIFAR10",
+        "CIFAR100",
+        "STL10",
+        "SVHN",
+        "Places365",
+        "Flowers102",
+        "Food101",
+        "OxfordIIITPet",
+        "CocoDetection",
+        "CocoCaptions",
+        "VOCDetection",
+        "VOCSegmentation",
+        "Cityscapes",
+        "CelebA",
+        "LSUN",
+        "FakeData",
+        "Caltech101",
+        "Caltech256",
+        "StanfordCars",
+        "FGVCAircraft",
+        "DTD",
+        "SUN397",
+        "LFWPeople",
+        "Omniglot",
+        "Country211",
+        "EuroSAT",
+        "GTSRB",
+        "PCAM",
+    ]
+)
+GRAY_FOLDERS = frozenset({"MNIST", "FashionMNIST", "KMNIST", "EMNIST", "QMNIST", "USPS"})
+IN_MEMORY = frozenset({"CIFAR10", "CIFAR100", "STL10", "SVHN", "FakeData"}) | GRAY_FOLDERS
+
+
+def is_loader(value: Value) -> bool:
+    """Whether something is a library's loader of batches."""
+    return isinstance(value, ExtObj) and value.name.rpartition(".")[2] in LOADERS
+
+
+def is_folder(value: Value) -> bool:
+    """Whether something is a library's data set of pictures."""
+    if not isinstance(value, ExtObj):
+        return False
+    last = value.name.rpartition(".")[2]
+    return last in FOLDERS | GRAY_FOLDERS and "datasets" in value.name
+
+
+def item(machine: Machine, source: Value, node: ast.AST | None) -> Value:
+    """One item of a data set; None where it is no data set."""
+    if isinstance(source, Choice):
+        found = [item(machine, one, node) for one in source.options]
+        kept = [one for one in found if one is not None]
+        return choice(kept, source.why) if kept else None
+    if isinstance(source, Obj) and source.cls is not None:
+        return _of_object(machine, source, node)
+    if isinstance(source, Seq) and source.items and isinstance(source.items[0], Obj | ExtObj):
+        return item(machine, source.items[0], node)
+    if not isinstance(source, ExtObj):
+        return None
+    last = source.name.rpartition(".")[2]
+    if last in WRAPPERS and source.args:
+        return item(machine, source.args[0], node)
+    if is_loader(source):
+        return item(machine, dataset_of(source), node)
+    if is_folder(source):
+        return _of_folder(machine, source, last)
+    if "picture" in source.attrs:
+        return source.attrs["picture"]
+    return None
+
+
+def dataset_of(loader: ExtObj) -> Value:
+    """The data set of a loader."""
+    return loader.kwargs.get("dataset", loader.args[0] if loader.args else None)
+
+
+def _of_folder(machine: Machine, source: ExtObj, last: str) -> Value:
+    if "item" in source.attrs:
+        return source.attrs["item"]
+    gray = last in GRAY_FOLDERS
+    decode = (
+        Decode(library="array", order="GRAY" if gray else "RGB", exif=None, alpha=None, gray=None, sixteen_bit=None)
+        if last in IN_MEMORY
+        else Decode.of("pillow", "convert RGB")
+    )
+    decode = replace(decode, provenance={"": explicit(source.place, last)})
+    state = State(
+        kind="pil",
+        decode=decode,
+        channels=("Y",) if gray else ("R", "G", "B"),
+        layout="HW" if gray else "HWC",
+        loaded=source.place,
+        places=(source.place,),
+        said={"order": explicit(source.place, last)},
+    )
+    own = {"CIFAR10": 32, "CIFAR100": 32, "STL10": 96, "SVHN": 32}.get(last, 28 if gray else None)
+    if own is not None:
+        state = replace(state, size=(own, own))
+    picture: Value = Picture(state)
+    transform = source.kwargs.get("transform", source.kwargs.get("transforms"))
+    if transform is None and len(source.args) > 1:
+        at = {"ImageFolder": 1, "DatasetFolder": 3, "CIFAR10": 2, "CIFAR100": 2, "MNIST": 2, "FashionMNIST": 2}.get(
+            last
+        )
+        transform = source.args[at] if at is not None and at < len(source.args) else None
+    if transform is not None:
+        picture = machine.call(transform, [picture], {}, None)
+    found = Seq([picture, Unknown("a label")], "tuple")
+    source.attrs["item"] = found
+    return found
+
+
+def _of_object(machine: Machine, source: Obj, node: ast.AST | None) -> Value:
+    if source.cls is None:
+        return None
+    if "*item" in source.attrs:
+        return source.attrs["*item"]
+    found = source.cls.find("__getitem__")
+    if found is None:
+        found = source.cls.find("__iter__")
+    if found is not None and isinstance(found[0], Func):
+        made = machine.call(
+            Bound(found[0], source),
+            [Unknown("an index", "", "caller")] if found[0].name == "__getitem__" else [],
+            {},
+            node,
+        )
+        if isinstance(made, Seq) and found[0].name == "__iter__":
+            made = made.items[0] if made.items else Unknown()
+        source.attrs["*item"] = made
+        return made
+    return inherited(machine, source)
+
+
+def inherited(machine: Machine, source: Obj) -> Value:
+    """An item of a subclass of a library's data set that reads as the library does; None where it is no such."""
+    given = source.attrs.get("*given")
+    for name in source.cls.foreign() if source.cls is not None else ():
+        last = name.rpartition(".")[2]
+        if last in FOLDERS | GRAY_FOLDERS and "datasets" in name and isinstance(given, ExtObj):
+            kwargs = dict(given.kwargs)
+            if "transform" in source.attrs:
+                kwargs["transform"] = source.attrs["transform"]
+            return _of_folder(machine, ExtObj(name, given.args, kwargs, given.place), last)
+    return None
+
+
+def batch(machine: Machine, source: ExtObj, node: ast.AST | None) -> Value:
+    """One batch of a loader, or one item of a library's data set; None where it is neither."""
+    if is_loader(source):
+        if "batch" not in source.attrs:
+            source.attrs["batch"] = _batch(machine, source, node)
+        return source.attrs["batch"]
+    if "batch" in source.attrs:
+        return source.attrs["batch"]
+    return item(machine, source, node)
+
+
+def _batch(machine: Machine, source: ExtObj, node: ast.AST | None) -> Value:
+    dataset = dataset_of(source)
+    one = item(machine, dataset, node)
+    if one is None:
+        return Unknown("a batch of a data set that is not followed", source.place)
+    collate = source.kwargs.get("collate_fn")
+    identity = identity_of(source)
+    if collate is not None and not isinstance(collate, Unknown | Ext):
+        made = machine.call(collate, [Seq([one], "list")], {}, node)
+        from dataguard.preprocessing.static.arrays import pictures
+
+        if pictures(made):
+            return stamped(made, identity, batched=True)
+    return stamped(one, identity, batched=True)
+
+
+def identity_of(source: ExtObj | Obj) -> str:
+    """What tells one data set from another."""
+    return f"{source.place}#{id(source)}"
+
+
+def stamped(value: Value, identity: str, *, batched: bool, depth: int = 0) -> Value:
+    """A value whose pictures say that they came out of a data set, as a batch."""
+    if isinstance(value, Picture):
+        state = value.state
+        layout = state.layout
+        if batched and "N" not in layout:
+            layout = "N" + layout
+        return Picture(replace(state, layout=layout, through=(*state.through, identity)))
+    if depth > 6:
+        return value
+    if isinstance(value, Seq):
+        return Seq([stamped(one, identity, batched=batched, depth=depth + 1) for one in value.items], value.kind)
+    if isinstance(value, Map):
+        items = {key: stamped(one, identity, batched=batched, depth=depth + 1) for key, one in value.items.items()}
+        return Map(items, open=value.open)
+    if isinstance(value, Choice):
+        return choice([stamped(one, identity, batched=batched, depth=depth + 1) for one in value.options], value.why)
+    return value
+
+
+def hints_of(machine: Machine, dataset: Value) -> list[str]:
+    """Words in how a data set is made that tell whether it is for training."""
+    found: list[str] = []
+    if isinstance(dataset, Obj):
+        if dataset.cls is not None:
+            found.append(dataset.cls.name)
+        given = dataset.attrs.get("*given")
+        dataset = given if isinstance(given, ExtObj) else dataset
+    if isinstance(dataset, ExtObj):
+        words = [*dataset.args, *dataset.kwargs.values()]
+        found += [one for one in words if isinstance(one, str) and len(one) < 60]
+        for key, value in dataset.kwargs.items():
+            if value is True or value is False:
+                found.append(f"{key}={value}")
+        if dataset.args and isinstance(dataset.args[0], Obj | ExtObj):
+            found += hints_of(machine, dataset.args[0])
+    return found
+
+
+def announce(machine: Machine, loader: ExtObj, node: ast.AST | None, words: tuple[str, ...]) -> None:
+    """Keep the path that a loader's pictures took."""
+    from dataguard.preprocessing.static.arrays import pictures
+
+    made = batch(machine, loader, node)
+    hints = [*words, *hints_of(machine, dataset_of(loader))]
+    shuffle = loader.kwargs.get("shuffle", loader.args[2] if len(loader.args) > 2 else None)
+    if isinstance(shuffle, bool):
+        hints.append(f"shuffle={shuffle}")
+    if loader.kwargs.get("drop_last") is True:
+        hints.append("drop_last=True")
+    found = pictures(made)
+    if found:
+        place = loader.place
+        machine.sink("dataset", found[0], node, hints=hints, identity=identity_of(loader), place=place)
+
+
+__all__ = ["Cls", "announce", "batch", "is_folder", "is_loader", "item"]

@@ -1,0 +1,255 @@
+"""The state of the interpreter: frames, what is left of the budget, and what two branches of an ``if`` come to."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from dataguard.preprocessing.static.joining import MISSING, join
+from dataguard.preprocessing.static.tree import Module, Tree
+from dataguard.preprocessing.static.values import (
+    Cls,
+    ExtObj,
+    Func,
+    Value,
+)
+
+Flow: TypeAlias = Literal["next", "return", "break", "continue", "raise"]
+
+DEEPEST = 18
+"""Calls within one another."""
+
+
+class SpentError(Exception):
+    """The budget of one entry point is used up."""
+
+
+@dataclass(slots=True)
+class Frame:
+    """A function that is being followed, or a module."""
+
+    names: dict[str, Value]
+    module: Module
+    func: Func | None = None
+    outer: Frame | None = None
+    receiver: Value = None
+    owner: Cls | None = None
+    call_place: str = ""
+    returns: list[tuple[Value, Value]] = field(default_factory=list)
+    """Every returned value with the condition that it depended on."""
+    yields: list[Value] = field(default_factory=list)
+    conditions: list[Value] = field(default_factory=list)
+    globals_: set[str] = field(default_factory=set)
+    flags: set[str] = field(default_factory=set)
+    """Parameters that options of the command line were given for."""
+    training: bool | None = None
+    """Whether a model was put into training (True) or evaluation (False) here."""
+
+    @property
+    def name(self) -> str:
+        """As a reader would call it."""
+        if self.func is None:
+            return ""
+        return f"{self.owner.name}.{self.func.name}" if self.owner is not None else self.func.name
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """A picture that reaches a model, or leaves a data set."""
+
+    kind: str
+    """'model', 'dataset', 'return', 'file'."""
+    value: Value
+    place: str
+    stack: tuple[tuple[str, str, int], ...]
+    """Name, file and first line of every function on the way, the outermost first."""
+    hints: tuple[str, ...]
+    """Words that the role can be told from: names of variables, functions, arguments."""
+    training: bool | None
+    identity: str
+    """Of the data set or the call, so that what is met twice is one path."""
+    root: str = ""
+    model: Value = None
+    """What was fed, as far as it is known."""
+
+
+class Machine:
+    """What is common to statements, expressions and calls."""
+
+    def __init__(self, tree: Tree, *, steps: int) -> None:
+        self.tree = tree
+        self.left = steps
+        self.frames: list[Frame] = []
+        self.sinks: list[Sink] = []
+        self.journal: list[tuple[Any, Any, Any]] | None = None
+        self.seen: set[ast.AST] = set()
+        """Functions that were followed."""
+        self.transforms: dict[str, tuple[ExtObj, tuple[tuple[str, str, int], ...]]] = {}
+        """Compositions of a library by the place that made them."""
+        self.applied: set[str] = set()
+        """Places of those that a picture went through."""
+        self.notes: list[tuple[str, str, int, int, str, dict[str, str | float]]] = []
+        """Facts: kind, file, first and last line, message, detail."""
+        self.versions: Mapping[str, tuple[int, ...]] = {}
+        """By library, as far as the repository tells."""
+        self.root = ""
+        self.quiet = 0
+        self.raising = False
+        """Whether errors of the interpreter itself are raised; for tests."""
+        self.exploring = False
+        """Whether what is followed is a branch that the defaults of the command line do not take."""
+        self.assigning: list[str] = []
+        """Names that the statement that is followed binds."""
+        self.shared: dict[str, Value] = {}
+        """Objects of libraries that all modules share, by name."""
+        self.written: list[tuple[Value, str, tuple[tuple[str, str, int], ...], bool]] = []
+        """Pictures that are written to files, with the place, the frames, and whether as JPEG."""
+        self.evaluating: set[str] = set()
+        """Scripts in which a model is put into evaluation."""
+
+    # What the classes that build on this one do.
+
+    def evaluate(self, node: ast.expr | None) -> Value:
+        """What an expression comes to."""
+        raise NotImplementedError
+
+    def run(self, body: Sequence[ast.stmt]) -> Flow:
+        """Follow statements."""
+        raise NotImplementedError
+
+    def call(self, func: Value, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None) -> Value:
+        """What a call comes to."""
+        raise NotImplementedError
+
+    def attribute(self, value: Value, name: str, node: ast.AST | None) -> Value:
+        """What an attribute is."""
+        raise NotImplementedError
+
+    def operate(self, operator: ast.operator, left: Value, right: Value, node: ast.AST) -> Value:
+        """What ``left operator right`` is."""
+        raise NotImplementedError
+
+    def run_module(self, module: Module) -> None:
+        """Follow a module's statements, once."""
+        raise NotImplementedError
+
+    # Frames and places.
+
+    @property
+    def frame(self) -> Frame:
+        """The innermost frame."""
+        return self.frames[-1]
+
+    def spend(self, count: int = 1) -> None:
+        """Take from the budget.
+
+        Raises:
+            SpentError: nothing is left.
+        """
+        self.left -= count
+        if self.left < 0:
+            raise SpentError
+
+    def place(self, node: ast.AST | None) -> str:
+        """'file:line' of a node."""
+        if not self.frames:
+            return ""
+        line = getattr(node, "lineno", 0)
+        module = self.frames[-1].module
+        return f"{module.path}:{module.line(line) if line else 1}"
+
+    def stack(self) -> tuple[tuple[str, str, int], ...]:
+        """Every frame as name, file and first line."""
+        found = []
+        for frame in self.frames:
+            line = frame.module.line(frame.func.node.lineno) if frame.func is not None else 0
+            found.append((frame.name, frame.module.path, line))
+        return tuple(found)
+
+    def note(self, kind: str, node: ast.AST | None, message: str, **detail: str | float) -> None:
+        """Keep a fact about one place in the code."""
+        module = self.frame.module
+        line = getattr(node, "lineno", 1)
+        end = getattr(node, "end_lineno", line) or line
+        entry = (kind, module.path, module.line(line), module.line(end), message, dict(detail))
+        if not any(one[:4] == entry[:4] for one in self.notes):
+            self.notes.append(entry)
+
+    def sink(self, kind: str, value: Value, node: ast.AST | None, *, hints: Sequence[str] = (), identity: str = "",
+             place: str = "", model: Value = None) -> None:  # fmt: skip
+        """Keep a picture that arrived."""
+        if self.quiet:
+            return
+        place = place or self.place(node)
+        training = next((frame.training for frame in reversed(self.frames) if frame.training is not None), None)
+        self.sinks.append(
+            Sink(kind, value, place, self.stack(), tuple(hints), training, identity or place, self.root, model)
+        )
+
+    # Changes that a branch can take back.
+
+    def put(self, container: Any, key: Any, value: Value) -> None:
+        """Set an item of a dictionary or list so that a branch can take it back."""
+        if self.journal is not None:
+            self.journal.append((container, key, _get(container, key)))
+        _set(container, key, value)
+
+    @contextmanager
+    def branch(self) -> Iterator[list[tuple[Any, Any, Any]]]:
+        """Take down every change from here on."""
+        outer, self.journal = self.journal, []
+        mine = self.journal
+        try:
+            yield mine
+        finally:
+            self.journal = outer
+            if outer is not None:
+                outer.extend(mine)
+
+    def take_back(self, journal: list[tuple[Any, Any, Any]]) -> dict[tuple[int, Any], tuple[Any, Any, Value, Value]]:
+        """Undo changes; what was changed, with the value before and the value it had."""
+        changed: dict[tuple[int, Any], tuple[Any, Any, Value, Value]] = {}
+        for container, key, old in reversed(journal):
+            mark = (id(container), key)
+            new = changed[mark][3] if mark in changed else _get(container, key)
+            changed[mark] = (container, key, old, new)
+        for container, key, old, _ in changed.values():
+            _set(container, key, old)
+        return changed
+
+    def merge(
+        self,
+        condition: Value,
+        first: dict[tuple[int, Any], tuple[Any, Any, Value, Value]],
+        second: dict[tuple[int, Any], tuple[Any, Any, Value, Value]],
+    ) -> None:
+        """Set everything that one of two branches changed to what both come to."""
+        for mark in {**first, **second}:
+            container, key, old, _ = first.get(mark) or second[mark]
+            a = first[mark][3] if mark in first else old
+            b = second[mark][3] if mark in second else old
+            self.put(container, key, join(condition, a, b))
+
+
+def _get(container: Any, key: Any) -> Any:
+    if isinstance(container, dict):
+        return container.get(key, MISSING)
+    if key == "*":
+        return list(container)
+    return container[key] if -len(container) <= key < len(container) else MISSING
+
+
+def _set(container: Any, key: Any, value: Any) -> None:
+    if isinstance(container, dict):
+        if value is MISSING:
+            container.pop(key, None)
+        else:
+            container[key] = value
+    elif key == "*":
+        if isinstance(value, list):
+            container[:] = value
+    elif -len(container) <= key < len(container) and value is not MISSING:
+        container[key] = value

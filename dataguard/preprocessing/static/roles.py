@@ -1,0 +1,118 @@
+"""What a path is for, and what a reader would call it."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from dataguard.preprocessing.static.machine import Sink
+
+_TRAIN = re.compile(
+    r"(?<![a-z])(train|trn|tr|finetune|pretrain|fit|training)(?![a-z])|train(ing|er)?_?|pretrain|finetun"
+)
+_VAL = re.compile(r"(?<![a-z])(val|valid|dev|validation)(?![a-z])|valid(ation)?|(?<![a-z])val_|_val(?![a-z])")
+_TEST = re.compile(r"(?<![a-z])(test|eval|evaluate|evaluation|query|gallery|infer_set)(?![a-z])|test|eval")
+_SERVE = re.compile(
+    r"demo|infer|predict|detect|serve|serving|server|app|webcam|live|hubconf|gradio|streamlit|api|handler|deploy|export|onnx|"
+    r"tflite|visuali[sz]e|video|stylize|recognize|classify_image|caption|run|camera|process|generate|enhance"
+)
+_EVAL_FILE = re.compile(r"(^|[/_\-.])(eval\w*|test\w*|val\w*|validat\w*|benchmark\w*|bench|knn|metric\w*)([/_\-.]|$)")
+_OFFLINE = re.compile(
+    r"prepare|preproc|convert|create_?(dataset|lmdb|data)|make_?dataset|extract_?(sub|patch|face|frame)|crop_|build_?data"
+)
+
+
+_SCORES = re.compile(rb"(?i:evaluat)\w*\(|run_eval|AverageMeter|\bmAP\b|confusion_matrix")
+_WRITES = re.compile(rb"imwrite|\.save\(|save_\w+\(")
+
+
+def role_of(sink: Sink, trains: bool, script_text: bytes = b"") -> str:
+    """What a picture that arrived is for: 'train', 'val', 'eval', 'serve' or 'offline'.
+
+    Args:
+        sink: Where it arrived.
+        trains: The function that feeds the model computes gradients.
+        script_text: Of the script: one that is called a test and scores its results evaluates, one that writes them
+            down serves.
+    """
+    script = sink.stack[0][1] if sink.stack else sink.place
+    name = script.rpartition("/")[2].lower()
+    functions = " ".join(one[0] for one in sink.stack if one[0]).lower()
+    if sink.kind == "file":
+        return "offline"
+    if sink.kind == "dataset":
+        order = [one for one in sink.hints if one.startswith(("shuffle=", "drop_last="))]
+        named = [one for one in sink.hints if one not in order]
+        for words in (
+            *(" ".join(one).lower() for one in (named[:1], named[1:])),
+            functions,
+            " ".join(order).lower(),
+            name,
+        ):
+            found = _of_words(words)
+            if found == "eval" and _EVAL_FILE.search(name) and not re.search(r"eval|val|bench|knn|metric|^test_", name):
+                return "serve" if _WRITES.search(script_text) and not _SCORES.search(script_text) else "eval"
+            if found:
+                return "val" if found == "eval" and _TRAIN.search(name) else found
+        return "eval" if _EVAL_FILE.search(name) else "serve" if _SERVE.search(name) else "train"
+    if trains or (sink.training is True and not _EVAL_FILE.search(name) and not _SERVE.search(name)):
+        return "train"
+    if _EVAL_FILE.search(name):
+        called_so = re.search(r"eval|val|bench|knn|metric|^test_", name) or re.search(r"eval|metric|map", functions)
+        scored = _SCORES.search(script_text) or ("#" in sink.identity and not _WRITES.search(script_text))
+        return "eval" if called_so or scored else "serve"
+    if _SERVE.search(name):
+        return "serve"
+    if re.search(r"train|main|finetune", name):
+        if re.search(r"val|test|eval", functions) or sink.training is False:
+            return "val"
+        return "train"
+    if re.search(r"eval|valid", functions):
+        return "eval"
+    return "serve"
+
+
+def _of_words(words: str) -> str:
+    if "train=true" in words or "is_train=true" in words or "training=true" in words or "shuffle=true" in words:
+        return "train"
+    if "train=false" in words or "is_train=false" in words:
+        return "val"
+    found = [
+        (match.start(), role)
+        for role, pattern in (("train", _TRAIN), ("val", _VAL), ("eval", _TEST))
+        if (match := pattern.search(words))
+    ]
+    if found:
+        return min(found)[1]
+    if "drop_last=true" in words:
+        return "train"
+    return ""
+
+
+def computes_gradients(node: ast.AST) -> bool:
+    """Whether a function calls ``backward`` or an optimizer's step."""
+    for one in ast.walk(node):
+        if isinstance(one, ast.Attribute) and one.attr in (
+            "backward",
+            "optimize_parameters",
+            "train_on_batch",
+            "apply_gradients",
+            "manual_backward",
+        ):
+            return True
+    return False
+
+
+def is_offline(path: str) -> bool:
+    """Whether a script is named as one that prepares data."""
+    return _OFFLINE.search(path.rpartition("/")[2].lower()) is not None
+
+
+def called(sink: Sink) -> str:
+    """As a reader would call a path: 'train.py: Dataset.__getitem__'."""
+    script = sink.stack[0][1] if sink.stack else sink.place.rpartition(":")[0]
+    function = next((one[0] for one in sink.stack if one[0]), "")
+    if sink.kind == "dataset":
+        word = next((one for one in sink.hints if one and "=" not in one), function)
+        return f"{script}: {word}" if word else script
+    return f"{script}: {function}" if function else script

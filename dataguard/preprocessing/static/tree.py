@@ -1,0 +1,368 @@
+"""The files of a repository, in a folder or an archive, and its modules, of which none is imported."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import zipfile
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from dataguard.core.errors import SourceError
+from dataguard.core.python_source import MAX_CODE, PythonSource, decode, parse_notebook, parse_script
+
+SKIPPED_FOLDERS = frozenset(
+    {
+        ".git",
+        ".hg",
+        ".svn",
+        "__pycache__",
+        "node_modules",
+        ".venv",
+        "venv",
+        ".tox",
+        ".eggs",
+        ".mypy_cache",
+        "site-packages",
+    }
+)
+SUFFIXES = frozenset({".py", ".ipynb", ".yaml", ".yml", ".json", ".toml", ".txt", ".cfg", ".md", ".ini", ".lock"})
+LARGEST_FILE = 8 * 2**20
+"""Bytes of a file of code or configuration."""
+MOST_LINES = 400_000
+"""Lines of code that are parsed: their syntax trees take some 1.3 kB each."""
+LARGEST_NOTEBOOK = 64 * 2**20
+MOST_FILES = 100_000
+
+
+class Module:
+    """A module of the repository: parsed when it is first asked for, and evaluated by the interpreter."""
+
+    def __init__(self, path: str, load: Callable[[], PythonSource | None]) -> None:
+        self.path = path
+        """Relative to the repository, with slashes."""
+        self._load = load
+        self._source: PythonSource | None = None
+        self._loaded = False
+        self.names: dict[str, Any] = {}
+        """What its names stand for."""
+        self.main = False
+        """Whether it is run as a script."""
+        self.state: str = "new"
+        """'new', 'running' or 'done'."""
+
+    @property
+    def source(self) -> PythonSource | None:
+        """Its syntax; None where it cannot be read."""
+        if not self._loaded:
+            self._loaded = True
+            self._source = self._load()
+        return self._source
+
+    @property
+    def body(self) -> list[ast.stmt]:
+        """Its statements."""
+        return self.source.tree.body if self.source is not None else []
+
+    @property
+    def is_notebook(self) -> bool:
+        """Whether it is a notebook."""
+        return self.path.endswith(".ipynb")
+
+    def line(self, number: int) -> int:
+        """The line of the file that a node's line number means."""
+        if self.source is None or not self.is_notebook:
+            return number
+        place = self.source.place(number)
+        return place.line if place.line is not None else number
+
+    @property
+    def package(self) -> str:
+        """The folder that its relative imports start from."""
+        return str(PurePosixPath(self.path).parent).replace(".", "") if "/" in self.path else ""
+
+
+class Tree:
+    """A repository's files by their relative paths.
+
+    Args:
+        root: A folder, a wheel or a zip.
+
+    Raises:
+        SourceError: there is nothing, or the file is no archive.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.skipped: list[tuple[str, str]] = []
+        self._archive: zipfile.ZipFile | None = None
+        self.held: dict[str, bytes] = {}
+        """Files that were read once and are parsed later."""
+        self.sizes: dict[str, int] = {}
+        if root.is_dir():
+            self.sizes = dict(self._folder())
+        elif root.is_file():
+            try:
+                self._archive = zipfile.ZipFile(root)
+            except (zipfile.BadZipFile, OSError, ValueError) as error:
+                raise SourceError(
+                    f"is no zip archive: {error}", where=root, hint="give a folder, a wheel or a zip"
+                ) from error
+            self.sizes = dict(self._members())
+        else:
+            raise SourceError("there is no such folder or archive", where=root, hint="check the path")
+        self.modules: dict[str, Module] = {
+            path: Module(path, self._loader(path)) for path in self.sizes if path.endswith((".py", ".ipynb"))
+        }
+        self._by_tail: dict[str, list[str]] = {}
+        for path in self.modules:
+            if path.endswith(".py"):
+                parts = path[:-3].split("/")
+                tail = parts[-2] if parts[-1] == "__init__" and len(parts) > 1 else parts[-1]
+                self._by_tail.setdefault(tail, []).append(path)
+        self.read_lines = 0
+        self.read_files = 0
+
+    def close(self) -> None:
+        """Close the archive."""
+        if self._archive is not None:
+            self._archive.close()
+
+    def _folder(self) -> Iterator[tuple[str, int]]:
+        count = 0
+        for folder, names, files in os.walk(self.root, followlinks=False):
+            names[:] = sorted(name for name in names if name not in SKIPPED_FOLDERS)
+            for name in sorted(files):
+                if _suffix(name) not in SUFFIXES and not _is_pin_file(name):
+                    continue
+                full = Path(folder, name)
+                relative = full.relative_to(self.root).as_posix()
+                try:
+                    if not full.is_file():
+                        continue
+                    size = full.stat().st_size
+                except OSError as error:
+                    self.skipped.append((relative, f"cannot be read: {error.strerror}"))
+                    continue
+                count += 1
+                if count > MOST_FILES:
+                    self.skipped.append((relative, f"more than {MOST_FILES:,} files"))
+                    return
+                yield relative, size
+
+    def _members(self) -> Iterator[tuple[str, int]]:
+        members = self._archive.infolist() if self._archive is not None else []
+        # A zip of a hosting site has one folder at its top, which is not part of the repository.
+        tops = {one.filename.split("/")[0] for one in members}
+        self._prefix = f"{next(iter(tops))}/" if len(tops) == 1 and all("/" in one.filename for one in members) else ""
+        for member in members[:MOST_FILES]:
+            name = member.filename.removeprefix(self._prefix).replace("\\", "/")
+            parts = name.split("/")
+            if member.is_dir() or SKIPPED_FOLDERS & set(parts) or name.startswith("/") or ".." in parts:
+                continue
+            if _suffix(name) in SUFFIXES:
+                yield name, member.file_size
+
+    def read(self, path: str) -> bytes | None:
+        """A file's bytes; None where it cannot be read or is too large, which is noted."""
+        limit = LARGEST_NOTEBOOK if path.endswith(".ipynb") else LARGEST_FILE
+        if self.sizes.get(path, limit + 1) > limit:
+            if path in self.sizes:
+                self.skipped.append((path, f"larger than {limit:,} bytes"))
+            return None
+        try:
+            if self._archive is not None:
+                with self._archive.open(self._prefix + path) as file:
+                    data = file.read(limit + 1)
+            else:
+                with (self.root / path).open("rb") as file:
+                    data = file.read(limit + 1)
+        except (OSError, KeyError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+            self.skipped.append((path, f"cannot be read: {error}"))
+            return None
+        except Exception as error:  # noqa: BLE001 - zlib's own error has no common base with the others
+            self.skipped.append((path, f"cannot be read: {type(error).__name__}"))
+            return None
+        if len(data) > limit:
+            self.skipped.append((path, f"larger than {limit:,} bytes"))
+            return None
+        return data
+
+    def text(self, path: str) -> str | None:
+        """A file's text."""
+        data = self.read(path)
+        return None if data is None else decode(data) if path.endswith(".py") else data.decode("utf-8", "replace")
+
+    def _loader(self, path: str) -> Callable[[], PythonSource | None]:
+        def load() -> PythonSource | None:
+            data = self.held.pop(path, None) or self.read(path)
+            if data is None:
+                return None
+            if self.read_lines > MOST_LINES:
+                self.skipped.append((path, f"more than {MOST_LINES:,} lines of code were parsed before it"))
+                return None
+            try:
+                if path.endswith(".ipynb"):
+                    source = parse_notebook(data, name=path)
+                else:
+                    text = decode(data)
+                    if len(text) > MAX_CODE:
+                        self.skipped.append((path, f"more than {MAX_CODE:,} characters of code"))
+                        return None
+                    source = parse_script(text, name=path)
+            except (SourceError, RecursionError, MemoryError, ValueError) as error:
+                self.skipped.append((path, f"cannot be parsed: {error}"))
+                return None
+            self.read_files += 1
+            self.read_lines += data.count(b"\n") + 1
+            lost = source.lost
+            if lost:
+                self.skipped.append((path, f"{sum(one.n_lines for one in lost)} lines do not parse: {lost[0].reason}"))
+            return source
+
+        return load
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """What the repository itself may be imported as: its folder's name, and the name in setup.py."""
+        found = {self.root.stem.rpartition("__")[2]}
+        text = self.text("setup.py") if "setup.py" in self.sizes else None
+        found |= set(re.findall(r"""\bname\s*=\s*["']([\w.-]+)["']""", text or ""))
+        return frozenset(one.replace("-", "_").lower() for one in found)
+
+    def resolve(self, dotted: str, origin: str) -> Module | None:
+        """The module that an absolute import means in a file; None where it is no module of the repository.
+
+        The file's own folder and its parents come first, as ``python folder/script.py`` has them; then every folder
+        from which the whole dotted name is a path.
+        """
+        parts = dotted.split(".")
+        folder = origin.rpartition("/")[0]
+        while True:
+            found = self._at(folder, parts)
+            if found is not None:
+                return found
+            if not folder:
+                break
+            folder = folder.rpartition("/")[0]
+        if "__init__.py" in self.modules and parts[0].lower() in self.names:
+            return self._at("", parts[1:]) if len(parts) > 1 else self.modules["__init__.py"]
+        if parts[0] in LIBRARIES and not (len(parts) > 1 and parts[0] in OFTEN_LOCAL):
+            return None
+        tails = ["/" + "/".join(parts) + ".py", "/" + "/".join(parts) + "/__init__.py"]
+        fits = [path for path in self._by_tail.get(parts[-1], ()) if path.endswith(tuple(tails))]
+        if not fits:
+            return None
+        best = max(fits, key=lambda path: (_shared(path, origin), -len(path)))
+        return self.modules[best]
+
+    def _at(self, folder: str, parts: list[str]) -> Module | None:
+        base = "/".join([folder, *parts]) if folder else "/".join(parts)
+        return self.modules.get(base + ".py") or self.modules.get(base + "/__init__.py")
+
+    def has_folder(self, dotted: str, origin: str) -> bool:
+        """Whether a dotted name is a folder with modules in it, beside the file or its parents."""
+        tail = dotted.replace(".", "/") + "/"
+        folder = origin.rpartition("/")[0]
+        return any(path.startswith((tail, f"{folder}/{tail}")) for path in self.modules)
+
+    def relative(self, origin: str, level: int, name: str) -> Module | None:
+        """The module that ``from ..name import`` means in a file."""
+        folder = origin.rpartition("/")[0]
+        for _ in range(level - 1):
+            folder = folder.rpartition("/")[0]
+        parts = name.split(".") if name else []
+        if not parts:
+            return self.modules.get(f"{folder}/__init__.py" if folder else "__init__.py")
+        return self._at(folder, parts)
+
+
+def _shared(a: str, b: str) -> int:
+    """How many folders two paths have in common."""
+    count = 0
+    for x, y in zip(a.split("/"), b.split("/"), strict=False):
+        if x != y:
+            break
+        count += 1
+    return count
+
+
+def _suffix(name: str) -> str:
+    dot = name.rfind(".")
+    return name[dot:].lower() if dot > 0 else ""
+
+
+def _is_pin_file(name: str) -> bool:
+    return bool(re.match(r"(requirements|environment|pipfile|poetry|uv)", name.lower())) or name == "Dockerfile"
+
+
+OFTEN_LOCAL = frozenset({"datasets", "clip", "timm", "open_clip"})
+"""Names of libraries that repositories also give to folders of their own: believed where the whole path is there."""
+
+LIBRARIES = frozenset(
+    [
+        "cv2",
+        "PIL",
+        "numpy",
+        "torch",
+        "torchvision",
+        "tensorflow",
+        "keras",
+        "skimage",
+        "imageio",
+        "matplotlib",
+        "scipy",
+        "sklearn",
+        "pandas",
+        "albumentations",
+        "timm",
+        "transformers",
+        "open_clip",
+        "clip",
+        "mmcv",
+        "mmdet",
+        "mmengine",
+        "kornia",
+        "paddle",
+        "jax",
+        "flax",
+        "onnxruntime",
+        "onnx",
+        "openvino",
+        "tritonclient",
+        "os",
+        "sys",
+        "re",
+        "json",
+        "yaml",
+        "time",
+        "math",
+        "random",
+        "glob",
+        "argparse",
+        "logging",
+        "collections",
+        "functools",
+        "itertools",
+        "pathlib",
+        "typing",
+        "copy",
+        "shutil",
+        "subprocess",
+        "pickle",
+        "urllib",
+        "io",
+        "gradio",
+        "streamlit",
+        "flask",
+        "fastapi",
+        "lmdb",
+        "h5py",
+        "datasets",
+        "huggingface_hub",
+    ]
+)
+"""Libraries that a file of the same name somewhere in a repository does not stand for."""

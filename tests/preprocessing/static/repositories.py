@@ -1,0 +1,39 @@
+"""Small repositories that tests are written with."""
+
+from __future__ import annotations
+
+import datetime as dt
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+
+from dataguard.preprocessing.static.reading import FoundPath, RepositoryReading, read_repository
+
+
+def written(folder: Path, files: Mapping[str, str]) -> Path:
+    """A folder with these files, their common indentation removed."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text), encoding="utf-8")
+    return folder
+
+
+def reading(folder: Path, files: Mapping[str, str], *, committed: dt.date | None = None) -> RepositoryReading:
+    """What is read out of a repository with these files."""
+    return read_repository(written(folder, files), committed=committed)
+
+
+def only(found: RepositoryReading) -> FoundPath:
+    """The one path of a repository."""
+    assert len(found.paths) == 1, [path.name for path in found.paths]
+    return found.paths[0]
+
+
+def served(folder: Path, body: str, **more: str) -> FoundPath:
+    """The one path of a script that feeds ``model`` with what these lines make of ``path``."""
+    files = {
+        "predict.py": "import cv2, torch\nimport numpy as np\nfrom PIL import Image\n" + textwrap.dedent(body),
+        **more,
+    }
+    return only(reading(folder, files))
