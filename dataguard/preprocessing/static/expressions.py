@@ -19,7 +19,6 @@ from dataguard.preprocessing.static.values import (
     Map,
     Measure,
     Obj,
-    Partial,
     Picture,
     Seq,
     Shape,
@@ -473,5 +472,3 @@ def _call(machine: Expressions, node: ast.Call) -> Value:
 
 
 _BY_TYPE[ast.Call] = _call
-
-__all__ = ["Expressions", "Obj", "Partial"]

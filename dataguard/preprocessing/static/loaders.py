@@ -11,7 +11,6 @@ from dataguard.preprocessing.static.picture import State, explicit
 from dataguard.preprocessing.static.values import (
     Bound,
     Choice,
-    Cls,
     Ext,
     ExtObj,
     Func,
@@ -274,6 +273,3 @@ def announce(machine: Machine, loader: ExtObj, node: ast.AST | None, words: tupl
     if found:
         place = loader.place
         machine.sink("dataset", found[0], node, hints=hints, identity=identity_of(loader), place=place)
-
-
-__all__ = ["Cls", "announce", "batch", "is_folder", "is_loader", "item"]

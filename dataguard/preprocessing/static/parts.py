@@ -18,7 +18,6 @@ from dataguard.preprocessing.static.picture import (
     reordered,
     stepped,
     with_axis,
-    without_axis,
 )
 from dataguard.preprocessing.static.values import (
     Blank,
@@ -26,13 +25,11 @@ from dataguard.preprocessing.static.values import (
     Measure,
     Picture,
     Seq,
-    Shape,
     Unknown,
     Value,
     choice,
     is_number,
     measured,
-    same,
 )
 from dataguard.preprocessing.steps import Crop, Flip, Pad
 
@@ -482,6 +479,3 @@ def enlarged(state: State, top: Value, bottom: Value, left: Value, right: Value,
     tall = measured(lambda h, a, b: int(h + a + b), height, top, bottom)
     wide = measured(lambda w, a, b: int(w + a + b), width, left, right)
     return padded(state, (tall, wide), (top, left), fill, place)
-
-
-__all__ = ["Shape", "assembled", "same", "taken", "without_axis", "written"]

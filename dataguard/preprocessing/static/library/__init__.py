@@ -30,7 +30,6 @@ from dataguard.preprocessing.static.values import (
     Func,
     Obj,
     Picture,
-    Unknown,
     Value,
     choice,
 )
@@ -136,4 +135,4 @@ def declared_default(func: Func, name: str) -> Value:
     return None
 
 
-__all__ = ["Unknown", "apply", "call", "canonical", "declared_default", "method", "written_argument"]
+__all__ = ["apply", "call", "canonical", "declared_default", "method", "written_argument"]

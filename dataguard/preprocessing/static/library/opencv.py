@@ -30,7 +30,6 @@ from dataguard.preprocessing.static.picture import (
     stepped,
 )
 from dataguard.preprocessing.static.values import (
-    Ext,
     ExtObj,
     Measure,
     Picture,
@@ -436,6 +435,3 @@ def _nothing(call: Call) -> Value:
 @applied("cv2.")
 def _of_object(call: Call) -> Value:
     return call.unknown(f"{call.name} is called")
-
-
-__all__ = ["Ext", "frame"]
