@@ -81,9 +81,9 @@ class Place:
         return f"line {self.line}"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One piece of code that is parsed by itself: a notebook's cell, or a whole script."""
+    """One piece of code that is parsed by itself, when it is first asked for: a notebook's cell, or a whole script."""
 
     number: int | None
     """From 1, over the code cells of a notebook; None in a script."""
@@ -91,12 +91,22 @@ class Cell:
     """The code as it stands in the file."""
     start: int
     """Number of lines of code before it, so that its first line is ``start + 1``."""
-    tree: ast.Module
-    """What could be parsed, with lines counted from ``start``."""
-    lost: tuple[Lost, ...]
-    """What could not."""
     file_lines: tuple[int, ...]
     """The line of the file that each line of the code stands on; empty where that is not known."""
+
+    @cached_property
+    def _read(self) -> tuple[ast.Module, tuple[Lost, ...]]:
+        return _tolerant(self.text, self.start)
+
+    @property
+    def tree(self) -> ast.Module:
+        """What could be parsed, with lines counted from ``start``."""
+        return self._read[0]
+
+    @property
+    def lost(self) -> tuple[Lost, ...]:
+        """What could not."""
+        return self._read[1]
 
     @property
     def parsed(self) -> bool:
@@ -217,12 +227,7 @@ def parse_script(text: str, *, name: str = "<script>") -> PythonSource:
     """
     if len(text) > MAX_CODE:
         raise SourceError(f"more than {MAX_CODE:,} characters of code", where=name, hint="leave it out of the check")
-    tree, lost = _tolerant(text, 0)
-    return PythonSource(
-        path=name,
-        kind="script",
-        cells=(Cell(number=None, text=text, start=0, tree=tree, lost=lost, file_lines=()),),
-    )
+    return PythonSource(path=name, kind="script", cells=(Cell(number=None, text=text, start=0, file_lines=()),))
 
 
 def parse_notebook(data: bytes | str, *, name: str = "<notebook>") -> PythonSource:
@@ -246,9 +251,8 @@ def parse_notebook(data: bytes | str, *, name: str = "<notebook>") -> PythonSour
         total += len(code)
         if total > MAX_CODE:
             raise SourceError(f"more than {MAX_CODE:,} characters of code", where=name, hint="leave it out")
-        tree, lost = _tolerant(code, start)
         file_lines, position = lines_of.find(pieces, position)
-        cells.append(Cell(number=len(cells) + 1, text=code, start=start, tree=tree, lost=lost, file_lines=file_lines))
+        cells.append(Cell(number=len(cells) + 1, text=code, start=start, file_lines=file_lines))
         start += len(split_lines(code))
     return PythonSource(path=name, kind="notebook", cells=tuple(cells))
 

@@ -303,7 +303,7 @@ def _unsettled(code: CodeFiles) -> Inconclusive | None:
     reasons = [f"{path}: {reason}" for path, reason in code.unreadable]
     for analysis in code.analyses:
         source = analysis.source
-        if source.lost:
+        if analysis.told and source.lost:
             n_lines = sum(item.n_lines for item in source.lost)
             first = source.lost[0]
             lines = "1 line" if n_lines == 1 else f"{n_lines} lines"
