@@ -13,8 +13,8 @@ from collections import Counter
 import numpy as np
 
 from dataguard.batches.epochs import EpochComparison, compare_epochs, compare_label_epochs, repeated_batches
-from dataguard.core.multiple_tests import holm
 from dataguard.core.finding import Inconclusive
+from dataguard.core.multiple_tests import holm
 
 ALPHA = 0.01
 

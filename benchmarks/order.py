@@ -28,9 +28,9 @@ from dataguard.batches.epochs import compare_epochs, compare_label_epochs, repea
 from dataguard.batches.order import ALPHA, order_tests
 from dataguard.batches.randomness import shared_randomness, worker_slots
 from dataguard.batches.sampling import sampler_kind
-from dataguard.core.multiple_tests import holm
 from dataguard.batches.significance import OrderTest
 from dataguard.core.finding import Inconclusive
+from dataguard.core.multiple_tests import holm
 
 Codes = NDArray[np.int64]
 

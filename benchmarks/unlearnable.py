@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 from dataguard.core.finding import Finding, Inconclusive
 from dataguard.dataset.class_counts import ClassCounts
-from dataguard.labels.control import LabelPermutations, permute_against, permute_labels
+from dataguard.labels.control import permute_against, permute_labels
 from dataguard.labels.features import image_features
 from dataguard.labels.out_of_sample import from_pred_probs
+from dataguard.labels.permutations import LabelPermutations
 from dataguard.rules.labels.dg107_unlearnable_labels import unlearnable_labels
 from dataguard.rules.labels.dg108_inverted_split import inverted_split
 

@@ -8,32 +8,67 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dataguard.core import notebook
+
 if TYPE_CHECKING:
     from dataguard.batches.record import record as record
+    from dataguard.engine import audit as audit
+    from dataguard.engine import bisect as bisect
     from dataguard.engine import check as check
+    from dataguard.engine import compare as compare
+    from dataguard.engine import diff as diff
+    from dataguard.engine import lock as lock
     from dataguard.engine import probe as probe
+    from dataguard.engine import reproduce as reproduce
+    from dataguard.engine import snapshot as snapshot
     from dataguard.rules.batches.epoch_end import guard as guard
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "check", "guard", "probe", "record"]
+__all__ = [
+    "__version__",
+    "audit",
+    "bisect",
+    "check",
+    "compare",
+    "diff",
+    "guard",
+    "lock",
+    "probe",
+    "record",
+    "reproduce",
+    "snapshot",
+]
+
+
+_PLACES = {
+    "audit": "dataguard.engine",
+    "bisect": "dataguard.engine",
+    "check": "dataguard.engine",
+    "compare": "dataguard.engine",
+    "diff": "dataguard.engine",
+    "guard": "dataguard.rules.batches.epoch_end",
+    "lock": "dataguard.engine",
+    "probe": "dataguard.engine",
+    "record": "dataguard.batches.record",
+    "reproduce": "dataguard.engine",
+    "snapshot": "dataguard.engine",
+}
 
 
 def __getattr__(name: str) -> Any:
     # Lazy, so that `dataguard --help` pays for no numpy.
-    if name == "check":
-        from dataguard.engine import check
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
 
-        return check
-    if name == "guard":
-        from dataguard.rules.batches.epoch_end import guard
+    return getattr(importlib.import_module(_PLACES[name]), name)
 
-        return guard
-    if name == "probe":
-        from dataguard.engine import probe
 
-        return probe
-    if name == "record":
-        from dataguard.batches.record import record
+def _in_a_notebook(report: Any) -> str:
+    # Lazy for the same reason; and here, because a report may not know how it is rendered.
+    from dataguard.formats.notebook import render
 
-        return record
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return render(report)
+
+
+notebook.show_with(_in_a_notebook)

@@ -7,7 +7,7 @@ say() { printf 'docker/engine.sh: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
 answers() { docker version >/dev/null 2>&1; }
 
-codename=$(. /etc/os-release 2>/dev/null && echo "${VERSION_CODENAME:-}")
+codename=$([ -r /etc/os-release ] && . /etc/os-release && echo "${VERSION_CODENAME:-}" || true)
 image=${DATAGUARD_BASE_IMAGE:-dataguard-base:${codename:-base}}
 
 install_missing() {
@@ -29,17 +29,29 @@ install_missing() {
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
+# Whether dockerd answers within 30 seconds; its arguments are given.
+started() {
+  local pid
+  rm -f /var/run/docker.pid
+  setsid dockerd "$@" >/var/log/dockerd.log 2>&1 </dev/null &
+  pid=$!
+  for _ in $(seq 300); do
+    answers && return 0
+    kill -0 "$pid" 2>/dev/null || return 1
+    sleep 0.1
+  done
+  kill "$pid"
+  return 1
+}
+
 start_engine() {
   [ "$(id -u)" = 0 ] || fail "no engine answers, and starting one needs root"
   install_missing dockerd=docker.io docker=docker.io iptables=iptables
-  rm -f /var/run/docker.pid
-  setsid dockerd >/var/log/dockerd.log 2>&1 </dev/null &
-  for _ in $(seq 300); do
-    answers && return 0
-    sleep 0.1
-  done
-  tail -n 20 /var/log/dockerd.log >&2
-  fail "dockerd does not answer; see /var/log/dockerd.log"
+  started && return 0
+  # Some kernels refuse iptables or bridges; containers without network need neither.
+  started --iptables=false --ip6tables=false --bridge=none && { say "without bridge: this kernel refuses one"; return 0; }
+  tail -n 5 /var/log/dockerd.log >&2
+  fail "this machine runs no Docker engine: dockerd ends at once or does not answer; see /var/log/dockerd.log"
 }
 
 # The Debian archives that apt is configured with, one line each; those of others are left out.

@@ -1,4 +1,4 @@
-"""Write what is generated from the code: the rules' pages in docs/rules/, the schemas of the report and of a pipeline.
+"""Write what is generated from the code: the rules' pages in docs/rules/, and the JSON Schemas in schemas/.
 
 `--check` writes nothing and fails where a file is not what it would write.
 """
@@ -9,14 +9,22 @@ import argparse
 import sys
 from pathlib import Path
 
+from dataguard.config.schema import CONFIG_SCHEMA, config_schema
+from dataguard.formats.json import layout
 from dataguard.formats.schema import record_schema, report_schema
 from dataguard.preprocessing.document import SCHEMA_VERSION, STEP_KINDS, PipelineDocument
+from dataguard.reproduction.lock import SCHEMA_VERSION as LOCK_VERSION
+from dataguard.reproduction.lock import Lock
 from dataguard.rules import all_rules
 from dataguard.rules.pages import index, page
+from dataguard.versions.profile import SCHEMA_VERSION as PROFILE_VERSION
+from dataguard.versions.profile import Profile
 
 RULES = Path(__file__).resolve().parent / "rules"
 SCHEMA = Path(__file__).resolve().parents[1] / "schemas" / "report.v1.schema.json"
 PIPELINE_SCHEMA = SCHEMA.with_name(f"pipeline.v{SCHEMA_VERSION}.schema.json")
+LOCK_SCHEMA = SCHEMA.with_name(f"lock.v{LOCK_VERSION}.schema.json")
+PROFILE_SCHEMA = SCHEMA.with_name(f"profile.v{PROFILE_VERSION}.schema.json")
 
 
 def generated() -> dict[Path, str]:
@@ -25,6 +33,9 @@ def generated() -> dict[Path, str]:
     files[RULES / "README.md"] = index(all_rules())
     files[SCHEMA] = report_schema()
     files[PIPELINE_SCHEMA] = pipeline_schema()
+    files[LOCK_SCHEMA] = lock_schema()
+    files[PROFILE_SCHEMA] = profile_schema()
+    files[SCHEMA.with_name(CONFIG_SCHEMA)] = layout(config_schema(all_rules())) + "\n"
     return files
 
 
@@ -35,6 +46,27 @@ def pipeline_schema() -> str:
         identifier=f"urn:dataguard:pipeline:v{SCHEMA_VERSION}",
         title="Preprocessing path of dataguard",
         kinds=("step", STEP_KINDS),
+        whole=True,
+    )
+
+
+def lock_schema() -> str:
+    """The text of ``schemas/lock.v1.schema.json``."""
+    return record_schema(
+        Lock,
+        identifier=f"urn:dataguard:lock:v{LOCK_VERSION}",
+        title="Locked result of dataguard",
+        kinds=("step", STEP_KINDS),
+        whole=True,
+    )
+
+
+def profile_schema() -> str:
+    """The text of ``schemas/profile.v1.schema.json``."""
+    return record_schema(
+        Profile,
+        identifier=f"urn:dataguard:profile:v{PROFILE_VERSION}",
+        title="Profile of a dataset version by dataguard",
         whole=True,
     )
 

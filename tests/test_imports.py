@@ -21,11 +21,12 @@ LEVELS = (
     {"core"},
     {"dataset", "labels", "batches", "splits", "preprocessing", "environment", "training", "formats"},
     {"reproduction"},
+    {"versions"},
     {"rules"},
     {"config"},
     {"inputs"},
     {"engine", "starter"},
-    {"cli", "demo"},
+    {"cli", "demo", "pytest_plugin"},
     {"__main__"},
 )
 LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}
@@ -34,7 +35,7 @@ MAY_NEVER = {
     "formats": set(LEVEL_OF) - {"core", "formats"},
     "config": {"dataset", "labels", "batches", "splits", "preprocessing", "environment", "training", "formats"},
 }
-FORMATS_USERS = {"cli", "demo", "__main__"}
+FORMATS_USERS = {"cli", "demo", "pytest_plugin", "__main__"}
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
 CORE_MAY_IMPORT = {"numpy", "dataguard"}
 HEAVY = {

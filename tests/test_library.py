@@ -72,7 +72,8 @@ def test_a_second_check_says_the_same_as_the_first(shapes: Path) -> None:
 
 def test_a_rule_that_crashes_takes_no_other_with_it(shapes: Path) -> None:
     report = run(settings(shapes), (breaking, sound))
-    assert [run.status for run in report.runs] == [Status.CRASHED, Status.FOUND]
+    assert [run.status for run in report.runs[:2]] == [Status.CRASHED, Status.FOUND]
+    assert [finding.code for finding in report.findings] == ["DG902", "DG992"]
     assert "ZeroDivisionError" in report.runs[0].reason
     assert "on purpose" in report.runs[0].reason
     assert report.exit_code() is ExitCode.FAILED
@@ -97,10 +98,19 @@ def test_an_interrupted_scan_leaves_a_partial_report(shapes: Path, monkeypatch: 
     assert report.exit_code() is ExitCode.FAILED
 
 
-def test_an_ignored_rule_is_not_run(shapes: Path) -> None:
-    report = run(settings(shapes, ignore={"DG991": "known"}), (breaking, sound))
+def test_a_rule_that_is_left_out_is_not_run(shapes: Path) -> None:
+    report = run(settings(shapes, left_out={"DG991": "known"}), (breaking, sound))
     assert (report.runs[0].status, report.runs[0].reason) == (Status.IGNORED, "known")
     assert report.exit_code() is ExitCode.CLEAN
+
+
+def test_an_ignored_rule_does_not_count_even_where_it_crashes(shapes: Path) -> None:
+    report = run(settings(shapes, ignore={"DG991": "known", "DG992": "seen"}), (breaking, sound))
+    assert [item.status for item in report.runs[:2]] == [Status.IGNORED, Status.IGNORED]
+    assert report.runs[0].reason.startswith("known (it could not run: ZeroDivisionError")
+    assert report.runs[1].reason == "seen (1 finding is hidden)"
+    assert [finding.message for finding in report.runs[1].known] == ["seen"]
+    assert list(report.findings) == []
 
 
 def test_a_rule_that_only_observes_is_a_pass(shapes: Path) -> None:

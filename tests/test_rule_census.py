@@ -29,7 +29,9 @@ FOLDERS = {
     "DG3": "splits",
     "DG4": "preprocessing",
     "DG5": "environment",
+    "DG6": "reproduction",
     "DG8": "versions",
+    "DG9": "dataguard",
 }
 
 each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)

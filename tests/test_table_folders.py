@@ -58,7 +58,7 @@ def test_copied_rows_of_fractions_are_an_error_with_their_values(tmp_path: Path)
     report = dataguard.check(tables(tmp_path, noise=0.0), select=["DG301"], cache=False)
     (finding,) = report.findings
     assert (finding.severity, finding.confidence) == (Severity.ERROR, Confidence.HIGH)
-    assert finding.exhibits[0].rows[0][2].startswith("a=")  # type: ignore[union-attr]
+    assert finding.exhibits[0].rows[0][2].startswith("a=")  # type: ignore[union-attr, index]
 
 
 def test_a_clean_folder_passes(tmp_path: Path) -> None:

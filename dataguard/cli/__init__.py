@@ -11,7 +11,26 @@ import sys
 from collections.abc import Sequence
 
 from dataguard import __version__
-from dataguard.cli import check, environment, init, probe, rule, rules
+from dataguard.cli import (
+    audit,
+    baseline,
+    bisect,
+    check,
+    completion,
+    diff,
+    environment,
+    init,
+    lock,
+    merge,
+    pin,
+    probe,
+    report,
+    reproduce,
+    rule,
+    rules,
+    schema,
+    snapshot,
+)
 from dataguard.core.errors import DataguardError, ExitCode
 from dataguard.core.text import printable
 
@@ -25,6 +44,7 @@ exit codes:
 start here:
   dataguard check path/to/dataset             check a folder of images, or a table
   dataguard check data.csv -o report.html     the same, with a report to look at
+  dataguard audit path/to/repository          what a model's code does to pictures
   dataguard init path/to/dataset              write a configuration to keep
 """
 
@@ -39,7 +59,26 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"dataguard {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (check, probe, environment, init, rules, rule):
+    for command in (
+        check,
+        baseline,
+        report,
+        merge,
+        snapshot,
+        diff,
+        schema,
+        audit,
+        probe,
+        lock,
+        reproduce,
+        bisect,
+        environment,
+        pin,
+        init,
+        rules,
+        rule,
+        completion,
+    ):
         command.add_parser(commands)
     return parser
 

@@ -9,18 +9,26 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dataguard.core.errors import ConfigurationError, OutputError, did_you_mean
+from dataguard.cli.reporting import (
+    JUDGES,
+    add_report_options,
+    add_summary_option,
+    append_summary,
+    format_named,
+    listed,
+    output_named,
+    reasons,
+    summary_file,
+    write,
+)
+from dataguard.core.errors import ConfigurationError, OutputError
 
 if TYPE_CHECKING:
     from dataguard.config import Config
     from dataguard.core.report import Report
 
-FORMATS = ("terminal", "json", "html")
 EXPORTS = (".csv", ".parquet")
-JUDGES = ("DG101",)
-"""The rules that judge every sample, and so fill an export."""
 
-_SUFFIXES = {".json": "json", ".html": "html", ".htm": "html", ".txt": "terminal"}
 
 _DESCRIPTION = """\
 Check a dataset version: wrong labels, starved classes, copies across splits,
@@ -37,6 +45,31 @@ def add_parser(commands: Any) -> None:
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_subject_options(parser)
+    add_report_options(parser)
+    add_summary_option(parser)
+    parser.add_argument(
+        "--baseline",
+        metavar="FILE",
+        help="findings that do not count, as `dataguard baseline` recorded them (default: the configuration's)",
+    )
+    parser.add_argument(
+        "--export",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="write a table (.csv or .parquet) of every sample that label-noise judged, the most suspicious first",
+    )
+    parser.add_argument(
+        "--diff", action="store_true", help="show, in place of the report, the changes that --fix would make"
+    )
+    parser.add_argument("--fix", action="store_true", help="make the changes that need no person's decision")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show every place of every finding")
+    parser.set_defaults(run=run)
+
+
+def add_subject_options(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say what is checked, and how."""
     parser.add_argument(
         "path",
         nargs="?",
@@ -64,6 +97,16 @@ def add_parser(commands: Any) -> None:
         help="a project's folder, or one of its files (requirements.txt): what it needs, pins and imports; read, never "
         "run",
     )
+    parser.add_argument(
+        "--against",
+        metavar="SNAPSHOT",
+        help="a former version, that dataguard snapshot wrote: what was lost, relabelled or moved, and what drifted",
+    )
+    parser.add_argument(
+        "--serving",
+        metavar="PATH",
+        help="a logged sample of what the model is fed with in service, a table or a folder, to hold training against",
+    )
     parser.add_argument("--batches", metavar="N", type=int, help="batches of an epoch to look at (default: all)")
     parser.add_argument("--epochs", metavar="N", type=int, help="how often to go through the loader (default: 2)")
     parser.add_argument(
@@ -71,75 +114,88 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--seed", metavar="N", type=int, help="seed of the loader and of all permutations (default: 0)")
     parser.add_argument("--config", metavar="FILE", help="the configuration (default: the nearest dataguard.toml)")
-    parser.add_argument(
-        "--select", metavar="RULES", action="append", default=[], help="run these only: codes, prefixes or names"
-    )
-    parser.add_argument(
-        "--ignore",
-        metavar="RULES",
-        action="append",
-        default=[],
-        help="do not run these; RULE=REASON says why in the report",
-    )
-    parser.add_argument(
-        "--fail-on", metavar="SEVERITY", help="the least severity that exits with 1: info, warning, error (default)"
-    )
-    parser.add_argument("--strict", action="store_true", help="a skipped or inconclusive rule exits with 2")
-    parser.add_argument(
-        "--format", metavar="FORMAT", help=f"what is written: {', '.join(FORMATS)} (default: by the file's suffix)"
-    )
-    parser.add_argument(
-        "-o",
-        "--output",
-        metavar="FILE",
-        action="append",
-        default=[],
-        help="write the report there as well; may be given several times",
-    )
-    parser.add_argument(
-        "--export",
-        metavar="FILE",
-        action="append",
-        default=[],
-        help="write a table (.csv or .parquet) of every sample that label-noise judged, the most suspicious first",
-    )
     parser.add_argument("--jobs", metavar="N", type=int, help="threads (default: one a core)")
+    parser.add_argument(
+        "--resolve",
+        action="store_true",
+        help="with --environment: let uv or pip ask the index whether the requirements can be installed together",
+    )
     parser.add_argument("--no-cache", action="store_true", help="neither use nor keep what was computed")
-    parser.add_argument("-v", "--verbose", action="store_true", help="show every place of every finding")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
+    from dataguard.cli.fix import make_changes, show_diff
     from dataguard.config import severity_named
-    from dataguard.engine import check, resolve_config
-    from dataguard.rules import all_rules
 
     outputs = [output_named(Path(name), arguments.format, len(arguments.output)) for name in arguments.output]
     shown = format_named(arguments.format) if arguments.format and not outputs else "terminal"
-    if arguments.jobs is not None and arguments.jobs < 1:
-        raise ConfigurationError(f"expected at least 1, got {arguments.jobs}", where="--jobs")
+    summary = summary_file() if arguments.github_summary else None
     exports = [_export(Path(name), [path for path, _ in outputs]) for name in arguments.export]
-    without_dataset = arguments.loader is not None or bool(arguments.code) or arguments.environment is not None
-    config = resolve_config(arguments.path, arguments.config, all_rules(), with_loader=without_dataset)
-    config = _with_loader(config, arguments)
+    if arguments.diff and arguments.fix:
+        raise ConfigurationError("one shows and one makes the changes", where="--diff, --fix", hint="give one of them")
+    config = configured(arguments, images=arguments.diff or arguments.fix)
     if exports:
         _require_judge(config, listed(arguments.select), reasons(arguments.ignore))
     fail_on = severity_named(arguments.fail_on, where="--fail-on") if arguments.fail_on else config.fail_on
     strict = arguments.strict or config.strict
+    report = checked(config, arguments, baseline=arguments.baseline)
+    if summary is not None:
+        append_summary(report, summary, fail_on, strict)
+    write(report, outputs, exports, "" if arguments.diff else shown, arguments.verbose, fail_on, strict)
+    if arguments.diff:
+        show_diff(report)
+    elif arguments.fix:
+        make_changes(report)
+    return report.exit_code(fail_on=fail_on, strict=strict)
+
+
+def configured(arguments: argparse.Namespace, *, images: bool = False) -> Config:
+    """The configuration that holds, with what the options of `add_subject_options` say."""
+    from dataguard.engine import resolve_config
+    from dataguard.rules import all_rules
+
+    if arguments.jobs is not None and arguments.jobs < 1:
+        raise ConfigurationError(f"expected at least 1, got {arguments.jobs}", where="--jobs")
+    others = arguments.loader is not None or bool(arguments.code) or arguments.environment is not None
+    config = resolve_config(arguments.path, arguments.config, all_rules(), dataset_optional=others)
+    config = _with_loader(config, arguments)
+    return _with_versions(_with_environment(config, resolve=arguments.resolve, images=images), arguments)
+
+
+def checked(config: Config, arguments: argparse.Namespace, *, baseline: str | None) -> Report:
+    """The report of what the options of `add_subject_options`, ``--select`` and ``--ignore`` say."""
+    from dataguard.engine import check
+
     with _progress() as progress:
-        report = check(
+        return check(
             config=config,
             code=arguments.code,
             environment=arguments.environment,
             select=listed(arguments.select) or None,
             ignore=reasons(arguments.ignore),
+            baseline=baseline,
             jobs=arguments.jobs,
             cache=not arguments.no_cache,
             progress=progress,
         )
-    write(report, outputs, exports, shown, arguments.verbose, fail_on, strict)
-    return report.exit_code(fail_on=fail_on, strict=strict)
+
+
+def _with_environment(config: Config, *, resolve: bool, images: bool) -> Config:
+    """The configuration with what the command line lets be asked of an index, or of Docker on this machine."""
+    changes: dict[str, Any] = {}
+    if resolve:
+        changes["resolve"] = True
+    if images:
+        changes["images"] = True
+    return dataclasses.replace(config, environment=dataclasses.replace(config.environment, **changes))
+
+
+def _with_versions(config: Config, arguments: argparse.Namespace) -> Config:
+    """The configuration with what the command line says to hold the dataset against; relative to the current folder."""
+    named = {"against": arguments.against, "serving": arguments.serving}
+    changes: dict[str, Any] = {name: str(Path(path).absolute()) for name, path in named.items() if path is not None}
+    return dataclasses.replace(config, dataset=dataclasses.replace(config.dataset, **changes))
 
 
 def _with_loader(config: Config, arguments: argparse.Namespace) -> Config:
@@ -171,54 +227,6 @@ def _with_loader(config: Config, arguments: argparse.Namespace) -> Config:
         raise ConfigurationError(f"expected 0 or more, got {arguments.seed}", where="--seed")
     seed = config.seed if arguments.seed is None else arguments.seed
     return dataclasses.replace(config, loader=loader, seed=seed)
-
-
-def write(
-    report: Report,
-    outputs: list[tuple[Path, str]],
-    exports: list[Path],
-    shown: str,
-    verbose: bool,
-    fail_on: Any,
-    strict: bool,
-) -> None:
-    """Write a report to its files, and to standard output as `shown` says.
-
-    Raises:
-        OutputError: a file could not be written; the others were.
-    """
-    from dataguard.core.atomic import write_atomically
-
-    failures: list[OutputError] = []
-    # The export comes first, so that the reports can say that it is there.
-    exported = []
-    for path in exports:
-        try:
-            exported.append(_exported(report, path))
-        except OutputError as error:
-            # What was found must still reach the person who waited for it.
-            failures.append(error)
-    noted = dataclasses.replace(report, notes=(*report.notes, *(f"written to {text}" for text in exported)))
-    for path, kind in outputs:
-        try:
-            write_atomically(path, _rendered(noted, kind, verbose=verbose, fail_on=fail_on, strict=strict))
-        except OutputError as error:
-            failures.append(error)
-    written = [path for path, _ in outputs if not any(error.where == str(path) for error in failures)]
-    # The terminal says at its end what was written, where nobody has to scroll.
-    text = _rendered(
-        report if shown == "terminal" else noted,
-        shown,
-        verbose=verbose,
-        fail_on=fail_on,
-        strict=strict,
-        to_terminal=True,
-        written=written,
-        exported=exported,
-    )
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
-    if failures:
-        raise failures[0]
 
 
 def _export(path: Path, outputs: list[Path]) -> Path:
@@ -263,127 +271,6 @@ def _require_judge(config: Config, select: list[str], ignore: dict[str, str]) ->
             where="--export",
             hint=f"do not ignore {judges[0].code}, or leave --export out",
         )
-
-
-def _exported(report: Report, path: Path) -> str:
-    """Write the export; what it is, in words."""
-    from dataguard.core.atomic import write_atomically
-    from dataguard.core.paths import encode_path
-    from dataguard.formats.ranking import to_csv, to_parquet
-
-    rankings = report.rankings
-    if not rankings:
-        reasons = [
-            f"{run.code} {run.name}: {run.status.value}" + (f", {run.reason}" if run.reason else "")
-            for run in report.runs
-            if run.code in JUDGES
-        ]
-        raise OutputError(
-            f"not written: no sample was judged ({'; '.join(reasons)})",
-            where=path.absolute(),
-            hint="what was there before is untouched",
-        )
-    write_atomically(path, to_parquet(rankings) if path.suffix.lower() == ".parquet" else to_csv(rankings))
-    n_samples, n_errors = sum(map(len, rankings)), sum(ranking.n_errors for ranking in rankings)
-    rows = "1 row" if n_samples == 1 else f"{n_samples:,} rows"
-    return f"{encode_path(str(path.absolute()))}: {rows}, worst first, {n_errors:,} of them probably wrong"
-
-
-def _rendered(
-    report: Report,
-    kind: str,
-    *,
-    verbose: bool,
-    fail_on: Any,
-    strict: bool,
-    to_terminal: bool = False,
-    written: list[Path] | None = None,
-    exported: list[str] | None = None,
-) -> str:
-    if kind == "json":
-        from dataguard.formats import json
-
-        return json.dump(report)
-    if kind == "html":
-        from dataguard.formats import html
-
-        return html.render(report, fail_on=fail_on, strict=strict)
-    from dataguard.formats import terminal
-
-    width, color = terminal_style() if to_terminal else (80, False)
-    return terminal.render(
-        report,
-        width=width,
-        color=color,
-        verbose=verbose,
-        fail_on=fail_on,
-        strict=strict,
-        written=written or [],
-        exported=exported or [],
-    )
-
-
-def terminal_style() -> tuple[int, bool]:
-    """How wide standard output is, in columns, and whether it takes colour."""
-    is_terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-    color = is_terminal and not os.environ.get("NO_COLOR")
-    if not is_terminal:
-        return int(os.environ.get("COLUMNS") or 80), color
-    # Lines longer than this are hard to read, however wide the window is.
-    return min(os.get_terminal_size(sys.stdout.fileno()).columns, 110), color
-
-
-def output_named(path: Path, format_name: str | None, n_outputs: int) -> tuple[Path, str]:
-    """A file to write, with the format that its suffix or ``--format`` names.
-
-    Raises:
-        ConfigurationError: neither names one.
-    """
-    if format_name is not None:
-        if n_outputs > 1:
-            raise ConfigurationError(
-                "one format for several files", where="--format", hint="leave it out: the suffixes say it"
-            )
-        return path, format_named(format_name)
-    if path.suffix.lower() not in _SUFFIXES:
-        raise ConfigurationError(
-            "the suffix names no format", where=f"--output {path}", hint="end it in .html or .json, or add --format"
-        )
-    return path, _SUFFIXES[path.suffix.lower()]
-
-
-def format_named(name: str) -> str:
-    """The format of that name.
-
-    Raises:
-        ConfigurationError: there is none.
-    """
-    if name not in FORMATS:
-        raise ConfigurationError(f"unknown format {name!r}", where="--format", hint=did_you_mean(name, FORMATS))
-    return name
-
-
-def listed(values: list[str]) -> list[str]:
-    """The words of options that may be given several times, and hold several words each."""
-    return [word.strip() for value in values for word in value.split(",") if word.strip()]
-
-
-def reasons(values: list[str]) -> dict[str, str]:
-    """Rules to ignore, with the reason for each.
-
-    Raises:
-        ConfigurationError: a reason is empty.
-    """
-    reasons = {}
-    for value in values:
-        selector, equals, reason = value.partition("=")
-        if equals:
-            if not reason.strip():
-                raise ConfigurationError("empty reason", where=f"--ignore {value}", hint="write RULE=why")
-            reasons[selector.strip()] = reason.strip()
-        else:
-            reasons.update(dict.fromkeys(listed([value]), "given on the command line"))
-    return reasons
 
 
 def _progress() -> Any:

@@ -14,10 +14,17 @@ from dataguard.core.errors import ConfigurationError, OutputError, did_you_mean
 if TYPE_CHECKING:
     from dataguard.core.report import Report
 
-FORMATS = ("terminal", "json", "html", "sarif", "markdown")
+FORMATS = ("terminal", "json", "html", "sarif", "markdown", "junit", "github", "gitlab")
 JUDGES = ("DG101",)
 """The rules that judge every sample, and so fill an export."""
 _SUFFIXES = {".json": "json", ".sarif": "sarif", ".html": "html", ".htm": "html", ".md": "markdown", ".txt": "terminal"}
+_ENDINGS = {
+    ".junit.xml": "junit",
+    ".gitlab.json": "gitlab",
+    ".codequality.json": "gitlab",
+    "-code-quality-report.json": "gitlab",
+}
+"""Ends of names that say more than the suffix does; GitLab's own name is ``gl-code-quality-report.json``."""
 
 
 def add_report_options(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +37,7 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
         metavar="RULES",
         action="append",
         default=[],
-        help="do not run these; RULE=REASON says why in the report",
+        help="do not run these; RULE=REASON says why in the report; a reason may end in (until 2027-01-31)",
     )
     parser.add_argument(
         "--fail-on", metavar="SEVERITY", help="the least severity that exits with 1: info, warning, error (default)"
@@ -57,8 +64,12 @@ def write(
     verbose: bool,
     fail_on: Any,
     strict: bool,
+    *,
+    confined: bool = False,
 ) -> None:
     """Write a report to its files, and to standard output as `shown` says; '' for nothing there.
+
+    `confined` says that the report may be a stranger's: no picture from outside its root is read.
 
     Raises:
         OutputError: a file could not be written; the others were.
@@ -77,7 +88,9 @@ def write(
     noted = dataclasses.replace(report, notes=(*report.notes, *(f"written to {text}" for text in exported)))
     for path, kind in outputs:
         try:
-            write_atomically(path, _rendered(noted, kind, verbose=verbose, fail_on=fail_on, strict=strict))
+            write_atomically(
+                path, _rendered(noted, kind, verbose=verbose, fail_on=fail_on, strict=strict, confined=confined)
+            )
         except OutputError as error:
             failures.append(error)
     written = [path for path, _ in outputs if not any(error.where == str(path) for error in failures)]
@@ -92,6 +105,7 @@ def write(
             fail_on=fail_on,
             strict=strict,
             to_terminal=True,
+            confined=confined,
             written=written,
             exported=exported,
         )
@@ -136,6 +150,7 @@ def _rendered(
     to_terminal: bool = False,
     written: list[Path] | None = None,
     exported: list[str] | None = None,
+    confined: bool = False,
 ) -> str:
     if kind == "json":
         from dataguard.formats import json
@@ -144,7 +159,7 @@ def _rendered(
     if kind == "html":
         from dataguard.formats import html
 
-        return html.render(report, fail_on=fail_on, strict=strict)
+        return html.render(report, fail_on=fail_on, strict=strict, confined=confined)
     if kind == "sarif":
         from dataguard.formats import sarif
         from dataguard.rules import all_rules
@@ -155,6 +170,18 @@ def _rendered(
         from dataguard.formats import markdown
 
         return markdown.render(report, fail_on=fail_on, strict=strict)
+    if kind == "junit":
+        from dataguard.formats import junit
+
+        return junit.render(report, fail_on=fail_on, strict=strict)
+    if kind == "github":
+        from dataguard.formats import github
+
+        return github.render(report, workspace=_repository(), fail_on=fail_on, strict=strict)
+    if kind == "gitlab":
+        from dataguard.formats import gitlab
+
+        return gitlab.dump(report, repository=_repository())
     from dataguard.formats import terminal
 
     width, color = terminal_style() if to_terminal else (80, False)
@@ -168,6 +195,54 @@ def _rendered(
         written=written or [],
         exported=exported or [],
     )
+
+
+def _repository() -> str:
+    """The folder that paths in a code host are relative to: the checkout of the job, or the current folder."""
+    for name in ("GITHUB_WORKSPACE", "CI_PROJECT_DIR"):
+        if folder := os.environ.get(name):
+            return folder
+    return str(Path.cwd())
+
+
+def add_summary_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that appends to a job summary of GitHub Actions."""
+    parser.add_argument(
+        "--github-summary",
+        action="store_true",
+        help="append the report, as Markdown, to the job summary of GitHub Actions ($GITHUB_STEP_SUMMARY)",
+    )
+
+
+def summary_file() -> Path:
+    """The file of the job summary.
+
+    Raises:
+        ConfigurationError: there is none: this is no step of GitHub Actions.
+    """
+    name = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not name:
+        raise ConfigurationError(
+            "GITHUB_STEP_SUMMARY is not set, so there is no job summary to append to",
+            where="--github-summary",
+            hint="leave it out where the job is not one of GitHub Actions, or write -o summary.md",
+        )
+    return Path(name)
+
+
+def append_summary(report: Report, path: Path, fail_on: Any, strict: bool) -> None:
+    """Append a report to a job summary, which other steps write to as well.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    from dataguard.formats import markdown
+
+    try:
+        with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(markdown.render(report, fail_on=fail_on, strict=strict) + "\n")
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror}", where=path.absolute()) from error
 
 
 def terminal_style() -> tuple[int, bool]:
@@ -192,11 +267,14 @@ def output_named(path: Path, format_name: str | None, n_outputs: int) -> tuple[P
                 "one format for several files", where="--format", hint="leave it out: the suffixes say it"
             )
         return path, format_named(format_name)
+    for ending, kind in _ENDINGS.items():
+        if path.name.lower().endswith(ending):
+            return path, kind
     if path.suffix.lower() not in _SUFFIXES:
         raise ConfigurationError(
             "the suffix names no format",
             where=f"--output {path}",
-            hint="end it in .html, .json, .md or .sarif, or add --format",
+            hint="end it in .html, .json, .md, .sarif or .junit.xml, or add --format",
         )
     return path, _SUFFIXES[path.suffix.lower()]
 
@@ -218,17 +296,20 @@ def listed(values: list[str]) -> list[str]:
 
 
 def reasons(values: list[str]) -> dict[str, str]:
-    """Rules to ignore, with the reason for each.
+    """Rules to ignore, with the reason for each, which may say until when.
 
     Raises:
-        ConfigurationError: a reason is empty.
+        ConfigurationError: a reason is empty, or ends on no day.
     """
+    from dataguard.config.ignores import expiry
+
     reasons = {}
     for value in values:
         selector, equals, reason = value.partition("=")
         if equals:
             if not reason.strip():
                 raise ConfigurationError("empty reason", where=f"--ignore {value}", hint="write RULE=why")
+            expiry(reason, where=f"--ignore {value}")
             reasons[selector.strip()] = reason.strip()
         else:
             reasons.update(dict.fromkeys(listed([value]), "given on the command line"))

@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _show(rule: Any) -> None:
-    from dataguard.cli.check import terminal_style
+    from dataguard.cli.reporting import terminal_style
     from dataguard.rules.pages import page
 
     width, color = terminal_style()

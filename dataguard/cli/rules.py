@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from dataguard.cli.check import terminal_style
+    from dataguard.cli.reporting import terminal_style
 
     width, color = terminal_style()
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")

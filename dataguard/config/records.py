@@ -18,6 +18,8 @@ LAYOUTS = ("features", "NCHW", "NHWC")
 """How arrays that a model is fed with lie."""
 PICTURE_FORMS = ("path", "bytes", "pillow", "array")
 """What a function of a picture can take."""
+ENTRY_FORMS = ("paths", "path", "batch")
+"""What an entry of inference can take."""
 NORMALIZATION_METHODS = ("standard", "centre", "min-max", "max-abs", "robust", "whitening", "sample")
 """What can be done to numbers before a model is fed with them."""
 
@@ -37,11 +39,15 @@ class DatasetConfig:
     splits: Mapping[str, tuple[str, ...]] | None = None
     """Tables: the files of each split, relative to ``path``, where no column says the split."""
     split: str | None = None
+    """Tables: the column that says train, val or test."""
     image: str | None = None
     """Tables: the column that holds paths of images, relative to the table."""
     group: str | None = None
+    """Tables: the column that must not straddle splits, as a patient or a user."""
     time: str | None = None
+    """Tables: the column that says when a row was recorded."""
     id: str | None = None
+    """Tables: the column that names a row."""
     text: str | None = None
     """Tables: the column of texts that the labels are judged by."""
     pred_probs: str | None = None
@@ -56,6 +62,13 @@ class DatasetConfig:
     """A pandera schema: a YAML file, or ``module.py:Schema``."""
     task: str | None = None
     """'classification' or 'regression'; by default told from the labels."""
+    version: str | None = None
+    """What this version of the dataset is called, as ``1.2.0``; a snapshot keeps it."""
+    against: str | None = None
+    """A snapshot of a former version, that ``dataguard snapshot`` wrote, to hold this one against; relative to the
+    configuration."""
+    serving: str | None = None
+    """A logged sample of what the model is fed with in service, a table or a folder, to hold training against."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,6 +172,52 @@ class EnvironmentConfig:
     installed: str | None = None
     """The virtual environment that it runs in, relative to the configuration; by default the ``.venv`` in its folder,
     or the one that is active."""
+    resolve: bool = False
+    """Whether uv or pip-tools is to find out if the requirements can be installed together. It asks the index that pip
+    is set to, so that all names are sent there; source distributions are not built."""
+    images: bool = False
+    """Whether Docker on this machine is asked for the digests of base images; no registry is."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InferenceConfig:
+    """The table ``[inference]``: what ``dataguard lock`` runs, on what, and how; all paths relative to the file."""
+
+    entry: str | None = None
+    """``file.py:name`` or ``module:name`` of a function of a batch that returns an array, or one a stage."""
+    command: str | None = None
+    """In its place a command with ``{inputs}``, a list of paths, and ``{output}``, the .npz file that it writes."""
+    inputs: tuple[str, ...] = ()
+    """Files, folders of pictures or globs, or one .npy file whose rows are the samples."""
+    weights: tuple[str, ...] = ()
+    """Files, folders or globs of what the model is loaded from."""
+    stages: tuple[str, ...] = ()
+    """The stages in the order in which they happen; by default as the entry returns them."""
+    output: str | None = None
+    """The stage that is the result; by default the last."""
+    classes: bool | None = None
+    """Whether the result is one number a class; by default where it is called logits, probabilities or scores."""
+    takes: str | None = None
+    """What the entry is given: 'paths', 'path' or 'batch'; by default told from the inputs."""
+    seed: int = 0
+    """Of the generators of Python, NumPy and torch, and of Python's hash."""
+    batch_size: int | None = None
+    """Samples of a batch; None for 32."""
+    timeout: float | None = None
+    """Seconds that a run may take; None for 600."""
+    memory: float | None = None
+    """GiB of address space; None for 32."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables to run it with."""
+    pipeline: str | None = None
+    """A file that declares the preprocessing, as ``dataguard probe --save`` writes it."""
+    environment: str | None = None
+    """The virtual environment that it runs in; by default that of dataguard."""
+
+    @property
+    def named(self) -> bool:
+        """Whether there is something to run."""
+        return self.entry is not None or self.command is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -175,15 +234,24 @@ class Config:
     normalization: NormalizationConfig = field(default_factory=NormalizationConfig)
     preprocessing: PreprocessingConfig = field(default_factory=PreprocessingConfig)
     environment: EnvironmentConfig = field(default_factory=EnvironmentConfig)
+    inference: InferenceConfig = field(default_factory=InferenceConfig)
     select: tuple[str, ...] = ()
     """Codes, prefixes of codes or names of the rules to run; empty for all."""
     ignore: Mapping[str, str] = field(default_factory=dict)
-    """Codes, prefixes or names of rules not to run, each with the reason."""
+    """Codes, prefixes or names of rules whose findings do not count, each with the reason, which may end in
+    ``(until 2027-01-31)``. They are run all the same, so that an ignore which hides nothing is noticed."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Those that one run is told not to run at all, with the reason. Not a key of the file."""
+    baseline: str | None = None
+    """A file of findings that do not count, as ``dataguard baseline`` recorded them; relative to the configuration."""
     fail_on: Severity = Severity.ERROR
+    """The least severity that fails a run: 'info', 'warning' or 'error'."""
     strict: bool = False
+    """Whether a rule that was skipped or is inconclusive fails it too."""
     jobs: int | None = None
     """Threads; None for one a core."""
     seed: int = 0
+    """Of all permutations and resamplings, and of the loader."""
     max_pixels: int = 178_956_970
     """The largest image that is decoded. Twice Pillow's MAX_IMAGE_PIXELS, above which Pillow refuses too."""
     cache: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dataguard.config.records import (
+    ENTRY_FORMS,
     LAYOUTS,
     NORMALIZATION_METHODS,
     PICTURE_FORMS,
@@ -13,6 +14,7 @@ from dataguard.config.records import (
     CodeConfig,
     DatasetConfig,
     EnvironmentConfig,
+    InferenceConfig,
     LoaderConfig,
     NormalizationConfig,
     PreprocessingConfig,
@@ -22,6 +24,7 @@ from dataguard.config.values import (
     Place,
     Table,
     Value,
+    by_name,
     by_split,
     flag,
     key_or_index,
@@ -88,6 +91,9 @@ DATASET = Table(
         "embedding": text,
         "schema": text,
         "task": one_of("task", TASKS),
+        "version": text,
+        "against": text,
+        "serving": text,
     },
 )
 LOADER = Table(
@@ -116,6 +122,7 @@ NORMALIZATION = Table(
         "timeout": positive("seconds"),
     },
     agree=_one_source_of_numbers,
+    limits={"not": {"required": ["splits", "loaders"]}, "dependentRequired": {"mean": ["std"], "std": ["mean"]}},
 )
 PREPROCESSING = Table(
     record=PreprocessingConfig,
@@ -131,8 +138,35 @@ PREPROCESSING = Table(
         "memory": positive("GiB"),
     },
     agree=_two_paths,
+    limits={
+        "required": ["serve"],
+        "anyOf": [{"required": ["train"]}, {"required": ["declared"]}],
+        "dependentRequired": {"model": ["images"], "images": ["model"]},
+    },
 )
-ENVIRONMENT = Table(record=EnvironmentConfig, keys={"path": text, "exclude": texts, "installed": text})
+ENVIRONMENT = Table(
+    record=EnvironmentConfig, keys={"path": text, "exclude": texts, "installed": text, "resolve": flag, "images": flag}
+)
+INFERENCE = Table(
+    record=InferenceConfig,
+    keys={
+        "entry": text,
+        "command": text,
+        "inputs": one_or_several,
+        "weights": one_or_several,
+        "stages": texts,
+        "output": text,
+        "classes": flag,
+        "takes": one_of("form", ENTRY_FORMS),
+        "seed": whole(0),
+        "batch_size": whole(1),
+        "timeout": positive("seconds"),
+        "memory": positive("GiB"),
+        "variables": by_name(text, 'OMP_NUM_THREADS = "1"'),
+        "pipeline": text,
+        "environment": text,
+    },
+)
 
 SETTINGS: Mapping[str, Value] = {
     "dataset": DATASET,
@@ -141,8 +175,10 @@ SETTINGS: Mapping[str, Value] = {
     "normalization": NORMALIZATION,
     "preprocessing": PREPROCESSING,
     "environment": ENVIRONMENT,
+    "inference": INFERENCE,
     "select": texts,
     "ignore": reasons,
+    "baseline": text,
     "fail_on": severity,
     "strict": flag,
     "jobs": whole(1),

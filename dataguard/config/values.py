@@ -1,12 +1,17 @@
-"""Read one value of the configuration: the right type and range, or an error that names file and key."""
+"""Read one value of the configuration: the right type and range, or an error that names file and key.
+
+What reads a value also says in JSON Schema what it takes, so that an editor and a run agree.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Generic, TypeAlias, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
+from dataguard.config.fragments import ONE_TEXT, REASON, Schema, in_any_case, keyed
+from dataguard.config.ignores import read_reason
 from dataguard.core.errors import ConfigurationError, did_you_mean
 from dataguard.core.finding import Severity
 
@@ -34,13 +39,50 @@ class Place:
         return ": ".join(part for part in (self.origin, self.key) if part) or "configuration"
 
 
-Value: TypeAlias = Callable[[object, Place], Any]
-"""Reads a value at a place.
+class Value(Protocol):
+    """Reads a value at a place, and says what it takes."""
 
-Raises:
-    ConfigurationError: it is not of that kind.
-"""
+    @property
+    def schema(self) -> Schema:
+        """What it takes, in JSON Schema."""
+
+    def __call__(self, value: object, place: Place, /) -> Any:
+        """The value as the record holds it.
+
+        Raises:
+            ConfigurationError: it is not of that kind.
+        """
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reader:
+    """A `Value` made of a function."""
+
+    read: Callable[[object, Place], Any]
+    schema: Schema
+
+    def __call__(self, value: object, place: Place, /) -> Any:
+        """The value as the record holds it.
+
+        Raises:
+            ConfigurationError: it is not of that kind.
+        """
+        return self.read(value, place)
+
+
+def takes(schema: Schema) -> Callable[[Callable[[object, Place], Any]], Reader]:
+    """Make a function a `Value` that takes what `schema` says."""
+
+    def decorate(read: Callable[[object, Place], Any]) -> Reader:
+        return Reader(read=read, schema=schema)
+
+    return decorate
+
+
 Fields: TypeAlias = Mapping[str, Any]
+
+
+_ABOVE_0: Schema = {"type": "number", "exclusiveMinimum": 0}
 
 
 def expect(value: object, kind: type, words: str, place: Place) -> Any:
@@ -50,16 +92,19 @@ def expect(value: object, kind: type, words: str, place: Place) -> Any:
     return value
 
 
+@takes(ONE_TEXT)
 def text(value: object, place: Place) -> Any:
     """Text."""
     return expect(value, str, "text in quotes", place)
 
 
+@takes({"type": "array", "items": ONE_TEXT})
 def texts(value: object, place: Place) -> Any:
     """A list of texts."""
     return tuple(text(item, place) for item in expect(value, list, "a list of texts in quotes", place))
 
 
+@takes({"type": "boolean"})
 def flag(value: object, place: Place) -> Any:
     """True or false."""
     return expect(value, bool, "true or false", place)
@@ -68,6 +113,7 @@ def flag(value: object, place: Place) -> Any:
 def whole(least: int) -> Value:
     """A whole number of at least `least`."""
 
+    @takes({"type": "integer", "minimum": least})
     def read(value: object, place: Place) -> Any:
         number = expect(value, int, "a whole number", place)
         if number < least:
@@ -81,6 +127,7 @@ def whole(least: int) -> Value:
 def positive(unit: str) -> Value:
     """A number above 0, as a float; `unit` says of what: 'seconds'."""
 
+    @takes(_ABOVE_0)
     def read(value: object, place: Place) -> Any:
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
             raise ConfigurationError(f"expected {unit} above 0, got {value!r}", where=str(place))
@@ -89,6 +136,7 @@ def positive(unit: str) -> Value:
     return read
 
 
+@takes({"anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}, "minItems": 1}]})
 def numbers(value: object, place: Place) -> Any:
     """A number or a list of them, as floats."""
     found: list[float] = []
@@ -101,6 +149,7 @@ def numbers(value: object, place: Place) -> Any:
     return tuple(found)
 
 
+@takes({"anyOf": [_ABOVE_0, {"type": "array", "items": _ABOVE_0, "minItems": 1}]})
 def positive_numbers(value: object, place: Place) -> Any:
     """A number above 0 or a list of them, as floats."""
     found = numbers(value, place)
@@ -109,6 +158,7 @@ def positive_numbers(value: object, place: Place) -> Any:
     return found
 
 
+@takes({"type": ["string", "integer"]})
 def key_or_index(value: object, place: Place) -> Any:
     """What picks a part of a batch."""
     if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
@@ -119,6 +169,7 @@ def key_or_index(value: object, place: Place) -> Any:
 def one_of(what: str, known: tuple[str, ...]) -> Value:
     """One of some words; `what` says of what kind: 'source'."""
 
+    @takes({"enum": list(known)})
     def read(value: object, place: Place) -> Any:
         word = text(value, place)
         if word not in known:
@@ -131,6 +182,7 @@ def one_of(what: str, known: tuple[str, ...]) -> Value:
 def by_split(read: Value, example: str) -> Value:
     """A table with a value for each split."""
 
+    @takes({"type": "object", "additionalProperties": read.schema, "minProperties": 1})
     def read_all(value: object, place: Place) -> Any:
         table = expect(value, dict, f"a table of splits with what belongs to each, as {{ {example} }}", place)
         if not table:
@@ -140,16 +192,30 @@ def by_split(read: Value, example: str) -> Value:
     return read_all
 
 
+def by_name(read: Value, example: str) -> Value:
+    """A table with a value for each name."""
+
+    @takes({"type": "object", "additionalProperties": read.schema})
+    def read_all(value: object, place: Place) -> Any:
+        table = expect(value, dict, f"a table, as {{ {example} }}", place)
+        return {name: read(item, place.inside(name)) for name, item in table.items()}
+
+    return read_all
+
+
+@takes({"anyOf": [ONE_TEXT, {"type": "array", "items": ONE_TEXT, "minItems": 1}]})
 def one_or_several(value: object, place: Place) -> Any:
     """A text or a list of texts, as a tuple."""
     return texts(value, place) if isinstance(value, list) and value else (text(value, place),)
 
 
+@takes({"type": "object"})
 def plain_table(value: object, place: Place) -> Any:
     """A table whose keys are checked elsewhere."""
     return expect(value, dict, "a table", place)
 
 
+@takes(in_any_case([severity.word for severity in Severity]))
 def severity(value: object, place: Place) -> Severity:
     """A severity by its word."""
     return severity_named(text(value, place), where=str(place))
@@ -167,17 +233,14 @@ def severity_named(word: str, *, where: str) -> Severity:
     return names[word.lower()]
 
 
+@takes({"type": "object", "additionalProperties": REASON})
 def reasons(value: object, place: Place) -> Any:
-    """A table of rules with the reason for each."""
+    """A table of rules with the reason for each, and the day on which it ends where there is one."""
     table = expect(value, dict, 'a table of rules with reasons, as { DG102 = "why" }', place)
-    for selector, reason in table.items():
-        if not isinstance(reason, str) or not reason.strip():
-            raise ConfigurationError(
-                "an ignored rule needs a reason",
-                where=str(place.inside(selector)),
-                hint=f'write {selector} = "why this does not apply here"',
-            )
-    return dict(table)
+    return {
+        selector: read_reason(reason, where=str(place.inside(selector)), selector=selector)
+        for selector, reason in table.items()
+    }
 
 
 def read_fields(value: object, keys: Mapping[str, Value], place: Place) -> dict[str, Any]:
@@ -200,11 +263,18 @@ def read_fields(value: object, keys: Mapping[str, Value], place: Place) -> dict[
 class Table(Generic[T]):
     """How a table is read into its record; a `Value`."""
 
-    record: Callable[..., T]
+    record: type[T]
     keys: Mapping[str, Value]
     """How each key is read; one that is not here is an error."""
     agree: Callable[[Fields, Place], None] | None = None
     """Raises where keys contradict each other."""
+    limits: Schema = field(default_factory=dict)
+    """What `agree` demands, in JSON Schema, as far as that can say it."""
+
+    @property
+    def schema(self) -> Schema:
+        """What the table takes; the record's docstrings describe it."""
+        return {**keyed(self.record, {name: read.schema for name, read in self.keys.items()}), **self.limits}
 
     def __call__(self, value: object, place: Place) -> T:
         """The record.

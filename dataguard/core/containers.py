@@ -255,7 +255,7 @@ class Running:
 
     def kill(self) -> None:
         """End it now; what it has written can still be read."""
-        with contextlib.suppress(_docker().errors.DockerException, OSError):
+        with contextlib.suppress(*engine_errors()):
             self._container.kill()
 
     @property
@@ -276,7 +276,7 @@ class Running:
         try:
             # Without a limit: who calls this has seen the end of its output, or kills it when its time is over.
             self._container.wait(timeout=None)
-        except (_docker().errors.DockerException, OSError) as error:
+        except engine_errors() as error:
             raise _lost(error) from error
         state = self._state()
         return Ending(code=int(state["ExitCode"]), out_of_memory=bool(state["OOMKilled"]))
@@ -284,7 +284,7 @@ class Running:
     def _state(self) -> Mapping[str, Any]:
         try:
             self._container.reload()
-        except (_docker().errors.DockerException, OSError) as error:
+        except engine_errors() as error:
             raise _lost(error) from error
         state: Mapping[str, Any] = self._container.attrs["State"]
         return state
@@ -426,6 +426,11 @@ def _own_user() -> str:
     return f"{os.getuid()}:{os.getgid()}" if os.getuid() else NOBODY
 
 
+def engine_errors() -> tuple[type[Exception], ...]:
+    """What a request to an engine raises: it refuses, or it is gone."""
+    return (_docker().errors.DockerException, OSError)
+
+
 def _docker() -> Any:
     try:
         return importlib.import_module("docker")
@@ -438,7 +443,7 @@ def _docker() -> Any:
 def _removed(container: Any) -> None:
     if container is not None:
         # Gone already, or on its way; or the engine is, and the next run removes it.
-        with contextlib.suppress(_docker().errors.DockerException, OSError):
+        with contextlib.suppress(*engine_errors()):
             container.remove(force=True, v=True)
 
 

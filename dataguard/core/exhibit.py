@@ -199,4 +199,52 @@ class OrderStrip:
     """What else to know."""
 
 
-Exhibit: TypeAlias = Gallery | PairGallery | Histogram | Listing | HeatMap | Reliability | OrderStrip
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ContrastRow:
+    """One of several things that ought to be alike, as short texts."""
+
+    name: str
+    """What it is called."""
+    place: str = ""
+    """Where it is, as 'train.py:12'."""
+    cells: tuple[str, ...]
+    """One a column."""
+    marked: tuple[bool, ...]
+    """Whether each cell differs from what it ought to be like."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contrast:
+    """Things that ought to be alike, one a row, with what differs marked: the preprocessing of training and serving."""
+
+    title: str
+    """A heading."""
+    columns: tuple[str, ...]
+    """The names of the fields that are compared."""
+    rows: tuple[ContrastRow, ...]
+    """The first of them, or all."""
+    total: int
+    """How many there are in all."""
+    meaning: str = ""
+    """What a mark says, in a sentence."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Excerpt:
+    """Lines of a file of code, with those marked that it is about."""
+
+    title: str
+    """A heading."""
+    path: str
+    """The file, relative to the report's ``subject.root``."""
+    start: int
+    """The number of the first line, from 1."""
+    lines: tuple[str, ...]
+    """Their text, without what ends a line."""
+    marked: tuple[int, ...] = ()
+    """The numbers of the lines that it is about."""
+
+
+Exhibit: TypeAlias = (
+    Gallery | PairGallery | Histogram | Listing | HeatMap | Reliability | OrderStrip | Contrast | Excerpt
+)

@@ -79,12 +79,33 @@ class Location:
     """Ids of the samples that this one is compared with, as the copies of a duplicate."""
     note: str = ""
     """What is the matter here, where that differs from place to place."""
+    content: str | None = None
+    """The hash of the sample's content, where ``sample_id`` is but its position and changes when rows are sorted."""
 
     @property
     def identity(self) -> str:
-        """A text that stays the same as long as it is the same place, whatever is found elsewhere."""
-        parts = (self.path, self.sample_id, self.split, self.label, self.column, *sorted(self.related))
+        """A text that stays the same as long as it is the same place, whatever is found elsewhere.
+
+        Where there is a hash of the content, it stands for the ids, which are positions.
+        """
+        ids = (self.sample_id, *sorted(self.related)) if self.content is None else (f"content {self.content}",)
+        parts = (self.path, ids[0], self.split, self.label, self.column, *ids[1:])
         return "\x1f".join("" if part is None else part for part in parts)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Edit:
+    """A change of one file that mends a finding, exact enough to be made by a program."""
+
+    path: str
+    """The file, relative to the report's ``subject.root``."""
+    line: int
+    """From 1: where `old` begins."""
+    old: str
+    """What stands there, once, breaks of the line aside; '' where a line is added at the end of the file, which need
+    not exist."""
+    new: str
+    """What is to stand there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,8 +134,12 @@ class Finding:
     """Every place, most telling first."""
     exhibits: tuple[Exhibit, ...] = ()
     """What to look at."""
+    edits: tuple[Edit, ...] = ()
+    """What a program may change without asking further, so that it is mended; empty where that takes a person."""
     key: tuple[str, ...] = ()
     """What tells this finding from the rule's others, as the two splits that a leak joins."""
+    estimated: bool = False
+    """Whether its places are the likeliest of an estimate, so that some of them come and go as the data grow."""
 
     @property
     def fingerprint(self) -> str:

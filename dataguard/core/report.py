@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from dataguard.core import notebook
 from dataguard.core.errors import ExitCode
 from dataguard.core.exhibit import Exhibit
 from dataguard.core.finding import Finding, Inconclusive, Observation, Severity
 from dataguard.core.ranking import JudgedSample, Ranking
 
 SCHEMA_VERSION = "1"
+ABOUT_THE_RUN = "DG90"
+"""How codes begin of the rules that are about a run itself: unused ignores, rules that crashed."""
 
 
 class Status(Enum):
@@ -27,14 +31,16 @@ class Status(Enum):
     SKIPPED = "skipped"
     """An input was not there. Not a pass."""
     IGNORED = "ignored"
-    """Not run, because the configuration ignores it and says why."""
+    """The configuration ignores it and says why: it does not count, whatever it found."""
+    KNOWN = "known"
+    """It decided, and all that it found is in the baseline."""
     CRASHED = "crashed"
     """It failed; the fault is dataguard's, or the system's."""
     NOT_RUN = "not-run"
     """The run was interrupted before it."""
 
 
-CONCLUDED = frozenset({Status.PASSED, Status.FOUND})
+CONCLUDED = frozenset({Status.PASSED, Status.FOUND, Status.KNOWN})
 """The states in which a rule came to a conclusion."""
 
 
@@ -58,12 +64,21 @@ class RuleRun:
     """Every option with the value it ran with."""
     findings: tuple[Finding, ...] = ()
     """The defects that it found."""
+    known: tuple[Finding, ...] = ()
+    """Those that do not count: a baseline has them, or the configuration ignores the rule."""
     observations: tuple[Observation, ...] = ()
     """What it measured, also where it found nothing."""
     inconclusive: tuple[Inconclusive, ...] = ()
     """What it could not decide; it may have decided the rest."""
     seconds: float = 0.0
     """How long it ran."""
+    subject: str = ""
+    """What it looked at, in a report that joins several; '' for the report's own subject."""
+
+    @property
+    def is_about_the_run(self) -> bool:
+        """Whether the rule is about dataguard itself, so that its pass says nothing of what was checked."""
+        return self.code.startswith(ABOUT_THE_RUN)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,20 +87,20 @@ class Subject:
 
     kind: str
     """'dataset', or 'loader', 'code' or 'preprocessing' where no dataset was named; 'repository' or 'lock' for the
-    other jobs."""
+    other jobs; 'jobs' for a report that joins several."""
     path: str
     """What was checked: the absolute path of a folder or of a file, or the name of a loader."""
     root: str
     """The absolute folder that every path of the report is relative to."""
-    source: str
+    source: str = ""
     """The kind of source: 'folder', 'table', …; of a loader its class."""
-    version_id: str
+    version_id: str = ""
     """The dataset version: the root of the Merkle tree over (key, content, label); '' for a loader."""
-    n_samples: int
+    n_samples: int = 0
     """How many samples there are, unreadable ones included."""
-    splits: Mapping[str, int]
+    splits: Mapping[str, int] = field(default_factory=dict)
     """How many samples each split has; the key '' stands for samples without a split."""
-    n_classes: int | None
+    n_classes: int | None = None
     """How many classes there are; None where there are no labels."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Other figures worth showing: bytes, kinds of file, image sizes."""
@@ -94,6 +109,38 @@ class Subject:
     def has_samples(self) -> bool:
         """Whether it is something that has samples, and can be counted: a dataset, or a loader."""
         return self.kind in ("dataset", "loader")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Document:
+    """Something of a form of its own that a run read or made, for programs: a preprocessing path of a repository."""
+
+    kind: str
+    """What it is, and the version of its form: 'pipeline.v1' is described by ``schemas/pipeline.v1.schema.json``."""
+    name: str
+    """What it is called."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What is known of it beside its content: its role, and where it is."""
+    content: Mapping[str, Any]
+    """The document itself."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Undetermined:
+    """Something that could not be told, and what would settle it. It is neither a finding nor a pass."""
+
+    of: str
+    """What it is a property of, as the name of a preprocessing path."""
+    field: str
+    """Which property."""
+    reason: str
+    """Why it is open: what stands after 'because'."""
+    path: str | None = None
+    """The file, relative to the report's ``subject.root``."""
+    line: int | None = None
+    """From 1."""
+    command: str = ""
+    """A command line that would settle it; '' where there is none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,6 +163,10 @@ class Report:
     """Versions of Python and of the packages that the figures depend on."""
     overview: tuple[Exhibit, ...] = ()
     """What to see of the data before any finding."""
+    documents: tuple[Document, ...] = ()
+    """What was read or made that has a form of its own."""
+    undetermined: tuple[Undetermined, ...] = ()
+    """What could not be told, with what would settle it."""
     notes: tuple[str, ...] = ()
     """What was guessed, and what could not be used, as a cache; nothing of it is a finding."""
     partial: bool = False
@@ -125,10 +176,37 @@ class Report:
     schema_version: str = SCHEMA_VERSION
     """The version of this form of the report."""
 
+    def __repr__(self) -> str:
+        """What was checked and what came of it, in a line; the fields hold pictures and thousands of places."""
+        found = Counter(finding.severity.word for run in self.runs for finding in run.findings)
+        statuses = Counter(run.status.value for run in self.runs)
+        plurals = {Severity.ERROR: "errors", Severity.WARNING: "warnings", Severity.INFO: "info"}
+        figures = [
+            f"{found[severity.word]} {severity.word if found[severity.word] == 1 else plurals[severity]}"
+            for severity in sorted(Severity, reverse=True)
+            if found[severity.word]
+        ]
+        ended = [f"{statuses[status.value]} {status.value}" for status in Status if statuses[status.value]]
+        partial = ", partial" if self.partial else ""
+        return (
+            f"<Report of {self.subject.kind} {self.subject.path}: "
+            f"{', '.join(figures) or 'no findings'}; rules: {', '.join(ended) or 'none'}{partial}>"
+        )
+
+    def _repr_html_(self) -> str | None:
+        """The report for a notebook."""
+        return notebook.shown(self)
+
     @property
     def findings(self) -> Iterator[Finding]:
         """Every finding, worst first, then by code."""
         everything = [finding for run in self.runs for finding in run.findings]
+        return iter(sorted(everything, key=lambda finding: (-finding.severity, finding.code)))
+
+    @property
+    def known(self) -> Iterator[Finding]:
+        """Every finding that a baseline has, worst first, then by code; those of ignored rules are not among them."""
+        everything = [finding for run in self.runs if run.status is not Status.IGNORED for finding in run.known]
         return iter(sorted(everything, key=lambda finding: (-finding.severity, finding.code)))
 
     @property
@@ -166,6 +244,6 @@ class Report:
         unsettled = {Status.SKIPPED, Status.INCONCLUSIVE}
         if strict and any(run.status in unsettled for run in self.runs):
             return ExitCode.FAILED
-        if not any(run.status in CONCLUDED for run in self.runs):
+        if not any(run.status in CONCLUDED and not run.is_about_the_run for run in self.runs):
             return ExitCode.NOTHING_CHECKED
         return ExitCode.CLEAN

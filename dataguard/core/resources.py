@@ -31,6 +31,15 @@ def read_schema(name: str) -> str:
     return _find("schemas", name).read_text(encoding="utf-8")
 
 
+def read_template(name: str) -> str:
+    """The text of a shipped template of ``docker/``, as ``Dockerfile.reproduce``.
+
+    Raises:
+        DataguardError: there is no such template.
+    """
+    return _find("docker", name).read_text(encoding="utf-8")
+
+
 def _find(folder: str, name: str) -> Traversable:
     # A wheel holds the folders inside the package; an editable install finds them beside it. A folder of that name
     # beside an installed package would be somebody else's, hence the look for the project file.

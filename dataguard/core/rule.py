@@ -16,6 +16,7 @@ from dataguard.core.errors import ConfigurationError, did_you_mean
 from dataguard.core.exhibit import Exhibit
 from dataguard.core.finding import (
     Confidence,
+    Edit,
     Finding,
     Location,
     Measurement,
@@ -220,7 +221,9 @@ class Rule(Generic[P]):
         measurements: tuple[Measurement, ...] = (),
         locations: tuple[Location, ...] = (),
         exhibits: tuple[Exhibit, ...] = (),
+        edits: tuple[Edit, ...] = (),
         key: tuple[str, ...] = (),
+        estimated: bool = False,
     ) -> Finding:
         """A finding of this rule; see `Finding` for the fields."""
         return Finding(
@@ -233,7 +236,9 @@ class Rule(Generic[P]):
             measurements=measurements,
             locations=locations,
             exhibits=exhibits,
+            edits=edits,
             key=key,
+            estimated=estimated,
         )
 
 

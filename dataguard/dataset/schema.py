@@ -1,8 +1,8 @@
 """A user's pandera schema held against their table, every failure with its row, column, value and check.
 
-pandera can be told, in six ways, to let bad rows pass without an error: a lazy frame, a validation depth, a switch in
-the environment, ``drop_invalid_rows``, a check that only warns, and a coercion that drops the fraction. None of them
-passes here.
+Schema and table may each be of pandas, polars or ibis. pandera can be told, in six ways, to let bad rows pass without
+an error: a lazy frame, a validation depth, a switch in the environment, ``drop_invalid_rows``, a check that only warns,
+and a coercion that drops the fraction. None of them passes here.
 """
 
 from __future__ import annotations
@@ -15,11 +15,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataguard.core.errors import ConfigurationError
+from dataguard.dataset.schema_backends import (
+    NAMES_A_COLUMN,
+    UNIQUE_TOGETHER,
+    Backend,
+    as_table_of,
+    backend_of,
+    cases_of,
+    collected,
+    with_columns_spelt_out,
+)
 from dataguard.dataset.schema_file import load_schema
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pandera.pandas as pa
 
 LONGEST_VALUE = 120
 """Characters of a value that are quoted."""
@@ -81,7 +90,7 @@ class SchemaFailures:
 
 def validate(
     schema_reference: str,
-    frame: pd.DataFrame,
+    frame: Any,
     *,
     base: Path,
     sample_ids: Sequence[str] | None = None,
@@ -94,7 +103,8 @@ def validate(
 
     Args:
         schema_reference: See `dataguard.dataset.schema_file.load_schema`.
-        frame: The user's table, or `SampleTable.to_pandas`. Its index is not looked at: rows are numbered from 1.
+        frame: The user's table, or `SampleTable.to_pandas`: a pandas frame, a polars frame, lazy or not, or an ibis
+            table. Its index is not looked at: rows are numbered from 1.
         base: The folder that the reference is relative to.
         sample_ids: The id of each row. By default the column ``sample_id``, or else the row's number.
         max_rows_per_check: How many failures of one check are kept; all are counted.
@@ -116,8 +126,8 @@ def validate(
 
 
 def validate_frame(
-    schema: pa.DataFrameSchema,
-    frame: pd.DataFrame,
+    schema: Any,
+    frame: Any,
     *,
     reference: str,
     sample_ids: Sequence[str] | None = None,
@@ -126,20 +136,20 @@ def validate_frame(
     """Hold a table against a schema that has been loaded; see `validate`.
 
     Raises:
-        TypeError: `frame` is no pandas frame. On lazy frames pandera checks names and types and no values.
-        ConfigurationError: the schema's own code fails.
+        TypeError: `frame` is no table of pandas, polars or ibis, or `schema` no schema for one.
+        ConfigurationError: the schema's own code fails, or the table cannot be given to the schema's library.
     """
-    import pandas as pd
-
-    if not isinstance(frame, pd.DataFrame):
-        raise TypeError(f"expected a pandas.DataFrame, got {type(frame).__name__}")
-    frame = frame.reset_index(drop=True)
+    backend = backend_of(schema)
+    if backend is None:
+        raise TypeError(f"expected a pandera schema for pandas, polars or ibis, got {type(schema).__name__}")
+    given, frame = frame, collected(frame)
     if sample_ids is None:
         sample_ids = [str(value) for value in frame["sample_id"]] if "sample_id" in frame else None
     elif len(sample_ids) != len(frame):
         raise ValueError(f"{len(sample_ids)} sample ids for {len(frame)} rows")
-    strict, advisory = _strict_copy(schema, frame)
-    cases = [*_failure_cases(strict, frame, reference), *_lossy_coercions(strict, frame)]
+    strict, advisory = _strict_copy(backend, schema, frame)
+    table = as_table_of(backend, given, frame)
+    cases = [*_failure_cases(backend, strict, table, frame, reference), *_lossy_coercions(backend, strict, frame)]
     order = {str(name): number for number, name in enumerate(frame.columns)}
     groups: dict[tuple[str | None, str], dict[tuple[int | None, str | None], None]] = {}
     for column, check, row, value in cases:
@@ -169,18 +179,18 @@ def validate_frame(
     )
 
 
-def _strict_copy(
-    schema: pa.DataFrameSchema, frame: pd.DataFrame
-) -> tuple[pa.DataFrameSchema, set[tuple[str | None, str]]]:
+def _strict_copy(backend: Backend, schema: Any, frame: pd.DataFrame) -> tuple[Any, set[tuple[str | None, str]]]:
     """The schema with all off that lets bad rows pass, and the (column, check) pairs that it would only warn of."""
     strict = copy.deepcopy(schema)
+    if backend != "pandas":
+        strict = with_columns_spelt_out(strict, [str(name) for name in frame.columns])
     strict.drop_invalid_rows = False
     advisory: set[tuple[str | None, str]] = set()
     components: list[tuple[list[str | None], Any]] = [([None], strict)]
     for name, column in strict.columns.items():
         column.drop_invalid_rows = False
         components.append(([str(other) for other in _matching(name, column, frame)], column))
-    if strict.index is not None:
+    if getattr(strict, "index", None) is not None:
         components += [([None], index) for index in getattr(strict.index, "indexes", [strict.index])]
     for names, component in components:
         for check in component.checks or []:
@@ -197,24 +207,32 @@ def _check_text(check: Any) -> str:
 
 
 def _failure_cases(
-    schema: pa.DataFrameSchema, frame: pd.DataFrame, reference: str
+    backend: Backend, schema: Any, table: Any, frame: pd.DataFrame, reference: str
 ) -> list[tuple[str | None, str, int | None, str | None]]:
     """(column, check, row, value) of every failure that pandera reports."""
-    import pandera.pandas as pa
     from pandera.config import ValidationDepth, config_context
+    from pandera.errors import SchemaErrors
 
+    found = None
     try:
         with config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA):
-            schema.validate(frame, lazy=True)
-    except pa.errors.SchemaErrors as errors:
-        table = errors.failure_cases
+            schema.validate(table, lazy=True)
+    except SchemaErrors as errors:
+        found = errors.failure_cases
     except Exception as error:  # parsers and groupings of the user's schema may raise anything
         raise ConfigurationError(
             f"the schema's own code failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}",
             where=reference,
         ) from error
-    else:
-        return []
+    if backend != "pandas":
+        return [
+            (column, check, row, None if check in NAMES_A_COLUMN else _text(value))
+            for column, check, row, value in cases_of(backend, found, schema, frame)
+        ]
+    return [] if found is None else _pandas_cases(found)
+
+
+def _pandas_cases(table: pd.DataFrame) -> list[tuple[str | None, str, int | None, str | None]]:
     uncoercible = {
         name for name, check in zip(table["column"], table["check"], strict=True) if "coerce_dtype" in str(check)
     }
@@ -235,24 +253,20 @@ def _failure_cases(
                 values.append(f"{name}={_text(value)}")
         elif context == "DataFrameSchema":
             # `column` holds the schema's own name here.
-            about_column = str(check) in _NAMES_A_COLUMN
+            about_column = str(check) in NAMES_A_COLUMN
             cases.append(
                 (_text(value) if about_column else None, str(check), row, None if about_column else _text(value))
             )
         else:
             cases.append((name, str(check), row, _text(value)))
     for (check, row), (names, values) in whole_rows.items():
-        column = ", ".join(names) if check == "multiple_fields_uniqueness" else None
+        column = ", ".join(names) if check == UNIQUE_TOGETHER else None
         cases.append((column, check, row, ", ".join(values)[:LONGEST_VALUE]))
     return cases
 
 
-_NAMES_A_COLUMN = frozenset({"column_in_dataframe", "column_in_schema", "column_ordered"})
-"""Checks whose failure case is the name of a column."""
-
-
 def _lossy_coercions(
-    schema: pa.DataFrameSchema, frame: pd.DataFrame
+    backend: Backend, schema: Any, frame: pd.DataFrame
 ) -> list[tuple[str | None, str, int | None, str | None]]:
     """Numbers that ``coerce`` would change: pandas turns 1.7 into the integer 1, and pandera finds nothing in it."""
     import pandas as pd
@@ -262,17 +276,23 @@ def _lossy_coercions(
         before = frame[name]
         if not (isinstance(before, pd.Series) and pd.api.types.is_float_dtype(before.dtype)):
             continue
-        try:
-            after = dtype.coerce(before.dropna())
-        except Exception:  # noqa: BLE001, S112 - a coercion that fails is among pandera's failure cases
-            continue
-        if pd.api.types.is_integer_dtype(after.dtype) or pd.api.types.is_bool_dtype(after.dtype):
+        if backend == "pandas":
+            try:
+                after = dtype.coerce(before.dropna())
+            except Exception:  # noqa: BLE001, S112 - a coercion that fails is among pandera's failure cases
+                continue
+            if not (pd.api.types.is_integer_dtype(after.dtype) or pd.api.types.is_bool_dtype(after.dtype)):
+                continue
             changed = before.dropna().astype("float64") != after.astype("float64")
-            cases += [(str(name), LOSSY_COERCION, int(row) + 1, _text(before[row])) for row in changed.index[changed]]
+        elif re.match("u?int", str(dtype).lower()):
+            changed = before.dropna() % 1 != 0
+        else:
+            continue
+        cases += [(str(name), LOSSY_COERCION, int(row) + 1, _text(before[row])) for row in changed.index[changed]]
     return cases
 
 
-def _coerced_dtypes(schema: pa.DataFrameSchema, frame: pd.DataFrame) -> dict[str, Any]:
+def _coerced_dtypes(schema: Any, frame: pd.DataFrame) -> dict[str, Any]:
     """The type that each column of the frame is coerced to, where it is."""
     found: dict[str, Any] = {}
     if schema.coerce and schema.dtype is not None:

@@ -9,11 +9,13 @@ import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from dataguard.core.errors import ConfigurationError, did_you_mean
+from dataguard.dataset.schema_backends import backend_of
 
 if TYPE_CHECKING:
     import pandera.pandas as pa
@@ -64,13 +66,14 @@ _COMPONENT_KEYS = frozenset(
 )
 
 
-def load_schema(reference: str, *, base: Path) -> pa.DataFrameSchema:
+def load_schema(reference: str, *, base: Path) -> Any:
     """The schema that a configuration names.
 
     Args:
         reference: A YAML file as pandera writes it (``schema.yaml``), or a name in a Python file or module
-            (``schemas.py:Cats``, ``package.module:Cats``) that is a ``pandera.pandas`` DataFrameSchema or
-            DataFrameModel. Python is imported, and so run: it is the user's own file, named in their configuration.
+            (``schemas.py:Cats``, ``package.module:Cats``) that is a DataFrameSchema or DataFrameModel of
+            ``pandera.pandas``, ``pandera.polars`` or ``pandera.ibis``. Python is imported, and so run: it is the user's
+            own file, named in their configuration.
         base: The folder that relative paths are relative to, and that modules are looked for in first.
 
     Raises:
@@ -102,32 +105,31 @@ def load_schema(reference: str, *, base: Path) -> pa.DataFrameSchema:
 
 
 def _schema_names(module: ModuleType) -> list[str]:
-    import pandera.pandas as pa
-
-    return [
-        name
-        for name, value in vars(module).items()
-        if isinstance(value, pa.DataFrameSchema)
-        or (isinstance(value, type) and issubclass(value, pa.DataFrameModel) and value is not pa.DataFrameModel)
-    ]
+    return [name for name, value in vars(module).items() if backend_of(value) or _is_model(value)]
 
 
-def _as_schema(found: Any, *, where: str) -> pa.DataFrameSchema:
-    import pandera.pandas as pa
+def _is_model(value: Any) -> bool:
+    """Whether it is a model that a user has written, and not one of pandera's bases."""
+    from pandera.api.dataframe.model import DataFrameModel
 
-    if isinstance(found, pa.DataFrameSchema):
-        return found
-    if isinstance(found, type) and issubclass(found, pa.DataFrameModel):
+    return isinstance(value, type) and issubclass(value, DataFrameModel) and not value.__module__.startswith("pandera.")
+
+
+def _as_schema(found: Any, *, where: str) -> Any:
+    schema = found
+    if _is_model(found):
         try:
-            return found.to_schema()
+            schema = found.to_schema()
         except Exception as error:  # a model's definition can be wrong in as many ways as Python allows
             raise _failed(error, where=where) from error
+    if backend_of(schema) is not None:
+        return schema
     kind = found if isinstance(found, type) else type(found)
     elsewhere = any(base.__module__.startswith("pandera.") for base in kind.__mro__)
     raise ConfigurationError(
         f"expected a pandera DataFrameSchema or DataFrameModel, got {kind.__module__}.{kind.__qualname__}",
         where=where,
-        hint="import it from pandera.pandas: values are checked on pandas frames" if elsewhere else None,
+        hint="import it from pandera.pandas, pandera.polars or pandera.ibis" if elsewhere else None,
     )
 
 
@@ -203,25 +205,51 @@ def _failed(error: BaseException, *, where: str) -> ConfigurationError:
 
 
 def _load_yaml(path: Path) -> pa.DataFrameSchema:
+    _require_file(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"not UTF-8 at byte {error.start}", where=path, hint="save it as UTF-8") from error
+    except OSError as error:
+        raise ConfigurationError(f"cannot be read: {error}", where=path) from error
+    return schema_from_text(text, where=path)
+
+
+def schema_from_text(text: str, *, where: str | Path) -> pa.DataFrameSchema:
+    """The schema in a YAML text, as pandera writes it.
+
+    Args:
+        text: The YAML. A tag in it builds nothing: it is an error.
+        where: What errors name.
+
+    Raises:
+        ConfigurationError: it is no usable schema.
+    """
     import pandera.pandas as pa
     import yaml
 
-    _require_file(path)
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
-        where = str(path) if mark is None else f"{path}:{mark.line + 1}"
-        raise ConfigurationError(f"not valid YAML: {error.problem or error}", where=where) from error
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"not UTF-8 at byte {error.start}", where=path, hint="save it as UTF-8") from error
-    except (yaml.YAMLError, OSError) as error:
-        raise ConfigurationError(f"cannot be read: {error}", where=path) from error
-    _check_yaml(data, path)
+        place = str(where) if mark is None else f"{where}:{mark.line + 1}"
+        tagged = isinstance(error, yaml.constructor.ConstructorError) and "tag" in str(error.problem)
+        raise ConfigurationError(
+            f"not valid YAML: {error.problem or error}",
+            where=place,
+            hint="a schema holds plain values; tags, which could build any object, are not followed"
+            if tagged
+            else None,
+        ) from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigurationError(f"cannot be read: {_short(error)}", where=where) from error
+    except ValueError as error:  # a date that is none, as 2024-13-01
+        raise ConfigurationError(f"not valid YAML: {error}", where=where) from error
+    _check_yaml(data, Path(where))
     try:
-        return pa.DataFrameSchema.from_yaml(path)
+        return pa.DataFrameSchema.from_yaml(StringIO(text))
     except Exception as error:  # pandera reports a wrong schema by whatever exception it runs into
-        raise ConfigurationError(f"not a valid schema: {_short(error)}", where=path) from error
+        raise ConfigurationError(f"not a valid schema: {_short(error)}", where=where) from error
 
 
 def _check_yaml(data: Any, path: Path) -> None:

@@ -117,6 +117,7 @@ def audit(
             environment=EnvironmentConfig(path=".", installed="."),
             select=tuple(select) or given.select,
             left_out=dict(ignore or {}),
+            baseline=None if given.baseline is None else str((given.base / given.baseline).absolute()),
         )
         report = run(settings, rules, use_cache=False, given=(reading, compared), progress=progress)
         report = _looked_up(report, Lines(snapshot.folder))

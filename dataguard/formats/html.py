@@ -10,11 +10,11 @@ from importlib import resources
 from pathlib import PurePath
 from typing import Any
 
-from dataguard.core.exhibit import Exhibit
+from dataguard.core.exhibit import Contrast, Exhibit
 from dataguard.core.finding import Finding, Location, Measurement, Severity
 from dataguard.core.report import CONCLUDED, Report, RuleRun, Status
+from dataguard.formats import html_code, html_known, wording
 from dataguard.formats import html_graphics as graphics
-from dataguard.formats import wording
 from dataguard.formats.html_exhibits import exhibit, scrollable, table_parts
 from dataguard.formats.markup import Child, Element, element, style, write
 from dataguard.formats.pictures import Album
@@ -39,6 +39,7 @@ def render(
     fail_on: Severity = Severity.ERROR,
     strict: bool = False,
     picture_budget: int = PICTURE_BUDGET,
+    confined: bool = False,
 ) -> str:
     """The report as an HTML document.
 
@@ -49,8 +50,9 @@ def render(
         fail_on: The least severity that fails the run.
         strict: Whether a rule without a conclusion fails the run.
         picture_budget: How many bytes all pictures may have together; the page says so where it was reached.
+        confined: Whether the report may be a stranger's, so that no picture from outside its root is read.
     """
-    album = Album(report.subject.root, budget=picture_budget)
+    album = Album(report.subject.root, budget=picture_budget, confined=confined)
     page = _Page(report, album, fail_on=fail_on, strict=strict)
     body = page.body()
     sheet, allowed = style(resources.files(__package__).joinpath("report.css").read_text(encoding="utf-8"))
@@ -89,8 +91,11 @@ class _Page:
         main = element(
             "main",
             self.rules_at_a_glance(),
+            self.contrasts(),
             self.found(),
             self.overview(),
+            html_code.undetermined(self.report.undetermined),
+            html_known.known(self.report),
             self.undecided(),
             self.passed(),
             self.settings(),
@@ -249,11 +254,22 @@ class _Page:
             else None,
             _measurements(finding.measurements, f"Figures of {finding.code}"),
             [exhibit(shown, self.album, level=4) for shown in finding.exhibits],
+            self.edits(finding),
             self.places(finding),
             self.background(run, finding),
             class_=f"finding tone-{tone}",
             id=self.anchors[id(finding)],
         )
+
+    def edits(self, finding: Finding) -> Element | None:
+        if not finding.edits:
+            return None
+        title = f"What --fix changes: {wording.count(len(finding.edits), 'place')}"
+        rows: list[list[str | int | float | None]] = [
+            [edit.path, edit.line if edit.old else None, edit.old or None, edit.new] for edit in finding.edits
+        ]
+        parts = table_parts(f"Changes of {finding.code}", ["file", "line", "now", "then"], rows, total=len(rows))
+        return element("details", element("summary", title), parts, class_="places")
 
     def places(self, finding: Finding) -> Element | None:
         if not finding.locations:
@@ -289,13 +305,20 @@ class _Page:
 
     # --- the rest
 
+    def contrasts(self) -> Element | None:
+        """What is to be seen before any finding: the table that the findings are about."""
+        shown = [item for item in self.report.overview if isinstance(item, Contrast)]
+        cards = [element("div", exhibit(item, self.album, level=2), class_="card") for item in shown]
+        return element("section", cards, id="contrast") if cards else None
+
     def overview(self) -> Element | None:
-        if not self.report.overview:
+        shown = [item for item in self.report.overview if not isinstance(item, Contrast)]
+        if not shown:
             return None
         return element(
             "section",
-            element("h2", "The data"),
-            [element("div", exhibit(shown, self.album, level=3), class_="card") for shown in self.report.overview],
+            element("h2", {"repository": "The paths", "lock": "The result"}.get(self.report.subject.kind, "The data")),
+            [element("div", exhibit(item, self.album, level=3), class_="card") for item in shown],
             id="data",
         )
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Container, Iterable, Sequence
 
 from dataguard.core.exhibit import (
+    Contrast,
+    Excerpt,
     Exhibit,
     Gallery,
     HeatMap,
@@ -16,7 +18,7 @@ from dataguard.core.exhibit import (
     Picture,
     Reliability,
 )
-from dataguard.formats import wording
+from dataguard.formats import html_code, wording
 from dataguard.formats.html_graphics import bar, profile
 from dataguard.formats.html_plots import NUMBERED, calibration, heat_legend, heat_map, key_line
 from dataguard.formats.html_strip import order_strip
@@ -72,6 +74,10 @@ def exhibit(shown: Exhibit, album: Album, *, level: int) -> Element:
         body = _reliability(shown)
     elif isinstance(shown, OrderStrip):
         body = order_strip(shown)
+    elif isinstance(shown, Contrast):
+        body = html_code.contrast(shown)
+    elif isinstance(shown, Excerpt):
+        body = html_code.excerpt(shown)
     else:
         body = _listing(shown)
     return element("section", heading, body, class_="exhibit")

@@ -16,6 +16,8 @@ from typing import Any, cast
 
 from dataguard.core.errors import DataguardError
 from dataguard.core.exhibit import (
+    Contrast,
+    Excerpt,
     Exhibit,
     Gallery,
     HeatMap,
@@ -38,6 +40,8 @@ EXHIBIT_KINDS: Mapping[str, type[Exhibit]] = {
     "heat-map": HeatMap,
     "reliability": Reliability,
     "order-strip": OrderStrip,
+    "contrast": Contrast,
+    "excerpt": Excerpt,
 }
 """The value of ``kind`` by which a reader tells one exhibit from another."""
 
@@ -82,10 +86,13 @@ def load(text: str) -> Report:
         raise DataguardError("not a report of dataguard: it has no schema_version", hint="make one with --format json")
     version = data["schema_version"]
     if version != SCHEMA_VERSION:
+        newer = isinstance(version, str) and version.isdecimal() and int(version[:9]) > int(SCHEMA_VERSION)
+        wrote = f", which was {data['tool_version']}" if "tool_version" in data else ""
         raise DataguardError(
             f"the report has schema version {version}, and this dataguard reads version {SCHEMA_VERSION}",
-            hint="read it with the dataguard that wrote it"
-            + (f", which was {data['tool_version']}" if "tool_version" in data else ""),
+            hint=f"update dataguard to the one that wrote it{wrote}"
+            if newer
+            else f"read it with the dataguard that wrote it{wrote}",
         )
     return cast(Report, _read_record(Report, data, "report"))
 

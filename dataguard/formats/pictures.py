@@ -60,10 +60,12 @@ class Album:
     Args:
         root: The folder that paths are relative to, as `encode_path` writes it.
         budget: How many bytes all data URIs may have together.
+        confined: Whether no file outside `root` is read, be it by its path or through a link.
     """
 
-    def __init__(self, root: str, *, budget: int) -> None:
+    def __init__(self, root: str, *, budget: int, confined: bool = False) -> None:
         self._root = Path(decode_path(root))
+        self._confined = confined
         self._budget = budget
         self._left = budget
         self._made: dict[str, Embedded | NotShown] = {}
@@ -78,7 +80,7 @@ class Album:
             self.n_left_out += 1
             return NotShown(reason="left out, to keep the report small")
         if path not in self._made:
-            self._made[path] = embed(self._root, path)
+            self._made[path] = embed(self._root, path, confined=self._confined)
         return self._paid(self._made[path])
 
     def inline(self, png: str) -> Embedded | NotShown:
@@ -98,12 +100,13 @@ class Album:
         return made
 
 
-def embed(root: Path, path: str) -> Embedded | NotShown:
+def embed(root: Path, path: str, *, confined: bool = False) -> Embedded | NotShown:
     """One image file as a data URI.
 
     Args:
         root: The folder that `path` is relative to.
         path: As `encode_path` writes it.
+        confined: Whether no file outside `root` is read, be it by its path or through a link.
 
     Returns:
         The picture: PNG of the original size where it is small, otherwise area-averaged to `SIDE`; or the reason why
@@ -111,6 +114,8 @@ def embed(root: Path, path: str) -> Embedded | NotShown:
     """
     from PIL import Image, UnidentifiedImageError
 
+    if confined and not _inside(root, path):
+        return NotShown(reason="not read: it is outside the folder that was checked")
     try:
         # Without waiting, because a named pipe would else block until somebody writes.
         descriptor = os.open(root / decode_path(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -132,6 +137,16 @@ def embed(root: Path, path: str) -> Embedded | NotShown:
         return NotShown(reason=os.strerror(error.errno) if error.errno else f"damaged: {error}")
     except Exception as error:  # noqa: BLE001 - decoders raise anything on damaged files, and it is one picture of many
         return NotShown(reason=f"damaged: {error}" if str(error) else "damaged")
+
+
+def _inside(root: Path, path: str) -> bool:
+    """Whether a path stays below a folder when every link is followed; the folder of everything is none."""
+    folder = os.path.realpath(root)
+    try:
+        target = os.path.realpath(root / decode_path(path))
+    except (OSError, ValueError):
+        return False
+    return folder != os.sep and target.startswith(folder + os.sep)
 
 
 def embed_png(png: str) -> Embedded | NotShown:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import re
-import textwrap
 import typing
 from collections.abc import Mapping
 from dataclasses import MISSING, is_dataclass
 from enum import Enum
 from typing import Any, Literal
 
+from dataguard.core.docstrings import field_docstrings, in_one_line
 from dataguard.core.exhibit import Exhibit
 from dataguard.core.finding import Finding, Location, Severity
 from dataguard.core.report import SCHEMA_VERSION, Report, Status
@@ -96,7 +95,7 @@ def _number() -> dict[str, Any]:
 
 
 def _record(record: type, definitions: _Definitions) -> dict[str, Any]:
-    documents = _field_documents(record)
+    documents = field_docstrings(record)
     properties: dict[str, Any] = _derived(record)
     required = list(properties)
     for slot in slots_of(record, whole=definitions.whole):
@@ -180,39 +179,12 @@ def _reference(kind: type, definitions: _Definitions) -> dict[str, Any]:
 
 
 def _enum(kind: type[Enum]) -> dict[str, Any]:
-    documents = _field_documents(kind)
+    documents = field_docstrings(kind)
     words = {member.name: member.word if isinstance(member, Severity) else member.value for member in kind}
     meanings = [f"{word}: {documents[name]}" for name, word in words.items() if name in documents]
     return {**_described("\n".join([inspect.getdoc(kind) or "", *meanings]), {}), "enum": list(words.values())}
 
 
 def _described(document: str, schema: dict[str, Any]) -> dict[str, Any]:
-    text = re.sub(r"`+([^`]+)`+", r"\1", " ".join(document.split("\nArgs:")[0].split()))
-    text = re.sub(r"\bNone\b", "null", text)
+    text = re.sub(r"\bNone\b", "null", in_one_line(document))
     return {"description": text, **schema} if text else dict(schema)
-
-
-def _field_documents(record: type) -> dict[str, str]:
-    """The docstrings that stand below the fields of a class, and of the records that it extends."""
-    documents: dict[str, str] = {}
-    for base in record.__bases__:
-        if is_dataclass(base):
-            documents |= _field_documents(base)
-    definition = ast.parse(textwrap.dedent(inspect.getsource(record))).body[0]
-    if isinstance(definition, ast.ClassDef):
-        for field, below in zip(definition.body, definition.body[1:], strict=False):
-            target = (
-                field.target
-                if isinstance(field, ast.AnnAssign)
-                else field.targets[0]
-                if isinstance(field, ast.Assign)
-                else None
-            )
-            if (
-                isinstance(target, ast.Name)
-                and isinstance(below, ast.Expr)
-                and isinstance(below.value, ast.Constant)
-                and isinstance(below.value.value, str)
-            ):
-                documents[target.id] = inspect.cleandoc(below.value.value)
-    return documents

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from dataguard.core.exhibit import Exhibit, HeatMap, OrderStrip, Reliability
-from dataguard.core.finding import Finding, Measurement, Severity
+from dataguard.core.exhibit import Contrast, Excerpt, Exhibit, HeatMap, OrderStrip, Reliability
+from dataguard.core.finding import Edit, Finding, Measurement, Severity
 from dataguard.core.report import Report, RuleRun, Status
 from dataguard.core.text import printable
 from dataguard.formats import strip, wording
+from dataguard.formats.code_text import contrast_lines, excerpt_lines
 from dataguard.formats.matrix import View, coloured, has_diagonal, largest_cells, view
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ def render(
     writer.header(report)
     for finding in report.findings:
         writer.finding(finding, html=any(str(path).endswith(".html") for path in written))
+    writer.known(report)
+    writer.undetermined(report)
     writer.passed(report)
     writer.unsettled(report)
     if verbose:
@@ -141,6 +144,9 @@ class _Writer:
     def header(self, report: Report) -> None:
         subject = report.subject
         self.text((subject.path, "bold"))
+        for shown in report.overview:
+            if isinstance(shown, Contrast):
+                self.contrast(shown)
         classes = "" if subject.n_classes is None else f" in {wording.count(subject.n_classes, 'class', 'classes')}"
         rows = [
             (subject.kind, wording.source(subject)),
@@ -159,6 +165,16 @@ class _Writer:
             if report.ended_by:
                 word, said = "ENDED EARLY", report.ended_by[:1].upper() + report.ended_by[1:]
             self.text((word, "bold red"), f" {said}.")
+
+    def contrast(self, shown: Contrast) -> None:
+        self.blank()
+        for line in contrast_lines(shown, self.console.width):
+            self.text(*line)
+        if shown.meaning:
+            self.text((shown.meaning, "dim"))
+        if left_out := shown.total - len(shown.rows):
+            self.text((f"and {left_out:,} more (the JSON report has them all)", "dim"))
+        self.blank()
 
     def finding(self, finding: Finding, *, html: bool) -> None:
         style = _SEVERITY_STYLES[finding.severity]
@@ -180,6 +196,19 @@ class _Writer:
         if finding.remedy:
             self.blank()
             self.rows([(_text(("fix", "bold green")), wording.prose(finding.remedy))], indent=2)
+        if finding.edits:
+            self.edits(finding.edits)
+
+    def edits(self, edits: tuple[Edit, ...]) -> None:
+        shown = edits if self.verbose else edits[:FEW_PLACES]
+        self.text(("can be made by --fix:", "dim"), indent=4)
+        for edit in shown:
+            where = f"{edit.path}:{edit.line}" if edit.old else edit.path
+            new = " ".join(edit.new.split())
+            old = (f"{edit.old} → ", "red") if edit.old else ("add: ", "red")
+            self.text(f"{where}  ", old, (new if len(new) < 160 else f"{new[:150]} …", "green"), indent=4)
+        if hidden := len(edits) - len(shown):
+            self.text((f"and {hidden:,} more", "dim"), indent=4)
 
     def measurements(self, measurements: tuple[Measurement, ...], *, indent: int = 4) -> None:
         shown = measurements if self.verbose else wording.leading(measurements, FEW_FIGURES)[0][:FEW_FIGURES]
@@ -206,6 +235,10 @@ class _Writer:
                 self.reliability(shown, indent=indent)
             elif isinstance(shown, OrderStrip):
                 self.order_strip(shown, indent=indent)
+            elif isinstance(shown, Excerpt):
+                self.blank()
+                for line in excerpt_lines(shown, self.console.width - indent):
+                    self.text(*line, indent=indent)
 
     def heat_map(self, shown: HeatMap, *, indent: int) -> None:
         cells = largest_cells(shown, MANY_CELLS if self.verbose else FEW_CELLS)
@@ -313,6 +346,32 @@ class _Writer:
         if hidden := len(finding.locations) - len(shown):
             more = "the JSON report has them all" if self.verbose or not html else "the HTML report shows more"
             self.text((f"and {hidden:,} more ({more})", "dim"), indent=4)
+
+    def known(self, report: Report) -> None:
+        lines = wording.known(report)
+        if not lines:
+            return
+        self.blank()
+        self.text(("KNOWN", "bold blue"), "  the baseline has them: they do not count")
+        self.rows([("-", line) for line in lines], indent=2)
+
+    def undetermined(self, report: Report) -> None:
+        groups: dict[tuple[str, str, str], dict[str, list[str]]] = {}
+        for item in report.undetermined:
+            place = "" if item.path is None else item.path + ("" if item.line is None else f":{item.line}")
+            reasons = groups.setdefault((item.of, place, item.command), {})
+            reasons.setdefault(item.reason, []).append(item.field)
+        if not groups:
+            return
+        self.blank()
+        self.text(("UNDETERMINED", "bold yellow"), "  what cannot be told from what was looked at")
+        for (of, place, command), reasons in groups.items():
+            where = f" ({place})" if place and place not in of else ""
+            self.text((of, "bold"), where, indent=2)
+            rows = [(", ".join(fields), f"because {wording.prose(reason)}") for reason, fields in reasons.items()]
+            self.rows([(_text((name, "dim")), said) for name, said in rows], indent=4)
+            if command:
+                self.rows([(_text(("settle it", "bold green")), command)], indent=4)
 
     def passed(self, report: Report) -> None:
         runs = [run for run in report.runs if run.status is Status.PASSED]

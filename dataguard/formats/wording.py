@@ -22,6 +22,7 @@ STATUS_WORDS: Mapping[Status, str] = {
     Status.INCONCLUSIVE: "inconclusive",
     Status.SKIPPED: "skipped",
     Status.IGNORED: "ignored",
+    Status.KNOWN: "known",
 }
 
 UNSETTLED = (Status.CRASHED, Status.NOT_RUN, Status.INCONCLUSIVE, Status.SKIPPED, Status.IGNORED)
@@ -272,6 +273,8 @@ def order(shown: OrderStrip) -> list[str]:
 def fact(name: str, value: Any) -> tuple[str, str]:
     """A fact's name and value in words."""
     title = "size" if name == "bytes" else printable(name.replace("_", " "))
+    if name == "merged" and isinstance(value, list | tuple) and all(isinstance(item, Mapping) for item in value):
+        return "of", "; ".join(_part(item) for item in value)
     if isinstance(value, int) and (name == "bytes" or name.endswith("_bytes")):
         return title, size(value)
     if name in ("width", "height") and isinstance(value, list | tuple) and len(value) == 3:
@@ -280,6 +283,14 @@ def fact(name: str, value: Any) -> tuple[str, str]:
             return title, f"{least} pixels"
         return title, f"{least} to {largest} pixels, median {median}"
     return title, _fact_value(value) or "none"
+
+
+def _part(subject: Mapping[str, Any]) -> str:
+    """One of the subjects of a report that joins several."""
+    version = f", version {str(subject['version_id'])[:12]}" if subject.get("version_id") else ""
+    n_samples = subject.get("n_samples")
+    samples = f", {count(n_samples, 'sample')}" if isinstance(n_samples, int) and n_samples else ""
+    return printable(f"{subject.get('kind')} {subject.get('path')}{version}{samples}")
 
 
 def _fact_value(value: Any) -> str:
@@ -339,7 +350,9 @@ def settled(report: Report) -> str:
     n_settled = sum(run.status in CONCLUDED for run in report.runs)
     text = f"{n_settled} of {count(len(report.runs), 'rule')} came to a conclusion"
     others = [f"{report.count(status)} {STATUS_WORDS[status]}" for status in UNSETTLED if report.count(status)]
-    return f"{text}; {listed(others)}" if others else text
+    n_known = sum(1 for _ in report.known)
+    more = f"; {count(n_known, 'finding')} known by the baseline" if n_known else ""
+    return (f"{text}; {listed(others)}" if others else text) + more
 
 
 def exit_reason(report: Report, *, fail_on: Severity, strict: bool) -> tuple[ExitCode, str]:
@@ -347,6 +360,8 @@ def exit_reason(report: Report, *, fail_on: Severity, strict: bool) -> tuple[Exi
     code = report.exit_code(fail_on=fail_on, strict=strict)
     if code is ExitCode.CLEAN:
         some = any(report.findings)
+        if not some and any(report.known):
+            return code, "nothing was found that the baseline does not have"
         return code, f"no finding at or above '{fail_on.word}'" if some else "nothing was found"
     if code is ExitCode.FOUND:
         n_failing = sum(finding.severity >= fail_on for finding in report.findings)
@@ -374,6 +389,13 @@ def unsettled_runs(report: Report) -> list[tuple[str, RuleRun, str]]:
             reasons = list(dict.fromkeys(item.reason for item in run.inconclusive))
             rows.append(("in part", run, prose("; ".join(reasons))))
     return rows
+
+
+def known(report: Report) -> list[str]:
+    """What a baseline has of what was found, a line a finding."""
+    return [
+        f"{finding.severity.word} {finding.code} {finding.name}: {prose(finding.message)}" for finding in report.known
+    ]
 
 
 def confidence(finding: Finding) -> str:

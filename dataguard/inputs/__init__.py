@@ -6,7 +6,10 @@ from dataguard.inputs.loader import LOADER_INPUTS, Loader, recorded
 from dataguard.inputs.made import Inputs
 from dataguard.inputs.normalization import NORMALIZATION_INPUTS
 from dataguard.inputs.preprocessing import PREPROCESSING_INPUTS
+from dataguard.inputs.repository import REPOSITORY_INPUTS
+from dataguard.inputs.reproduction import REPRODUCTION_INPUTS
 from dataguard.inputs.source import TABLE_SUFFIXES, open_source
+from dataguard.inputs.versions import SERVING_INPUTS, VERSION_INPUTS
 
 __all__ = [
     "CODE_INPUTS",
@@ -14,7 +17,11 @@ __all__ = [
     "LOADER_INPUTS",
     "NORMALIZATION_INPUTS",
     "PREPROCESSING_INPUTS",
+    "REPOSITORY_INPUTS",
+    "REPRODUCTION_INPUTS",
+    "SERVING_INPUTS",
     "TABLE_SUFFIXES",
+    "VERSION_INPUTS",
     "Inputs",
     "Loader",
     "open_source",

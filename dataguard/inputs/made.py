@@ -23,13 +23,17 @@ from dataguard.inputs import (
     environment,
     file_facts,
     installed,
+    itself,
     labels,
     loader,
     near_pictures,
     near_rows,
     normalization,
     preprocessing,
+    repository,
+    reproduction,
     samples,
+    versions,
 )
 from dataguard.inputs.source import NO_DATASET
 
@@ -50,8 +54,12 @@ OTHERS: Mapping[type, Callable[[Inputs], Any]] = {
     **loader.MAKERS,
     **normalization.MAKERS,
     **preprocessing.MAKERS,
+    **repository.MAKERS,
     **environment.MAKERS,
     **installed.MAKERS,
+    **reproduction.MAKERS,
+    **itself.MAKERS,
+    **versions.MAKERS,
 }
 """Inputs that say themselves why they are not there."""
 
@@ -104,6 +112,11 @@ class Inputs:
             self._made[kind] = self._make(kind)
         made: T | Unavailable = self._made[kind]
         return made
+
+    def made(self, kind: type[T]) -> T | None:
+        """The input of that type, where it was made and is there; nothing is made for it."""
+        found = self._made.get(kind)
+        return found if isinstance(found, kind) else None
 
     def table(self) -> SampleTable:
         """The sample table; scans where that has not been done."""

@@ -31,7 +31,10 @@ Witness: TypeAlias = "Callable[[NDArray[np.uint8]], float | None]"
 """How far apart, in levels, the two running functions are on a picture; None where that cannot be told."""
 
 _KERNEL = ("engine", "kernel", "antialias", "cubic", "align")
-_SIZE = ("rule", "height", "width", "side", "longest", "factor", "multiple", "rounding", "enlarge")
+_SIZE = (
+    *("rule", "height", "width", "side", "longest", "factor", "multiple", "rounding", "enlarge"),
+    *("source", "bleed", "centering", "box"),
+)
 _PLACE = ("crop", "resize", "affine", "perspective", "scale", "rotat", "elastic", "zoom")
 
 
@@ -232,6 +235,8 @@ def _of_resize(
             # Some kernels exist on some arithmetics only.
             steps = taken((*names, "arithmetic"))
             effect = _effect(one, steps, trial)
+        if isinstance(effect, str) and {mine.source, its.source} != {"all"}:
+            effect = _of_a_part(one, index, mine, its, name, trial)
         if isinstance(effect, Effect) and _nothing(one, steps, effect):
             continue
         yield Difference(
@@ -245,6 +250,23 @@ def _of_resize(
             share=trial.share or None if name == "rule" else None,
             changed=replace(left, geometry=steps),
         )
+
+
+def _of_a_part(one: Steps, index: int, mine: Resize, its: Resize, name: str, trial: Trial) -> Effect | str:
+    """A group of fields by itself, where one of the two resizes a part of the picture, which Pillow alone does.
+
+    The kernel is compared on whole pictures, and the part through Pillow on both sides.
+    """
+    if name == "kernel":
+        whole = replace(mine, source="all")
+        names: tuple[str, ...] = (*_KERNEL, "arithmetic")
+    else:
+        pillow = next((step for step in (mine, its) if step.engine == "pillow"), mine)
+        whole = replace(mine, **{field: getattr(pillow, field) for field in (*_KERNEL, "arithmetic")})
+        names = _SIZE
+    other = replace(whole, **{field: getattr(its, field) for field in names})
+    first, second = ((*one[:index], step, *one[index + 1 :]) for step in (whole, other))
+    return _effect(first, second, trial)
 
 
 def _of_kernels(left: Pipeline, one: Steps, two: Steps, trial: Trial) -> Iterator[Difference]:

@@ -54,13 +54,17 @@ def resize(pixels: NDArray[Any], step: Resize) -> NDArray[Any]:
         raise UndeterminedError(f"the {missing} of a resize is undetermined", hint=step.undetermined.get(missing))
     try:
         height, width = step.target(*pixels.shape[:2])
+        part = step.area(*pixels.shape[:2])
     except ValueError as error:
         raise UndeterminedError(str(error)) from error
+    whole = part == (0.0, 0.0, float(pixels.shape[1]), float(pixels.shape[0]))
+    if not whole and step.engine != "pillow":
+        raise UndeterminedError(f"{step.engine} does not resize a part of a picture; Pillow does (box)")
     if step.arithmetic == "uint8" and pixels.dtype != np.uint8:
         pixels = _levels(pixels)
     elif step.arithmetic != "uint8":
         pixels = pixels.astype("float32" if step.arithmetic == "rounded" else step.arithmetic)
-    if step.engine == "scikit-image" or pixels.shape[:2] != (height, width):
+    if step.engine == "scikit-image" or pixels.shape[:2] != (height, width) or not whole:
         pixels = _ENGINES[step.engine](np.ascontiguousarray(pixels), height, width, step)
     return _levels(pixels) if step.arithmetic == "rounded" else pixels
 
@@ -71,13 +75,14 @@ def _pillow(pixels: NDArray[Any], height: int, width: int, step: Resize) -> NDAr
     resample = _number(_PILLOW, step)
     if step.antialias != "scaled" and step.kernel != "nearest_exact":
         raise UndeterminedError(f"Pillow has no {step.kernel} kernel without antialiasing")
+    box = None if step.source == "all" else step.area(*pixels.shape[:2])
     if pixels.dtype == np.uint8 and pixels.shape[2] in (1, 3, 4):
         picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
-        made = picture.resize((width, height), resample, reducing_gap=step.reducing_gap)
+        made = picture.resize((width, height), resample, box=box, reducing_gap=step.reducing_gap)
         return np.asarray(made).reshape(height, width, -1)
     # Pillow has no colour pictures of floats: each channel by itself.
     planes = [
-        np.asarray(Image.fromarray(pixels[:, :, channel].astype(np.float32)).resize((width, height), resample))
+        np.asarray(Image.fromarray(pixels[:, :, channel].astype(np.float32)).resize((width, height), resample, box=box))
         for channel in range(pixels.shape[2])
     ]
     return np.stack(planes, axis=2)

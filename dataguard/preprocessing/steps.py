@@ -81,6 +81,16 @@ class Resize(Part):
     reducing_gap: float | None = None
     """Of Pillow: what is more than this many times too large is first reduced by a whole factor, by averaging;
     ``thumbnail`` does so from 2. None: never."""
+    source: Literal["all", "aspect", "box"] | None = "all"
+    """Of Pillow: which part of the picture is resampled; its edges need not lie between two pixels. ``aspect``: the
+    largest part that has the target's shape (``ImageOps.fit``). ``box``: `box`."""
+    bleed: float | None = 0.0
+    """For ``aspect``: the share of each side that is left out at both of its ends."""
+    centering: tuple[float, ...] | None = (0.5, 0.5)
+    """For ``aspect``: the share that is left out on the left of what is left out across, and at the top of what is left
+    out down."""
+    box: tuple[float, ...] | None = None
+    """For ``box``: left, top, right and bottom, in pixels."""
 
     def target(self, height: int, width: int) -> tuple[int, int]:
         """The size that a picture of height × width pixels gets.
@@ -100,6 +110,40 @@ class Resize(Part):
                 max(step, rounded(size[1] / step, self.rounding) * step),
             )
         return max(1, size[0]), max(1, size[1])
+
+    def area(self, height: int, width: int) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of the part of a picture of height × width pixels that is resampled, in pixels.
+
+        ``aspect`` is computed as Pillow does (`ImageOps.fit`), operation by operation: another order would round its
+        last bit elsewhere.
+
+        Raises:
+            ValueError: the part, or the size that it takes its shape from, is not known.
+
+        >>> Resize(height=100, width=50, source="aspect").area(100, 75)
+        (12.5, 0.0, 62.5, 100.0)
+        """
+        if self.source == "all":
+            return 0.0, 0.0, float(width), float(height)
+        if self.source == "box":
+            if self.box is None or len(self.box) != 4:
+                raise ValueError("the box is undetermined")
+            return self.box[0], self.box[1], self.box[2], self.box[3]
+        if self.source is None or self.centering is None or len(self.centering) != 2:
+            raise ValueError("the part of the picture that is resampled is undetermined")
+        tall, wide = self.target(height, width)
+        bleed = _needed(self.bleed, "share left out at each edge")
+        beside, above = bleed * width, bleed * height
+        live_width, live_height = width - beside * 2, height - above * 2
+        ratio, wanted = live_width / live_height, wide / tall
+        across, down = live_width, live_height
+        if ratio > wanted:
+            across = wanted * live_height
+        elif ratio < wanted:
+            down = live_width / wanted
+        left = beside + (live_width - across) * self.centering[0]
+        top = above + (live_height - down) * self.centering[1]
+        return left, top, left + across, top + down
 
     def _target(self, height: int, width: int, rounding: Rounding) -> tuple[int, int]:
         if self.rule == "scale":

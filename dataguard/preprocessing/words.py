@@ -98,7 +98,22 @@ def size_words(step: Resize) -> str:
         words += f", longer side at most {step.longest}"
     if step.multiple is not None:
         words += f", to multiples of {step.multiple}"
+    words += _part_words(step)
     return words if step.enlarge else f"{words}, never enlarged"
+
+
+def _part_words(step: Resize) -> str:
+    """What of the picture is resampled, where that is not all of it."""
+    if step.source == "all":
+        return ""
+    if step.source is None or step.centering is None:
+        return ", of an unknown part"
+    if step.source == "box":
+        return f", of the box {', '.join(f'{edge:g}' for edge in step.box)}" if step.box else ", of an unknown box"
+    words = ", of the largest part of this shape"
+    if tuple(step.centering) != (0.5, 0.5):
+        words += f" at {_share(step.centering[0])} across and {_share(step.centering[1])} down"
+    return words + (f", without {_share(step.bleed)} at each edge" if step.bleed else "")
 
 
 def step_words(step: Step) -> str:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Literal
 
-from dataguard.core.containers import Engine, connect
+from dataguard.core.containers import Engine, connect, engine_errors
 from dataguard.core.errors import ConfigurationError, DataguardError, OutputError, SourceError
 from dataguard.core.paths import decode_path
 from dataguard.core.progress import Progress, silent
@@ -108,8 +108,6 @@ def write_bundle(
         DataguardError: the engine has not got the image.
         OutputError: it cannot be written.
     """
-    import docker
-
     folder = path.absolute().parent
     names = project_files(lock, path)
     try:
@@ -130,10 +128,10 @@ def write_bundle(
                 archive.add(folder / decode_path(name), _PROJECT + decode_path(name), recursive=False, filter=_plain)
             progress("saving the image", 0, None)
             _add_stream(archive, stream, engine.client.images.get(image).save(chunk_size=_CHUNK, named=True))
-    except docker.errors.DockerException as error:
+    except engine_errors() as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise OutputError(f"cannot be written: {error.strerror}", where=target) from error
         raise DataguardError(f"the image cannot be saved: {' '.join(str(error).split())[:300]}", where=image) from error
-    except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror or error}", where=target) from error
 
 
 @contextlib.contextmanager
@@ -225,8 +223,6 @@ def _unpack(archive: tarfile.TarFile, name: str, expected: str, place: Path, pat
 
 
 def _load(archive: tarfile.TarFile, engine: Engine, told: dict[str, Any], path: Path) -> None:
-    import docker
-
     with contextlib.suppress(ConfigurationError):
         engine.image_id(told["image"])
         return
@@ -237,7 +233,7 @@ def _load(archive: tarfile.TarFile, engine: Engine, told: dict[str, Any], path: 
         # The id is the hash of a document that names every layer by its hash, which the engine checks.
         engine.client.images.load(stream)
         engine.image_id(told["image"])
-    except (docker.errors.DockerException, OSError) as error:
+    except engine_errors() as error:
         raise DataguardError(
             f"the image cannot be loaded: {' '.join(str(error).split())[:300]}", where=path.absolute()
         ) from error

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from dataguard.core.containers import Box, Engine
+from dataguard.core.containers import Box, Engine, engine_errors
 from dataguard.core.errors import ConfigurationError, DataguardError, SourceError
 from dataguard.core.progress import Progress, silent
 from dataguard.core.resources import read_template
@@ -242,8 +242,6 @@ def built_image(
     Raises:
         DataguardError: it cannot be built.
     """
-    import docker
-
     tag = f"dataguard-reproduce:{key[:24]}-{base.id.removeprefix('sha256:')[:12]}"
     with contextlib.suppress(ConfigurationError):
         return engine.image_id(tag)
@@ -262,7 +260,7 @@ def built_image(
                 rm=True,
                 forcerm=True,
             )
-    except (docker.errors.DockerException, OSError) as error:
+    except engine_errors() as error:
         raise DataguardError(
             f"the image cannot be built: {' '.join(str(error).split())[:300]}",
             where=tag,

@@ -28,7 +28,9 @@ _NOT_FROM_INDEX = frozenset({"dataguard", "pip", "setuptools", "wheel"})
 
 
 def cache_folder() -> Path:
-    """Where environments are kept."""
+    """Where environments are kept: in ``$DATAGUARD_CACHE_DIR``, or the user's cache folder."""
+    if chosen := os.environ.get("DATAGUARD_CACHE_DIR"):
+        return Path(chosen) / "environments"
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("dataguard")) / "environments"

@@ -81,7 +81,7 @@ def test_what_init_proposes_in_comments_is_valid_too(shapes: Path, tmp_path: Pat
     settings = [line.removeprefix("# ") for line in lines if line.startswith("# ") and " = " in line]
     tables = [line.removeprefix("# ") for line in lines if line.startswith("# [")]
     assert len(settings) >= 6
-    assert tables == ["[loader]", "[code]", "[rules.DG101]", "[rules.DG102]"]
+    assert tables == ["[loader]", "[code]", "[preprocessing]", "[rules.DG101]", "[rules.DG102]"]
     uncommented = "\n".join(
         line.removeprefix("# ") if line.startswith("# ") and (" = " in line or line.startswith("# [")) else line
         for line in lines

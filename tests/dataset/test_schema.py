@@ -230,9 +230,11 @@ def test_long_values_are_cut() -> None:
     assert len(failure.value) == 120
 
 
-def test_only_pandas_frames_are_taken() -> None:
-    with pytest.raises(TypeError, match=r"expected a pandas\.DataFrame"):
+def test_what_is_no_table_or_no_schema_is_not_taken() -> None:
+    with pytest.raises(TypeError, match=r"expected a pandas, polars or ibis table, got narwhals\."):
         check(pa.DataFrameSchema({}), SampleTable.from_rows([]).frame)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="expected a pandera schema for pandas, polars or ibis, got dict"):
+        check({}, TABLE)  # type: ignore[arg-type]
 
 
 def test_a_schema_whose_own_code_fails_is_a_configuration_error() -> None:

@@ -120,6 +120,7 @@ def test_counts_say_what_the_report_holds(report: Report) -> None:
         "inconclusive": 1,
         "skipped": 1,
         "ignored": 1,
+        "known": 0,
         "crashed": 1,
         "not-run": 0,
     }

@@ -177,3 +177,24 @@ def test_a_picture_in_the_report_itself_is_shown_within_the_budget() -> None:
 @pytest.mark.parametrize("text", ["", "no base64!", base64.b64encode(b"GIF89a").decode(), "data:image/png;base64,"])
 def test_what_is_no_png_is_refused(text: str) -> None:
     assert isinstance(embed_png(text), NotShown)
+
+
+@pytest.mark.parametrize(
+    "name", ["../secret.png", "link.png", "folder/secret.png", "{outside}/secret.png", "a\\x00.png"]
+)
+def test_a_confined_album_reads_nothing_outside_its_root(name: str, tmp_path: Path) -> None:
+    from PIL import Image
+
+    root = tmp_path / "data"
+    root.mkdir()
+    for path in (tmp_path / "secret.png", root / "inside.png"):
+        Image.new("L", (4, 4), 9).save(path)
+    (root / "link.png").symlink_to(tmp_path / "secret.png")
+    (root / "folder").symlink_to(tmp_path)
+    (root / "other.png").symlink_to(root / "inside.png")
+    album = Album(encode_path(str(root)), budget=10_000, confined=True)
+    assert isinstance(album.picture(name.format(outside=tmp_path)), NotShown)
+    assert isinstance(album.picture("inside.png"), Embedded)
+    # A link that stays below the root is no way out.
+    assert isinstance(album.picture("other.png"), Embedded)
+    assert isinstance(Album("/", budget=10_000, confined=True).picture(str(root / "inside.png")[1:]), NotShown)

@@ -56,7 +56,7 @@ def test_a_path_is_the_same_as_itself(path: Pipeline) -> None:
     assert difference(path, replace(path, name="again")) == ()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(paths(), paths())
 def test_either_both_directions_differ_or_none(one: Pipeline, two: Pipeline) -> None:
     there, back = difference(one, two), difference(two, one)
@@ -139,6 +139,35 @@ def test_a_step_that_nothing_explains_alone_is_told_as_a_whole() -> None:
     assert [item.field for item in found] == ["geometry"]
     assert found[0].left.startswith("resize shorter side to 72")
     assert found[0].right == "flip left right, then flip up down"
+
+
+FIT = Resize(height=64, width=64, engine="pillow", antialias="scaled", source="aspect")
+
+
+def test_a_part_between_two_pixels_is_not_one_of_whole_pixels() -> None:
+    whole = replace(BASE, geometry=(replace(FIT, source="all"),))
+    (found,) = difference(replace(BASE, geometry=(FIT,)), whole)
+    assert (found.field, found.aspect) == ("geometry[0].rule", "geometry")
+    assert (found.left, found.right) == ("resize to 64×64, of the largest part of this shape", "resize to 64×64")
+    assert found.effect is not None
+    assert found.effect.largest > 20
+    square = [photograph(130, 130, 2)]
+    assert difference(replace(BASE, geometry=(FIT,)), whole, pictures=square) == ()
+
+
+@pytest.mark.parametrize("reversed_", [False, True])
+def test_part_and_kernel_are_measured_each_though_one_library_alone_resizes_parts(reversed_: bool) -> None:
+    paths = [
+        replace(BASE, geometry=(step,))
+        for step in (FIT, Resize(height=64, width=64, engine="opencv"), Resize(height=64, width=64, engine="torch"))
+    ]
+    pytest.importorskip("torch")
+    torch = replace(paths[2], geometry=(replace(FIT, engine="torch", source="all"),))
+    for other, wanted in ((paths[1], ["geometry", "kernel"]), (torch, ["geometry"])):
+        pair = (other, paths[0]) if reversed_ else (paths[0], other)
+        found = difference(*pair)
+        assert [item.aspect for item in found] == wanted
+        assert all(item.effect is not None and item.effect.largest > 1 for item in found)
 
 
 def test_what_is_unknown_is_neither_equal_nor_a_mismatch() -> None:

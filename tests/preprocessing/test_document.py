@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataguard.core.errors import DataguardError
@@ -31,6 +31,7 @@ FULL = Pipeline(
         *letterbox(640, 480),
         Resize(rule=None, kernel=None, undetermined={"rule": "why", "kernel": "why not"}, provenance={"": SAID}),
         Crop(fill=None, undetermined={"fill": "it refuses"}),
+        Resize(height=8, width=9, engine="pillow", source="box", box=(0.5, 0.0, 7.25, 8.0)),
         Flip(kind="rotate_90"),
         Random(name="RandomCrop", parameters=(("size", "224"), ("p", "0.5"))),
     ),
@@ -64,8 +65,10 @@ def test_everything_that_a_path_says_comes_back() -> None:
 
 
 numbers = st.floats(allow_nan=False)
+box = st.tuples(numbers, numbers, numbers, numbers)
 steps = st.one_of(
     st.builds(Resize, height=st.none() | st.integers(1, 9999), factor=st.none() | numbers, enlarge=st.booleans()),
+    st.builds(Resize, source=st.sampled_from(["all", "aspect", "box"]), bleed=numbers, box=st.none() | box),
     st.builds(Crop, rule=st.sampled_from(["center", "square", None]), fraction=st.none() | numbers),
     st.builds(Pad, fill=st.none() | st.lists(numbers, max_size=4).map(tuple)),
     st.builds(Flip, kind=st.sampled_from(["transpose", None])),
@@ -73,6 +76,7 @@ steps = st.one_of(
 )
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.lists(steps, max_size=4).map(tuple), st.lists(numbers, min_size=1, max_size=3).map(tuple), st.text())
 def test_any_path_comes_back(geometry: Any, scale: tuple[float, ...], name: str) -> None:
     check(Pipeline(name=name, geometry=geometry, affine=Affine(scale=scale)))

@@ -58,6 +58,48 @@ def test_pillow(kernel: Kernel) -> None:
     np.testing.assert_array_equal(resized(engine="pillow", kernel=kernel, antialias=antialias), by_hand)
 
 
+@pytest.mark.parametrize("kernel", PILLOW)
+@pytest.mark.parametrize(
+    ("height", "width", "bleed", "centering"),
+    [(61, 50, 0.0, (0.5, 0.5)), (40, 131, 0.0, (0.0, 0.3)), (200, 173, 0.07, (1.0, 0.5))],
+    ids=["shrunk", "not in the middle", "without its edges"],
+)
+def test_pillows_fit(kernel: Kernel, height: int, width: int, bleed: float, centering: tuple[float, float]) -> None:
+    by_hand = ImageOps.fit(Image.fromarray(PHOTO), (width, height), PILLOW[kernel], bleed, centering)
+    step = Resize(
+        height=height,
+        width=width,
+        engine="pillow",
+        kernel=kernel,
+        antialias="none" if kernel == "nearest_exact" else "scaled",
+        source="aspect",
+        bleed=bleed,
+        centering=centering,
+    )
+    found = Pipeline(decode=Decode.of("array"), geometry=(step,)).run(PHOTO)
+    np.testing.assert_array_equal(found, np.asarray(by_hand))
+
+
+def test_a_box_of_pillow_is_taken_as_it_is() -> None:
+    box = (3.25, 10.5, 120.75, 99.0)
+    by_hand = Image.fromarray(PHOTO).resize((50, 61), Image.Resampling.BICUBIC, box=box)
+    found = resized(engine="pillow", kernel="cubic", antialias="scaled", source="box", box=box)
+    np.testing.assert_array_equal(found, np.asarray(by_hand))
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"engine": "opencv", "source": "aspect"}, "opencv does not resize a part"),
+        ({"engine": "pillow", "antialias": "scaled", "source": "box"}, "the box is undetermined"),
+        ({"engine": "pillow", "antialias": "scaled", "source": "box", "box": (0.0, 0.0, 500.0, 9.0)}, "exceed"),
+    ],
+)
+def test_a_part_that_no_library_resizes_is_refused(how: dict[str, Any], words: str) -> None:
+    with pytest.raises(UndeterminedError, match=words):
+        resized(**how)
+
+
 @pytest.mark.parametrize("kernel", OPENCV)
 def test_opencv(kernel: Kernel) -> None:
     by_hand = cv2.resize(PHOTO, (50, 61), interpolation=OPENCV[kernel])

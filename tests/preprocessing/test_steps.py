@@ -33,6 +33,23 @@ def test_what_fits_lies_within_and_what_covers_does_not(h: int, w: int, height: 
     assert cover[1] >= width
 
 
+@given(SIDES, SIDES, st.integers(2, 1024), st.integers(2, 1024), st.floats(0, 0.4))
+def test_the_largest_part_of_a_shape_has_it_and_touches_two_edges(
+    h: int, w: int, height: int, width: int, bleed: float
+) -> None:
+    step = Resize(height=height, width=width, source="aspect", bleed=bleed, centering=(0.0, 1.0))
+    left, top, right, bottom = step.area(h, w)
+    assert (right - left) / (bottom - top) == pytest.approx(width / height)
+    # Not in the middle: at the left edge and at the lower one, of what is not left out all around.
+    assert (left, bottom) == pytest.approx((bleed * w, h - bleed * h))
+    assert top >= bleed * h - 1e-6
+    assert right <= w - bleed * w + 1e-6
+
+
+def test_of_a_picture_with_the_shape_asked_nothing_is_left_out() -> None:
+    assert Resize(height=224, width=224, source="aspect").area(333, 333) == (0, 0, 333, 333)
+
+
 def test_the_longest_side_shrinks_both() -> None:
     assert Resize(rule="short", side=800, longest=1333).target(400, 1000) == (533, 1333)
 

@@ -21,6 +21,7 @@ from dataguard.preprocessing.probe.kernels import (
     fits,
     is_integer,
     rank,
+    rounded_otherwise,
     with_kernels,
 )
 from dataguard.preprocessing.probe.measuring import Measured
@@ -132,6 +133,10 @@ def choose(
             if not likely or likely[0].largest > ONE_LEVEL:
                 likely += fits(pairs[_GEOMETRIES:], samples)
             found = sorted([*found, *likely], key=rank)
+            if found and found[0].largest <= ONE_LEVEL:
+                # Which of two resizes rounds how does not show on lines.
+                close = [fit for fit in found[:_GEOMETRIES] if fit.largest <= ONE_LEVEL]
+                found = sorted([*found, *fits(rounded_otherwise(close), samples)], key=rank)
     if not found:
         raise ProbeError(
             "no sequence of steps explains where the pixels come from",

@@ -152,9 +152,8 @@ def read(asker: Asker, pipeline: Pipeline, *, gray: bool) -> Readings:
             answers[kind] = asker.ask_file(content, suffix)
         except ProbeError as error:
             answers[kind] = error.message
-    scale = np.min(np.abs(pipeline.affine.scale or (1.0,)))
     ways = candidates(gray=gray, opened=asker.takes == "pillow")
-    apart = {kind: [_apart(pipeline, way, files()[kind][0], answers[kind], scale) for way in ways] for kind in answers}
+    apart = {kind: [_apart(pipeline, way, files()[kind][0], answers[kind]) for way in ways] for kind in answers}
     # What is about levels as the dtype of the answer rounds them.
     limit = 3.0 if pipeline.dtype == "float16" else max(ONE_LEVEL, 1.02)
     scores = [
@@ -171,7 +170,7 @@ def read(asker: Asker, pipeline: Pipeline, *, gray: bool) -> Readings:
     return Readings(decode=decode, each=each, notes=notes)
 
 
-def _apart(pipeline: Pipeline, way: Decode, content: bytes, answer: NDArray[Any] | str, scale: float) -> float:
+def _apart(pipeline: Pipeline, way: Decode, content: bytes, answer: NDArray[Any] | str) -> float:
     try:
         made = replace(pipeline, decode=way).run(content)
     except MissingLibraryError:
@@ -184,7 +183,9 @@ def _apart(pipeline: Pipeline, way: Decode, content: bytes, answer: NDArray[Any]
         return 0.0 if channels != len(pipeline.affine.scale or ()) else float("inf")
     if made.shape != answer.shape:
         return float("inf")
-    return float(np.abs(made.astype(np.float64) - answer.astype(np.float64)).max() / scale)
+    one, other = (native(values, pipeline.layout or "HWC").astype(np.float64) for values in (made, answer))
+    scale = np.abs(np.resize(np.array(pipeline.affine.scale or (1.0,)), one.shape[2]))
+    return float((np.abs(one - other) / np.maximum(scale, 1e-12)).max())
 
 
 def _reading(

@@ -88,8 +88,10 @@ def trace(steps: Steps, height: int, width: int) -> tuple[object, ...]:
     found: list[object] = []
     for step in steps:
         if isinstance(step, Resize):
-            size = step.target(height, width)
-            if size != (height, width):
+            size, area = step.target(height, width), step.area(height, width)
+            if area != (0.0, 0.0, width, height):
+                found.append(("part", *area))
+            if size != (height, width) or area != (0.0, 0.0, width, height):
                 found.append(size)
             height, width = size
         elif isinstance(step, Crop):
@@ -213,6 +215,7 @@ def _of_one_size(measured: Sequence[Measured], h: int, w: int, fill: tuple[float
     exact = Resize(rule="exact", height=h, width=w)
     yield (exact,)
     yield (Crop(rule="center", height=h, width=w, fill=fill),)
+    yield from _of_a_part(measured, exact)
     shorts = _near(min(_resized(one)) for one in measured)
     first = measured[0].placement
     for side in shorts:
@@ -276,6 +279,23 @@ def _of_one_size(measured: Sequence[Measured], h: int, w: int, fill: tuple[float
     # A crop out of a resize, resized again: the composition of scales tells the crop's size only.
     for side in shorts:
         yield Resize(rule="short", side=side), Crop(rule="square"), exact
+
+
+def _of_a_part(measured: Sequence[Measured], exact: Resize) -> Iterator[Steps]:
+    """The largest part with the target's shape, resized; what is left out of it need not be whole pixels."""
+    # Along the side that is shown whole nothing is left out but what is left out all around.
+    bleeds, places = {0.0}, {0.0, 0.5, 1.0}
+    for one in measured:
+        left_out = [(low / size, 1 - high / size) for low, high, size in _shown(one)]
+        around = min(sum(both) for both in left_out) / 2
+        bleeds |= {round(around, digits) for digits in (2, 3) if 0.004 < around < 0.5}
+        before, after = max(left_out, key=sum)
+        if before + after > 2 * around + 0.05:
+            places |= {round(min(1.0, max(0.0, (before - around) / (before + after - 2 * around))), 2)}
+    for bleed in sorted(bleeds):
+        for down in sorted(places, key=lambda place: abs(place - 0.5)):
+            for across in sorted(places, key=lambda place: abs(place - 0.5)):
+                yield (replace(exact, source="aspect", bleed=bleed, centering=(across, down)),)
 
 
 def _of_any_size(measured: Sequence[Measured], fill: tuple[float, ...]) -> Iterator[Steps]:

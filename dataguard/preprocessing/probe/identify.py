@@ -19,6 +19,7 @@ from dataguard.preprocessing.probe.decoders import Reading, read
 from dataguard.preprocessing.probe.geometry import Steps, distinguishing_size, explaining, explanations, tie_sizes
 from dataguard.preprocessing.probe.kernels import ONE_LEVEL, difference
 from dataguard.preprocessing.probe.measuring import Measured, measure, shrunk_size, takes_nearest
+from dataguard.preprocessing.probe.placement import predict
 from dataguard.preprocessing.probe.randomness import TRIES, differs, seeded, what_varies
 from dataguard.preprocessing.probe.response import (
     ContentError,
@@ -30,9 +31,10 @@ from dataguard.preprocessing.probe.response import (
     order_of_content,
     spatial,
 )
+from dataguard.preprocessing.probe.strips import apart, ask_lines
 from dataguard.preprocessing.probe.taken import explain_indices, takes, with_indices
 from dataguard.preprocessing.provenance import Origin, Provenance
-from dataguard.preprocessing.steps import Random, Resize, Step
+from dataguard.preprocessing.steps import Flip, Random, Resize, Step
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
 EXACT = 0.02
 """Levels that rounding in the model's dtype may leave; within it a result is called exact."""
 
+_LARGE = (1103, 1049)
+"""Height and width of a picture that is larger than what loaders and caches resize to in most published code, and
+nearly square, so that the limit of a shorter side shows and not that of the longer one."""
 
 Given: TypeAlias = Any
 """What the function takes: a path, bytes, a Pillow picture or pixels."""
@@ -173,6 +178,21 @@ def _of_levels(asker: Asker, response: Response, trial: NDArray[np.uint8], seed:
         raise ProbeError("no sequence of steps was tried")
     largest, mean, chosen, bit_exact = best
     steps = _with_gap(asker, response, chosen.best.steps)
+    if largest <= ONE_LEVEL and min(measured[0].placement.height, measured[0].placement.width) < _LARGE[1]:
+        off = _off_on_lines(asker, response, steps, _LARGE, seed)
+        if off > ONE_LEVEL:
+            # A first resize that enlarged all that was asked about is seen where it shrinks.
+            with contextlib.suppress(ProbeError):
+                large = [_measured(asker, response, *_LARGE, nearest=measured[0].nearest), *measured]
+                again = choose(asker, response, _explained(large) or candidates, large, seed, twice=True)
+                checked = _verified(asker, response, again.best.steps, large, seed)
+                if checked.largest <= ONE_LEVEL:
+                    off, steps, chosen, affine, decode = 0.0, again.best.steps, again, checked.affine, checked.decode
+                    largest, mean, bit_exact = checked.largest, checked.mean, checked.bit_exact
+        if off > ONE_LEVEL:
+            largest, mean, bit_exact = max(largest, off), max(mean, off), False
+            how = f"{off:.0f} levels off on average" if np.isfinite(off) else "with another size"
+            notes.append(f"pictures of {_LARGE[0]} × {_LARGE[1]} pixels come out {how}")
     pipeline = _pipeline(response, steps, affine, decode)
     readings: tuple[Reading, ...] = ()
     if asker.takes != "array" and response.linear:
@@ -195,6 +215,29 @@ def _of_levels(asker: Asker, response: Response, trial: NDArray[np.uint8], seed:
         bit_exact=bit_exact,
         readings=readings,
     )
+
+
+def _off_on_lines(asker: Asker, response: Response, steps: Sequence[Step], size: tuple[int, int], seed: int) -> float:
+    """How many levels steps are off on average, on pictures of a size that change along one side only.
+
+    inf where what comes out has another size.
+    """
+    placement = predict(steps, *size)
+    if placement.transposed or any(isinstance(step, Flip) for step in steps):
+        return 0.0
+    as_predicted = Measured(placement=placement, row_error=0.0, column_error=0.0, fill=None)
+    try:
+        lines = ask_lines(asker, response, [as_predicted], seed)
+    except IndexError:
+        return float("inf")
+    except ProbeError:
+        # A function that refuses pictures this large says nothing about others.
+        return 0.0
+    if any(
+        len(line.answer) != axis.size for line, axis in zip(lines, (placement.columns, placement.rows), strict=True)
+    ):
+        return float("inf")
+    return apart(tuple(steps), lines) or 0.0
 
 
 def _random(asker: Asker) -> Identified:
@@ -320,6 +363,10 @@ def _geometry(asker: Asker, response: Response, side: int, seed: int) -> tuple[l
     if nearest:
         measured = [with_indices(asker, response, replace(one, nearest=True)) for one in measured]
     candidates = _explained(measured)
+    if not candidates:
+        # Of a shorter side with a limit to the longer one a square shows the first, and other pictures may not.
+        measured.append(_measured(asker, response, round(base), round(base), nearest=nearest))
+        candidates = _explained(measured)
     rng = np.random.default_rng(seed)
     for _ in range(5):
         if len(candidates) < 2:
@@ -330,12 +377,16 @@ def _geometry(asker: Asker, response: Response, side: int, seed: int) -> tuple[l
         )
         if size is None:
             break
-        further_one = measure(asker, response, *size, nearest=nearest)
-        measured.append(with_indices(asker, response, further_one) if nearest else further_one)
+        measured.append(_measured(asker, response, *size, nearest=nearest))
         left = explaining(candidates, measured[-1])
         left = [steps for steps in left if takes(steps, measured[-1:])] if nearest else left
         candidates = left or _explained(measured)
     return measured, candidates
+
+
+def _measured(asker: Asker, response: Response, height: int, width: int, *, nearest: bool) -> Measured:
+    one = measure(asker, response, height, width, nearest=nearest)
+    return with_indices(asker, response, one) if nearest else one
 
 
 def _explained(measured: Sequence[Measured]) -> list[Steps]:

@@ -147,10 +147,27 @@ def fits(candidates: Sequence[tuple[Step, ...]], samples: Sequence[Sample]) -> l
     return sorted(found, key=rank)
 
 
-def rank(fit: Fit) -> tuple[float, int]:
+def rank(fit: Fit) -> tuple[float, int, int]:
     """What fits are sorted by: how close they are, and, of two that are as close, 8-bit arithmetic first."""
     floats = sum(isinstance(step, Resize) and step.arithmetic != "uint8" for step in fit.steps)
-    return round(fit.mean, 4), floats
+    # Of a hundred thousand whole levels one may be rounded otherwise: the mean does not show it.
+    return round(fit.mean, 4), round(min(fit.largest, 1e6)), floats
+
+
+def rounded_otherwise(found: Sequence[Fit]) -> list[tuple[Step, ...]]:
+    """The steps of some fits with every resize in 8-bit arithmetic or rounded after, those that are there left out."""
+    made: dict[tuple[Step, ...], None] = {}
+    for fit in found:
+        ways: list[tuple[Step, ...]] = [()]
+        for step in fit.steps:
+            both: tuple[Step, ...] = (step,)
+            if isinstance(step, Resize) and step.arithmetic in ("uint8", "rounded"):
+                blends = step.engine in ("opencv", "torch") and not (step.kernel or "nearest").startswith("nearest")
+                both = (replace(step, arithmetic="uint8"), replace(step, arithmetic="rounded")) if blends else (step,)
+            ways = [(*way, one) for way in ways for one in both]
+        made |= dict.fromkeys(ways)
+    known = {fit.steps for fit in found}
+    return [steps for steps in made if steps not in known]
 
 
 def each_kernel(steps: tuple[Step, ...], *, integers: bool, nearest: bool) -> list[tuple[Step, ...]]:

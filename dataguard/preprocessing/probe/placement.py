@@ -59,7 +59,9 @@ def predict(steps: Iterable[Step], height: int, width: int) -> Placement:
     for step in steps:
         if isinstance(step, Resize):
             tall, wide = step.target(rows.size, columns.size)
-            rows, columns = _resized(rows, tall, step.align), _resized(columns, wide, step.align)
+            left, top, right, bottom = step.area(rows.size, columns.size)
+            rows = _resized(rows, tall, step.align, top, bottom)
+            columns = _resized(columns, wide, step.align, left, right)
         elif isinstance(step, Crop):
             top, left, tall, wide = step.box(rows.size, columns.size)
             rows, columns = _moved(rows, -top, tall), _moved(columns, -left, wide)
@@ -79,8 +81,9 @@ def predict(steps: Iterable[Step], height: int, width: int) -> Placement:
     return Placement(height=height, width=width, rows=rows, columns=columns, transposed=transposed)
 
 
-def _resized(axis: Axis, size: int, align: str | None) -> Axis:
-    factor = axis.size / size
+def _resized(axis: Axis, size: int, align: str | None, low: float, high: float) -> Axis:
+    """The part between two positions at another size."""
+    factor = (high - low) / size
     if align == "align_corners" and size > 1:
         factor = (axis.size - 1) / (size - 1)
         # Middle on middle: ½ + factor·(u − ½).
@@ -93,9 +96,9 @@ def _resized(axis: Axis, size: int, align: str | None) -> Axis:
     return Axis(
         size=size,
         scale=axis.scale * factor,
-        shift=axis.scale * offset + axis.shift,
-        start=axis.start / axis.size * size,
-        stop=axis.stop / axis.size * size,
+        shift=axis.scale * (low + offset) + axis.shift,
+        start=min(max((axis.start - low) / (high - low) * size, 0.0), float(size)),
+        stop=min(max((axis.stop - low) / (high - low) * size, 0.0), float(size)),
     )
 
 

@@ -43,6 +43,8 @@ _PAIRS = 12
 """Pairs of kernels and a width that are looked at closely."""
 _GEOMETRIES = 16
 """Steps behind the first resize that are executed for each of them."""
+_OF_NEAREST = 96
+"""The same, where pixels are taken as they are: positions that are known to a pixel only leave more of them."""
 _NEAR = 4.0
 """Levels on average that a pair may be off to be looked at closely: unrelated pairs are off by 10 and more."""
 
@@ -58,12 +60,14 @@ _KINDS: tuple[Kind, ...] = (
     ("lanczos", "scaled"),
     ("hamming", "scaled"),
     ("area", "none"),
+    ("area", "mixed"),
     ("box", "scaled"),
     ("nearest", "none"),
     ("linear", "gaussian"),
     ("spline", "none"),
     ("spline", "gaussian"),
 )
+"""``mixed``: OpenCV's AREA along the side that shrinks, where the other one is enlarged."""
 
 
 def two_stages(measured: Sequence[Measured], lines: Sequence[Line], *, integers: bool) -> list[Steps]:
@@ -93,7 +97,8 @@ def two_stages(measured: Sequence[Measured], lines: Sequence[Line], *, integers:
         talls = sorted({*SIDES, *(round(size[0] * wide / size[1]) + by for by in (-1, 0, 1))})
         # Where the second resize leaves the width as it is, the height alone shows its kernel.
         same = abs(abs(place.columns.scale) * wide / size[1] - 1) < 6e-3
-        high = _scored(down, place.rows, talls, [kernel], _KINDS if same else (kind,))
+        other = (("area", "none"), ("area", "mixed")) if kind[0] == "area" else (kind,)
+        high = _scored(down, place.rows, talls, [kernel], _KINDS if same else other)
         bound = min(_NEAR, 2 * high[0][0] + 0.7) if high else 0.0
         for off, tall, _, kind_of_rows in high[:4]:
             if off > bound:
@@ -105,7 +110,7 @@ def two_stages(measured: Sequence[Measured], lines: Sequence[Line], *, integers:
                 if key not in seen:
                     through = [_behind(one, rule, nearest=nearest) for one in measured]
                     seen[key] = distinct(explanations(through), {rule.target(*at) for at in (*asked, *OTHERS)})[
-                        :_GEOMETRIES
+                        : _OF_NEAREST if nearest else _GEOMETRIES
                     ]
                 for steps in seen[key]:
                     for last in _of_kind(kind_of_rows, integers=integers):
@@ -142,6 +147,10 @@ def _scored(
     scored: list[tuple[tuple[float, float], tuple[float, int, Resize, Kind]]] = []
     for side in sides:
         made = [(one, _line(line, side, one)) for one in ahead]
+        if side < len(line):
+            made += [
+                (one, _line(line, side, one, 3)) for one in ahead if (one.engine, one.kernel) == ("opencv", "area")
+            ]
         lines = [(one, resized) for one, resized in made if resized is not None]
         for shift, group in _by_shift(lines, len(line), side):
             block = np.stack([resized for _, resized in group]).astype(np.float64)
@@ -159,8 +168,9 @@ def _scored(
     return [row for _, row in sorted(scored, key=lambda pair: pair[0])]
 
 
-def _line(line: NDArray[np.uint8], side: int, kernel: Resize) -> NDArray[Any] | None:
-    made = done(line[None, :, None], replace(kernel, rule="exact", height=1, width=side))
+def _line(line: NDArray[np.uint8], side: int, kernel: Resize, thick: int = 1) -> NDArray[Any] | None:
+    """A line at another length; `thick` lines of it, where its kernel depends on the other side being enlarged."""
+    made = done(line[None, :, None], replace(kernel, rule="exact", height=thick, width=side))
     return None if made is None else made[0, :, 0]
 
 
@@ -188,6 +198,8 @@ def _resampled(block: NDArray[np.float64], at: NDArray[np.float64], scale: float
     """What lines, shape (lines, pixels), are at some positions, through one kind of kernel."""
     name, antialias = kind
     size = block.shape[1]
+    if (name, antialias) == ("area", "mixed") and scale > 1:
+        return _mixed(block, at, scale)
     if name == "nearest":
         return np.asarray(block[:, np.clip(np.floor(at).astype(int), 0, size - 1)])
     if antialias == "gaussian" and scale > 1:
@@ -209,6 +221,24 @@ def _resampled(block: NDArray[np.float64], at: NDArray[np.float64], scale: float
         weights = _weights(name, antialias, np.abs(away))
     weights /= weights.sum(axis=1, keepdims=True) + 1e-12
     return np.asarray(np.einsum("apt,pt->ap", block[:, np.clip(taps, 0, size - 1)], weights))
+
+
+def _mixed(block: NDArray[np.float64], at: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
+    """OpenCV's AREA along a side that shrinks, where the other one is enlarged: a mean of two neighbours.
+
+    From ``resize.cpp``: of output pixel d, pixel s = floor(d·scale) and the next, which weighs d + 1 − (s + 1)/scale.
+    Both lie before the middle of what d covers, by an amount that the measured positions hold already.
+    """
+    size = block.shape[1]
+    begins = np.arange(256) * scale
+    before = np.floor(begins + 1e-6)
+    middle = before + 0.5 + (begins + scale - before - 1) / scale
+    low = at - scale / 2 - float(np.mean(middle - begins - scale / 2))
+    # A pixel that begins between two others to within what was measured begins with the second.
+    first = np.floor(low + 0.03)
+    share = np.clip((low + scale - first - 1) / scale, 0.0, 1.0)
+    one, two = (np.clip(first.astype(int) + by, 0, size - 1) for by in (0, 1))
+    return np.asarray(block[:, one] * (1 - share) + block[:, two] * share)
 
 
 _REACH = {

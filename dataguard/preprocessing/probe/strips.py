@@ -93,8 +93,8 @@ def strip(steps: Steps, line: NDArray[Any], axis: int, height: int, width: int) 
         if made is None:
             return None
         if isinstance(step, Resize):
+            made = _resized(made, step, axis, height, width)
             height, width = step.target(height, width)
-            made = done(made, _one_axis(step, axis, height, width))
         elif isinstance(step, Crop | Pad):
             if isinstance(step, Crop):
                 top, left, tall, wide = step.box(height, width)
@@ -111,9 +111,25 @@ def strip(steps: Steps, line: NDArray[Any], axis: int, height: int, width: int) 
     return made[0, :, 0] if axis == 1 else made[:, 0, 0]
 
 
-def _one_axis(step: Resize, axis: int, height: int, width: int) -> Resize:
-    target = (2, width) if axis == 1 else (height, 2)
-    return replace(step, rule="exact", height=target[0], width=target[1], longest=None, multiple=None, enlarge=True)
+def _resized(made: NDArray[Any], step: Resize, axis: int, height: int, width: int) -> NDArray[Any] | None:
+    """Two lines of a picture of height × width pixels, resized along one axis."""
+    target = step.target(height, width)
+    along, across = target[axis], target[1 - axis]
+    full = (height, width)
+    lines = 2
+    if (step.engine, step.kernel) == ("opencv", "area") and along < full[axis] and across > full[1 - axis]:
+        # Where one side is enlarged OpenCV's AREA is another kernel along both.
+        lines = 3
+    size = (along, lines) if axis == 0 else (lines, along)
+    alone = replace(step, rule="exact", height=size[0], width=size[1], longest=None, multiple=None, enlarge=True)
+    if step.source != "all":
+        left, top, right, bottom = step.area(height, width)
+        box = (0.0, top, 2.0, bottom) if axis == 0 else (left, 0.0, right, 2.0)
+        alone = replace(alone, source="box", box=box)
+    resized = done(made, alone)
+    if resized is None or lines == 2:
+        return resized
+    return resized[:, :2] if axis == 0 else resized[:2]
 
 
 def _cut(made: NDArray[Any], axis: int, before: int, after: int, mode: str | None) -> NDArray[Any]:

@@ -34,7 +34,9 @@ def schema_violation(
     ```
 
     A table is checked as it is read. A folder of images is checked by its sample table, whose schema is shipped as
-    `schemas/sample_table.yaml`.
+    `schemas/sample_table.yaml`. Schemas for image labels, a table with a class and a serving log are there to copy, and
+    `dataguard schema infer` proposes one from data. `dataguard schema check TABLE --schema FILE` needs no
+    configuration.
 
     ## Why is this bad?
 
@@ -48,6 +50,10 @@ def schema_violation(
     statistic: a failure is certain, so confidence is high, and each broken check of each column is one finding, an
     error. Where the schema itself says that a check only warns (`raise_warning=True`), it is a warning.
 
+    Schemas may be of `pandera.pandas`, `pandera.polars` or `pandera.ibis`, and in Python tables too. On a lazy polars
+    table pandera may check no values, on ibis it sees no recurring ids, and no rows of nulls: lazy tables are collected
+    first, and on ibis nulls and uniqueness are looked at here.
+
     pandera can be told to let bad rows pass. None of these is obeyed here: `drop_invalid_rows`,
     `PANDERA_VALIDATION_ENABLED=False`, `PANDERA_VALIDATION_DEPTH=SCHEMA_ONLY`, `n_failure_cases`. One thing is
     added: `coerce=True` turns the number 1.7 into the integer 1, and pandera finds nothing in that; here it breaks
@@ -60,7 +66,8 @@ def schema_violation(
 
     Measured on generated tables (`tests/dataset/test_schema.py`): each kind of fault (value, null, uniqueness of one
     and of several columns, type, missing, surplus and misplaced column, custom check of a column and of whole rows,
-    lossy coercion) is found with exactly its rows, and a table that holds gives nothing.
+    lossy coercion) is found with exactly its rows, and a table that holds gives nothing. Eleven kinds are found on
+    pandas, polars, lazy polars and ibis tables alike (`tests/dataset/test_schema_backends.py`).
 
     ## Example
 

@@ -15,6 +15,7 @@ from dataguard.preprocessing.probe.identify import Identified, identify
 from dataguard.preprocessing.probe.placement import predict
 from dataguard.preprocessing.probe.stimuli import photograph
 from dataguard.preprocessing.steps import Crop, Pad, Resize, Step
+from dataguard.preprocessing.words import geometry_words
 
 pytestmark = pytest.mark.slow
 
@@ -283,6 +284,98 @@ def test_pillows_own_padding() -> None:
     found = identify(function, takes="pillow")
     pixels = photograph(211, 173, 4)
     np.testing.assert_array_equal(found.pipeline.run(pixels), function(Image.fromarray(pixels)))
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda p: ImageOps.fit(p, (128, 96)), "resize to 96×128, of the largest part of this shape"),
+        (
+            lambda p: ImageOps.fit(p, (96, 96), Image.Resampling.NEAREST, centering=(0.0, 0.3)),
+            "resize to 96×96, of the largest part of this shape at 0 % across and 30 % down",
+        ),
+        (
+            lambda p: ImageOps.fit(p, (96, 128), Image.Resampling.LANCZOS, bleed=0.05),
+            "resize to 128×96, of the largest part of this shape, without 5 % at each edge",
+        ),
+        (lambda p: ImageOps.contain(p, (128, 96)), "resize to fit into 96×128, rounded half to even"),
+    ],
+    ids=["fit", "fit, not in the middle", "fit without the edges", "contain"],
+)
+def test_pillows_own_fitting(function: Callable[[Image.Image], Image.Image], words: str) -> None:
+    found = identify(lambda picture: np.asarray(function(picture)), takes="pillow")
+    assert geometry_words(found.pipeline.geometry) == words
+    assert found.alternatives == ()
+    for size in ((211, 173), (140, 333)):
+        pixels = photograph(*size, 4)
+        np.testing.assert_array_equal(found.pipeline.run(pixels), np.asarray(function(Image.fromarray(pixels))))
+
+
+def test_a_first_resize_that_enlarges_all_small_pictures_shows_at_large_ones() -> None:
+    def function(pixels: Pixels) -> Pixels:
+        made = np.asarray(Image.fromarray(pixels).resize((448, 448), 2))
+        # Every seventh pixel in the middle: what is not resized first is sampled at the same places.
+        return made[3::7, 3::7]
+
+    found = identify(function, takes="array")
+    assert [step.height for step in found.pipeline.geometry or () if isinstance(step, Resize)] == [448, 64]
+    for size in ((231, 402), (901, 640)):
+        pixels = photograph(*size, 7)
+        np.testing.assert_array_equal(found.pipeline.run(pixels), function(pixels))
+
+
+def test_a_shorter_side_shows_where_the_limit_of_the_longer_one_does_not_decide() -> None:
+    step = Resize(rule="short", side=415, longest=460)
+
+    def function(pixels: Pixels) -> Pixels:
+        height, width = step.target(*pixels.shape[:2])
+        return cv2.resize(pixels, (width, height))
+
+    found = identify(function, takes="array")
+    assert same_places(found, (step,))
+    for size in ((231, 402), (301, 299)):
+        pixels = photograph(*size, 7)
+        np.testing.assert_array_equal(found.pipeline.run(pixels), function(pixels))
+
+
+def test_area_that_shrinks_one_side_and_enlarges_the_other() -> None:
+    def function(pixels: Pixels) -> Pixels:
+        made = short(pixels, 256)
+        side = min(made.shape[:2])
+        return cv2.resize(centre(made, side), (320, 96), interpolation=cv2.INTER_AREA)
+
+    found = identify(function, takes="array")
+    assert [(step.engine, step.kernel) for step in found.pipeline.geometry or () if isinstance(step, Resize)] == [
+        ("pillow", "linear"),
+        ("opencv", "area"),
+    ]
+    assert_reproduces(found, function)
+
+
+def test_a_share_that_is_nearly_as_large_as_what_is_made_of_it() -> None:
+    torch = pytest.importorskip("torch")
+
+    def function(pixels: Pixels) -> Pixels:
+        # Of 197 rows 159 are left, and 160 come out: all but one are a row each.
+        tensor = torch.from_numpy(central(pixels, 0.8).copy()).permute(2, 0, 1)[None].float()
+        return torch.nn.functional.interpolate(tensor, (160, 224), mode="nearest")[0].half()
+
+    found = identify(function, takes="array")
+    crop, resize = found.pipeline.geometry or ()
+    assert isinstance(crop, Crop)
+    assert isinstance(resize, Resize)
+    assert (crop.fraction, resize.engine, resize.kernel) == (0.8, "torch", "nearest")
+    assert_reproduces(found, function)
+
+
+def test_two_resizes_that_each_round_to_eight_bits() -> None:
+    def function(pixels: Pixels) -> Pixels:
+        made = cv2.resize(pixels, short_size(pixels, 256), interpolation=cv2.INTER_CUBIC)
+        return cv2.resize(made, (224, 160), interpolation=cv2.INTER_CUBIC)
+
+    found = identify(function, takes="array")
+    assert [step.arithmetic for step in found.pipeline.geometry or () if isinstance(step, Resize)] == ["uint8"] * 2
+    assert_reproduces(found, function)
 
 
 def test_channels_in_bgr_with_caffes_means() -> None:

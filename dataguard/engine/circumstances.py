@@ -1,0 +1,69 @@
+"""What a report says of the circumstances: the settings in force, and the versions that figures depend on."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dataguard.config import Config
+
+MEASURING_PACKAGES = (
+    "numpy",
+    "opencv-python-headless",
+    "pillow",
+    "scikit-learn",
+    "scipy",
+    "duckdb",
+    "pandas",
+    "pandera",
+)
+"""Packages whose version can change a figure; the report names their versions."""
+RESAMPLING_PACKAGES = ("torch", "torchvision", "scikit-image", "tensorflow")
+"""Further ones that pictures are executed through where preprocessing is compared."""
+
+
+def settings_in_force(config: Config, *, use_cache: bool) -> dict[str, Any]:
+    """Every setting with its value; of tables the keys that are set."""
+    return {
+        "origin": config.origin,
+        "dataset": _set_keys(config.dataset),
+        "loader": _set_keys(config.loader),
+        "code": _set_keys(config.code) if config.code.paths else {},
+        "normalization": _set_keys(config.normalization),
+        "preprocessing": _set_keys(config.preprocessing),
+        "environment": _set_keys(config.environment) if config.environment.path is not None else {},
+        "inference": _set_keys(config.inference) if config.inference.named else {},
+        "select": config.select,
+        "ignore": dict(config.ignore),
+        "left_out": dict(config.left_out),
+        "baseline": config.baseline,
+        "fail_on": config.fail_on.word,
+        "strict": config.strict,
+        "seed": config.seed,
+        "max_pixels": config.max_pixels,
+        "cache": use_cache,
+    }
+
+
+def _set_keys(table: Any) -> dict[str, Any]:
+    values: Mapping[str, Any] = dataclasses.asdict(table)
+    return {key: str(value) if isinstance(value, Path) else value for key, value in values.items() if value is not None}
+
+
+def versions(*, resampling: bool) -> dict[str, str]:
+    """Versions of Python and of the packages that figures depend on.
+
+    Args:
+        resampling: Whether pictures were executed, so that those that do it are named as well.
+    """
+    found = {"python": platform.python_version(), "platform": platform.platform(terse=True)}
+    for package in (*MEASURING_PACKAGES, *(RESAMPLING_PACKAGES if resampling else ())):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "not installed as a distribution"
+    return found

@@ -1,0 +1,61 @@
+"""Which configuration holds, and what it names to be checked."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from dataguard.config import Config, find_config, load_config
+from dataguard.core.errors import SourceError
+from dataguard.core.rule import Rule
+from dataguard.engine.areas import names_other_than_dataset
+
+
+def resolve_config(
+    path: str | Path | None,
+    config: str | Path | Config | None,
+    rules: Iterable[Rule[Any]],
+    *,
+    dataset_optional: bool = False,
+) -> Config:
+    """The configuration that holds, with the dataset's path made absolute; None where no dataset is to be checked.
+
+    A configuration file as `path` is read. A folder that holds a configuration which names a dataset or a loader means
+    these. Any other `path` is the dataset, and the nearest configuration holds. Without `path` and a dataset in the
+    configuration, the current folder is the dataset, unless something else is named (`dataset_optional`, or in the
+    configuration).
+    """
+    target = None if path is None else Path(path)
+    if isinstance(config, Config):
+        settings = config
+    elif config is not None:
+        settings = load_config(Path(config), rules)
+    elif target is not None and target.suffix == ".toml":
+        settings = load_config(target, rules)
+        target = None
+    else:
+        if target is not None and not target.exists():
+            raise SourceError("no such file or folder", where=target.absolute(), hint=_siblings_hint(target))
+        start = Path.cwd() if target is None else target if target.is_dir() else target.parent
+        found = find_config(start) or (find_config(Path.cwd()) if target is not None else None)
+        settings = load_config(found, rules) if found else Config(base=Path.cwd())
+        named = settings.dataset.path or names_other_than_dataset(settings)
+        if target is not None and found and found.parent == target.absolute() and named:
+            target = None
+    if target is None and settings.dataset.path is None and (dataset_optional or names_other_than_dataset(settings)):
+        return settings
+    chosen = target.absolute() if target is not None else settings.base / (settings.dataset.path or ".")
+    return dataclasses.replace(settings, dataset=dataclasses.replace(settings.dataset, path=str(chosen)))
+
+
+def _siblings_hint(missing: Path) -> str | None:
+    import difflib
+
+    try:
+        names = [entry.name for entry in missing.absolute().parent.iterdir()]
+    except OSError:
+        return "its folder does not exist either"
+    near = difflib.get_close_matches(missing.name, names, n=1)
+    return f"did you mean {str(missing.parent / near[0])!r}?" if near else None

@@ -1,0 +1,220 @@
+"""Run rules on what a configuration names, and put together the report."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+import traceback
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dataguard import __version__
+from dataguard.batches.stream import BatchStream
+from dataguard.batches.summary import broken_off, loader_notes, loader_overview
+from dataguard.config import Config
+from dataguard.core import baseline as baselines
+from dataguard.core.acceptance import Acceptances, FinishedRuns
+from dataguard.core.baseline import GoneEntry
+from dataguard.core.errors import DataguardError
+from dataguard.core.exhibit import Histogram, Series
+from dataguard.core.finding import Finding, Inconclusive, Observation, Skipped
+from dataguard.core.progress import Progress, silent
+from dataguard.core.report import Report, RuleRun, Status
+from dataguard.core.rule import Rule
+from dataguard.dataset.class_counts import ClassCounts
+from dataguard.engine import accepting
+from dataguard.engine.areas import DATASET, area_of, chosen, open_areas, subject
+from dataguard.engine.circumstances import settings_in_force, versions
+from dataguard.inputs import Inputs, Loader, open_source
+from dataguard.preprocessing.pair import DeclaredPair, PipelinePair
+from dataguard.preprocessing.summary import compared_overview
+
+
+def run(
+    config: Config,
+    rules: Iterable[Rule[Any]],
+    *,
+    loader: Loader | None = None,
+    use_cache: bool = True,
+    progress: Progress = silent,
+    given: Iterable[object] = (),
+) -> Report:
+    """Run the selected rules on what a configuration names; see `check`.
+
+    Args:
+        config: What it is told; ``dataset.path`` is absolute, or None where no dataset is to be checked.
+        rules: Every rule there is.
+        loader: What feeds the training loop, over the configuration's.
+        use_cache: Whether to keep and use what was computed.
+        progress: Called with how far it is.
+        given: Inputs that were made elsewhere; where there are any, no dataset is opened.
+
+    Returns:
+        The report. Interrupted (Ctrl-C), it has what there is, and is marked as partial.
+
+    Raises:
+        DataguardError: the dataset or the loader cannot be read.
+    """
+    started = dt.datetime.now(dt.UTC)
+    clock = time.perf_counter()
+    given = tuple(given)
+    # A baseline that cannot be read is said before anything long.
+    known = accepting.read_baseline(config)
+    inputs = Inputs(
+        config,
+        None if given or config.dataset.path is None else open_source(config),
+        use_cache=use_cache,
+        progress=progress,
+        loader=config.loader.target if loader is None else loader,
+    )
+    for value in given:
+        inputs.give(value)
+    selected = [rule for rule in chosen(rules, inputs) if rule not in accepting.ABOUT_THE_RUN]
+    runs: list[RuleRun] = []
+    without_ignores: list[Status | None] = []
+    partial = False
+    try:
+        open_areas(selected, inputs)
+    except KeyboardInterrupt:
+        # What was decoded is in the cache: the next run goes on from there.
+        partial = True
+    for number, rule in enumerate(selected):
+        if partial:
+            runs.append(_record(rule, Status.NOT_RUN, reason="interrupted before it"))
+            without_ignores.append(None)
+            continue
+        progress(f"checking {rule.code}", number, len(selected))
+        try:
+            made, status = _accepted_run(rule, config, inputs, started.date())
+        except KeyboardInterrupt:
+            partial = True
+            made, status = _record(rule, Status.NOT_RUN, reason="interrupted while it ran"), None
+        runs.append(made)
+        without_ignores.append(status)
+    about = subject(inputs)
+    gone: tuple[GoneEntry, ...] = ()
+    if known is not None:
+        compared, gone = baselines.compared(runs, known, n_samples=about.n_samples)
+        runs = list(compared)
+    ran = zip(selected, runs, without_ignores, strict=True)
+    accepted = accepting.acceptances(config, about, accepting.uses(config, ran, started.date()), known, gone)
+    n_known = sum(len(item.known) for item in runs if item.status is not Status.IGNORED)
+    runs += _runs_about_the_run(config, inputs, accepted, FinishedRuns(runs=tuple(runs)), started.date())
+    counts, stream = inputs.made(ClassCounts), inputs.made(BatchStream)
+    pairs = [pair for pair in (inputs.made(PipelinePair), inputs.made(DeclaredPair)) if pair is not None]
+    broken = "" if stream is None else broken_off(stream)
+    return Report(
+        subject=about,
+        runs=tuple(runs),
+        tool_version=__version__,
+        started_at=started.isoformat(timespec="seconds"),
+        seconds=round(time.perf_counter() - clock, 3),
+        configuration=settings_in_force(config, use_cache=use_cache),
+        environment=versions(resampling=bool(pairs)),
+        overview=(
+            *(() if counts is None else (_class_histogram(counts),)),
+            *(() if stream is None else loader_overview(stream)),
+            *(exhibit for pair in pairs for exhibit in compared_overview(pair)),
+        ),
+        notes=(
+            *([broken] if broken else []),
+            *inputs.notes,
+            *accepting.notes(accepted, n_known),
+            *(note for pair in pairs for note in pair.notes),
+            *(() if stream is None else loader_notes(stream)),
+        ),
+        partial=partial or bool(broken),
+        ended_by="" if partial else broken,
+    )
+
+
+def _accepted_run(rule: Rule[Any], config: Config, inputs: Inputs, today: dt.date) -> tuple[RuleRun, Status | None]:
+    """A rule's part in a run, and what would have become of it were it not ignored; None where it was not run."""
+    left_out = accepting.ignored_by(rule, config.left_out, today, where="--ignore")
+    if left_out is not None:
+        return _record(rule, Status.IGNORED, reason=left_out[1]), None
+    ignored = accepting.ignored_by(rule, config.ignore, today, where="ignore")
+    if ignored is not None and not accepting.runs_ignored(config):
+        return _record(rule, Status.IGNORED, reason=ignored[1]), None
+    made = _run_rule(rule, config, inputs)
+    if area_of(rule) is DATASET:
+        made = accepting.with_contents(made, inputs)
+    return (made if ignored is None else accepting.hidden(made, ignored[1])), made.status
+
+
+def _runs_about_the_run(
+    config: Config, inputs: Inputs, accepted: Acceptances, finished: FinishedRuns, today: dt.date
+) -> list[RuleRun]:
+    inputs.give(accepted)
+    inputs.give(finished)
+    found = []
+    for rule in accepting.ABOUT_THE_RUN:
+        if accepting.due(rule, config, accepted, finished):
+            made, _ = _accepted_run(rule, config, inputs, today)
+            found.append(made)
+    return found
+
+
+def _run_rule(rule: Rule[Any], config: Config, inputs: Inputs) -> RuleRun:
+    options = config.options(rule)
+    clock = time.perf_counter()
+    arguments: list[object] = []
+    try:
+        for parameter in rule.inputs:
+            value: object = inputs.get(parameter.type)
+            if isinstance(value, Skipped | Inconclusive):
+                if parameter.required:
+                    return _settled(rule, [value], options, time.perf_counter() - clock)
+                arguments.append(None)
+            else:
+                arguments.append(value)
+        outcomes = rule(*arguments, **options)
+    except DataguardError as error:
+        return _record(rule, Status.CRASHED, reason=str(error), options=options)
+    except Exception as error:  # noqa: BLE001 - one broken rule must not take the others' findings with it
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(frame.filename).name}:{frame.lineno}"
+        reason = f"{type(error).__name__} at {place}: {error} (a fault of dataguard's; please report it)"
+        return _record(rule, Status.CRASHED, reason=reason, options=options)
+    return _settled(rule, outcomes, options, time.perf_counter() - clock)
+
+
+def _settled(rule: Rule[Any], outcomes: Iterable[object], options: Mapping[str, Any], seconds: float) -> RuleRun:
+    outcomes = list(outcomes)
+    findings = tuple(item for item in outcomes if isinstance(item, Finding))
+    inconclusive = tuple(item for item in outcomes if isinstance(item, Inconclusive))
+    skipped = [item for item in outcomes if isinstance(item, Skipped)]
+    if findings:
+        status, reason = Status.FOUND, ""
+    elif inconclusive:
+        status, reason = Status.INCONCLUSIVE, "; ".join(item.reason for item in inconclusive)
+    elif skipped:
+        status = Status.SKIPPED
+        reason = "; ".join(item.reason + (f" ({item.hint})" if item.hint else "") for item in skipped)
+    else:
+        status, reason = Status.PASSED, ""
+    return _record(
+        rule,
+        status,
+        reason=reason,
+        options=options,
+        findings=findings,
+        observations=tuple(item for item in outcomes if isinstance(item, Observation)),
+        inconclusive=inconclusive,
+        seconds=round(seconds, 3),
+    )
+
+
+def _record(rule: Rule[Any], status: Status, **fields: Any) -> RuleRun:
+    return RuleRun(
+        code=rule.code, name=rule.name, summary=rule.summary, severity=rule.severity, status=status, **fields
+    )
+
+
+def _class_histogram(counts: ClassCounts) -> Histogram:
+    series = tuple(
+        Series(name=split or "all", values=tuple(float(n) for n in row))
+        for split, row in zip(counts.splits, counts.counts, strict=True)
+    )
+    return Histogram(title="Samples per class", categories=counts.classes, series=series)

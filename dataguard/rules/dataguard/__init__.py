@@ -1,0 +1,1 @@
+"""DG9xx: dataguard itself."""

@@ -1,0 +1,134 @@
+"""`docker/Dockerfile` makes an image that checks data, without root and without a network."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docker_engine import engine_with_base
+
+ROOT = Path(__file__).parents[2]
+LOCKS = ("requirements.txt", "docker/requirements-build.txt")
+SHIPPED = ("LICENSE", "README.md", "dataguard", "docker", "pyproject.toml", "requirements.txt", "schemas")
+
+
+def pins(name: str) -> dict[str, list[str]]:
+    """The hashes of every pin of a lock."""
+    text = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = (line for line in text.splitlines() if re.match(r"[\w.-]+==", line))
+    return {line.split()[0]: re.findall(r"--hash=(sha256:[0-9a-f]{64})", line) for line in lines}
+
+
+def test_what_builds_the_wheel_is_locked_as_in_the_development_lock() -> None:
+    build = pins("docker/requirements-build.txt")
+    locked = pins("requirements-dev.txt")
+    assert {name.partition("==")[0] for name in build} >= {"hatchling"}
+    assert build == {name: locked[name] for name in build}
+
+
+def test_it_names_no_base_no_index_and_no_root() -> None:
+    text = (ROOT / "docker" / "Dockerfile").read_text(encoding="utf-8")
+    instructions = [line for line in text.splitlines() if not line.startswith("#")]
+    assert [line for line in instructions if line.startswith("FROM")] == ["FROM ${BASE} AS build", "FROM ${BASE}"]
+    installs = [line for line in instructions if "pip install" in line]
+    assert installs
+    assert all("--require-hashes" in line or "--no-index" in line for line in installs)
+    assert not re.search(r"https?://", "\n".join(instructions))
+    assert re.search(r"^USER 65534", text, re.MULTILINE)
+
+
+def test_nothing_but_what_it_needs_is_sent_to_the_engine() -> None:
+    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert lines[1] == "*"
+    assert {line[1:] for line in lines if line.startswith("!")} == {*SHIPPED, "wheels"}
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The image, built from wheels that pip fetched here, since a build may have no network."""
+    if shutil.which("docker") is None:
+        pytest.skip("there is no docker command here")
+    with engine_with_base() as (_, base):
+        version = docker("run", "--rm", "--network", "none", base, "python3", "-c", VERSION).stdout.strip()
+        context = tmp_path_factory.mktemp("context")
+        for name in SHIPPED:
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, context / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, context / name)
+        for lock in LOCKS:
+            fetched = subprocess.run(
+                [
+                    *(sys.executable, "-m", "pip", "download", "--quiet", "--only-binary", ":all:", "--require-hashes"),
+                    *("--python-version", version, "--dest", str(context / "wheels"), "-r", str(ROOT / lock)),
+                ],
+                capture_output=True,
+                text=True,
+            )
+            if fetched.returncode != 0:
+                pytest.skip(f"pip cannot fetch the locked wheels here: {fetched.stderr.strip()[-300:]}")
+        name = f"dataguard-test:{uuid.uuid4().hex}"
+        arguments = {"BASE": base, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/source/wheels"}
+        given = [part for key, value in arguments.items() for part in ("--build-arg", f"{key}={value}")]
+        built = docker(
+            "build",
+            "--network",
+            "none",
+            "--quiet",
+            "-f",
+            str(context / "docker/Dockerfile"),
+            *given,
+            "-t",
+            name,
+            str(context),
+        )
+        assert built.returncode == 0, built.stdout + built.stderr
+        try:
+            yield name
+        finally:
+            docker("image", "rm", "--force", name)
+
+
+VERSION = "import platform; print(platform.python_version())"
+
+
+def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["docker", *arguments], capture_output=True, text=True)
+
+
+@pytest.mark.slow
+def test_it_checks_a_folder_without_root_and_network(image: str, shapes: Path, tmp_path: Path) -> None:
+    # The image runs as nobody, who may not read what a temporary folder keeps to its owner.
+    data = tmp_path / "shapes"
+    shutil.copytree(shapes, data)
+    for path in (data, *data.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    copied = docker("create", "--network", "none", image, "check", "/srv/shapes", "--no-cache", "--strict")
+    container = copied.stdout.strip()
+    try:
+        assert docker("cp", str(data), f"{container}:/srv/shapes").returncode == 0
+        done = docker("start", "--attach", container)
+    finally:
+        docker("rm", "--force", container)
+    assert "300" in done.stdout, done.stdout + done.stderr
+    assert done.returncode in (0, 2), done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_it_says_what_it_is_and_holds_no_index(image: str) -> None:
+    import dataguard
+
+    assert docker("run", "--rm", "--network", "none", image, "--version").stdout.strip().endswith(dataguard.__version__)
+    assert docker("image", "inspect", "--format", "{{.Config.User}}", image).stdout.strip() == "65534:65534"
+    history = docker("history", "--no-trunc", image).stdout
+    assert "PIP_" not in history
+    done = docker("run", "--rm", "--network", "none", "--entrypoint", "id", image, "-u")
+    assert done.stdout.strip() == "65534"
