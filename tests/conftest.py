@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import sys
 from pathlib import Path
@@ -11,10 +12,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+_NUMBERS = itertools.count()
+
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATAGUARD_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+    # Named, and made only by what uses it: most tests do not.
+    folder = tmp_path_factory.getbasetemp() / f"cache-{next(_NUMBERS)}"
+    monkeypatch.setenv("DATAGUARD_CACHE_DIR", str(folder))
 
 
 @pytest.fixture(autouse=True)

@@ -70,6 +70,7 @@ def test_the_page_has_every_section_in_order(rule: Rule[Any]) -> None:
     assert rule.page.splitlines()[1] == ""
 
 
+@pytest.mark.slow
 @each_rule
 def test_the_example_runs(rule: Rule[Any]) -> None:
     module = importlib.import_module(rule.__module__)

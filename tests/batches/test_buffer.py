@@ -9,6 +9,8 @@ from dataguard.batches.buffer import ShuffleBuffer, buffer_from_labels, buffer_f
 from dataguard.batches.significance import OrderTest
 from dataguard.core.finding import Inconclusive
 
+pytestmark = pytest.mark.slow
+
 
 def buffered(n: int, size: int, seed: int) -> np.ndarray:
     """Source positions in the order in which they leave a shuffle buffer."""

@@ -15,6 +15,8 @@ from dataguard.environment.installed import InstalledEnvironment
 from dataguard.inputs import installed as maker
 from tests.environment.made_environment import install, make_environment
 
+pytestmark = pytest.mark.slow
+
 
 class Touch:
     def __init__(self, path: Path) -> None:

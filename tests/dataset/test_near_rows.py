@@ -12,6 +12,8 @@ from dataguard.dataset.duplicates import Origin
 from dataguard.dataset.near_rows import NearRows, NearRowsBetween, find_near_rows
 from dataguard.dataset.nearness import find_gap
 
+pytestmark = pytest.mark.slow
+
 N_TRAIN, N_TEST, PLANTED = 300, 120, 12
 SPLITS = ["train"] * N_TRAIN + ["test"] * N_TEST
 COPIES = [str(N_TRAIN + number + 1) for number in range(PLANTED)]

@@ -13,6 +13,8 @@ from dataguard.dataset.most_alike_texts import SHORT
 from dataguard.dataset.near_texts import NearTexts, NearTextsBetween, find_near_texts, what_differs
 from dataguard.dataset.text_phrases import words_of
 
+pytestmark = pytest.mark.slow
+
 N_TRAIN, N_TEST, PLANTED = 200, 100, 5
 SPLITS = ["train"] * N_TRAIN + ["test"] * N_TEST
 VOCABULARY = ["".join(letters) for letters in np.random.default_rng(9).choice(list(string.ascii_lowercase), (3000, 6))]

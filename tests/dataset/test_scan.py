@@ -27,6 +27,8 @@ from dataguard.dataset.sources.folder import FolderSource
 from dataguard.dataset.sources.table import TableSource
 from dataguard.dataset.table import COLUMNS, SampleTable
 
+pytestmark = pytest.mark.slow
+
 
 def draw(path: Path, seed: int, side: int = 24) -> Path:
     """A PNG of coloured noise; settled, as if written some time ago."""

@@ -11,6 +11,8 @@ import pytest
 from dataguard.environment.index_page import parse_page
 from dataguard.environment.release_status import ReleaseState, release_statuses, releases
 
+pytestmark = pytest.mark.slow
+
 PAGE = {"files": [{"filename": "demo-1.0-py3-none-any.whl", "yanked": "broken"}, {"filename": "demo-2.0.tar.gz"}]}
 
 

@@ -80,7 +80,7 @@ def test_the_audit_entry_reads_the_repository(tmp_path: Path) -> None:
     hook = HOOKS["dataguard-audit"]
     done = run(folder, *shlex.split(hook["entry"]), *hook["args"], path=command(tmp_path / "command"))
     assert done.returncode in (0, 1, 3), done.stdout + done.stderr
-    assert str(folder) in done.stdout
+    assert str(folder) in done.stdout.replace("\n", "")  # a long path is broken at 80 columns
 
 
 @pytest.mark.parametrize(("table", "expected"), [(GOOD, 0), (BAD, 1)])

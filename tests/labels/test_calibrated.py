@@ -6,6 +6,8 @@ import pytest
 from dataguard.labels import lapse
 from dataguard.labels.quality import assess
 
+pytestmark = pytest.mark.slow
+
 
 def overlapping(
     n: int, classes: int, sharpness: float, rate: float, seed: int

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from dataguard.labels import probabilities, pruning
 from dataguard.labels.confident import PRUNES, Prune, confident_learning
 
+pytestmark = pytest.mark.slow
+
 DTYPES = (np.float16, np.float32, np.float64)
 
 

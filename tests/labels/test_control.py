@@ -18,6 +18,8 @@ from dataguard.labels.permutations import LabelPermutations, pack, unpack
 from dataguard.labels.planted import _planted_probs, drawn_labels, scale_for
 from dataguard.labels.telling import RIDGES, Model
 
+pytestmark = pytest.mark.slow
+
 
 def blobs(n: int, *, k: int = 3, d: int = 4, distance: float = 3.0, seed: int = 0) -> tuple[Any, Any]:
     """Clusters, one a class."""

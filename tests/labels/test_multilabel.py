@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from dataguard.labels.multilabel import assess_multilabel, indicators
 
+pytestmark = pytest.mark.slow
+
 
 def sample(n: int = 500, classes: int = 4, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """True label sets and a good model's probabilities."""

@@ -16,6 +16,8 @@ from dataguard.labels.quality import assess
 from dataguard.labels.text_features import text_features
 from dataguard.rules.labels.dg101_label_noise import label_noise
 
+pytestmark = pytest.mark.slow
+
 
 def blobs(n: int, *, seed: int = 0, distance: float = 3.0) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)

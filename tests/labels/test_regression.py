@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from dataguard.labels.regression import TargetQuality, assess_targets
 
+pytestmark = pytest.mark.slow
+
 Array = NDArray[np.float64]
 
 

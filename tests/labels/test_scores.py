@@ -13,6 +13,8 @@ from dataguard.labels.scores import (
     self_confidence,
 )
 
+pytestmark = pytest.mark.slow
+
 METHODS = ("self_confidence", "normalized_margin", "confidence_weighted_entropy")
 
 

@@ -21,6 +21,8 @@ from dataguard.labels.target_evidence import (
     read_predictions,
 )
 
+pytestmark = pytest.mark.slow
+
 Array = NDArray[np.float64]
 
 

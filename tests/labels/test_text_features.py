@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from dataguard.labels import text_features as module
 from dataguard.labels.text_features import BUCKETS, TextFeatures, normalized, text_features
 
+pytestmark = pytest.mark.slow
+
 FRUIT = ["the apple and the pear", "a pear with an apple", "apple apple pear", "ripe pear and apple"]
 CARS = ["the engine and the wheel", "a wheel with an engine", "engine engine wheel", "loud wheel and engine"]
 

@@ -13,6 +13,8 @@ from dataguard.preprocessing.probe.stimuli import photograph
 from dataguard.preprocessing.provenance import Origin, Provenance
 from dataguard.preprocessing.steps import letterbox
 
+pytestmark = pytest.mark.slow
+
 RESIZE = Resize(rule="short", side=72, engine="pillow", antialias="scaled")
 BASE = Pipeline(
     name="train",

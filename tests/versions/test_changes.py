@@ -13,6 +13,8 @@ from dataguard.core.errors import DataguardError
 from dataguard.versions.changes import Changes, changes
 from dataguard.versions.made_up import made_up_snapshot
 
+pytestmark = pytest.mark.slow
+
 
 def row(name: str, content: str | None, label: str | None = "cat", split: str | None = "train") -> dict[str, Any]:
     return {"sample_id": name, "content_hash": content, "label": label, "split": split}

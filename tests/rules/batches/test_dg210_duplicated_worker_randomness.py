@@ -16,6 +16,8 @@ pytest.importorskip("torch", reason="torch is not installed")
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+pytestmark = pytest.mark.slow
+
 
 class Lit(Dataset[Any]):
     """Digits of random brightness, from a generator that the dataset holds, or from numpy's global one."""

@@ -29,6 +29,8 @@ from torch.utils.data import (
     get_worker_info,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def digits(n: int = 203) -> TensorDataset:
     values, labels = load_digits(return_X_y=True)

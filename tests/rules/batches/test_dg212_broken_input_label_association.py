@@ -20,6 +20,8 @@ pytest.importorskip("torch", reason="torch is not installed")
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+pytestmark = pytest.mark.slow
+
 DIGITS, LABELS = load_digits(return_X_y=True)
 PICTURES: NDArray[np.float32] = (DIGITS[:600] / 16).reshape(-1, 1, 8, 8).astype(np.float32)
 

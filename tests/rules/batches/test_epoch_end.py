@@ -25,6 +25,8 @@ pytest.importorskip("torch", reason="torch is not installed")
 import torch
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
+pytestmark = pytest.mark.slow
+
 
 def digits(n: int = 1797) -> TensorDataset:
     values, labels = load_digits(return_X_y=True)

@@ -14,6 +14,8 @@ from dataguard.dataset.constant_samples import find_constant_samples
 from dataguard.dataset.table import SampleTable
 from dataguard.rules.labels.dg106_constant_sample import constant_sample
 
+pytestmark = pytest.mark.slow
+
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 

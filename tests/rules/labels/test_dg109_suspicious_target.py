@@ -19,6 +19,8 @@ from dataguard.inputs import Inputs, open_source
 from dataguard.labels.target_evidence import TargetEvidence
 from dataguard.rules.labels.dg109_suspicious_target import suspicious_target
 
+pytestmark = pytest.mark.slow
+
 Array = NDArray[np.float64]
 
 

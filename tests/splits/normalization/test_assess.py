@@ -16,6 +16,8 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, Normalizer, Robust
 
 from dataguard.splits.normalization import NormalizationVerdict, assess
 
+pytestmark = pytest.mark.slow
+
 Array = NDArray[np.floating]
 Fit = Callable[[Array], Callable[[Array], Array]]
 

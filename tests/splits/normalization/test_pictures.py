@@ -10,6 +10,8 @@ from dataguard.splits.normalization import assess
 from dataguard.splits.normalization.read import gather
 from dataguard.splits.normalization.replay import levels_of, replay
 
+pytestmark = pytest.mark.slow
+
 
 def photographs(n: int = 400, side: int = 16, seed: int = 0) -> NDArray[np.uint8]:
     """Pictures with a brightness of their own, channels last."""
