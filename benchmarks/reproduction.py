@@ -13,7 +13,7 @@ Measured with Python 3.11, torch 2.13 and Pillow 13 on two shared cores of an AM
              (BICUBIC), 1.7e5 (cv2), 2.0e6 (BGR), 2.7e6 (mirrored), each changed at its own stage
   overhead   3.3 to 7.7 s beyond the inference, median 5.4 s, of which importing torch is 2.5 to 5 s
   docker     3.2 s of processor time from nothing opened to everything closed, 1.9 s of it in the container, most of
-             that importing torch; 10 s by the clock where eight other processes wanted the two cores
+             that importing torch; beyond the inference 2.5 s by the clock (5 runs, 2.7 s at most)
   kills      50 runs killed between 0.3 and 4 s: 21 folders were left, and removed by the next run; nothing remained
   bisect     one culprit among 20: at most 8 runs, mean 7.3; two that act together: at most 15, mean 13.0
   pillow     pillow 11.3.0 → 8.4.0, 5 runs over 9 differences; 34 % of the decoded values differ
