@@ -19,8 +19,8 @@ twice as high, old and new in turn, two runs each:
 
     3×224×224 float32    0 workers 110, 113 → 74, 78 µs    2 workers 111, 121 → 103, 121 µs    missed
     the same, an iterable dataset with 2 workers: 227, 254 → 183, 190 µs                        missed
-    On a quiet machine afterwards: 3×224×224 in memory 53, 0 workers 67, 2 workers 96, iterable 143 µs; 8×8 in memory 16,
-    0 workers 25, 2 workers 117 (lower quartile 94) and iterable 82 µs; decoding 0.9 % of the epoch.
+    On a quiet machine afterwards: 3×224×224 in memory 53, 0 workers 67, 2 workers 96, iterable 143 µs; 8×8 in memory
+    16, 0 workers 25, 2 workers 117 (lower quartile 94) and iterable 82 µs; decoding 0.9 % of the epoch.
 
 The time goes into cold caches: a step of 19 MB leaves nothing of the guard's code and data in them. There the first
 ``Tensor.numpy`` takes 50 µs and not 1, the first copy of 32 pieces 30 µs, and reading the time twice 4 to 6 µs. Small
