@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dataguard.cli.progress_bar import progress_bar
-from dataguard.cli.reporting import FORMATS, format_named, listed, output_named, reasons, write
+from dataguard.cli.reporting import add_report_options, format_named, listed, output_named, reasons, write
 from dataguard.core.errors import ConfigurationError
 
 _DESCRIPTION = """\
@@ -60,31 +60,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--image", metavar="IMAGE", help="the sandbox's image: it has what the repository imports")
     parser.add_argument("--timeout", metavar="SECONDS", type=float, help="time for one call of --probe (default: 30)")
-    parser.add_argument(
-        "--select", metavar="RULES", action="append", default=[], help="run these only: codes, prefixes or names"
-    )
-    parser.add_argument(
-        "--ignore",
-        metavar="RULES",
-        action="append",
-        default=[],
-        help="do not run these; RULE=REASON says why in the report",
-    )
-    parser.add_argument(
-        "--fail-on", metavar="SEVERITY", help="the least severity that exits with 1: info, warning, error (default)"
-    )
-    parser.add_argument("--strict", action="store_true", help="a skipped or inconclusive rule exits with 2")
-    parser.add_argument(
-        "--format", metavar="FORMAT", help=f"what is written: {', '.join(FORMATS)} (default: by the file's suffix)"
-    )
-    parser.add_argument(
-        "-o",
-        "--output",
-        metavar="FILE",
-        action="append",
-        default=[],
-        help="write the report there as well; may be given several times",
-    )
+    add_report_options(parser)
     parser.add_argument("-v", "--verbose", action="store_true", help="show every place of every finding")
     parser.set_defaults(run=run)
 

@@ -158,7 +158,7 @@ def test_the_root_of_everything_is_no_root(write: Write, tmp_path: Path) -> None
 
 def test_the_root_can_be_somewhere_else_here(write: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture(tmp_path / "here/a.png", 7)
-    path = write(a_report(Path("/runner/work/data"), "a.png"))
+    path = write(a_report(Path("/runner/data"), "a.png"))
     assert "data:image/png;base64," not in shown_pictures(path, tmp_path)
     assert "data:image/png;base64," in shown_pictures(path, tmp_path, "--root", str(tmp_path / "here"))
     assert main(["report", str(path), "--root", str(tmp_path / "gone")]) == 2

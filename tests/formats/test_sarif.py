@@ -14,7 +14,7 @@ from dataguard.formats import sarif
 PAGE = "Channels differ.\n\n## What it does\n\nCompares.\n"
 
 
-def report(*findings: Finding, root: str = "/work/a repository", **changes: Any) -> Report:
+def report(*findings: Finding, root: str = "/data/a repository", **changes: Any) -> Report:
     run = RuleRun(
         code="DG402",
         name="channel-order-mismatch",
@@ -122,7 +122,7 @@ def test_addresses_are_relative_and_quoted() -> None:
         "file:///elsewhere/x.py",
     ]
     assert [place.get("uriBaseId") for place in places] == ["%SRCROOT%"] * 5 + [None]
-    assert run["originalUriBaseIds"]["%SRCROOT%"]["uri"] == "file:///work/a%20repository/"
+    assert run["originalUriBaseIds"]["%SRCROOT%"]["uri"] == "file:///data/a%20repository/"
 
 
 def test_the_lines_of_an_excerpt_are_the_snippet() -> None:
@@ -137,7 +137,7 @@ def test_the_lines_of_an_excerpt_are_the_snippet() -> None:
 def test_places_that_are_no_files_are_logical_and_a_finding_without_a_place_is_about_the_file() -> None:
     (result,) = run_of(report(finding(Location(split="train", label="cat"))))["results"]
     assert result["locations"][0]["logicalLocations"] == [{"name": "cat"}]
-    table = Subject(kind="dataset", path="/work/data.csv", root="/work", source="table")
+    table = Subject(kind="dataset", path="/data/data.csv", root="/data", source="table")
     (result,) = run_of(report(finding(), subject=table))["results"]
     assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "data.csv"
     (result,) = run_of(report(finding()))["results"]

@@ -49,13 +49,13 @@ def test_every_rule_has_what_code_scanning_requires(report: Report, hostile: Rep
 
 
 def test_every_result_begins_at_a_line_of_a_file(make_report: Callable[..., Report]) -> None:
-    table = Subject(kind="dataset", path="/work/data.csv", root="/work", source="table")
-    folder = Subject(kind="dataset", path="/work", root="/work", source="folder")
+    table = Subject(kind="dataset", path="/data/data.csv", root="/data", source="table")
+    folder = Subject(kind="dataset", path="/data", root="/data", source="folder")
     a_class = finding(Location(label="cat", note="too few"), Location(label="dog"))
     mixed = finding(Location(label="cat"), Location(path="b.py", line=4))
     for subject, configuration, made, uri, line in (
         (table, {}, a_class, "data.csv", 1),
-        (folder, {"origin": "/work/conf/dataguard.toml"}, a_class, "conf/dataguard.toml", 1),
+        (folder, {"origin": "/data/conf/dataguard.toml"}, a_class, "conf/dataguard.toml", 1),
         (folder, {"origin": "/elsewhere/dataguard.toml"}, mixed, "b.py", 4),
     ):
         report = only(make_report(), made, subject=subject, configuration=configuration)
