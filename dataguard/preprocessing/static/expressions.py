@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from abc import abstractmethod
 from typing import Any
 
 from dataguard.preprocessing.static import arithmetic, arrays
@@ -363,13 +364,13 @@ class Expressions(Items):
             return Map(entries, open=not known)
         return Seq(kept, "list") if known or kept else Unknown("a list over what is not known", self.place(node))
 
+    @abstractmethod
     def assign(self, target: ast.expr, value: Value) -> None:
         """Bind a target of an assignment."""
-        raise NotImplementedError
 
+    @abstractmethod
     def invoke(self, node: ast.Call) -> Value:
         """A call, with its arguments."""
-        raise NotImplementedError
 
 
 _BUILTINS = frozenset(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from abc import abstractmethod
 
 from dataguard.preprocessing.static import arrays
 from dataguard.preprocessing.static.machine import Machine
@@ -33,9 +34,9 @@ from dataguard.preprocessing.static.values import (
 class Items(Machine):
     """Finds attributes and items."""
 
+    @abstractmethod
     def initialize(self, value: Obj) -> bool:
         """Follow the constructor of a model of which an attribute is asked for; whether it was not followed before."""
-        raise NotImplementedError
 
     def attribute(self, value: Value, name: str, node: ast.AST | None) -> Value:
         """What an attribute is."""

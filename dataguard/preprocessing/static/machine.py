@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -76,7 +77,7 @@ class Sink:
     """What was fed, as far as it is known."""
 
 
-class Machine:
+class Machine(ABC):
     """What is common to statements, expressions and calls."""
 
     def __init__(self, tree: Tree, *, steps: int) -> None:
@@ -112,29 +113,29 @@ class Machine:
 
     # What the classes that build on this one do.
 
+    @abstractmethod
     def evaluate(self, node: ast.expr | None) -> Value:
         """What an expression comes to."""
-        raise NotImplementedError
 
+    @abstractmethod
     def run(self, body: Sequence[ast.stmt]) -> Flow:
         """Follow statements."""
-        raise NotImplementedError
 
+    @abstractmethod
     def call(self, func: Value, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None) -> Value:
         """What a call comes to."""
-        raise NotImplementedError
 
+    @abstractmethod
     def attribute(self, value: Value, name: str, node: ast.AST | None) -> Value:
         """What an attribute is."""
-        raise NotImplementedError
 
+    @abstractmethod
     def operate(self, operator: ast.operator, left: Value, right: Value, node: ast.AST) -> Value:
         """What ``left operator right`` is."""
-        raise NotImplementedError
 
+    @abstractmethod
     def run_module(self, module: Module) -> None:
         """Follow a module's statements, once."""
-        raise NotImplementedError
 
     # Frames and places.
 
