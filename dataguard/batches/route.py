@@ -41,6 +41,12 @@ class Route:
     """Whether it is torch's own tensor on the CPU and of more than `WHOLE_BYTES`."""
     fresh: bool
     """Whether every batch has memory of its own, which nothing writes to again, nor the training loop so far."""
+    may_prove: bool = True
+    """Whether labels that stay as they came may make it `fresh`; not once something has written to them."""
+
+    def stale(self) -> None:
+        """Something has written to a batch after it came."""
+        self.fresh = self.may_prove = False
 
     def follow(self, batch: Any) -> tuple[Any, Any] | None:
         """The input and the labels of a batch; None where it is built otherwise."""

@@ -86,7 +86,9 @@ class Watch:
     where the sampler tells which samples are in them: after the first `ALL_LOOKED_AT`, the inputs of one in `EVERY` are
     looked at, by turns over the epochs; labels, indices, shapes and types are noted of all. Those in shared memory are
     looked at when the loop asks for the next batch, having touched all of this one, unless the loop changes its batches
-    in place. And labels that nobody else writes to are read `BLOCK` batches at a time (`_note_lean`, `_settle`).
+    in place. And labels that nobody else writes to are read `BLOCK` batches at a time (`_note_lean`, `_settle`): those
+    of torch's own collation, and those that a first block of copies has shown to stay as they came, each in its own
+    memory.
     """
 
     def __init__(
@@ -305,7 +307,7 @@ class Watch:
         if lent is None or route is None or block is None:
             return
         if lent.x._version != lent.x_version:
-            route.fresh = False
+            route.stale()
             if not lent.noted:
                 number = len(epoch.batches) + len(self._waiting)
                 self._notes[f"batch {number} of epoch {epoch.number} was looked at after training changed it"] = None
@@ -323,11 +325,15 @@ class Watch:
         if not waiting or route is None or block is None:
             return
         kinds, n = self._block_kinds, block.shape[0]
+        if not _own_memory(waiting):
+            route.stale()
+        elif not route.fresh and route.may_prove and len(waiting) >= BLOCK // 2:
+            route.fresh = all(_stayed(batch) for batch in waiting)
         for y, y_version, kept, seconds, drawn, passed_over in waiting:
             number = len(epoch.batches)
             kind, values = kept_labels(kept)
             if getattr(y, "_version", 0) != y_version:
-                route.fresh = False
+                route.stale()
                 if kept is y:
                     self._notes[f"labels from batch {number} of epoch {epoch.number} on were read after a change"] = (
                         None
@@ -493,6 +499,18 @@ class Watch:
         self._notes[f"the guard stopped looking: {self.broken}"] = None
         self._pending, self._waiting, self._aside, self._block, self.lent = [], [], [], None, None
         warnings.warn(f"the guard stopped looking: {self.broken}", RuntimeWarning, stacklevel=4)
+
+
+def _own_memory(waiting: list[_Waiting]) -> bool:
+    """Whether labels that are all held at once lie at places of their own; True where that is not torch's to say."""
+    places = [batch.y.data_ptr() for batch in waiting if hasattr(batch.y, "data_ptr")]
+    return len(set(places)) == len(places)
+
+
+def _stayed(batch: _Waiting) -> bool:
+    """Whether labels of which a copy was taken when they came are still the same."""
+    copied = batch.kept is not batch.y and hasattr(batch.y, "data_ptr")
+    return copied and bool(batch.y._version == batch.y_version) and bool(batch.y.equal(batch.kept))
 
 
 def _plain_name(dtype: Any) -> str:

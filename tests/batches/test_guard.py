@@ -273,6 +273,50 @@ def test_labels_in_memory_that_the_loader_uses_again_are_copied() -> None:
     assert not np.isfinite(stream.mean).all(), "and large batches are thinned as ever"
 
 
+@pytest.mark.parametrize("turns", [1, 2, 15, 16, 17, 40])
+def test_labels_in_memories_that_the_loader_uses_in_turn_are_as_they_came(turns: int) -> None:
+    memories = [torch.zeros(16, dtype=torch.int64) for _ in range(turns)]
+    # All alike in the first blocks, so that they do not show whose memory is whose.
+    data = TensorDataset(large(960).tensors[0], torch.arange(960).clamp(min=480) % 7)
+
+    def batches() -> Iterator[Any]:
+        for number, (x, y) in enumerate(DataLoader(data, 16)):
+            memories[number % turns].numpy()[...] = y.numpy()  # behind torch's back
+            yield x, memories[number % turns]
+
+    guarded = guard(batches(), on_fault=lambda _: None)
+    for _ in guarded:
+        pass
+    stream = guarded.stream()
+    assert [int(stream.classes[code]) for code in stream.codes] == data.tensors[1].tolist()
+
+
+def test_labels_that_a_loop_changes_behind_torchs_back_are_as_they_came() -> None:
+    data = large(960)
+    guarded = guard([(x, y.clone()) for x, y in DataLoader(data, 16)], on_fault="raise")
+    for _, labels in guarded:
+        labels.numpy()[...] += 100
+    assert guarded.stream().codes.tolist() == data.tensors[1].tolist()
+
+
+def test_labels_in_memory_that_stay_as_they_came_are_copied_in_the_first_block_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = large(960)
+    guarded = guard([(x, y.clone()) for x, y in DataLoader(data, 16)], on_fault="raise")
+    copies, clone = [], torch.Tensor.clone
+
+    def counted(tensor: torch.Tensor) -> torch.Tensor:
+        copies.append(tensor)
+        return clone(tensor)
+
+    monkeypatch.setattr(torch.Tensor, "clone", counted)
+    for _ in guarded:
+        pass
+    assert 8 <= len(copies) <= watch_module.ALL_LOOKED_AT + 1
+    assert guarded.stream().codes.tolist() == data.tensors[1].tolist()
+
+
 @settings(max_examples=20, deadline=None)
 @given(shape=st.lists(st.integers(1, 40), min_size=1, max_size=3), kind=st.sampled_from(["float32", "uint8", "int64"]))
 def test_a_tensor_is_read_where_it_lies_as_its_array_is(shape: list[int], kind: str) -> None:
