@@ -7,8 +7,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -26,6 +25,7 @@ from dataguard.batches.sketch import Scratch, Sketch, SketchBlock
 from dataguard.batches.stream import BatchStream
 from dataguard.batches.values import as_array
 from dataguard.batches.verdicts import Judge, drawn_counts
+from dataguard.batches.waiting import Lent, Waiting, own_memory, stayed
 from dataguard.core.errors import DataguardError
 
 if TYPE_CHECKING:
@@ -47,34 +47,6 @@ clock = time.perf_counter
 """What the guard's own time is taken by."""
 
 EpochEnd: TypeAlias = Callable[[BatchStream], Iterable[Fault] | None]
-
-
-@dataclass(slots=True, eq=False)
-class _Lent:
-    """A batch that the training loop has now, and that is looked at when it asks for the next one."""
-
-    x: Any
-    x_version: int
-    """torch counts changes in place."""
-    y: Any
-    y_version: int
-    kept: Any
-    seconds: float
-    drawn: Any
-    noted: bool
-    """Whether it has been looked at already."""
-
-
-class _Waiting(NamedTuple):
-    """A batch like the first one, of which all but the labels has been seen, or passed over."""
-
-    y: Any
-    y_version: int
-    kept: Any
-    """The labels as they came: ``y`` itself, or a copy where they may change."""
-    seconds: float
-    drawn: Any
-    passed_over: bool
 
 
 class Watch:
@@ -122,9 +94,9 @@ class Watch:
         self._block_kinds: tuple[ArrayKind, ...] = ()
         self._pending: list[NotedBatch] = []
         self._aside: list[tuple[NotedBatch, Any, Any]] = []
-        self.lent: _Lent | None = None
+        self.lent: Lent | None = None
         """The batch that `take_back` has to look at."""
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[Waiting] = []
         self._passed_over: list[NotedBatch] = []
         self._scratch = Scratch()
         self._kinds: dict[Any, ArrayKind] = {}
@@ -275,11 +247,11 @@ class Watch:
         if drawn is not None and self._may_pass_over(epoch):
             passed_over = True
         elif route.shared and route.fresh:
-            self.lent = _Lent(x, x._version, y, y_version, kept, seconds, drawn, noted=False)
+            self.lent = Lent(x, x._version, y, y_version, kept, seconds, drawn, noted=False)
             return True
         else:
             block.add_tensor(x)
-        self._waiting.append(_Waiting(y, y_version, kept, seconds, drawn, passed_over))
+        self._waiting.append(Waiting(y, y_version, kept, seconds, drawn, passed_over))
         if len(self._waiting) + len(self._pending) + len(self._passed_over) >= BLOCK:
             self._flush(epoch)
         return True
@@ -295,7 +267,7 @@ class Watch:
         if route is not None and route.lean and route.shared and (found := route.follow(batch)) is not None:
             # Whether the training loop changes it shows where the next ones may be looked at.
             x = found[0]
-            self.lent = _Lent(x, x._version, None, 0, None, seconds, drawn, noted=True)
+            self.lent = Lent(x, x._version, None, 0, None, seconds, drawn, noted=True)
 
     def _may_pass_over(self, epoch: NotedEpoch) -> bool:
         number = len(epoch.batches) + len(self._waiting)
@@ -314,7 +286,7 @@ class Watch:
         if lent.noted:
             return
         block.add_tensor(lent.x)
-        self._waiting.append(_Waiting(lent.y, lent.y_version, lent.kept, lent.seconds, lent.drawn, False))
+        self._waiting.append(Waiting(lent.y, lent.y_version, lent.kept, lent.seconds, lent.drawn, False))
         if len(self._waiting) + len(self._pending) + len(self._passed_over) >= BLOCK:
             self._flush(epoch)
 
@@ -325,10 +297,10 @@ class Watch:
         if not waiting or route is None or block is None:
             return
         kinds, n = self._block_kinds, block.shape[0]
-        if not _own_memory(waiting):
+        if not own_memory(waiting):
             route.stale()
         elif not route.fresh and route.may_prove and len(waiting) >= BLOCK // 2:
-            route.fresh = all(_stayed(batch) for batch in waiting)
+            route.fresh = all(stayed(batch) for batch in waiting)
         for y, y_version, kept, seconds, drawn, passed_over in waiting:
             number = len(epoch.batches)
             kind, values = kept_labels(kept)
@@ -499,18 +471,6 @@ class Watch:
         self._notes[f"the guard stopped looking: {self.broken}"] = None
         self._pending, self._waiting, self._aside, self._block, self.lent = [], [], [], None, None
         warnings.warn(f"the guard stopped looking: {self.broken}", RuntimeWarning, stacklevel=4)
-
-
-def _own_memory(waiting: list[_Waiting]) -> bool:
-    """Whether labels that are all held at once lie at places of their own; True where that is not torch's to say."""
-    places = [batch.y.data_ptr() for batch in waiting if hasattr(batch.y, "data_ptr")]
-    return len(set(places)) == len(places)
-
-
-def _stayed(batch: _Waiting) -> bool:
-    """Whether labels of which a copy was taken when they came are still the same."""
-    copied = batch.kept is not batch.y and hasattr(batch.y, "data_ptr")
-    return copied and bool(batch.y._version == batch.y_version) and bool(batch.y.equal(batch.kept))
 
 
 def _plain_name(dtype: Any) -> str:
