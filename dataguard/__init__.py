@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dataguard.engine import diff as diff
     from dataguard.engine import lock as lock
     from dataguard.engine import probe as probe
+    from dataguard.engine import probe_training as probe_training
     from dataguard.engine import reproduce as reproduce
     from dataguard.engine import snapshot as snapshot
     from dataguard.rules.batches.epoch_end import guard as guard
@@ -34,6 +35,7 @@ __all__ = [
     "guard",
     "lock",
     "probe",
+    "probe_training",
     "record",
     "reproduce",
     "snapshot",
@@ -49,6 +51,7 @@ _PLACES = {
     "guard": "dataguard.rules.batches.epoch_end",
     "lock": "dataguard.engine",
     "probe": "dataguard.engine",
+    "probe_training": "dataguard.engine",
     "record": "dataguard.batches.record",
     "reproduce": "dataguard.engine",
     "snapshot": "dataguard.engine",

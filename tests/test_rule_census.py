@@ -30,6 +30,7 @@ FOLDERS = {
     "DG4": "preprocessing",
     "DG5": "environment",
     "DG6": "reproduction",
+    "DG7": "training",
     "DG8": "versions",
     "DG9": "dataguard",
 }

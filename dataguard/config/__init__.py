@@ -11,6 +11,7 @@ from dataguard.config.records import (
     LoaderConfig,
     NormalizationConfig,
     PreprocessingConfig,
+    TrainingConfig,
 )
 from dataguard.config.selectors import check_selector, matches
 from dataguard.config.values import severity_named
@@ -25,6 +26,7 @@ __all__ = [
     "LoaderConfig",
     "NormalizationConfig",
     "PreprocessingConfig",
+    "TrainingConfig",
     "check_selector",
     "find_config",
     "load_config",

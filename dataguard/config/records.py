@@ -221,6 +221,23 @@ class InferenceConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingConfig:
+    """The table ``[training]``: the model that ``dataguard probe-training`` tries, and how. ``check`` runs no model."""
+
+    target: str | None = None
+    """``module:name`` or ``file.py:name`` of a function that returns (model, loss, loader), a dict with such keys, or
+    a ``dataguard.training.Training``; relative to the configuration."""
+    device: str | None = None
+    """'cpu', 'cuda' or 'cuda:1'; by default where the model is."""
+    budget: float | None = None
+    """Seconds after which no further training run is begun; None for 120."""
+    batches: int | None = None
+    """The most batches that are fetched; None for 16."""
+    samples: int | None = None
+    """The number of samples after which no further batch is fetched; None for 1,024."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
     """Everything that a run is told."""
 
@@ -235,6 +252,7 @@ class Config:
     preprocessing: PreprocessingConfig = field(default_factory=PreprocessingConfig)
     environment: EnvironmentConfig = field(default_factory=EnvironmentConfig)
     inference: InferenceConfig = field(default_factory=InferenceConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
     select: tuple[str, ...] = ()
     """Codes, prefixes of codes or names of the rules to run; empty for all."""
     ignore: Mapping[str, str] = field(default_factory=dict)

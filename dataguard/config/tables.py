@@ -18,6 +18,7 @@ from dataguard.config.records import (
     LoaderConfig,
     NormalizationConfig,
     PreprocessingConfig,
+    TrainingConfig,
 )
 from dataguard.config.values import (
     Fields,
@@ -167,6 +168,16 @@ INFERENCE = Table(
         "environment": text,
     },
 )
+TRAINING = Table(
+    record=TrainingConfig,
+    keys={
+        "target": text,
+        "device": text,
+        "budget": positive("seconds"),
+        "batches": whole(1),
+        "samples": whole(1),
+    },
+)
 
 SETTINGS: Mapping[str, Value] = {
     "dataset": DATASET,
@@ -176,6 +187,7 @@ SETTINGS: Mapping[str, Value] = {
     "preprocessing": PREPROCESSING,
     "environment": ENVIRONMENT,
     "inference": INFERENCE,
+    "training": TRAINING,
     "select": texts,
     "ignore": reasons,
     "baseline": text,

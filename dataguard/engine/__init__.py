@@ -6,6 +6,7 @@ from dataguard.engine.probing import compare, probe
 from dataguard.engine.reproducing import bisect, lock, reproduce
 from dataguard.engine.resolving import resolve_config
 from dataguard.engine.running import run
+from dataguard.engine.training import probe_training
 from dataguard.engine.versioning import diff, snapshot
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "diff",
     "lock",
     "probe",
+    "probe_training",
     "reproduce",
     "resolve_config",
     "run",

@@ -20,6 +20,7 @@ from dataguard.inputs import (
     NORMALIZATION_INPUTS,
     REPOSITORY_INPUTS,
     SERVING_INPUTS,
+    TRAINING_INPUTS,
     VERSION_INPUTS,
     Inputs,
 )
@@ -28,6 +29,7 @@ from dataguard.preprocessing.static.reading import RepositoryReading
 from dataguard.reproduction.lock import Lock
 from dataguard.reproduction.reproducing import Reproduction
 from dataguard.splits.code.files import CodeFiles
+from dataguard.training.case import TrainingCase
 from dataguard.versions.comparison import ServingComparison, VersionComparison
 
 
@@ -60,8 +62,14 @@ DATASET = Area(
     opened=ClassCounts,
     subject=subjects.of_dataset,
 )
+TRAINING = Area(
+    inputs=TRAINING_INPUTS,
+    is_named=lambda inputs: inputs.made(TrainingCase) is not None,
+    subject=subjects.of_training,
+)
 AREAS = (
     DATASET,
+    TRAINING,
     Area(
         inputs=VERSION_INPUTS,
         is_named=_has_two_versions,

@@ -22,6 +22,8 @@ MEASURING_PACKAGES = (
     "pandera",
 )
 """Packages whose version can change a figure; the report names their versions."""
+TRAINING_PACKAGES = ("torch",)
+"""Further ones where a model was tried."""
 RESAMPLING_PACKAGES = ("torch", "torchvision", "scikit-image", "tensorflow")
 """Further ones that pictures are executed through where preprocessing is compared."""
 
@@ -36,6 +38,7 @@ def settings_in_force(config: Config, *, use_cache: bool) -> dict[str, Any]:
         "normalization": _set_keys(config.normalization),
         "preprocessing": _set_keys(config.preprocessing),
         "environment": _set_keys(config.environment) if config.environment.path is not None else {},
+        "training": _set_keys(config.training),
         "inference": _set_keys(config.inference) if config.inference.named else {},
         "select": config.select,
         "ignore": dict(config.ignore),
@@ -54,14 +57,19 @@ def _set_keys(table: Any) -> dict[str, Any]:
     return {key: str(value) if isinstance(value, Path) else value for key, value in values.items() if value is not None}
 
 
-def versions(*, resampling: bool) -> dict[str, str]:
+def versions(*, resampling: bool, training: bool = False) -> dict[str, str]:
     """Versions of Python and of the packages that figures depend on.
 
     Args:
         resampling: Whether pictures were executed, so that those that do it are named as well.
+        training: Whether a model was tried.
     """
     found = {"python": platform.python_version(), "platform": platform.platform(terse=True)}
-    for package in (*MEASURING_PACKAGES, *(RESAMPLING_PACKAGES if resampling else ())):
+    for package in (
+        *MEASURING_PACKAGES,
+        *(RESAMPLING_PACKAGES if resampling else ()),
+        *(TRAINING_PACKAGES if training else ()),
+    ):
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:

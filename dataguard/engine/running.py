@@ -29,6 +29,10 @@ from dataguard.engine.circumstances import settings_in_force, versions
 from dataguard.inputs import Inputs, Loader, open_source
 from dataguard.preprocessing.pair import DeclaredPair, PipelinePair
 from dataguard.preprocessing.summary import compared_overview
+from dataguard.training.case import TrainingCase
+from dataguard.training.golden import GoldenRuns
+from dataguard.training.passes import FirstPass
+from dataguard.training.summary import training_notes, training_overview
 
 
 def run(
@@ -103,6 +107,7 @@ def run(
     runs += _runs_about_the_run(config, inputs, accepted, FinishedRuns(runs=tuple(runs)), started.date())
     counts, stream = inputs.made(ClassCounts), inputs.made(BatchStream)
     pairs = [pair for pair in (inputs.made(PipelinePair), inputs.made(DeclaredPair)) if pair is not None]
+    case = inputs.made(TrainingCase)
     broken = "" if stream is None else broken_off(stream)
     return Report(
         subject=about,
@@ -111,16 +116,18 @@ def run(
         started_at=started.isoformat(timespec="seconds"),
         seconds=round(time.perf_counter() - clock, 3),
         configuration=settings_in_force(config, use_cache=use_cache),
-        environment=versions(resampling=bool(pairs)),
+        environment=versions(resampling=bool(pairs), training=case is not None),
         overview=(
             *(() if counts is None else (_class_histogram(counts),)),
             *(() if stream is None else loader_overview(stream)),
+            *training_overview(inputs.made(GoldenRuns), inputs.made(FirstPass)),
             *(exhibit for pair in pairs for exhibit in compared_overview(pair)),
         ),
         notes=(
             *([broken] if broken else []),
             *inputs.notes,
             *accepting.notes(accepted, n_known),
+            *(() if case is None else training_notes(case)),
             *(note for pair in pairs for note in pair.notes),
             *(() if stream is None else loader_notes(stream)),
         ),

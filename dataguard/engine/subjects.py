@@ -15,6 +15,8 @@ from dataguard.preprocessing.pair import DeclaredPair, PipelinePair
 from dataguard.preprocessing.static.reading import RepositoryReading
 from dataguard.preprocessing.summary import compared_facts, compared_name
 from dataguard.splits.code.files import CodeFiles
+from dataguard.training.case import TrainingCase
+from dataguard.training.summary import training_facts
 from dataguard.versions.comparison import VersionComparison
 
 if TYPE_CHECKING:
@@ -155,6 +157,20 @@ def of_environment(inputs: Inputs) -> Subject:
         root=encode_path(str(project_folder(inputs))),
         source="requirements and locks",
         facts={} if declared is None else declared.facts(),
+    )
+
+
+def of_training(inputs: Inputs) -> Subject:
+    """A model under test."""
+    case = inputs.made(TrainingCase)
+    if case is None:
+        return Subject(kind="training", path=_base(inputs), root=_base(inputs))
+    return Subject(
+        kind="training",
+        path=case.target,
+        root=_base(inputs),
+        source="a model and its loss",
+        facts=training_facts(case),
     )
 
 

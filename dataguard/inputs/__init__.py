@@ -9,6 +9,7 @@ from dataguard.inputs.preprocessing import PREPROCESSING_INPUTS
 from dataguard.inputs.repository import REPOSITORY_INPUTS
 from dataguard.inputs.reproduction import REPRODUCTION_INPUTS
 from dataguard.inputs.source import TABLE_SUFFIXES, open_source
+from dataguard.inputs.training import TRAINING_INPUTS
 from dataguard.inputs.versions import SERVING_INPUTS, VERSION_INPUTS
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "REPRODUCTION_INPUTS",
     "SERVING_INPUTS",
     "TABLE_SUFFIXES",
+    "TRAINING_INPUTS",
     "VERSION_INPUTS",
     "Inputs",
     "Loader",

@@ -33,6 +33,7 @@ from dataguard.inputs import (
     repository,
     reproduction,
     samples,
+    training,
     versions,
 )
 from dataguard.inputs.source import NO_DATASET
@@ -60,6 +61,7 @@ OTHERS: Mapping[type, Callable[[Inputs], Any]] = {
     **reproduction.MAKERS,
     **itself.MAKERS,
     **versions.MAKERS,
+    **training.MAKERS,
 }
 """Inputs that say themselves why they are not there."""
 

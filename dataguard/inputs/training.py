@@ -1,0 +1,43 @@
+"""What is found out about a model under test, each kind of evidence once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from dataguard.core.finding import Inconclusive, Skipped
+from dataguard.training.case import TrainingCase
+from dataguard.training.golden import GoldenRuns, golden_runs
+from dataguard.training.passes import EvalPass, FirstPass, eval_pass, first_pass
+from dataguard.training.steps import ShortTraining, short_training
+
+if TYPE_CHECKING:
+    from dataguard.inputs.made import Inputs, Unavailable
+
+NO_MODEL = Skipped(reason="no model is under test", hint="dataguard probe-training module:callable")
+
+
+def _no_case(_: Inputs) -> Skipped:
+    return NO_MODEL
+
+
+def _of_case(make: Callable[[TrainingCase], Any], stage: str) -> Callable[[Inputs], Any]:
+    def made(inputs: Inputs) -> Any | Unavailable:
+        case = inputs.get(TrainingCase)
+        if isinstance(case, Skipped | Inconclusive):
+            return case
+        inputs.progress(stage, 0, 0)
+        return make(case)
+
+    return made
+
+
+MAKERS: Mapping[type, Callable[[Inputs], Any]] = {
+    TrainingCase: _no_case,
+    FirstPass: _of_case(first_pass, "running the model once"),
+    EvalPass: _of_case(eval_pass, "running the model in eval mode"),
+    ShortTraining: _of_case(short_training, "training a few steps"),
+    GoldenRuns: _of_case(golden_runs, "running the golden tests"),
+}
+TRAINING_INPUTS: tuple[type, ...] = tuple(MAKERS)
+"""Inputs that only a model under test gives."""

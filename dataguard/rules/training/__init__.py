@@ -1,0 +1,1 @@
+"""Training probes: rules about a model, its loss and how it trains."""

@@ -1,0 +1,150 @@
+"""What one run of the model shows: forward and backward in train mode, and forward in eval mode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dataguard.core.errors import ConfigurationError
+from dataguard.core.users_code import shortened_error
+from dataguard.training.case import TrainingCase
+from dataguard.training.data import Batch
+from dataguard.training.layers import LayerRecorder, LayerStatistics, ParameterStatistics, parameter_statistics
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PERMUTATIONS = 199
+"""Of the targets among the samples, for the loss by chance: the least p-value is 1/200 on each side."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class FirstPass:
+    """One forward and one backward pass of a fresh copy on the first batch, in train mode."""
+
+    case: TrainingCase
+    batch: Batch
+    loss: float
+    """As training follows it, regularizer included."""
+    data_loss: float
+    """Without the regularizer."""
+    outputs: Any
+    """The model's whole output, detached."""
+    predictions: Tensor
+    """Of it the predictions, detached."""
+    permuted: NDArray[np.float64]
+    """The data loss with the targets permuted among the samples, once a permutation; empty where the loss is inside
+    the model, or there is nothing to permute."""
+    layers: tuple[LayerStatistics, ...]
+    """In the order in which they were run."""
+    parameters: tuple[ParameterStatistics, ...]
+
+    def layer(self, name: str) -> LayerStatistics | None:
+        """A layer by name."""
+        return next((item for item in self.layers if item.name == name), None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class EvalPass:
+    """Two forward passes of one fresh copy on the first batch, in eval mode, from different random states."""
+
+    case: TrainingCase
+    batch: Batch
+    loss: float
+    predictions: Tensor
+    again: Tensor
+    """The predictions of the second pass."""
+    outputs: Any
+    """The whole output of the first pass."""
+    layers: tuple[LayerStatistics, ...]
+
+
+def first_pass(case: TrainingCase) -> FirstPass:
+    """Make a `FirstPass`.
+
+    Raises:
+        ConfigurationError: model or loss fail in train mode.
+    """
+    import torch
+
+    with case.sandbox():
+        copy = case.copy()
+        recorder = LayerRecorder(copy.model)
+        batch = case.first
+        try:
+            with recorder.recording():
+                outputs = copy.forward(batch)
+                loss = copy.loss(outputs, batch)
+                recorder.backward_begins()
+                if loss.requires_grad:
+                    copy.backward(loss)
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            raise ConfigurationError(
+                f"training fails on the first batch: {shortened_error(error)}", where=case.target
+            ) from error
+        predictions = copy.prediction(outputs).detach()
+        with torch.no_grad():
+            data_loss = float(copy.loss(outputs, batch, regularized=False))
+            permuted = _permuted(case, copy, outputs, batch)
+        return FirstPass(
+            case=case,
+            batch=batch,
+            loss=float(loss.detach()),
+            data_loss=data_loss,
+            outputs=outputs,
+            predictions=predictions,
+            permuted=permuted,
+            layers=recorder.layers(),
+            parameters=parameter_statistics(copy.model),
+        )
+
+
+def _permuted(case: TrainingCase, copy: Any, outputs: Any, batch: Batch) -> NDArray[np.float64]:
+    if case.calls.loss in ("inside", "outputs", "spread outputs") or batch.targets is None or batch.size < 2:
+        return np.zeros(0)
+    generator = np.random.default_rng(case.settings.seed)
+    found = np.array(
+        [
+            float(
+                copy.loss(outputs, batch.with_targets_of(generator.permutation(batch.size).tolist()), regularized=False)
+            )
+            for _ in range(PERMUTATIONS)
+        ]
+    )
+    found.flags.writeable = False
+    return found
+
+
+def eval_pass(case: TrainingCase) -> EvalPass:
+    """Make an `EvalPass`.
+
+    Raises:
+        ConfigurationError: the model fails in eval mode.
+    """
+    import torch
+
+    with case.sandbox(), torch.no_grad():
+        copy = case.copy().eval()
+        recorder = LayerRecorder(copy.model)
+        batch = case.first
+        try:
+            with recorder.recording():
+                outputs = copy.forward(batch)
+            loss = copy.loss(outputs, batch)
+            again = copy.forward(batch)
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            raise ConfigurationError(
+                f"the model fails in eval mode on the first batch: {shortened_error(error)}", where=case.target
+            ) from error
+        return EvalPass(
+            case=case,
+            batch=batch,
+            loss=float(loss),
+            predictions=copy.prediction(outputs).detach(),
+            again=copy.prediction(again).detach(),
+            outputs=outputs,
+            layers=recorder.layers(),
+        )
