@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,7 +18,7 @@ from dataguard.dataset.decode import ImageFacts, decoder_id, image_facts
 from dataguard.dataset.files import UnreadableFileError, read_file, stamp_of
 from dataguard.dataset.perceptual_hash import perceptual_hashes
 from dataguard.dataset.sample import Sample
-from dataguard.dataset.sources import Reference
+from dataguard.dataset.sources import Pictures, Reference
 from dataguard.dataset.table import THUMBNAIL_SIDE
 
 _BYTES_PER_PIXEL = 8
@@ -40,6 +40,7 @@ class _File:
     reference: Reference
     data: bytes = b""
     size: int | None = None
+    is_array: bool = False
     stamp: Stamp | None = None
     content: bytes | None = None
     facts: ImageFacts | None = None
@@ -53,10 +54,12 @@ class Finder:
         root: What the paths are relative to.
         cache: Where something may be known of them; nothing is written to it.
         max_pixels: Pictures with more pixels than that are not decoded.
+        pictures: What reads pictures that are no files.
     """
 
-    def __init__(self, root: Path, cache: Cache | None, max_pixels: int) -> None:
+    def __init__(self, root: Path, cache: Cache | None, max_pixels: int, pictures: Pictures | None = None) -> None:
         self._root = root
+        self._pictures = pictures
         self._prefix = encode_path(str(root))
         self._cache = cache if cache is not None and cache.usable else None
         # In a first scan there is nothing to ask for, and bytes that have just been read are decoded faster.
@@ -73,11 +76,12 @@ class Finder:
         held = 0
         for reference in references:
             if reference.path is None:
-                yield [Sample(reference=reference, content=reference.digest)]
+                facts_of_row = ImageFacts(decode_error=reference.damage)
+                yield [Sample(reference=reference, content=reference.digest, facts=facts_of_row)]
                 continue
             file = _File(reference)
             waiting.append(file)
-            if facts:
+            if facts and reference.place is None:
                 key = whole_path(self._prefix, reference.path)
                 content = hashes.get(key)
                 if content in facts:
@@ -91,22 +95,30 @@ class Finder:
         yield self._finished(waiting)
 
     def _read(self, file: _File) -> None:
-        path = file.reference.path
-        if not path:
-            file.facts = ImageFacts(decode_error="the row names no file")
+        path, place = file.reference.path, file.reference.place
+        if not path or file.reference.damage is not None:
+            file.facts = ImageFacts(decode_error=file.reference.damage or "the row names no file")
             return
         try:
-            file.data, file.stamp = read_file(_file_name(self._prefix, path), max_bytes=self._max_bytes)
+            if place is None or self._pictures is None:
+                file.data, file.stamp = read_file(_file_name(self._prefix, path), max_bytes=self._max_bytes)
+                file.size, file.content = len(file.data), blake3(file.data).digest()
+            else:
+                picture = self._pictures.read(place, max_bytes=self._max_bytes)
+                file.data, file.is_array = picture.data, picture.digest is not None
+                file.size = len(file.data) if picture.n_bytes is None else picture.n_bytes
+                file.content = picture.digest or blake3(file.data).digest()
         except UnreadableFileError as error:
             file.facts = ImageFacts(decode_error=str(error))
             return
-        file.size = len(file.data)
-        file.content = blake3(file.data).digest()
         if not self._contents_known:
             self._decode(file)
 
     def _decode(self, file: _File) -> None:
         file.facts = image_facts(file.data, max_pixels=self._max_pixels)
+        if file.is_array:
+            # It is encoded for the decoder alone: no file has that format.
+            file.facts = replace(file.facts, format=None)
         file.decoded = True
         file.data = b""
 
@@ -159,7 +171,7 @@ def stamps_of(root: Path, references: Iterable[Reference]) -> dict[str, Stamp]:
     prefix = encode_path(str(root))
     found = {}
     for reference in references:
-        if reference.path:
+        if reference.path and reference.place is None and reference.damage is None:
             stamp = stamp_of(_file_name(prefix, reference.path))
             if stamp is not None:
                 found[whole_path(prefix, reference.path)] = stamp
@@ -194,7 +206,7 @@ class Keeper:
         """Keep what is new of some samples, now or soon."""
         if self._cache is None or not self._cache.usable:
             return
-        self._samples += [sample for sample in samples if sample.stamp is not None]
+        self._samples += [sample for sample in samples if sample.stamp is not None or sample.decoded]
         if len(self._samples) >= _WRITTEN_AT_A_TIME or time.monotonic() - self._written > _WRITTEN_EVERY:
             self._write()
 
@@ -205,9 +217,10 @@ class Keeper:
             return
         files, facts = [], []
         for sample in samples:
-            if sample.stamp is None or sample.content is None or sample.reference.path is None:
+            if sample.content is None or sample.reference.path is None:
                 continue
-            files.append((whole_path(self._prefix, sample.reference.path), sample.stamp, sample.content))
+            if sample.stamp is not None:
+                files.append((whole_path(self._prefix, sample.reference.path), sample.stamp, sample.content))
             if sample.decoded and not _beyond(sample.facts, self._max_pixels):
                 facts.append((sample.content, sample.facts))
         self._cache.put(files, facts, decoder_id())

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from dataguard.dataset.picture_rows import PictureRows
 from dataguard.dataset.registration import WHOLE, cut_off
 from dataguard.dataset.second_look import SecondLook
 from dataguard.dataset.second_looks import BlobStore, FilePair, second_looks
-from dataguard.dataset.table import THUMBNAIL_SIDE, SampleTable
+from dataguard.dataset.table import THUMBNAIL_SIDE, SampleTable, StoredPicture
 from dataguard.dataset.thumbnail_likeness import Alike, Reference, alike, chance_pairs, most_alike
 
 MAX_RESIDUAL_WITHOUT_DETAIL = 0.02
@@ -110,8 +109,11 @@ def find_near_duplicates(
     looked = close[:MAX_SECOND_LOOKS]
     looks: list[SecondLook | None] = [None] * len(looked)
     if verify:
+        stored = table.stored_pictures(
+            members[position][0].path or "" for pair in looked for position in (pair.left, pair.right)
+        )
         looks = second_looks(
-            [_files(pair, rows, members, table.root) for pair in looked],
+            [_files(pair, rows, members, stored) for pair in looked],
             max_residual=MAX_RESIDUAL_WITHOUT_DETAIL,
             max_cut=MAX_CUT,
             version_id=table.version_id,
@@ -153,12 +155,14 @@ def find_near_duplicates(
     )
 
 
-def _files(pair: Alike, rows: PictureRows, members: Mapping[int, tuple[Member, str]], root: Path) -> FilePair:
+def _files(
+    pair: Alike, rows: PictureRows, members: Mapping[int, tuple[Member, str]], stored: Mapping[str, StoredPicture]
+) -> FilePair:
     (left, content), (right, other) = members[pair.left], members[pair.right]
     both = [pair.left, pair.right]
     return FilePair(
-        left=root / (left.path or ""),
-        right=root / (right.path or ""),
+        left=stored[left.path or ""],
+        right=stored[right.path or ""],
         contents=(content, other),
         longest=int(max(rows.heights[both].max(), rows.widths[both].max())),
         mirrored=pair.mirrored,

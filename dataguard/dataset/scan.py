@@ -16,6 +16,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 
@@ -29,8 +30,8 @@ from dataguard.dataset.decode import MAX_PIXELS, decoder_id, decoding
 from dataguard.dataset.finder import Finder, Keeper, stamps_of, whole_path
 from dataguard.dataset.manifest import Manifest
 from dataguard.dataset.sample import Sample
-from dataguard.dataset.sources import Identity, Reference, Source
-from dataguard.dataset.table import SampleTable
+from dataguard.dataset.sources import Identity, Pictures, Reference, Source
+from dataguard.dataset.table import COLUMNS, SampleTable
 from dataguard.dataset.writer import TableWriter
 
 _LISTED_AT_A_TIME = 1_000
@@ -78,6 +79,7 @@ def chunk(
     cache: Cache | None = None,
     max_pixels: int = MAX_PIXELS,
     stop: threading.Event | None = None,
+    pictures: Pictures | None = None,
 ) -> Summary:
     """Read and decode some samples.
 
@@ -87,8 +89,9 @@ def chunk(
         cache: Where facts may be known already; nothing is written to it.
         max_pixels: Pictures with more pixels than that are not decoded.
         stop: When set, what remains is left out.
+        pictures: What reads samples that are no files of their own; the source's.
     """
-    finder = Finder(root, cache, max_pixels)
+    finder = Finder(root, cache, max_pixels, pictures)
     found = []
     for batch in finder.batches(references):
         if stop is not None and stop.is_set():
@@ -127,7 +130,7 @@ def scan(
     total, key = listing.n_samples, listing.key
     tables = None if cache is None else cache.tables
     if key is not None and tables is not None and (table := _open(tables / key.table, source, key.version_id)):
-        progress("scanning", total, total)
+        progress("scanning", table.n_samples, table.n_samples)
         return table
     jobs = jobs or len(os.sched_getaffinity(0))
     folder = _partial_folder(tables)
@@ -169,7 +172,7 @@ class _Key:
 class _Listing:
     """What going through a source tells before anything is read."""
 
-    n_samples: int
+    n_samples: int | None
     key: _Key | None
     """Of the finished table, where every file is known to be unchanged."""
     references: Sequence[Reference] | None = None
@@ -201,8 +204,10 @@ def _enter(manifest: Manifest, details: Manifest, reference: Reference, content:
     manifest.add(reference.sample_id, content, reference.label, reference.split)
     path = None if reference.path == reference.sample_id else reference.path
     row = None if reference.row is None or str(reference.row) == reference.sample_id else reference.row
-    rest = (path, row, reference.group_id, reference.time)
-    if rest != (None, None, None, None):
+    rest: tuple[object, ...] = (path, row, reference.group_id, reference.time)
+    if reference.place is not None:
+        rest = (*rest, reference.place)
+    if any(item is not None for item in rest):
         details.add(reference.sample_id, repr(rest).encode(), None, None)
 
 
@@ -239,8 +244,11 @@ def _parts(
     source: Source, listing: _Listing, cache: Cache | None, jobs: int, max_pixels: int
 ) -> Generator[Summary, None, None]:
     """The summaries of all chunks, in the source's order, with a few of them under way."""
-    size = max(8, min(_IMAGES_IN_A_CHUNK, listing.n_samples // (_CHUNKS_PER_JOB * jobs)))
     stop = threading.Event()
+    size = _IMAGES_IN_A_CHUNK
+    if listing.n_samples is not None:
+        size = max(8, min(size, listing.n_samples // (_CHUNKS_PER_JOB * jobs)))
+    work = partial(chunk, root=source.root, cache=cache, max_pixels=max_pixels, stop=stop, pictures=source.pictures)
     under_way: deque[Future[Summary]] = deque()
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="dataguard-scan")
     try:
@@ -251,9 +259,7 @@ def _parts(
                 yield from _drained(under_way)
                 yield chunk(references, root=source.root, max_pixels=max_pixels)
                 continue
-            under_way.append(
-                pool.submit(chunk, references, root=source.root, cache=cache, max_pixels=max_pixels, stop=stop)
-            )
+            under_way.append(pool.submit(work, references))
             while len(under_way) > 2 * jobs:
                 yield under_way.popleft().result()
         yield from _drained(under_way)
@@ -286,12 +292,12 @@ def _chunks(references: Iterator[Reference], images: int) -> Iterator[list[Refer
 
 def _key(manifest: Manifest, details: Manifest, max_pixels: int) -> _Key:
     version_id = manifest.version_id
-    parts = (decoder_id(), str(max_pixels), version_id, details.version_id)
+    parts = (decoder_id(), str(max_pixels), version_id, details.version_id, *COLUMNS)
     return _Key(table=blake3("\n".join(parts).encode()).hexdigest(), version_id=version_id)
 
 
 def _identity_key(identity: Identity, max_pixels: int) -> str:
-    return f"scan/{identity.digest}/{max_pixels}/{decoder_id()}"
+    return f"scan/{identity.digest}/{max_pixels}/{decoder_id()}/{len(COLUMNS)}"
 
 
 def _partial_folder(tables: Path | None) -> Path:
@@ -322,7 +328,9 @@ def _publish(folder: Path, tables: Path | None, source: Source, key: _Key, cache
         else:
             cache.prune_tables()
             folder = target
-    table = SampleTable.open(folder, root=source.root, source=source.kind, version_id=key.version_id)
+    table = SampleTable.open(
+        folder, root=source.root, source=source.kind, version_id=key.version_id, pictures=source.pictures
+    )
     if tables is None or folder.parent != tables or folder.name.startswith("."):
         weakref.finalize(table.connection, shutil.rmtree, folder, ignore_errors=True)
     return table
@@ -335,7 +343,9 @@ def _open(folder: Path, source: Source, version_id: str) -> SampleTable | None:
     if not folder.is_dir():
         return None
     try:
-        table = SampleTable.open(folder, root=source.root, source=source.kind, version_id=version_id)
+        table = SampleTable.open(
+            folder, root=source.root, source=source.kind, version_id=version_id, pictures=source.pictures
+        )
         os.utime(folder)
     except (duckdb.Error, OSError):
         shutil.rmtree(folder, ignore_errors=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -16,6 +16,7 @@ from dataguard.core.progress import Progress
 from dataguard.dataset.decode import decoding
 from dataguard.dataset.registration import WHOLE, Window, as_window
 from dataguard.dataset.second_look import TINY, Decoded, SecondLook, second_look
+from dataguard.dataset.table import StoredPicture
 from dataguard.dataset.tiny_pairs import least_residuals
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ class BlobStore(Protocol):
 class FilePair:
     """Two files to be compared."""
 
-    left: Path
-    right: Path
+    left: StoredPicture
+    right: StoredPicture
     contents: tuple[str, str]
     """The hash of each."""
     longest: int
@@ -143,16 +144,17 @@ def _loaded(stored: dict[str, Any]) -> SecondLook:
     return SecondLook(**{**stored, "window": as_window(stored["window"])})
 
 
-def decoded(path: Path) -> Decoded | None:
+def decoded(stored: StoredPicture) -> Decoded | None:
     """The picture as RGB, without EXIF rotation as in the sample table; None where it cannot be read any more."""
     import cv2
     from PIL import Image, JpegImagePlugin
 
     try:
-        data = np.fromfile(path, dtype=np.uint8)
+        encoded = stored.read_bytes()
+        data = np.frombuffer(encoded, dtype=np.uint8)
         tables, subsampling = None, 0
-        if data[:2].tobytes() == b"\xff\xd8":
-            with Image.open(path) as image:
+        if encoded[:2] == b"\xff\xd8":
+            with Image.open(io.BytesIO(encoded)) as image:
                 if isinstance(image, JpegImagePlugin.JpegImageFile):
                     tables, subsampling = image.quantization, max(0, JpegImagePlugin.get_sampling(image))
         picture = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
@@ -160,7 +162,7 @@ def decoded(path: Path) -> Decoded | None:
         if picture is not None:
             pixels = np.asarray(picture, dtype=np.uint8)
         else:
-            with Image.open(path) as image:
+            with Image.open(io.BytesIO(encoded)) as image:
                 pixels = np.asarray(image.convert("RGB"))
     except (OSError, ValueError, cv2.error, SyntaxError):
         return None

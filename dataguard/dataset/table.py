@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from dataguard.core.paths import decode_path
+from dataguard.dataset.sources import Pictures
 
 if TYPE_CHECKING:
     import duckdb
@@ -26,6 +30,7 @@ COLUMNS: Mapping[str, str] = {
     "group_id": "VARCHAR",
     "time": "TIMESTAMP",
     "path": "VARCHAR",
+    "place": "VARCHAR",
     "row": "BIGINT",
     "bytes": "BIGINT",
     "format": "VARCHAR",
@@ -44,9 +49,11 @@ COLUMNS: Mapping[str, str] = {
 * ``sample_id``: unique. For image files the path relative to the root, with ``/``; for tables the id column, or the
   row's number.
 * ``split``, ``label``, ``group_id``, ``time``: what the dataset says of the sample; NULL where it says nothing.
-* ``path``: the image file relative to the root; NULL for a sample that is only a row.
+* ``path``: the image file relative to the root, or the name of a picture that is no file of its own; NULL for a sample
+  that is only a row.
+* ``place``: where a picture lies that is no file of its own, in the words of its source; NULL for files and rows.
 * ``row``: for tables, the number of the data row from 1; NULL for folders.
-* ``bytes``: size of the file; NULL for rows.
+* ``bytes``: size of the file, or of the encoded picture; NULL for rows.
 * ``format``: the kind of file by its content ('jpeg', 'png', …), never by its name.
 * ``content_hash``: BLAKE3 of the file's bytes, or of the row's values, 64 hexadecimal digits; NULL where it could
   not be read.
@@ -76,9 +83,13 @@ class SampleTable:
     source: str
     version_id: str
     n_samples: int
+    pictures: Pictures | None = None
+    """What reads pictures that are no files of their own."""
 
     @classmethod
-    def open(cls, parquet: Path, *, root: Path, source: str, version_id: str) -> SampleTable:
+    def open(
+        cls, parquet: Path, *, root: Path, source: str, version_id: str, pictures: Pictures | None = None
+    ) -> SampleTable:
         """The sample table in a Parquet file, or in the Parquet files of a folder in the order of their names.
 
         Raises:
@@ -95,6 +106,7 @@ class SampleTable:
             source=source,
             version_id=version_id,
             n_samples=n_samples,
+            pictures=pictures,
         )
 
     @classmethod
@@ -148,12 +160,14 @@ class SampleTable:
         return bool(found)
 
     def to_pandas(self) -> pd.DataFrame:
-        """Every column but the thumbnail, ordered by ``sample_id``.
+        """Every column but the thumbnail and the place, ordered by ``sample_id``.
 
         Integers are pandas' nullable ``Int64`` and ``UInt64`` whether or not a NULL occurs, so that a schema's dtypes
         hold or fail for the column and not for the data of the day.
         """
-        frame = self.connection.execute(f'SELECT * EXCLUDE (thumbnail) FROM {self.query} ORDER BY "sample_id"').df()
+        frame = self.connection.execute(
+            f'SELECT * EXCLUDE (thumbnail, place) FROM {self.query} ORDER BY "sample_id"'
+        ).df()
         integers = {"BIGINT": "Int64", "INTEGER": "Int64", "UBIGINT": "UInt64"}
         return frame.astype({name: integers[kind] for name, kind in COLUMNS.items() if kind in integers})
 
@@ -223,6 +237,52 @@ class SampleTable:
         fetched = self.fetch(["sample_id", "thumbnail"], where=condition)
         joined = np.frombuffer(b"".join(bytes(blob) for blob in fetched["thumbnail"]), dtype=np.uint8)
         return fetched["sample_id"], joined.reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3)
+
+    def stored_pictures(self, paths: Iterable[str]) -> dict[str, StoredPicture]:
+        """Where the pictures of some paths can be read, by path."""
+        wanted = list(dict.fromkeys(paths))
+        places: dict[str, str | None] = {}
+        if self.pictures is not None:
+            places = dict(
+                self.connection.execute(
+                    f"SELECT path, place FROM {self.query} WHERE path IN (SELECT unnest($1::VARCHAR[]))", [wanted]
+                ).fetchall()
+            )
+        return {
+            path: StoredPicture(file=self.root / decode_path(path), place=places.get(path), pictures=self.pictures)
+            for path in wanted
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredPicture:
+    """Where one picture can be read."""
+
+    file: Path
+    """The file; of a picture that is none, a name that no two share."""
+    place: str | None = None
+    """Where it lies instead."""
+    pictures: Pictures | None = None
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file of its own."""
+        return self.place is None or self.pictures is None
+
+    def read_bytes(self) -> bytes:
+        """What is encoded.
+
+        Raises:
+            OSError: it cannot be read any more.
+        """
+        if self.place is None or self.pictures is None:
+            return self.file.read_bytes()
+        from dataguard.dataset.files import UnreadableFileError
+
+        try:
+            return self.pictures.read(self.place, max_bytes=sys.maxsize).data
+        except UnreadableFileError as error:
+            raise OSError(str(error)) from error
 
 
 def fetch_rows(frame: nw.LazyFrame[Any]) -> list[tuple[Any, ...]]:

@@ -146,7 +146,7 @@ def _columns(samples: Sequence[Sample]) -> dict[str, NDArray[Any]]:
     facts = [sample.facts for sample in samples]
     columns: dict[str, NDArray[Any]] = {
         name: _objects([getattr(reference, name) for reference in references])
-        for name in ("sample_id", "split", "label", "group_id", "path")
+        for name in ("sample_id", "split", "label", "group_id", "path", "place")
     }
     for name in ("format", "mode", "thumbnail", "decode_error"):
         columns[name] = _objects([getattr(found, name) for found in facts])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import warnings
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataguard.core.finding import Inconclusive, Skipped
-from dataguard.core.paths import decode_path
+from dataguard.dataset.table import StoredPicture
 from dataguard.splits.metadata import FileFacts
 from dataguard.splits.samples import SplitSamples
 
@@ -40,10 +41,11 @@ def _file_facts(inputs: Inputs) -> FileFacts | Skipped | Inconclusive:
     if n_files > MAX_FILES:
         rows = np.sort(np.random.default_rng([inputs.config.seed, 71]).choice(rows, MAX_FILES, replace=False))
     read = []
+    stored = table.stored_pictures(samples.paths[row] or "" for row in rows.tolist())
     for done, row in enumerate(rows.tolist()):
         if done % 500 == 0:
             inputs.progress("reading image headers", done, len(rows))
-        read.append(header_facts(table.root / decode_path(samples.paths[row] or "")))
+        read.append(header_facts(stored[samples.paths[row] or ""]))
     return collected(rows, read, n_files)
 
 
@@ -65,8 +67,10 @@ def collected(rows: np.ndarray[Any, np.dtype[np.intp]], read: list[dict[str, Any
     )
 
 
-def header_facts(path: Path) -> dict[str, Any] | None:
+def header_facts(stored: StoredPicture | Path) -> dict[str, Any] | None:
     """What the header of one image file says, without decoding it; None where it cannot be read.
+
+    A picture that is no file of its own has no 'file time'.
 
     Texts: 'format', 'color mode', 'JPEG chroma sampling', 'progressive', 'camera', 'software', 'color profile'.
     Numbers: 'JPEG quality' (as libjpeg would name it), 'orientation', 'capture time' and 'file time' in seconds since
@@ -74,19 +78,21 @@ def header_facts(path: Path) -> dict[str, Any] | None:
     """
     from PIL import Image
 
+    path = stored if isinstance(stored, Path) else stored.file if stored.is_file else None
     made: dict[str, Any] = {}
     try:
         with warnings.catch_warnings():
             # A large picture is not decoded here; damaged EXIF is read as far as it goes.
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            with Image.open(path or io.BytesIO(stored.read_bytes())) as image:
                 made["format"], made["color mode"] = image.format, image.mode
                 made["color profile"] = "yes" if image.info.get("icc_profile") else "no"
                 if image.format == "JPEG":
                     made |= _jpeg(image)
                 if 0 < len(image.info.get("exif", b"")) <= MAX_EXIF:
                     made |= _exif(image)
-        made["file time"] = path.stat().st_mtime
+        if path is not None:
+            made["file time"] = path.stat().st_mtime
     except Exception:  # noqa: BLE001 - Pillow's parsers raise anything on damaged files, which DG801 reports
         return None
     return made

@@ -101,7 +101,7 @@ class Inputs:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was guessed of the source, and what is the matter with the cache."""
-        guessed: Sequence[str] = self.source.notes if isinstance(self.source, TableSource) else []
+        guessed: Sequence[str] = [] if self.source is None else self.source.notes
         return (*guessed, *self.guessed, *(self.cache.notes if self.cache is not None else ()))
 
     def give(self, value: object) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
-from dataguard.core.errors import ConfigurationError
-from dataguard.core.paths import decode_path
+from dataguard.core.errors import ConfigurationError, SourceError
 from dataguard.dataset.sources.table import TableSource
-from dataguard.dataset.table import SampleTable
+from dataguard.dataset.table import SampleTable, StoredPicture
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,6 +83,41 @@ def own_features(inputs: Inputs, kind: Kind, rows: Rows) -> tuple[Features, Rows
     return image_features(thumbnails[order]), rows.take(kept)
 
 
+class _AsFiles(Sequence[str]):
+    """Names of files with the pictures that a model asks for; one that lies elsewhere is written when it is asked for.
+
+    Under numbers, so that no name in a dataset says where to write.
+    """
+
+    def __init__(self, pictures: Sequence[StoredPicture], folder: Path) -> None:
+        self._pictures = pictures
+        self._folder = folder
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    @overload
+    def __getitem__(self, position: int) -> str: ...
+
+    @overload
+    def __getitem__(self, position: slice) -> list[str]: ...
+
+    def __getitem__(self, position: int | slice) -> str | list[str]:
+        if isinstance(position, slice):
+            return [self[at] for at in range(*position.indices(len(self)))]
+        picture = self._pictures[position]
+        if picture.is_file:
+            return str(picture.file)
+        target = self._folder / str(position)
+        try:
+            target.write_bytes(picture.read_bytes())
+        except OSError as error:
+            raise SourceError(
+                f"cannot be read any more, or not be kept for the model: {error}", where=picture.file
+            ) from error
+        return str(target)
+
+
 def embedding(inputs: Inputs, text: str, rows: Rows) -> tuple[NDArray[np.float32], Rows, str]:
     """Vectors by the user's model, the rows that have one, and how the report describes them."""
     from dataguard.labels.embedding.reference import KEY, resolve
@@ -95,7 +131,8 @@ def embedding(inputs: Inputs, text: str, rows: Rows) -> tuple[NDArray[np.float32
     elif table.has_thumbnails:
         with_picture = set(table.fetch(["sample_id"], where="thumbnail IS NOT NULL")["sample_id"])
         rows = rows.take([row for row, sample_id in enumerate(rows.sample_ids) if sample_id in with_picture])
-        of, items = "pictures", [str(table.root / decode_path(path or "")) for path in rows.paths]
+        stored = table.stored_pictures(path or "" for path in rows.paths)
+        of, items = "pictures", [str(stored[path or ""].file) for path in rows.paths]
         contents = [content or item for content, item in zip(rows.contents, items, strict=True)]
     else:
         raise ConfigurationError(
@@ -103,16 +140,20 @@ def embedding(inputs: Inputs, text: str, rows: Rows) -> tuple[NDArray[np.float32
             where=config.origin or KEY,
             hint="name the column with dataset.image or dataset.text",
         )
-    made = embedded(
-        resolve(text, base=config.base.absolute()),
-        items,
-        contents,
-        of,
-        scope=str(config.dataset.path),
-        store=inputs.cache,
-        names=rows.sample_ids,
-        threads=config.jobs,
-        progress=inputs.progress,
-    )
+    with tempfile.TemporaryDirectory(prefix="dataguard-pictures-") as folder:
+        given: Sequence[str] = items
+        if of == "pictures" and not all(picture.is_file for picture in stored.values()):
+            given = _AsFiles([stored[path or ""] for path in rows.paths], Path(folder))
+        made = embedded(
+            resolve(text, base=config.base.absolute()),
+            given,
+            contents,
+            of,
+            scope=str(config.dataset.path),
+            store=inputs.cache,
+            names=rows.sample_ids,
+            threads=config.jobs,
+            progress=inputs.progress,
+        )
     where = f", computed on {made.device}" if made.device else ""
     return made.values, rows, f"embedding of {made.values.shape[1]} numbers by {text}{where}"

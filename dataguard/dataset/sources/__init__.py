@@ -1,4 +1,4 @@
-"""Where samples come from: a folder of files, or a table."""
+"""Where samples come from. A file here whose name is one word is a kind of source; see `dataguard.dataset.kinds`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,7 +16,8 @@ class Reference:
     sample_id: str
     """Unique in the source, valid UTF-8."""
     path: str | None = None
-    """The file, relative to the source's root with ``/``, as `dataguard.core.paths.encode_path` writes it."""
+    """The file, relative to the source's root with ``/``, as `dataguard.core.paths.encode_path` writes it; a picture that
+    is no file of its own has its `sample_id` here."""
     split: str | None = None
     label: str | None = None
     group_id: str | None = None
@@ -25,6 +26,10 @@ class Reference:
     """The number of the data row, from 1; None for files."""
     digest: bytes | None = None
     """For a sample that is a row and no file: BLAKE3 of its values, 32 bytes."""
+    place: str | None = None
+    """Where a picture that is no file of its own lies, in the words of the source's `Source.pictures`."""
+    damage: str | None = None
+    """Why it cannot be read, where listing has shown that."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +38,30 @@ class Identity:
 
     digest: str
     """64 hexadecimal digits."""
-    n_samples: int
+    n_samples: int | None
+    """None where only listing can tell."""
+
+
+class Picture(NamedTuple):
+    """A picture as it is stored."""
+
+    data: bytes
+    """Encoded: what a file would hold."""
+    digest: bytes | None = None
+    """Where the picture is stored as an array: `dataguard.dataset.contents.array_digest` of it."""
+    n_bytes: int | None = None
+    """Where it is stored as an array: the size of that."""
+
+
+class Pictures(Protocol):
+    """Reads pictures that lie in shards or rows. Called by several threads at a time; it can be pickled."""
+
+    def read(self, place: str, *, max_bytes: int) -> Picture:
+        """The picture at a place that a `Reference` names.
+
+        Raises:
+            UnreadableFileError: it cannot be had, or is larger than `max_bytes`.
+        """
 
 
 class Source(Protocol):
@@ -41,7 +69,15 @@ class Source(Protocol):
 
     @property
     def kind(self) -> str:
-        """'folder', 'table'."""
+        """What the configuration calls it: 'folder', 'table', …."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What was guessed or left out, in words."""
+
+    @property
+    def pictures(self) -> Pictures | None:
+        """What reads the samples that have a place; None where all are files or rows."""
 
     @property
     def root(self) -> Path:

@@ -14,7 +14,7 @@ from dataguard.core.errors import NothingToCheckError, SourceError, did_you_mean
 from dataguard.core.paths import encode_path
 from dataguard.dataset.class_counts import split_order
 from dataguard.dataset.image_header import has_image_signature
-from dataguard.dataset.sources import Identity, Reference
+from dataguard.dataset.sources import Identity, Pictures, Reference
 
 _IMAGES = """
     apng avif bmp dib gif j2k jfif jp2 jpe jpeg jpg pbm pgm png pnm ppm tga tif tiff webp
@@ -64,10 +64,12 @@ class FolderSource:
     """
 
     kind = "folder"
+    pictures: Pictures | None = None
 
     def __init__(self, root: str | Path, *, pattern: str | None = None) -> None:
         self.root = Path(root).absolute()
         self.pattern = pattern
+        self.notes: list[str] = []
         self._regex = None if pattern is None else _compile(pattern)
         if not self.root.exists():
             raise SourceError("no such folder", where=self.root, hint=_nearest_hint(self.root))

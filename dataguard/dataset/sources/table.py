@@ -14,7 +14,7 @@ from blake3 import blake3
 
 from dataguard.core.errors import NothingToCheckError, SourceError, did_you_mean
 from dataguard.core.paths import encode_path
-from dataguard.dataset.sources import Identity, Reference
+from dataguard.dataset.sources import Identity, Pictures, Reference
 from dataguard.dataset.sources.joined_files import FILE, FILE_ROW, LABEL_NAMES, ROW, SPLIT, TABLE, JoinedFiles
 from dataguard.dataset.sources.table_columns import Columns
 from dataguard.dataset.sources.table_files import FLOATS, INTEGERS, TableFile
@@ -68,6 +68,7 @@ class TableSource:
     """
 
     kind = "table"
+    pictures: Pictures | None = None
 
     def __init__(
         self,
