@@ -16,8 +16,8 @@ class Reference:
     sample_id: str
     """Unique in the source, valid UTF-8."""
     path: str | None = None
-    """The file, relative to the source's root with ``/``, as `dataguard.core.paths.encode_path` writes it; a picture that
-    is no file of its own has its `sample_id` here."""
+    """The file, relative to the source's root with ``/``, as `dataguard.core.paths.encode_path` writes it; a picture
+    that is no file of its own has its `sample_id` here."""
     split: str | None = None
     label: str | None = None
     group_id: str | None = None

@@ -1,4 +1,4 @@
-"""A table of samples: CSV or Parquet, one row a sample, in one file or in one for each split."""
+"""A table of samples, one row a sample: CSV, Parquet or Arrow, in one file or in one for each split, or in memory."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from blake3 import blake3
 
 from dataguard.core.errors import NothingToCheckError, SourceError, did_you_mean
 from dataguard.core.paths import encode_path
+from dataguard.dataset.files import stamp_of
 from dataguard.dataset.sources import Identity, Pictures, Reference
 from dataguard.dataset.sources.joined_files import FILE, FILE_ROW, LABEL_NAMES, ROW, SPLIT, TABLE, JoinedFiles
 from dataguard.dataset.sources.table_columns import Columns
 from dataguard.dataset.sources.table_files import FLOATS, INTEGERS, TableFile
-from dataguard.dataset.sources.table_part import Database, Part, broken, changed_at, quoted
+from dataguard.dataset.sources.table_part import Database, Part, broken, changed_at, literal, quoted
+from dataguard.dataset.sources.table_pictures import RowPictures, picture_columns, picture_sql
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +36,7 @@ _VECTORS_AT_A_TIME = 16
 
 
 class TableSource:
-    """Samples in a CSV (``.csv``, ``.tsv``, either with ``.gz``) or Parquet file, or in one for each split.
+    """Samples in a CSV (``.csv``, ``.tsv``, either with ``.gz``), Parquet or Arrow file, or in one for each split.
 
     The first line of a CSV names the columns; it is UTF-8, and its delimiter is whichever of ``, ; | tab`` occurs most
     in that line.
@@ -49,15 +51,18 @@ class TableSource:
         label: The column that is to be predicted. Where it is not named, a column 'label', 'target', 'class' or 'y'
             is taken for it, unless it holds numbers that are not whole.
         split: The column that says 'train', 'val' or 'test'; or a column 'split', 'subset' or 'fold'.
-        image: The column with the paths of image files, relative to the table's folder, or absolute.
+        image: The column with the paths of image files, relative to the table's folder, or absolute; or with pictures:
+            encoded bytes, or structs of ``bytes`` and ``path``. A single column of pictures is taken for it.
         group: The column that must not straddle splits.
         time: The column that says when a row was recorded: a date, a timestamp, or ISO 8601 text.
         id: The column that names a row; the row's number where it is not given.
         text: The column of texts that the labels are judged by. Where it is not named, a column of prose is taken for
             it (`FREE_TEXT_WORDS`, `FREE_TEXT_DISTINCT`) if nothing else in the table tells classes apart.
+        frame: A table of pandas, polars or pyarrow in place of files; `path` is what messages call it.
+        kind: What the source is called.
 
     Attributes:
-        kind: 'table'.
+        kind: 'table', or what reads its rows from a table.
         root: The folder that the table lies in, or that holds the files.
         notes: What was guessed, in words.
         prose: The column that reads most like text, where none was named.
@@ -66,9 +71,6 @@ class TableSource:
         SourceError: a file is missing or broken, a named column is not there, the label column is entirely null, or
             the columns of several files do not fit together.
     """
-
-    kind = "table"
-    pictures: Pictures | None = None
 
     def __init__(
         self,
@@ -82,7 +84,11 @@ class TableSource:
         time: str | None = None,
         id: str | None = None,  # noqa: A002 - the configuration's word
         text: str | None = None,
+        frame: object | None = None,
+        kind: str = "table",
     ) -> None:
+        self.kind = kind
+        self.pictures: Pictures | None = None
         self.path = Path(path).absolute()
         self.root = self.path if files else self.path.parent
         self.notes: list[str] = []
@@ -94,7 +100,7 @@ class TableSource:
                 where=self.path,
                 hint="keep one of them",
             )
-        by_absence = self._open(files, label=label, roles=roles)
+        by_absence = self._open(files, frame, label=label, roles=roles)
         self._columns = Columns(database=self._database, table=self._table, types=self._types, path=self.path)
         for key, name in (
             ("label", label),
@@ -111,13 +117,21 @@ class TableSource:
                 )
         self.label = label or by_absence or self._guess("label", LABEL_NAMES)
         self.split = split or (None if files else self._guess("split", SPLIT_NAMES))
-        self.image, self.group, self.time, self.id = image, group, time, id
+        self.group, self.time, self.id = group, time, id
+        self._picture_columns = picture_columns(self._parts, self._types, self._query, self._table)
+        self.image = image or self._guess_image()
         self._check()
+        if self.image in self._picture_columns:
+            self.pictures = RowPictures(
+                column=self.image,
+                files={number: part.path for number, part in enumerate(self._parts) if part.arrow is None},
+                tables={number: part.arrow for number, part in enumerate(self._parts) if part.arrow is not None},
+            )
         self.text = text
         self.prose: str | None = None
         if text is not None and self._types[text] != "VARCHAR":
             raise SourceError(f"the text column {text!r} holds {self._types[text]}, not text", where=self.path)
-        if text is None and image is None and self.label is not None:
+        if text is None and self.image is None and self.label is not None:
             self.text = self._guess_text()
 
     @property
@@ -137,14 +151,16 @@ class TableSource:
         return int(self._query(f"SELECT count(*) FROM {self._table}")[0][0])
 
     def columns(self, names: Sequence[str] | None = None) -> pd.DataFrame:
-        """Some columns, or all, in the table's order of rows.
+        """Some columns, or all but those of pictures, in the table's order of rows.
 
         Raises:
             SourceError: the file is broken.
         """
         import duckdb
 
-        selected = ", ".join(map(quoted, self._types if names is None else names)) or "1"
+        if names is None:
+            names = [name for name in self._types if name not in self._picture_columns]
+        selected = ", ".join(map(quoted, names)) or "1"
         try:
             return self._database.connection.execute(f"SELECT {selected} FROM {self._table}").df()
         except duckdb.Error as error:
@@ -194,19 +210,22 @@ class TableSource:
         number = f"CAST({self._row} + 1 AS BIGINT)"
         texts = [self._id(), self._split_text(), *(self._columns.text(name) for name in (self.label, self.group))]
         time = "NULL" if self.time is None else f"CAST({quoted(self.time)} AS TIMESTAMP)"
-        image = "NULL" if self.image is None else f"coalesce({quoted(self.image)}, '')"
+        image, stored = picture_sql(self.image, self._types, self._picture_columns)
+        place = self._place() if self.pictures is not None else "NULL"
         features = self.feature_names if self.image is None else ()
         values = f"concat({', '.join(map(self._columns.canonical, features))})" if features else "NULL"
         # The names, so that a renamed column makes another version.
         names = "".join(f"{len(name.encode())}:{name}" for name in features).encode()
-        statement = f"SELECT {', '.join([number, *texts, time, image, values])} FROM {self._table}"
+        statement = f"SELECT {', '.join([number, *texts, time, image, stored, place, values])} FROM {self._table}"
         try:
             cursor = self._database.connection.cursor().execute(statement)
             while rows := cursor.fetchmany(_ROWS_AT_A_TIME):
-                for row, sample_id, split, label, group, moment, file, encoded in rows:
+                for row, sample_id, split, label, group, moment, file, is_stored, at, encoded in rows:
+                    name = str(row) if sample_id is None else sample_id
                     yield Reference(
-                        sample_id=str(row) if sample_id is None else sample_id,
-                        path=None if file is None else self._relative(file),
+                        sample_id=name,
+                        path=name if is_stored else None if file is None else self._relative(file),
+                        place=at if is_stored else None,
                         split=split,
                         label=label,
                         group_id=group,
@@ -216,11 +235,15 @@ class TableSource:
                     )
         except duckdb.Error as error:
             raise broken(error, self.path) from error
+        for part in self._parts:
+            for shard, reason in part.damage.items():
+                name = f"{part.name}/{shard}" if self._several else shard
+                yield Reference(sample_id=name, path=name, split=part.split, damage=reason)
 
     def identity(self) -> Identity | None:
         """The file's content and what each column means; None where the rows name files."""
-        if self.image is not None:
-            return None
+        if self.image is not None or self._in_memory or any(part.damage for part in self._parts):
+            return self._identity_of_pictures()
         digest = blake3(f"rows {_ENCODING_VERSION} {self.label!r} {self.split!r} {self.group!r} {self.time!r}".encode())
         digest.update(f" {self.id!r} {self.path.suffixes!r}".encode())
         unchanged = True
@@ -228,20 +251,45 @@ class TableSource:
             for part in self._parts:
                 if len(self._parts) > 1 or part.split is not None:
                     digest.update(blake3(f"{part.name!r} {part.split!r}".encode()).digest())
-                    digest.update(bytes.fromhex(_digest(part.path)))
-                else:
-                    digest.update_mmap(part.path)
+                for path in part.files:
+                    digest.update(bytes.fromhex(_digest(path)))
                 unchanged = unchanged and changed_at(part.path) == part.changed_at
         except OSError:
             return None
         return Identity(digest=digest.hexdigest(), n_samples=self.n_rows) if unchanged else None
 
-    def _open(self, files: Sequence[TableFile], *, label: str | None, roles: Sequence[str]) -> str | None:
+    def _identity_of_pictures(self) -> Identity | None:
+        """By the files' stat, where every picture lies in them: reading them all costs as much as the scan."""
+        if self.pictures is None or self._in_memory or any(part.damage for part in self._parts):
+            return None
+        _, stored = picture_sql(self.image, self._types, self._picture_columns)
+        if self._query(f"SELECT 1 FROM {self._table} WHERE NOT coalesce({stored}, false) LIMIT 1"):
+            return None
+        roles = (self.kind, self.label, self.split, self.image, self.group, self.time, self.id)
+        digest = blake3(f"pictures {_ENCODING_VERSION} {roles!r}".encode())
+        for part in self._parts:
+            for path in part.files:
+                stamp = stamp_of(str(path))
+                if stamp is None or not stamp.settled:
+                    return None
+                said = (str(path), part.name, part.split, stamp.size, stamp.mtime_ns, stamp.inode)
+                digest.update(repr((*said, sorted(part.names.items()))).encode())
+        return Identity(digest=digest.hexdigest(), n_samples=self.n_rows)
+
+    def _open(
+        self, files: Sequence[TableFile], frame: object | None, *, label: str | None, roles: Sequence[str]
+    ) -> str | None:
         """Open the files; and the column that is the label because some of them lack it."""
         self._database = Database()
+        self._in_memory = frame is not None
+        if frame is not None:
+            self._parts: tuple[Part, ...] = (self._database.open_frame(frame, self.path, 0),)
+            part = self._parts[0]
+            self._table, self._row, self._types = part.table, part.row, dict(part.types)
+            return None
         if not files:
             part = self._database.open(TableFile(path=self.path, name=self.path.name, split=""), 0)
-            self._parts: tuple[Part, ...] = (replace(part, split=None),)
+            self._parts = (replace(part, split=None),)
             self._table, self._row, self._types = part.table, part.row, dict(part.types)
             return None
         joined = JoinedFiles(self._database, files, label=label, roles=roles, where=self.path)
@@ -259,6 +307,26 @@ class TableSource:
             return None
         self.notes.append(f"{found!r} is taken for the {role} column, by its name")
         return found
+
+    def _guess_image(self) -> str | None:
+        if not self._picture_columns:
+            return None
+        if len(self._picture_columns) > 1:
+            raise SourceError(
+                f"several columns hold pictures: {', '.join(map(repr, self._picture_columns))}",
+                where=self.path,
+                hint="say with dataset.image which one is meant",
+            )
+        (found,) = self._picture_columns
+        self.notes.append(f"{found!r} is taken for the image column: it holds pictures")
+        return found
+
+    def _place(self) -> str:
+        """SQL for where a row's picture is, as `RowPictures` reads it."""
+        if not self._several:
+            return f"'0 ' || CAST({self._row} AS VARCHAR)"
+        numbers = " ".join(f"WHEN {literal(part.name)} THEN '{at} '" for at, part in enumerate(self._parts))
+        return f"CASE {quoted(FILE)} {numbers} END || CAST({quoted(FILE_ROW)} AS VARCHAR)"
 
     def _guess_text(self) -> str | None:
         names = self.feature_names
@@ -283,9 +351,10 @@ class TableSource:
                 where=self.path,
                 hint="name another column, or fill it in",
             )
-        if self.image is not None and self._types[self.image] != "VARCHAR":
+        if self.image is not None and self.image not in self._picture_columns and self._types[self.image] != "VARCHAR":
             raise SourceError(
-                f"the image column {self.image!r} holds {self._types[self.image]}, not paths", where=self.path
+                f"the image column {self.image!r} holds {self._types[self.image]}, not paths or pictures",
+                where=self.path,
             )
         if self.time is not None:
             self._check_time(self.time)

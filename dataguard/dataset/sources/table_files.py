@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dataguard.core.errors import ConfigurationError, SourceError, did_you_mean
 from dataguard.core.paths import encode_path
 from dataguard.core.split_roles import split_order
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
+ARROW_SUFFIXES = (".arrow", ".feather", ".ipc", ".arrows")
+TABLE_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", *ARROW_SUFFIXES)
 
 INTEGERS = frozenset(
     sign + size for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
@@ -30,6 +31,10 @@ class TableFile:
     name: str
     """Relative to the folder, as reports and ids write it."""
     split: str
+    shards: tuple[Path, ...] = ()
+    """The Arrow files whose rows, one file's after the other's, it is made of, where `path` is their folder."""
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What the codes from 0 of a column of whole numbers stand for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,4 +1,4 @@
-"""One file of a table, opened in DuckDB."""
+"""One file of a table, or a table in memory, opened in DuckDB."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import csv
 import gzip
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataguard.core.errors import NothingToCheckError, SourceError, did_you_mean
 from dataguard.core.paths import encode_path
-from dataguard.dataset.sources.table_files import TableFile
+from dataguard.dataset.sources.table_files import ARROW_SUFFIXES, TableFile
 
 if TYPE_CHECKING:
     import duckdb
@@ -36,6 +36,16 @@ class Part:
     csv: bool
     """Whether the types were told from the values."""
     changed_at: tuple[int, int, int]
+    pictures: frozenset[str] = frozenset()
+    """Columns of pictures, which DuckDB has as STRUCT(path VARCHAR, stored BOOLEAN), without the bytes."""
+    arrow: Any = None
+    """The pyarrow table, memory-mapped, that the rows were taken from."""
+    damage: Mapping[str, str] = field(default_factory=dict)
+    """Shards that could not be read, and why."""
+    files: tuple[Path, ...] = ()
+    """What the rows are read from; none for a table in memory."""
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What codes stand for that were read as words."""
 
 
 class Database:
@@ -64,6 +74,8 @@ class Database:
         import duckdb
 
         path = file.path
+        if file.shards or path.name.lower().endswith(ARROW_SUFFIXES):
+            return self._open_arrow(file, number)
         if not path.exists():
             near = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
             raise SourceError(
@@ -100,6 +112,71 @@ class Database:
             types={name: kind for name, kind, *_ in described if name != "file_row_number"},
             csv=not is_parquet,
             changed_at=since,
+            files=(path,),
+        )
+
+    def open_frame(self, frame: object, path: Path, number: int) -> Part:
+        """Open a table of pandas, polars or pyarrow.
+
+        Raises:
+            SourceError: DuckDB cannot read it.
+        """
+        from dataguard.dataset.sources.table_arrow import as_arrow, without_pictures
+
+        table = as_arrow(frame, path)
+        pictures: frozenset[str] = frozenset()
+        if table is not None:
+            frame, pictures = without_pictures(table)
+        self._copy(frame, f"data{number}", path)
+        kept = frame if table is None else table
+        return self._copied(path, path.name, None, number, pictures=pictures, arrow=kept)
+
+    def _open_arrow(self, file: TableFile, number: int) -> Part:
+        from dataguard.dataset.sources.table_arrow import read_shards, without_pictures
+
+        shards = file.shards or (file.path,)
+        table, damage = read_shards(shards, file.path, names=file.names)
+        shown, pictures = without_pictures(table)
+        self._copy(shown, f"data{number}", file.path)
+        part = self._copied(file.path, file.name, file.split, number, pictures=pictures, arrow=table)
+        return replace(part, damage=damage, changed_at=changed_at(file.path), files=shards, names=file.names)
+
+    def _copy(self, frame: object, table: str, path: Path) -> None:
+        """Copy a table of Python's to one that every cursor sees, and that does not fill memory."""
+        import duckdb
+
+        try:
+            # The type of a column of objects is to follow from all of them, not from a sample.
+            self.connection.execute("SET pandas_analyze_sample = 1000000000")
+            self.connection.register("given", frame)
+            described = self.connection.execute("DESCRIBE SELECT * FROM given").fetchall()
+            texts = [
+                f"CAST({quoted(name)} AS VARCHAR) AS {quoted(name)}"
+                for name, kind, *_ in described
+                if kind.startswith("ENUM")
+            ]
+            # Categories are a way to store text.
+            changed = f"REPLACE ({', '.join(texts)})" if texts else ""
+            self.connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * {changed} FROM given")
+            self.connection.unregister("given")
+        except duckdb.Error as error:
+            raise broken(error, path) from error
+
+    def _copied(
+        self, path: Path, name: str, split: str | None, number: int, *, pictures: frozenset[str], arrow: object
+    ) -> Part:
+        described = self.connection.execute(f"DESCRIBE SELECT * FROM data{number}").fetchall()
+        return Part(
+            path=path,
+            name=name,
+            split=split,
+            table=f"data{number}",
+            row="rowid",
+            types={name: kind for name, kind, *_ in described},
+            csv=False,
+            changed_at=(0, 0, 0),
+            pictures=pictures,
+            arrow=arrow,
         )
 
     def query(self, statement: str, path: Path) -> list[tuple[Any, ...]]:
