@@ -102,7 +102,8 @@ def _size(pipeline: Pipeline) -> str:
 def _step(step: object) -> str:
     if isinstance(step, Resize):
         both = _both(step.height, step.width)
-        return {
+        part = {"all": "", "aspect": " of its shape", "box": " of a box", None: f" of {UNKNOWN}"}[step.source]
+        size = {
             None: UNKNOWN,
             "exact": both,
             "short": f"short {_number(step.side)}",
@@ -112,6 +113,7 @@ def _step(step: object) -> str:
             "within": f"within {_number(step.side)}",
             "scale": f"×{_number(step.factor)}",
         }[step.rule]
+        return size + part
     if isinstance(step, Crop):
         if step.rule in ("fraction", "square"):
             return f"crop {step.rule}"

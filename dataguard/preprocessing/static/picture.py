@@ -332,7 +332,8 @@ def resized(
         rule = {"rule": None, "rounding": None}
         undetermined |= {"rule": why, "rounding": why}
     step = Resize(**{**rule, **given}, provenance={"": explicit(place), **said}, undetermined=undetermined)
-    if step.rule == "exact" and before is not None and set(before) == {(step.height, step.width)}:
+    whole = step.rule == "exact" and step.source == "all"
+    if whole and before is not None and set(before) == {(step.height, step.width)}:
         return moved(state, place)
     size: tuple[Value, Value] = (int(height), int(width)) if constant else (height, width)
     if after is None and not constant:

@@ -77,6 +77,9 @@ def test_what_is_not_known_is_a_question_mark_and_never_marked() -> None:
         ((Resize(rule="scale", factor=0.5), Flip()), "×0.5, flip"),
         ((Random(name="RandomResizedCrop"), Crop(rule="square")), "random resizedCrop, crop square"),
         ((Resize(rule="short", side=None, undetermined={"side": "a flag"}),), "short ?"),
+        ((Resize(rule="exact", height=32, width=100, source="aspect"),), "32×100 of its shape"),
+        ((Resize(rule="exact", height=32, width=32, source="box", box=(0, 0, 9.5, 9)),), "32 of a box"),
+        ((Resize(rule="exact", height=32, width=32, source=None),), "32 of ?"),
     ],
 )
 def test_sizes_in_few_words(geometry: tuple[Resize | Pad | Flip | Crop | Random, ...], words: str) -> None:

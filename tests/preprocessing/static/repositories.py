@@ -32,8 +32,5 @@ def only(found: RepositoryReading) -> FoundPath:
 
 def served(folder: Path, body: str, **more: str) -> FoundPath:
     """The one path of a script that feeds ``model`` with what these lines make of ``path``."""
-    files = {
-        "predict.py": "import cv2, torch\nimport numpy as np\nfrom PIL import Image\n" + textwrap.dedent(body),
-        **more,
-    }
-    return only(reading(folder, files))
+    imports = "import cv2, torch\nimport numpy as np\nfrom PIL import Image, ImageOps\n"
+    return only(reading(folder, {"predict.py": imports + textwrap.dedent(body), **more}))

@@ -14,6 +14,7 @@ from dataguard.preprocessing.static.values import SIZES
 from dataguard.preprocessing.steps import Crop, Pad, Random, Resize
 from tests.preprocessing.static.repositories import served
 
+AS_PICTURE = "\nmodel(torch.from_numpy(np.array(img) / 255.0).permute(2, 0, 1)[None].float())\n"
 FEED = "\nmodel(torch.from_numpy(img / 255.0).permute(2, 0, 1)[None].float())\n"
 
 
@@ -101,6 +102,67 @@ def test_a_canvas_of_pillow_is_a_border(tmp_path: Path) -> None:
     assert isinstance(pad, Pad)
     assert (resize.kernel, resize.antialias, resize.cubic) == ("cubic", "scaled", -0.5)
     assert (pad.rule, pad.height, pad.position, pad.fill) == ("to", 416, "center", (128.0,))
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("ImageOps.fit(img, (96, 64))", Resize(height=64, width=96, source="aspect", kernel="cubic")),
+        (
+            "ImageOps.fit(img, (96, 64), Image.LANCZOS, 0.05, (0.0, 0.3))",
+            Resize(height=64, width=96, source="aspect", kernel="lanczos", bleed=0.05, centering=(0.0, 0.3)),
+        ),
+        (
+            "ImageOps.fit(img, (96, 64), Image.LANCZOS, 0.7, centering=(2, 0.3))",
+            Resize(height=64, width=96, source="aspect", kernel="lanczos", centering=(0.5, 0.3)),
+        ),
+        (
+            "ImageOps.cover(img, (96, 64), Image.BILINEAR)",
+            Resize(rule="cover", height=64, width=96, rounding="half_even"),
+        ),
+        (
+            "ImageOps.contain(img, (96, 64), Image.BILINEAR)",
+            Resize(rule="fit", height=64, width=96, rounding="half_even"),
+        ),
+        (
+            "img.resize((96, 64), Image.BILINEAR, (3, 4, 50.5, 60), reducing_gap=3.0)",
+            Resize(height=64, width=96, source="box", box=(3.0, 4.0, 50.5, 60.0), reducing_gap=3.0),
+        ),
+    ],
+)
+def test_a_resize_of_pillow_may_take_a_part_of_the_picture(tmp_path: Path, code: str, expected: Resize) -> None:
+    head = "img = Image.open(path).convert('RGB')\nimg = "
+    (step,) = served(tmp_path, f"{head}{code}{AS_PICTURE}").pipeline.geometry or ()
+    assert isinstance(step, Resize)
+    names = ("rule", "height", "width", "kernel", "source", "bleed", "centering", "box", "reducing_gap")
+    assert [getattr(step, name) for name in names] == [getattr(expected, name) for name in names]
+    assert [step.target(*size) for size in SIZES] == [expected.target(*size) for size in SIZES]
+
+
+@pytest.mark.parametrize(
+    ("code", "fields"),
+    [
+        ("ImageOps.fit(img, (96, 64), centering=given)", {"centering"}),
+        ("ImageOps.fit(img, (96, 64), bleed=given)", {"bleed"}),
+        ("img.resize((96, 64), Image.BILINEAR, box=given)", {"source", "box"}),
+    ],
+)
+def test_a_part_of_the_picture_that_cannot_be_read_is_undetermined(tmp_path: Path, code: str, fields: set[str]) -> None:
+    head = "from settings import given\nimg = Image.open(path).convert('RGB')\nimg = "
+    (step,) = served(tmp_path, f"{head}{code}{AS_PICTURE}").pipeline.geometry or ()
+    assert isinstance(step, Resize)
+    assert set(step.undetermined) == fields
+    assert all(getattr(step, name) is None for name in fields)
+
+
+def test_a_border_of_pillow_in_the_middle_or_below_or_elsewhere(tmp_path: Path) -> None:
+    places = []
+    for number, words in enumerate(("", ", centering=(0, 0)", ", centering=(1, 1)")):
+        code = f"img = Image.open(path).convert('RGB')\nimg = ImageOps.pad(img, (96, 64){words}){AS_PICTURE}"
+        _, pad = served(tmp_path / str(number), code).pipeline.geometry or ()
+        assert isinstance(pad, Pad)
+        places.append(pad.position)
+    assert places == ["center", "top_left", None]
 
 
 def test_a_crop_from_the_middle_and_one_by_chance(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ reducing gap of 2), ``PIL/ImageOps.py``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -41,7 +42,7 @@ from dataguard.preprocessing.static.values import (
     measured,
     numbers,
 )
-from dataguard.preprocessing.steps import Flip
+from dataguard.preprocessing.steps import Flip, Pad, Resize
 
 _TRANSPOSE = {"FLIP_LEFT_RIGHT": "left_right", "FLIP_TOP_BOTTOM": "up_down", "ROTATE_90": "rotate_90",
               "ROTATE_180": "rotate_180", "ROTATE_270": "rotate_270", "TRANSPOSE": "transpose"}  # fmt: skip
@@ -157,7 +158,26 @@ def _resize(call: Call) -> Value:
             before="nearest",
             after="bicubic",
         )
+    fields = {**fields, **_box(call, fields)}
     return Picture(resized(state, whole(height), whole(width), fields, place, kernel=said, antialias=said))
+
+
+def _box(call: Call, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields that say which part of the picture ``Image.resize`` takes, and whether that is reduced first."""
+    found: dict[str, Any] = {}
+    box, gap = call.get(2, "box"), call.get(3, "reducing_gap")
+    unknown = dict(fields.get("undetermined", {}))
+    if box is not None:
+        edges = numbers(box)
+        known = edges is not None and len(edges) == 4
+        found |= {"source": "box" if known else None, "box": edges if known else None}
+        if not known:
+            unknown["source"] = unknown["box"] = f"the box at {call.place} is not known"
+    if gap is not None:
+        found["reducing_gap"] = float(gap) if is_number(gap) else None
+        if not is_number(gap):
+            unknown["reducing_gap"] = f"the gap at {call.place} is not known"
+    return {**found, "undetermined": unknown} if found else {}
 
 
 @methods("pil", "thumbnail")
@@ -167,8 +187,6 @@ def thumbnail(call: Call) -> Value:
     fields, said = kernel_of(call.get(1, "resample"), call.given(1, "resample"), place)
     width, height = pair(call.get(0, "size"))
     if is_number(width) and is_number(height):
-        from dataguard.preprocessing.steps import Resize
-
         step = Resize(
             rule="fit", height=int(height), width=int(width), enlarge=False, rounding="half_up", **fields,
             reducing_gap=2.0, provenance={"": explicit(place), "kernel": said},
@@ -260,54 +278,83 @@ def paste(call: Call) -> Value:
     return None
 
 
-@function("PIL.ImageOps.expand", "PIL.ImageOps.pad", "PIL.ImageOps.fit")
+@function("PIL.ImageOps.expand")
 def _expand(call: Call) -> Value:
     state = as_state(call.get(0, "image"), kind="pil")
     if state is None:
         return call.unknown("no picture")
-    place = call.place
-    if call.name.endswith("expand"):
-        edge = call.get(1, "border", 0)
-        items = edge.items if isinstance(edge, Seq) else [edge]
-        if len(items) in (1, 2, 4):
-            left, top, right, bottom = items * (4 // len(items))
-            return Picture(parts.enlarged(state, top, bottom, left, right, call.get(2, "fill", 0), place))
-        return Picture(losing(state, place, "the border is not known", "geometry"))
-    width, height = pair(call.get(1, "size"))
-    method = call.get(2, "method")
-    fields, said = kernel_of(method, call.given(2, "method"), place)
-    from dataguard.preprocessing.static.library.torchvision import centred
-    from dataguard.preprocessing.steps import Pad, Resize
+    edge = call.get(1, "border", 0)
+    items = edge.items if isinstance(edge, Seq) else [edge]
+    if len(items) in (1, 2, 4):
+        left, top, right, bottom = items * (4 // len(items))
+        return Picture(parts.enlarged(state, top, bottom, left, right, call.get(2, "fill", 0), call.place))
+    return Picture(losing(state, call.place, "the border is not known", "geometry"))
 
+
+@function("PIL.ImageOps.contain", "PIL.ImageOps.cover", "PIL.ImageOps.fit", "PIL.ImageOps.pad")
+def _to_a_size(call: Call) -> Value:
+    state, place = as_state(call.get(0, "image"), kind="pil"), call.place
+    if state is None:
+        return call.unknown("no picture")
+    width, height = pair(call.get(1, "size"))
+    fields, said = kernel_of(call.get(2, "method"), call.given(2, "method"), place)
     if not (is_number(width) and is_number(height)):
         return Picture(losing(state, place, "the size is not known", "geometry"))
-    rule: Any = "cover" if call.name.endswith("fit") else "fit"
+    name = call.name.rpartition(".")[2]
+    if name == "fit":
+        rule: Any = "exact"
+        part = _part(call)
+        fields = {**fields, **part, "undetermined": {**fields.get("undetermined", {}), **part["undetermined"]}}
+    else:
+        rule = "cover" if name == "cover" else "fit"
     step = Resize(
         rule=rule,
         height=int(height),
         width=int(width),
         rounding="half_even",
         **fields,
-        provenance={"": explicit(place), "kernel": said},
+        provenance={"": explicit(place, f"ImageOps.{name}"), "kernel": said},
     )
     state = stepped(state, step, place)
-    if rule == "cover":
-        return Picture(centred(state, int(height), int(width), place))
-    fill = numbers(call.get(3, "color", 0)) or (0.0,)
-    return Picture(
-        stepped(
-            state,
-            Pad(
-                rule="to",
-                height=int(height),
-                width=int(width),
-                rounding="half_even",
-                fill=fill,
-                provenance={"": explicit(place)},
-            ),
-            place,
-        )
+    return Picture(_padded(call, state, int(height), int(width)) if name == "pad" else state)
+
+
+def _part(call: Call) -> dict[str, Any]:
+    """Which part of the picture ``ImageOps.fit`` takes: values that are out of range it replaces by its defaults."""
+    bleed = call.get(3, "bleed", 0.0)
+    centering = numbers(call.get(4, "centering", Seq([0.5, 0.5], "tuple")))
+    unknown = {}
+    if not is_number(bleed):
+        unknown["bleed"] = f"the bleed at {call.place} is not known"
+    if centering is None or len(centering) != 2:
+        unknown["centering"] = f"the centering at {call.place} is not known"
+    return {
+        "source": "aspect",
+        "bleed": None if "bleed" in unknown else float(bleed) if 0.0 <= bleed < 0.5 else 0.0,
+        "centering": None
+        if centering is None or "centering" in unknown
+        else tuple(one if 0.0 <= one <= 1.0 else 0.5 for one in centering),
+        "undetermined": unknown,
+    }
+
+
+def _padded(call: Call, state: State, height: int, width: int) -> State:
+    """A state after the border that ``ImageOps.pad`` adds."""
+    centering = numbers(call.get(4, "centering", Seq([0.5, 0.5], "tuple")))
+    positions: dict[tuple[float, ...], Any] = {(0.5, 0.5): "center", (0.0, 0.0): "top_left"}
+    position = positions.get(centering or ())
+    why = "its place is not known" if centering is None else f"its place is {centering} of what is left"
+    pad = Pad(
+        rule="to",
+        height=height,
+        width=width,
+        rounding="half_even",
+        position=position,
+        fill=numbers(call.get(3, "color", 0)) or (0.0,),
+        provenance={"": explicit(call.place)},
+        undetermined={} if position else {"position": why},
     )
+    return stepped(state, pad, call.place)
 
 
 @methods("pil", "filter")
