@@ -277,7 +277,7 @@ def bisect(
     """
     import os
 
-    from dataguard.environment.fingerprint import variables as allowed
+    from dataguard.environment.fingerprint import VARIABLES
     from dataguard.reproduction.bisecting import MOST_RUNS, Situation
     from dataguard.reproduction.bisecting import bisect as search
     from dataguard.reproduction.overlays import Overlays, parse_pins
@@ -296,7 +296,9 @@ def bisect(
     # Every variable is set or left out run by run.
     made = ProcessRunner(environment, keep_variables=False)
     now = Situation(
-        packages=parse_pins(packages), variables={**allowed(os.environ), **(variables or {})}, batch_size=batch_size
+        packages=parse_pins(packages),
+        variables={**{name: os.environ[name] for name in VARIABLES if name in os.environ}, **(variables or {})},
+        batch_size=batch_size,
     )
     found = search(
         locked,

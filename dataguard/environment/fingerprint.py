@@ -105,6 +105,7 @@ VARIABLES = (
 )
 """The environment variables that a fingerprint holds, where they are set. No other is ever looked at."""
 _VALUE = re.compile(r"[\w.,:;=+*/()\[\]{} -]{0,100}")
+_WITHHELD = re.compile(r"\(withheld: \d+ characters\)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -244,6 +245,15 @@ def variables(environ: Mapping[str, str]) -> dict[str, str]:
             value = environ[name]
             found[name] = value if _VALUE.fullmatch(value) else f"(withheld: {len(value)} characters)"
     return found
+
+
+def is_withheld(value: str) -> bool:
+    """Whether a variable's value in a fingerprint only stands for one that is not written down.
+
+    >>> is_withheld(variables({"OMP_PLACES": "$HOME"})["OMP_PLACES"])
+    True
+    """
+    return _WITHHELD.fullmatch(value) is not None
 
 
 def _python(environment: InstalledEnvironment, *, own: bool) -> PythonFacts:

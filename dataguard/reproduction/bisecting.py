@@ -9,6 +9,8 @@ from pathlib import Path
 
 from dataguard.core.errors import DataguardError
 from dataguard.core.progress import Progress, silent
+from dataguard.environment.fingerprint import is_withheld
+from dataguard.environment.fingerprint import variables as allowed
 from dataguard.environment.hardware import INSTRUCTION_SETS
 from dataguard.reproduction.culprit import suspects
 from dataguard.reproduction.differences import INSTRUCTION_LADDER, Difference, Kind, widest
@@ -100,6 +102,12 @@ def bisect(
     # What the lock has and nobody sets now is not set.
     given = dataclasses.replace(given, variables={**dict.fromkeys(lock.environment.variables), **given.variables})
     environment = versions_in(runner.fingerprint())
+    # Those of which a lock holds no value cannot be undone, and are as they are now in every run.
+    kept = {
+        name: value
+        for name, value in given.variables.items()
+        if value is not None and any(map(is_withheld, allowed({name: value}).values()))
+    }
     shelf = overlays or Overlays(lock.environment.python.version)
 
     def run(situation: Situation) -> Reproduction:
@@ -109,7 +117,7 @@ def bisect(
             runner,
             path=path,
             batch_size=situation.batch_size,
-            variables=situation.variables,
+            variables={**kept, **situation.variables},
             overlays=[shelf.get(name, version) for name, version in sorted(wanted.items())],
             progress=progress,
         )
@@ -185,7 +193,7 @@ def _change(item: Difference, made: Reproduction, now: Situation) -> Change | No
     if item.kind is Kind.PACKAGE and item.was and item.name not in ("pip", "setuptools", "wheel", "dataguard"):
         here = {item.name: now.packages.get(item.name, item.now)} if item.now else {}
         return Change(difference=item, now=Situation(packages=here), was=Situation(packages={item.name: item.was}))
-    if item.kind is Kind.VARIABLE:
+    if item.kind is Kind.VARIABLE and not is_withheld(item.was) and not is_withheld(item.now):
         return Change(
             difference=item,
             now=Situation(variables={item.name: item.now or None}),

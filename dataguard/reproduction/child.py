@@ -337,14 +337,11 @@ def _facts(base: Path) -> dict[str, Any]:
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
         "machine": platform.machine(),
-        "prefix": sys.prefix,
         "numerics": _torch_settings(),
         "threads": _thread_pools(),
         "used": _used(),
+        "loaded": _shared_objects(),
         "code": _code(base),
-        "variables": {
-            key: os.environ[key] for key in sorted(os.environ) if key.startswith(("CUBLAS", "CUDA", "NVIDIA"))
-        },
     }
 
 
@@ -420,6 +417,14 @@ def _used() -> dict[str, str]:
             if name and names & tops:
                 found.setdefault(name, item.version)
     return found
+
+
+def _shared_objects() -> list[str] | None:
+    """The shared libraries that this process has loaded; None where the system does not say."""
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines()
+        return sorted({line[line.index("/") :] for line in lines if ".so" in line})
+    return None
 
 
 def _code(base: Path) -> list[str]:

@@ -100,7 +100,7 @@ def _suspects(reproduction: Reproduction, first: StageVerdict) -> Iterator[Suspe
         if item.known or item.name in makers:
             yield Suspect(what=str(item), why=item.known or f"the {kind} stage is made by it", difference=item)
     for item in reproduction.differences:
-        if item.kind is Kind.LIBRARY and kind == "decoding":
+        if item.kind is Kind.LIBRARY and item.used and kind == "decoding":
             yield Suspect(what=str(item), why="it decodes or resizes", difference=item)
     rounding = first.verdict is Verdict.FLOAT_NOISE
     for item in reproduction.differences:

@@ -92,6 +92,7 @@ def differences(
     now: Fingerprint,
     *,
     used: Iterable[str] = (),
+    loaded: Iterable[str] | None = None,
     runner_was: str = "",
     runner_now: str = "",
 ) -> tuple[Difference, ...]:
@@ -101,6 +102,7 @@ def differences(
         locked: As it was.
         now: As it is.
         used: The names of the packages of which one of the runs imported something.
+        loaded: The files of the shared libraries that the run now had loaded; None where nobody knows.
         runner_was: The kind of runner then.
         runner_now: The kind of runner now.
     """
@@ -108,7 +110,7 @@ def differences(
     found = [
         *_packages(locked.packages, now.packages, names),
         *_pairs(Kind.PYTHON, {"Python": locked.python.version}, {"Python": now.python.version}),
-        *_libraries(locked.libraries, now.libraries),
+        *_libraries(locked, now, names, None if loaded is None else set(loaded)),
         *_pairs(
             Kind.SYSTEM,
             {"operating system": locked.system.name, "C library": locked.system.libc},
@@ -169,15 +171,33 @@ def _known(name: str, was: str, now: str) -> str:
     return "; ".join(f"{what}: {old} → {new}" for what, old, new in sides if old and new)
 
 
-def _libraries(was: Iterable[BundledLibrary], now: Iterable[BundledLibrary]) -> Iterator[Difference]:
-    def named(items: Iterable[BundledLibrary]) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for item in items:
-            key = f"{item.name} ({'the system’s' if item.carrier == 'system' else f'in {item.carrier}'})"
-            found[key] = ", ".join(sorted({*filter(None, found.get(key, "").split(", ")), item.version or "unknown"}))
-        return found
+def _libraries(locked: Fingerprint, now: Fingerprint, used: set[str], loaded: set[str] | None) -> Iterator[Difference]:
+    """Libraries by their versions.
 
-    yield from _pairs(Kind.LIBRARY, named(was), named(now))
+    A package's own is as much used as the package. The system's is used where the run loaded it; where only the run
+    that was locked did, the package that took it brings its own now, and that is a difference too.
+    """
+    packages = {item.name for side in (locked, now) for item in side.packages}
+    found = {item.name for item in now.libraries if item.carrier == "system" and item.file in (loaded or ())}
+
+    def named(items: Iterable[BundledLibrary]) -> dict[tuple[str, str], str]:
+        versions: dict[tuple[str, str], set[str]] = {}
+        for item in items:
+            versions.setdefault((item.name, item.carrier), set()).add(item.version or "unknown")
+        return {key: ", ".join(sorted(several)) for key, several in versions.items()}
+
+    sides = named(locked.libraries), named(now.libraries)
+    for name, carrier in sorted({*sides[0], *sides[1]}):
+        was, has = (side.get((name, carrier), "") for side in sides)
+        if was != has:
+            system = carrier == "system"
+            yield Difference(
+                kind=Kind.LIBRARY,
+                name=f"{name} ({'the system’s' if system else f'in {carrier}'})",
+                was=was,
+                now=has,
+                used=loaded is None or name in found if system else carrier in used or carrier not in packages,
+            )
 
 
 def _processors(was: Processor, now: Processor) -> Iterator[Difference]:

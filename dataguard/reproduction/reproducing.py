@@ -13,7 +13,7 @@ import numpy as np
 from dataguard.core.errors import DataguardError, SourceError
 from dataguard.core.paths import decode_path
 from dataguard.core.progress import Progress, silent
-from dataguard.environment.fingerprint import Fingerprint
+from dataguard.environment.fingerprint import Fingerprint, is_withheld
 from dataguard.reproduction.differences import Difference, FileChange, Kind, changed_files, differences
 from dataguard.reproduction.golden import Golden, golden_problem, read_golden
 from dataguard.reproduction.inference import Inference, Samples
@@ -120,7 +120,10 @@ def reproduce(
     golden = None if problem else read_golden(lock.golden, folder, lock.kept)
     before = runner.fingerprint()
     size = batch_size or chosen.batch_size
-    settings: dict[str, str | None] = {**({} if runner.inherits else lock.environment.variables), **(variables or {})}
+    wanted: dict[str, str | None] = {**({} if runner.inherits else lock.environment.variables), **(variables or {})}
+    # What stands for a value is none.
+    unknown = [name for name, value in wanted.items() if value is not None and is_withheld(value)]
+    settings = {name: value for name, value in wanted.items() if name not in unknown}
     chosen = dataclasses.replace(
         chosen,
         variables={name: value for name, value in chosen.variables.items() if settings.get(name, "") is not None},
@@ -167,7 +170,11 @@ def reproduce(
         seconds=run.seconds,
         inference_seconds=run.passes[0].seconds,
         sights=_sights(comparison, golden, run, kept),
-        notes=(*lock.notes, *runner.notes),
+        notes=(
+            *lock.notes,
+            *runner.notes,
+            *(f"{name} is not set: the lock does not hold its value; --set {name}=… gives one" for name in unknown),
+        ),
     )
 
 
@@ -205,6 +212,7 @@ def _differences(lock: Lock, now: Fingerprint, run: Run, runner: Runner, size: i
         lock.environment,
         now,
         used={*lock.used, *run.facts.used},
+        loaded=run.facts.loaded,
         runner_was=lock.runner.get("kind", ""),
         runner_now=runner.kind,
     )

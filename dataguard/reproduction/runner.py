@@ -117,6 +117,8 @@ class RunFacts:
     """The packages of which something was imported, with their versions."""
     code: tuple[str, ...]
     """The user's own files that were imported, relative to the base."""
+    loaded: tuple[str, ...] | None = None
+    """The files of the shared libraries that it had loaded, at its own paths; None where that is not known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -320,6 +322,7 @@ def _facts(given: Mapping[str, Any]) -> RunFacts:
         threads=tuple(dict(pool) for pool in given["threads"]),
         used={str(key): str(value) for key, value in given["used"].items()},
         code=tuple(str(name) for name in given["code"]),
+        loaded=None if given.get("loaded") is None else tuple(str(path) for path in given["loaded"]),
     )
 
 

@@ -154,6 +154,25 @@ def test_variables_and_the_batch_size_are_undone_too(tmp_path: Path) -> None:
     assert {change.difference.name for change in found.found.changes} == {"MKL_CBWR", "batch size"}
 
 
+def test_a_variable_of_which_no_value_is_locked_is_as_it_is_now_in_every_run(tmp_path: Path) -> None:
+    seen = []
+
+    def moved(versions: Mapping[str, str], job: Job) -> float:
+        seen.append(job.variables.get("OMP_PLACES"))
+        return float(versions["a"] == "2")
+
+    found, _ = explained(
+        tmp_path,
+        made_up_environment({"a": "1", "b": "1"}, variables={"OMP_PLACES": "(withheld: 7 characters)"}),
+        made_up_environment({"a": "2", "b": "2"}),
+        moved,
+        variables={"OMP_PLACES": "$secret"},
+    )
+    assert found.explanation == "a 1 → 2"
+    assert len(seen) > 2
+    assert set(seen) == {"$secret"}
+
+
 def test_the_instruction_set_is_limited_to_what_was_locked(tmp_path: Path) -> None:
     found, _ = explained(
         tmp_path,

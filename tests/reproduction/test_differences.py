@@ -74,6 +74,35 @@ def test_machines_settings_and_libraries_are_compared() -> None:
     assert (items[Kind.INSTRUCTIONS].was, items[Kind.INSTRUCTIONS].now) == ("avx2", "avx512f, avx512f")
 
 
+JPEG = BundledLibrary(name="libjpeg-turbo", version="2.1.5", carrier="system", file="/usr/lib/libjpeg.so.62.3.0")
+CARRIED = BundledLibrary(name="libjpeg-turbo", version="3.1.2", carrier="pillow", file="pillow.libs/libjpeg-1.so")
+
+
+@pytest.mark.parametrize(
+    ("loaded", "used"),
+    [
+        (["/venv/site-packages/pillow.libs/libjpeg-1.so", "/usr/lib/libz.so.1"], False),
+        (["/usr/lib/libjpeg.so.62.3.0"], True),
+        (None, True),
+    ],
+)
+def test_a_library_of_the_system_is_used_where_it_was_loaded(loaded: list[str] | None, used: bool) -> None:
+    was = dataclasses.replace(made_up_environment(), libraries=(CARRIED,))
+    now = dataclasses.replace(made_up_environment(), libraries=(CARRIED, JPEG))
+    (item,) = found(was, now, used=["pillow"], loaded=loaded)
+    assert (str(item), item.used) == ("libjpeg-turbo (the system’s) none → 2.1.5", used)
+
+
+@pytest.mark.parametrize(("imported", "used"), [(["pillow"], True), (["numpy"], False)])
+def test_a_library_is_as_much_used_as_the_package_that_carries_it(imported: list[str], used: bool) -> None:
+    now = dataclasses.replace(made_up_environment(), libraries=(CARRIED, dataclasses.replace(JPEG, version="9")))
+    was = dataclasses.replace(
+        now, libraries=(dataclasses.replace(CARRIED, version="2.1"), dataclasses.replace(JPEG, version="9"))
+    )
+    (item,) = found(was, now, used=imported, loaded=[])
+    assert (str(item), item.used) == ("libjpeg-turbo (in pillow) 2.1 → 3.1.2", used)
+
+
 def test_another_architecture_is_no_lost_instruction_set() -> None:
     (item,) = found(made_up_environment(), made_up_environment(architecture="aarch64", instruction_sets=("neon",)))
     assert (item.kind, item.was, item.now) == (Kind.PROCESSOR, "x86_64", "aarch64")

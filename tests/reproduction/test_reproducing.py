@@ -244,3 +244,21 @@ def test_a_fresh_environment_has_the_variables_of_the_lock(tmp_path: Path, monke
     assert (fresh.comparison.overall, fresh.differences) == (Verdict.BITWISE, ())
     without = reproduce(lock, ProcessRunner(keep_variables=False), path=path, variables={"OMP_SCHEDULE": None})
     assert without.comparison.overall is Verdict.CHANGED
+
+
+def test_what_stands_for_a_value_that_is_not_locked_is_no_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_PLACES", "$HOME")
+    code = "import os, numpy as np\ndef predict(paths):\n"
+    code += "    return np.full((len(paths), 2), len(os.environ.get('OMP_PLACES', '')))\n"
+    lock = make_lock(make_project(tmp_path, code=code))
+    assert lock.environment.variables["OMP_PLACES"] == "(withheld: 5 characters)"
+    path = tmp_path / "dataguard.lock"
+    assert again(tmp_path).comparison.overall is Verdict.BITWISE
+    fresh = reproduce(lock, ProcessRunner(keep_variables=False), path=path)
+    assert fresh.comparison.result.largest == 5.0
+    assert "OMP_PLACES is not set: the lock does not hold its value; --set OMP_PLACES=… gives one" in fresh.notes
+    given = reproduce(lock, ProcessRunner(keep_variables=False), path=path, variables={"OMP_PLACES": "$HOME"})
+    assert (given.comparison.overall, given.differences) == (Verdict.BITWISE, ())
+    assert not any("OMP_PLACES" in note for note in given.notes)

@@ -33,8 +33,9 @@ def environment_not_as_locked(reproduction: Reproduction) -> Iterator[Outcome]:
     ## How it decides
 
     By comparing versions and hashes. A difference of something that the run used (a package of which it imported a
-    module, then or now) is a warning; where the result is bitwise the same nonetheless, or where only unused packages
-    differ, it is a note (info). Hardware is DG604's. There is no estimate in this, and no false alarm by chance.
+    module, then or now; a library of the system that was loaded) is a warning; where the result is bitwise the same
+    nonetheless, or where only what the run did not use differs, it is a note (info). Hardware is DG604's. There is no
+    estimate in this, and no false alarm by chance.
 
     ## Example
 
@@ -76,7 +77,11 @@ def environment_not_as_locked(reproduction: Reproduction) -> Iterator[Outcome]:
             f"{'; '.join(names[:_NAMED])}{more}."
         )
     else:
-        message = f"{len(items)} packages that the run did not use are not as they were locked."
+        n = len(items)
+        things = "thing" if n == 1 else "things"
+        verb, locked = ("is", "it was") if n == 1 else ("are", "they were")
+        shown = "; ".join(map(str, items[:_NAMED])) + (f" and {n - _NAMED} more" if n > _NAMED else "")
+        message = f"{n} {things} that the run did not use {verb} not as {locked} locked: {shown}."
     yield environment_not_as_locked.finding(
         message + (" The result is bitwise the same nonetheless." if same and names else ""),
         remedy="Run it in an environment made from the lock: dataguard reproduce --runner process.",

@@ -41,7 +41,7 @@ def test_edge_the_same_result_or_what_it_did_not_use_is_a_note() -> None:
     (finding,) = environment_not_as_locked(made_up_reproduction({"logits": 1.0}, environment=more))
     assert isinstance(finding, Finding)
     assert finding.severity is Severity.INFO
-    assert "did not use" in finding.message
+    assert finding.message == "1 thing that the run did not use is not as it was locked: attrs none → 1.0."
 
 
 def test_edge_hardware_is_left_to_its_own_rule() -> None:
