@@ -5,26 +5,24 @@ Its content security policy allows data URIs as pictures and its own style sheet
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import PurePath
-from typing import Any
 
 from dataguard.core.exhibit import Contrast, Exhibit
-from dataguard.core.finding import Finding, Location, Measurement, Severity
+from dataguard.core.finding import Finding, Location, Severity
 from dataguard.core.report import CONCLUDED, Report, RuleRun, Status
 from dataguard.formats import html_code, html_known, wording
 from dataguard.formats import html_graphics as graphics
-from dataguard.formats.html_exhibits import exhibit, scrollable, table_parts
+from dataguard.formats.html_exhibits import exhibit
+from dataguard.formats.html_figures import measurements_shown, options_shown, pair, settings_shown
+from dataguard.formats.html_tables import table_parts
 from dataguard.formats.markup import Child, Element, element, style, write
 from dataguard.formats.pictures import Album
 
 PICTURE_BUDGET = 16_000_000
 """Bytes that all pictures of a report may have together: what a mail server still lets through."""
 
-_LONG_FACT = 48
-_FEW_FIGURES = 6
-"""Up to so many figures are all open; of more, those unfold that nothing is compared with."""
 
 _GLANCE = 8
 """How many findings are named at the very top."""
@@ -145,7 +143,7 @@ class _Page:
             element("h1", graphics.mark(self._tone), " ", self.verdict, class_=f"tone-{self._tone}"),
             element("p", f"{wording.settled(report)}. Exit code {int(code)}: {reason}.", class_="lede"),
             self.findings_at_a_glance(),
-            element("dl", [_pair(term, value) for term, value in self.facts()], class_="facts"),
+            element("dl", [pair(term, value) for term, value in self.facts()], class_="facts"),
             class_="top",
         )
 
@@ -252,7 +250,7 @@ class _Page:
             element("p", element("strong", "What to do: "), wording.prose(finding.remedy), class_="remedy")
             if finding.remedy
             else None,
-            _measurements(finding.measurements, f"Figures of {finding.code}"),
+            measurements_shown(finding.measurements, f"Figures of {finding.code}"),
             [exhibit(shown, self.album, level=4) for shown in finding.exhibits],
             self.edits(finding),
             self.places(finding),
@@ -286,7 +284,7 @@ class _Page:
             element("summary", "How it was decided"),
             element("p", run.summary),
             self.observations(run, level=4, but=finding.exhibits),
-            _options(run),
+            options_shown(run),
             element("p", "Fingerprint for a baseline: ", element("code", finding.fingerprint), class_="note"),
         )
 
@@ -296,7 +294,7 @@ class _Page:
             element(
                 "div",
                 element("p", wording.prose(observation.message)),
-                _measurements(observation.measurements, f"Figures of {run.code}"),
+                measurements_shown(observation.measurements, f"Figures of {run.code}"),
                 [exhibit(shown, self.album, level=level) for shown in observation.exhibits if shown not in but],
                 class_="observation",
             )
@@ -330,9 +328,9 @@ class _Page:
         for word, run, reason in rows:
             kind = "crashed" if run.status in (Status.CRASHED, Status.NOT_RUN) else "undecided"
             figures = [item for inconclusive in run.inconclusive for item in inconclusive.measurements]
-            more: list[Child] = [_measurements(figures, f"Figures of {run.code}")]
+            more: list[Child] = [measurements_shown(figures, f"Figures of {run.code}")]
             if run.status not in CONCLUDED:
-                more += [*self.observations(run, level=3), _options(run)]
+                more += [*self.observations(run, level=3), options_shown(run)]
             entries.append(
                 element(
                     "li",
@@ -380,9 +378,9 @@ class _Page:
                         element("span", said or run.summary, class_="said"),
                     ),
                     element("p", run.summary),
-                    [_measurements(item.measurements, f"Figures of {run.code}") for item in run.observations],
+                    [measurements_shown(item.measurements, f"Figures of {run.code}") for item in run.observations],
                     [exhibit(shown, self.album, level=3) for item in run.observations for shown in item.exhibits],
-                    _options(run),
+                    options_shown(run),
                     id=f"rule-{run.code}",
                 )
             )
@@ -392,8 +390,8 @@ class _Page:
         return element(
             "section",
             element("h2", "How this was made"),
-            _settings("Configuration", self.report.configuration),
-            _settings("Environment", self.report.environment),
+            settings_shown("Configuration", self.report.configuration),
+            settings_shown("Environment", self.report.environment),
             id="settings",
         )
 
@@ -419,67 +417,6 @@ def _kind(run: RuleRun) -> tuple[str, str]:
     return kind, wording.STATUS_WORDS[run.status]
 
 
-def _pair(term: str, value: Child) -> Element:
-    # A long text in one narrow column would make its whole row as tall.
-    long = isinstance(value, str) and len(value) > _LONG_FACT
-    return element("div", element("dt", term), element("dd", value), class_="long" if long else None)
-
-
-def _measurements(measurements: Sequence[Measurement], title: str) -> Element | None:
-    """The figures that decide as a table, and the others unfolding."""
-    first, others = wording.leading(measurements, _FEW_FIGURES)
-    if not others:
-        return _figures(first, title)
-    pairs = element("dl", [_pair(item.name, _figure_words(item)) for item in others], class_="others")
-    if not first or len(measurements) <= _FEW_FIGURES:
-        return element("div", _figures(first, title), pairs)
-    folded = element("details", element("summary", wording.count(len(others), "more figure")), pairs)
-    return element("div", _figures(first, title), folded)
-
-
-def _figure_words(item: Measurement) -> str:
-    value = wording.number(item.value, item.unit)
-    compared = wording.comparison(item)
-    return f"{value} ({compared})" if compared else value
-
-
-def _figures(measurements: Sequence[Measurement], title: str) -> Element | None:
-    """A table of figures with only the columns that say something."""
-    if not measurements:
-        return None
-    columns: list[tuple[str, list[Child]]] = [
-        ("observed", [wording.number(item.value, item.unit) for item in measurements])
-    ]
-    texts = {
-        "threshold": [wording.number(item.threshold, item.unit) for item in measurements],
-        "interval": [wording.interval(item) for item in measurements],
-        "coverage": [wording.level(item) for item in measurements],
-        "p-value": [wording.p_value(item.p_value) for item in measurements],
-        "n": [wording.number(item.n) for item in measurements],
-    }
-    columns += [(name, list(cells)) for name, cells in texts.items() if any(cells)]
-    drawn = [graphics.interval(item) for item in measurements]
-    head = [element("th", name, scope="col", class_="number") for name, _ in columns]
-    if any(graphic is not None for graphic in drawn):
-        head.append(element("th", element("span", "drawn", class_="hidden"), scope="col"))
-    rows = []
-    for index, item in enumerate(measurements):
-        cells = [element("td", column[index], class_="number", data_name=name) for name, column in columns]
-        if len(head) > len(columns):
-            cells.append(element("td", drawn[index], class_="drawn"))
-        rows.append(element("tr", element("th", item.name, scope="row"), cells))
-    return scrollable(
-        element(
-            "table",
-            element("caption", title, class_="hidden"),
-            element("thead", element("tr", element("th", "figure", scope="col"), head)),
-            element("tbody", rows),
-            class_="figures",
-        ),
-        title,
-    )
-
-
 def _place_rows(locations: Sequence[Location]) -> tuple[list[str], list[list[str | int | float | None]]]:
     """Locations as a table with only the columns that say something."""
     same = all(location.path == location.sample_id or location.sample_id is None for location in locations)
@@ -495,29 +432,3 @@ def _place_rows(locations: Sequence[Location]) -> tuple[list[str], list[list[str
     ]
     used = [(name, cells) for name, cells in columns if any(cell is not None for cell in cells)]
     return [name for name, _ in used], [[cells[index] for _, cells in used] for index in range(len(locations))]
-
-
-def _options(run: RuleRun) -> Element | None:
-    if not run.options:
-        return None
-    pairs = [_pair(name.replace("_", "-"), wording.setting(value)) for name, value in run.options.items()]
-    return element("div", element("p", "Options", class_="note"), element("dl", pairs), class_="options")
-
-
-def _settings(title: str, values: Mapping[str, Any]) -> Element | None:
-    rows = [element("tr", element("th", key, scope="row"), element("td", value)) for key, value in _flat(values)]
-    if not rows:
-        return None
-    table = element("table", element("caption", title), element("tbody", rows), class_="settings")
-    return scrollable(table, title)
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    rows = []
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and value:
-            rows += _flat(value, f"{name}.")
-        else:
-            rows.append((name, wording.setting(value)))
-    return rows

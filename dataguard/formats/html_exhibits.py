@@ -1,9 +1,9 @@
-"""Exhibits in the HTML report: galleries, pairs, histograms, listings, heat maps, calibration plots and strips."""
+"""Exhibits in the HTML report: what draws each kind, and histograms, heat maps and calibration plots themselves."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from dataguard.core.exhibit import (
     Contrast,
@@ -15,24 +15,17 @@ from dataguard.core.exhibit import (
     Listing,
     OrderStrip,
     PairGallery,
-    Picture,
     Reliability,
 )
 from dataguard.formats import html_code, wording
+from dataguard.formats.html_gallery import gallery_parts, pair_parts
 from dataguard.formats.html_graphics import bar, profile
 from dataguard.formats.html_plots import NUMBERED, calibration, heat_legend, heat_map, key_line
 from dataguard.formats.html_strip import order_strip
+from dataguard.formats.html_tables import scrollable, shown_of, table, table_parts
 from dataguard.formats.markup import Child, Element, element
 from dataguard.formats.matrix import View, has_diagonal, largest_cells, value, view
-from dataguard.formats.pictures import Album, Embedded
-
-FIRST_PICTURES = 24
-FIRST_PAIRS = 8
-FIRST_ROWS = 20
-"""How much is open at once; the rest unfolds."""
-
-MOST_ROWS = 500
-"""Rows of a table that the page holds at all; the JSON report has them all."""
+from dataguard.formats.pictures import Album
 
 NAMED_CATEGORIES = 40
 """Up to so many categories a histogram has a row for each."""
@@ -63,9 +56,9 @@ def exhibit(shown: Exhibit, album: Album, *, level: int) -> Element:
     """
     heading = element(f"h{level}", shown.title)
     if isinstance(shown, Gallery):
-        body = _gallery(shown, album)
+        body = gallery_parts(shown, album)
     elif isinstance(shown, PairGallery):
-        body = _pairs(shown, album)
+        body = pair_parts(shown, album)
     elif isinstance(shown, Histogram):
         body = _histogram(shown)
     elif isinstance(shown, HeatMap):
@@ -84,143 +77,6 @@ def exhibit(shown: Exhibit, album: Album, *, level: int) -> Element:
 
 
 # --- pictures
-
-
-def _gallery(gallery: Gallery, album: Album) -> list[Child]:
-    pictures = gallery.pictures
-    if pictures and all(picture.path is None and picture.png is None for picture in pictures):
-        return _gallery_without_pictures(gallery)
-    cards = [element("li", _card(picture, album)) for picture in pictures]
-    says_score = any(picture.score is not None for picture in pictures)
-    return [
-        element("p", _shown_of(len(pictures), gallery.total, "sample"), _score_words(says_score), class_="note"),
-        _folded_list(cards, "gallery", FIRST_PICTURES, "pictures"),
-    ]
-
-
-def _gallery_without_pictures(gallery: Gallery) -> list[Child]:
-    columns = ("sample", "split", "given", "suggested", "score", "")
-    rows = [
-        (picture.sample_id, picture.split, picture.given, picture.suggested, picture.score, picture.caption or None)
-        for picture in gallery.pictures
-    ]
-    used = [index for index in range(len(columns)) if any(row[index] is not None for row in rows)]
-    says_score = any(picture.score is not None for picture in gallery.pictures)
-    return [
-        element("p", _shown_of(len(rows), gallery.total, "sample"), _score_words(says_score), class_="note"),
-        *table_parts(
-            gallery.title,
-            [columns[index] for index in used],
-            [[row[index] for index in used] for row in rows],
-            total=gallery.total,
-        ),
-    ]
-
-
-def _score_words(says_score: bool) -> str:
-    return " Score: how much the rule trusts the given label, from 0 (not at all) to 1." if says_score else ""
-
-
-def _pairs(gallery: PairGallery, album: Album) -> list[Child]:
-    cards = [
-        element(
-            "li",
-            element("div", _card(pair.left, album), _card(pair.right, album), class_="pair"),
-            element("p", pair.caption, class_="pair-caption") if pair.caption else None,
-        )
-        for pair in gallery.pairs
-    ]
-    return [
-        element("p", _shown_of(len(cards), gallery.total, "pair"), class_="note"),
-        _folded_list(cards, "pairs", FIRST_PAIRS, "pairs"),
-    ]
-
-
-def _card(picture: Picture, album: Album) -> Element:
-    labels: list[Child] = []
-    if picture.given is not None:
-        word = "given" if picture.suggested is not None else "label"
-        labels.append(_label(word, picture.given, word))
-    if picture.suggested is not None:
-        labels.append(_label("suggested", picture.suggested, "suggested"))
-    if picture.score is not None:
-        labels.append(
-            element(
-                "div",
-                element("dt", "score"),
-                element("dd", _score(picture.score), " ", bar(picture.score)),
-                class_="score",
-            )
-        )
-    split = picture.split if picture.split and picture.split not in picture.sample_id.split("/") else None
-    return element(
-        "figure",
-        _image(picture, album),
-        element(
-            "figcaption",
-            element("dl", labels, class_="labels") if labels else None,
-            element("p", element("bdi", picture.sample_id), class_="name"),
-            element("p", element("bdi", split), class_="split") if split else None,
-            element("p", picture.caption, class_="caption") if picture.caption else None,
-        ),
-        class_="sample",
-    )
-
-
-def _score(score: float) -> str:
-    # Fixed decimals, so that a gallery's scores can be compared at a glance.
-    if not math.isfinite(score):
-        return wording.number(score)
-    return "< 0.001" if 0 < score < 0.0005 else f"{score:.3f}"
-
-
-def _label(word: str, label: str, kind: str) -> Element:
-    return element("div", element("dt", word), element("dd", element("bdi", label)), class_=kind)
-
-
-def _image(picture: Picture, album: Album) -> Element:
-    made = album.picture(picture.path) if picture.png is None else album.inline(picture.png)
-    words = [f"sample {picture.sample_id}"]
-    if picture.given is not None:
-        words.append(f"given label {picture.given}")
-    if picture.suggested is not None:
-        words.append(f"suggested label {picture.suggested}")
-    if not isinstance(made, Embedded):
-        return element("p", element("span", "no picture: "), made.reason, class_="frame no-picture")
-    title = f"{made.width:,} × {made.height:,} pixels" + (f", {made.note}" if made.note else "")
-    return element(
-        "div",
-        element(
-            "img",
-            src=made.uri,
-            alt=", ".join(words),
-            title=title,
-            width=96,
-            height=96,
-            class_="pixelated" if made.pixelated else None,
-        ),
-        class_="frame",
-    )
-
-
-def _folded_list(items: Sequence[Element], kind: str, first: int, noun: str) -> list[Child]:
-    rest = items[first:]
-    return [
-        element("ul", items[:first], class_=kind),
-        element(
-            "details",
-            element("summary", f"{len(rest):,} more {noun}"),
-            element("ul", rest, class_=kind),
-        )
-        if rest
-        else None,
-    ]
-
-
-def _shown_of(n_shown: int, total: int, noun: str) -> str:
-    if n_shown >= total:
-        return f"{wording.count(total, noun)}."
-    return f"The first {n_shown:,} of {wording.count(total, noun)}."
 
 
 # --- histograms
@@ -342,7 +198,7 @@ def _extremes(histogram: Histogram) -> list[Child]:
         element(
             "details",
             element("summary", f"All {len(order):,} classes"),
-            _table(
+            table(
                 f"{histogram.title}, all",
                 ["class", *(series.name for series in histogram.series)],
                 [
@@ -495,70 +351,6 @@ def _key(kind: str, words: str) -> Element:
 
 def _listing(listing: Listing) -> list[Child]:
     return [
-        element("p", _shown_of(len(listing.rows), listing.total, "row"), class_="note"),
+        element("p", shown_of(len(listing.rows), listing.total, "row"), class_="note"),
         *table_parts(listing.title, listing.columns, listing.rows, total=listing.total),
     ]
-
-
-def table_parts(
-    title: str,
-    columns: Sequence[str],
-    rows: Sequence[Sequence[str | int | float | None]],
-    *,
-    total: int,
-    first: int = FIRST_ROWS,
-    numbers: Container[int] = (),
-) -> list[Child]:
-    """A table whose later rows unfold, with a word on those that the page leaves out.
-
-    Columns without text are set as numbers, and those in `numbers`, which hold numbers in words.
-    """
-    if not rows:
-        return []
-    numeric = [
-        index in numbers or all(not isinstance(row[index], str) for row in rows if index < len(row))
-        for index in range(len(columns))
-    ]
-    kept = rows[:MOST_ROWS]
-    rest = kept[first:]
-    parts: list[Child] = [_table(title, columns, kept[:first], numeric)]
-    if rest:
-        parts.append(
-            element(
-                "details",
-                element("summary", f"{len(rest):,} more rows"),
-                _table(f"{title}, continued", columns, rest, numeric),
-            )
-        )
-    if total > len(kept) and len(rows) > len(kept):
-        parts.append(element("p", f"{total - len(kept):,} more rows are in the JSON report.", class_="note"))
-    return parts
-
-
-def _table(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[str | int | float | None]], numeric: Sequence[bool]
-) -> Element:
-    def cell(value: str | float | None, column: int) -> Element:
-        text = element("bdi", value) if isinstance(value, str) else wording.number(value)
-        return element("td", text, class_="number" if numeric[column] else None)
-
-    body = [element("tr", [cell(value, column) for column, value in enumerate(row[: len(columns)])]) for row in rows]
-    head = [
-        element("th", column, scope="col", class_="number" if numeric[index] else None)
-        for index, column in enumerate(columns)
-    ]
-    return scrollable(
-        element(
-            "table",
-            element("caption", title, class_="hidden"),
-            element("thead", element("tr", head)),
-            element("tbody", body),
-            class_="listing",
-        ),
-        title,
-    )
-
-
-def scrollable(table: Element, title: str) -> Element:
-    """A table or plot that scrolls by itself where the window is narrow, by keyboard too."""
-    return element("div", table, class_="scroll", role="region", aria_label=title, tabindex=0)

@@ -7,17 +7,6 @@ from typing import Annotated
 
 import numpy as np
 
-from dataguard.core.exhibit import (
-    Exhibit,
-    Gallery,
-    HeatMap,
-    Histogram,
-    Listing,
-    Picture,
-    Reliability,
-    ReliabilityBin,
-    Series,
-)
 from dataguard.core.finding import (
     Confidence,
     Inconclusive,
@@ -31,17 +20,18 @@ from dataguard.core.ranking import Ranking
 from dataguard.core.rule import Between, rule
 from dataguard.labels.out_of_sample import OutOfSample
 from dataguard.labels.quality import LabelQuality, assess
-from dataguard.labels.reliability import reliability
+from dataguard.rules.labels.noise_exhibits import (
+    calibration_shown,
+    class_rates_shown,
+    hard_samples,
+    samples_shown,
+    telling,
+    transition_shown,
+)
 
-SHOWN = 48
-SHOWN_COLUMNS = 4
-"""Columns of a table beside a doubted label: with the labels and probabilities as many as fit on a screen."""
 NAMED_COLUMNS = 2
 """Those in the one line that the terminal has for a sample."""
 NAMED_LENGTH = 40
-SHOWN_CLASSES = 40
-MAP_CLASSES = 100
-"""Classes of the heat map: a report with 100 × 100 numbers is still small; `assess` gives the whole matrix."""
 
 
 @rule("DG101", "label-noise", Severity.ERROR)
@@ -179,8 +169,8 @@ def label_noise(
         else assess(evidence.codes, evidence.neighbour_probs, level=level, calibrated=True)
     )
     measurements = _measurements(evidence, quality, neighbours, max_noise_rate)
-    rates = _class_rates(evidence, quality)
-    confused = _transition(evidence, quality)
+    rates = class_rates_shown(evidence, quality)
+    confused = transition_shown(evidence, quality)
     summary = _summary(quality)
     learnt = quality.at_face_value
     if learnt is not None and quality.noise_rate <= max_noise_rate < learnt:
@@ -191,7 +181,7 @@ def label_noise(
     yield Observation(
         message=_sentence(summary),
         measurements=measurements,
-        exhibits=(confused, _calibration(evidence, quality), rates, *_doubtful(evidence, quality)),
+        exhibits=(confused, calibration_shown(evidence, quality), rates, *hard_samples(evidence, quality)),
         ranking=_ranking(evidence, quality),
     )
 
@@ -219,7 +209,7 @@ def label_noise(
             measurements=measurements,
             locations=_locations(evidence, quality, wrong),
             estimated=True,
-            exhibits=(*_samples(evidence, quality, wrong, "Labels that are probably wrong"), confused, rates),
+            exhibits=(*samples_shown(evidence, quality, wrong, "Labels that are probably wrong"), confused, rates),
         )
         return
     wrong = _worst(quality, quality.is_error & (quality.posterior >= certainty))
@@ -232,7 +222,7 @@ def label_noise(
             measurements=measurements,
             locations=_locations(evidence, quality, wrong),
             estimated=True,
-            exhibits=(*_samples(evidence, quality, wrong, "Labels that are probably wrong"), confused, rates),
+            exhibits=(*samples_shown(evidence, quality, wrong, "Labels that are probably wrong"), confused, rates),
         )
 
 
@@ -318,7 +308,7 @@ def _ranking(evidence: OutOfSample, quality: LabelQuality) -> Ranking:
 
 
 def _locations(evidence: OutOfSample, quality: LabelQuality, rows: list[int]) -> tuple[Location, ...]:
-    columns = _telling(evidence, quality, NAMED_COLUMNS)
+    columns = telling(evidence, quality, NAMED_COLUMNS)
     return tuple(
         Location(
             path=evidence.paths[row],
@@ -334,151 +324,12 @@ def _locations(evidence: OutOfSample, quality: LabelQuality, rows: list[int]) ->
     )
 
 
-def _telling(evidence: OutOfSample, quality: LabelQuality, most: int) -> tuple[int, ...]:
-    return () if evidence.rows is None else evidence.rows.telling(quality.suggested, most)
-
-
 def _named(evidence: OutOfSample, row: int, columns: tuple[int, ...]) -> str:
     if evidence.rows is None:
         return ""
     values = [(evidence.rows.names[column], evidence.rows.cell(row, column)) for column in columns]
     words = [f"{name} {'missing' if value is None else value}" for name, value in values]
     return "".join(f"; {word if len(word) <= NAMED_LENGTH else word[: NAMED_LENGTH - 1] + '…'}" for word in words)
-
-
-def _samples(evidence: OutOfSample, quality: LabelQuality, rows: list[int], title: str) -> tuple[Exhibit, ...]:
-    if not rows:
-        return ()
-    shown = rows[:SHOWN]
-    if all(evidence.paths[row] is not None for row in shown):
-        pictures = tuple(
-            Picture(
-                sample_id=evidence.sample_ids[row],
-                path=evidence.paths[row],
-                split=evidence.splits[row] or None,
-                given=evidence.classes[evidence.codes[row]],
-                suggested=evidence.classes[quality.suggested[row]],
-                score=float(quality.score[row]),
-            )
-            for row in shown
-        )
-        return (Gallery(title=title, pictures=pictures, total=len(rows)),)
-    columns, values = _telling(evidence, quality, SHOWN_COLUMNS), evidence.rows
-    return (
-        Listing(
-            title=title,
-            columns=(
-                "sample",
-                "split",
-                "given label",
-                "suggested label",
-                "probability that it is wrong",
-                "model's probability of the given label",
-                "of the suggested label",
-                *(values.names[column] for column in columns if values is not None),
-            ),
-            rows=tuple(
-                (
-                    evidence.sample_ids[row],
-                    evidence.splits[row],
-                    evidence.classes[evidence.codes[row]],
-                    evidence.classes[quality.suggested[row]],
-                    # Never a plain 1: it is an estimate.
-                    min(round(float(quality.posterior[row]), 4), 0.9999),
-                    _digits(evidence.pred_probs[row, evidence.codes[row]]),
-                    _digits(evidence.pred_probs[row, quality.suggested[row]]),
-                    *(values.cell(row, column) for column in columns if values is not None),
-                )
-                for row in shown
-            ),
-            total=len(rows),
-        ),
-    )
-
-
-def _digits(probability: np.floating) -> float:
-    return float(f"{float(probability):.3g}")
-
-
-def _doubtful(evidence: OutOfSample, quality: LabelQuality) -> tuple[Exhibit, ...]:
-    """Samples that the model would label otherwise without being believed; worth a look, not a finding."""
-    contradicted = evidence.pred_probs.argmax(axis=1) != evidence.codes
-    rows = np.flatnonzero(contradicted & ~quality.is_error)
-    share = evidence.pred_probs[rows, evidence.codes[rows]]
-    ordered: list[int] = rows[np.argsort(share, kind="stable")].tolist()
-    return _samples(evidence, quality, ordered[:SHOWN], "Hard samples: predicted otherwise, probably right")
-
-
-def _class_rates(evidence: OutOfSample, quality: LabelQuality) -> Histogram:
-    worst = np.argsort(-np.nan_to_num(quality.class_rates), kind="stable")[:SHOWN_CLASSES]
-    chosen = sorted(worst.tolist())
-    title = "Wrong labels by given class"
-    if len(chosen) < len(evidence.classes):
-        title += f" (the worst {len(chosen)} of {len(evidence.classes)})"
-    return Histogram(
-        title=title,
-        categories=tuple(evidence.classes[code] for code in chosen),
-        series=(Series(name="wrong", values=tuple(float(np.nan_to_num(quality.class_rates[c])) for c in chosen)),),
-        unit="share",
-    )
-
-
-def _transition(evidence: OutOfSample, quality: LabelQuality) -> HeatMap:
-    """The estimated joint distribution, as shares of each true class.
-
-    Not ``quality.transition``: that is smoothed, in the calibrated reading to one rate for all class pairs but those
-    that stand out, and would show no pair of most datasets. These shares hold what is known of each sample.
-    """
-    off = quality.joint.copy()
-    np.fill_diagonal(off, 0)
-    # The classes of the largest cells, so that a pair that stands out is among them.
-    largest = np.maximum(off.max(axis=0), off.max(axis=1))
-    chosen = np.sort(np.argsort(-largest, kind="stable")[:MAP_CLASSES])
-    totals = quality.joint.sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        shares = quality.joint / totals[:, None]
-    names = tuple(evidence.classes[code] for code in chosen)
-    return HeatMap(
-        title="Which classes are labelled as which",
-        rows=names,
-        columns=names,
-        values=tuple(tuple(_rounded(float(shares[row, column])) for column in chosen) for row in chosen),
-        row_axis="true class",
-        column_axis="given label",
-        meaning="Estimated share of a true class that is labelled as another.",
-        row_totals=tuple(round(float(totals[row]) * len(evidence.codes), 1) for row in chosen),
-        total=len(evidence.classes) if len(chosen) < len(evidence.classes) else None,
-    )
-
-
-def _rounded(share: float) -> float:
-    # A hundredth of a per cent is far below what is known, and short to write 10,000 times.
-    return round(share, 5)
-
-
-def _calibration(evidence: OutOfSample, quality: LabelQuality) -> Reliability:
-    curve = reliability(evidence.codes, evidence.pred_probs, level=quality.level, transition=quality.transition)
-    return Reliability(
-        title="How right the probabilities are",
-        bins=tuple(
-            ReliabilityBin(
-                predicted=round(float(curve.predicted[index]), 6),
-                observed=round(float(curve.observed[index]), 6),
-                low=round(float(curve.low[index]), 6),
-                high=round(float(curve.high[index]), 6),
-                n=int(curve.n[index]),
-                expected=None if curve.expected is None else round(float(curve.expected[index]), 6),
-            )
-            for index in range(len(curve.n))
-        ),
-        predicted_axis="probability of the likeliest class",
-        observed_axis="share labelled as it",
-        level=curve.level,
-        error=round(curve.error, 6),
-        error_by_chance=round(curve.error_by_chance, 6),
-        ceiling=round(1 - quality.noise_rate, 6),
-        note="These are the probabilities as they came, before the rule reads them.",
-    )
 
 
 def _summary(quality: LabelQuality) -> str:

@@ -205,7 +205,7 @@ def test_edge_many_classes_show_the_worst() -> None:
 
 
 def test_edge_the_heat_map_of_very_many_classes_holds_those_that_stand_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dataguard.rules.labels.dg101_label_noise.MAP_CLASSES", 10)
+    monkeypatch.setattr("dataguard.rules.labels.noise_exhibits.MAP_CLASSES", 10)
     codes = (np.arange(400) % 20).astype(np.int32)
     given = codes.copy()
     given[codes == 14] = 17
