@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 LOUD = 2.0
-"""The largest variance of outputs that usual initializations give: He's, for the last layer, on inputs of variance 1."""
+"""The largest variance of outputs that usual initializations give: He's for a last layer on inputs of variance 1."""
 DRAWS = 16
 
 
