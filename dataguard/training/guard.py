@@ -83,7 +83,9 @@ def generators_of(loader: Any) -> tuple[Any, ...]:
 def _state(module: nn.Module) -> tuple[list[Any], list[Any], list[Any]]:
     import torch
 
-    parameters = [(item, item.grad, item.requires_grad) for item in module.parameters()]
+    # What a lazy layer will make is not there yet, and so has no gradient to keep.
+    made = [item for item in module.parameters() if not isinstance(item, torch.nn.parameter.UninitializedParameter)]
+    parameters = [(item, item.grad, item.requires_grad) for item in made]
     for item, _, _ in parameters:
         item.grad = None
     # Buffers are small; a loss that refers to the user's own model would move its running statistics.

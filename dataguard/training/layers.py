@@ -173,7 +173,8 @@ class LayerRecorder:
             self._kinds[name] = type(module).__name__
             # A copy, for the next layer may work in place.
             self._outputs.setdefault(name, []).append(main.detach().clone())
-            entering = [item for _, item in tensors(given) if item.is_floating_point() and item.numel()]
+            # Detached, for a checkpoint counts what is saved for the way back.
+            entering = [item.detach() for _, item in tensors(given) if item.is_floating_point() and item.numel()]
             shares = [float((~torch.isfinite(item)).float().mean()) for item in entering]
             self._inputs[name] = max([*shares, self._inputs.get(name, 0.0)])
 
