@@ -42,7 +42,9 @@ class Course:
     """The loss after training with held-out targets permuted again, once a permutation; empty where that cannot be."""
     predictions: tuple[Tensor, ...]
     """Of the trained copy, one tensor a held-out batch."""
-    seconds: float = 0.0
+    blank_difference: float
+    """How far the trained copy's outputs are from those for blank inputs, in eval mode: the largest difference over the
+    largest output; NaN where it cannot be measured."""
     ended: str = ""
     """Why it ended early, or ''."""
 
@@ -68,8 +70,7 @@ class GoldenRuns:
     real: Course | None = None
     shuffled: Course | None = None
     blank_difference: float = math.nan
-    """How far the outputs of the fresh model are from those for blank inputs, in the same random state: the largest
-    difference over the largest output; NaN where it was not measured."""
+    """How far the outputs of the fresh model are from those for blank inputs, likewise."""
     missing: dict[str, str] = field(default_factory=dict)
     """Why a run was not made, by its name."""
 
@@ -121,21 +122,18 @@ def golden_runs(case: TrainingCase) -> GoldenRuns:
         blank=blank,
         real=real,
         shuffled=shuffled,
-        blank_difference=_blank_difference(case),
+        blank_difference=_blank_difference(case.copy()),
         missing=missing,
     )
 
 
 def _course(case: TrainingCase, name: str, rate: float, missing: dict[str, str], *, shuffled: bool) -> Course | None:
-    import time
-
     if case.remaining() <= 0:
         missing[name] = "the time budget was used up"
         return None
     if shuffled and case.first.targets is None:
         missing[name] = "there are no targets to shuffle"
         return None
-    clock = time.perf_counter()
     with case.sandbox(2):
         train = case.batches if not shuffled else tuple(_with_shuffled(batch, 7) for batch in case.batches)
         held = case.held_out if not shuffled else tuple(_with_shuffled(batch, 8) for batch in case.held_out)
@@ -151,7 +149,7 @@ def _course(case: TrainingCase, name: str, rate: float, missing: dict[str, str],
             chance=after[1],
             permuted=after[2],
             predictions=after[3],
-            seconds=time.perf_counter() - clock,
+            blank_difference=_blank_difference(copy),
             ended=ended,
         )
 
@@ -238,14 +236,15 @@ def _evaluated(
     )
 
 
-def _blank_difference(case: TrainingCase) -> float:
+def _blank_difference(copy: ModelCopy) -> float:
     import torch
 
-    batch = case.first
+    batch = copy.case.first
+    copy.eval()
     found = []
     for given in (batch, batch.zeroed()):
-        with case.sandbox(3), torch.no_grad():
-            copy = case.copy()
+        # In the same random state, so that a model that draws instead of looking at its inputs is seen through.
+        with copy.case.sandbox(3), torch.no_grad():
             found.append(copy.prediction(copy.forward(given)).detach().float())
     if found[0].shape != found[1].shape:
         return math.nan

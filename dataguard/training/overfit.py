@@ -21,6 +21,8 @@ RATES = (3e-3, 3e-2, 3e-4)
 """Learning rates of Adam, tried in turn until one will do."""
 STEPS = 200
 """The most steps with each of them."""
+FURTHER = 5
+"""Steps that are taken further after a run has succeeded."""
 NEAR = 0.05
 """How near to its floor a loss must come, as a share of the way from chance to the floor."""
 
@@ -134,6 +136,7 @@ def _run(
     optimizer = torch.optim.Adam(trained, lr=rate)
     losses: list[float] = []
     right: float | None = None
+    reached_for = 0
     for _ in range(STEPS):
         outputs = copy.forward(batch)
         loss = copy.loss(outputs, batch, regularized=False)
@@ -145,13 +148,16 @@ def _run(
         right = share_right(case, copy.prediction(outputs), batch)
         scale = losses[0] if chance is None else chance
         if (right is None or right == 1.0) and gap_of(losses[-1], floor, scale) <= NEAR:
+            reached_for += 1
+        # A few steps more show whether the loss goes on falling below its floor.
+        if reached_for > FURTHER:
             return losses, right, True, ""
         if case.remaining() <= 0:
             return losses, right, False, "the time budget was used up"
         optimizer.zero_grad()
         copy.backward(loss)
         optimizer.step()
-    return losses, right, False, ""
+    return losses, right, reached_for > 0, ""
 
 
 def share_right(case: TrainingCase, predictions: Any, batch: Batch) -> float | None:
