@@ -16,6 +16,8 @@ from dataguard.training.structure import batch_axis, tensors
 
 LEAST_TRAIN, LEAST_HELD_OUT = 60, 30
 """Samples below which no baseline is fitted."""
+FITTED = ("classification", "binary", "regression")
+"""The tasks that simple models are fitted to."""
 WIDEST = 512
 """Features beyond which inputs are projected at random onto so many."""
 
@@ -62,7 +64,7 @@ def gain(better: NDArray[np.float64], than: NDArray[np.float64]) -> tuple[float,
 def baselines(case: TrainingCase) -> Baselines | str:
     """Fit them; or why there are none."""
     kind = case.task.kind
-    if kind not in ("classification", "binary", "regression"):
+    if kind not in FITTED:
         return f"no simple model is fitted to a task of the kind {kind}"
     train, held = _arrays(case, case.batches), _arrays(case, case.held_out)
     if train is None or held is None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated
 
-from dataguard.core.finding import Confidence, Inconclusive, Measurement, Observation, Outcome, Severity
+from dataguard.core.finding import Confidence, Inconclusive, Measurement, Observation, Outcome, Severity, Skipped
 from dataguard.core.rule import Between, rule
-from dataguard.training.baselines import baselines, gain, sample_losses
+from dataguard.training.baselines import FITTED, baselines, gain, sample_losses
 from dataguard.training.golden import GoldenRuns
 
 
@@ -32,8 +32,8 @@ def no_better_than_baseline(
     The copy takes 120 steps of Adam, at the learning rate that learned a small batch by heart. Losses are log losses
     or squared errors of each held-out sample, compared in pairs. Reported where the best simple model beats the
     constant by more than `errors` standard errors of the mean difference, and the copy does not beat it by one, and
-    loses to the simple model by `errors` as well. With 3 errors a simple model passes by chance in 0.1 % of cases. A copy that beats
-    the constant and loses to the simple model is only told of: 120 steps are few.
+    loses to the simple model by `errors` as well. With 3 errors a simple model passes by chance in 0.1 % of cases. A
+    copy that beats the constant and loses to the simple model is only told of: 120 steps are few.
 
     Options:
 
@@ -78,6 +78,9 @@ def no_better_than_baseline(
         return
     if not case.held_out:
         yield Inconclusive(reason=f"no samples are held out: {case.held_out_origin}")
+        return
+    if case.task.kind not in FITTED:
+        yield Skipped(reason=f"no simple model is fitted to a task of the kind {case.task.kind}")
         return
     found = baselines(case)
     if isinstance(found, str):
