@@ -8,6 +8,14 @@ from typing import TYPE_CHECKING, Any
 from dataguard.core.finding import Inconclusive, Skipped
 from dataguard.training.case import TrainingCase
 from dataguard.training.golden import GoldenRuns, golden_runs
+from dataguard.training.influence import (
+    FutureInfluence,
+    PaddingInfluence,
+    SampleInfluence,
+    future_influence,
+    padding_influence,
+    sample_influence,
+)
 from dataguard.training.passes import EvalPass, FirstPass, eval_pass, first_pass
 from dataguard.training.steps import ShortTraining, short_training
 
@@ -37,6 +45,9 @@ MAKERS: Mapping[type, Callable[[Inputs], Any]] = {
     FirstPass: _of_case(first_pass, "running the model once"),
     EvalPass: _of_case(eval_pass, "running the model in eval mode"),
     ShortTraining: _of_case(short_training, "training a few steps"),
+    SampleInfluence: _of_case(sample_influence, "exchanging samples"),
+    PaddingInfluence: _of_case(padding_influence, "exchanging padding"),
+    FutureInfluence: _of_case(future_influence, "exchanging later steps"),
     GoldenRuns: _of_case(golden_runs, "running the golden tests"),
 }
 TRAINING_INPUTS: tuple[type, ...] = tuple(MAKERS)
