@@ -55,6 +55,11 @@ def as_array(answer: object, *, several: bool = False) -> NDArray[Any]:
         return as_array(found, several=several)
     if hasattr(answer, "detach") and hasattr(answer, "cpu"):
         tensor: Any = answer
+        if str(getattr(tensor, "device", "")) == "meta":
+            raise ProbeError(
+                "the function returned a tensor on the device 'meta', which has a shape and no values",
+                hint="let it make the tensor on the CPU or another device",
+            )
         tensor = tensor.detach().cpu()
         if str(tensor.dtype) == "torch.bfloat16":
             tensor = tensor.float()

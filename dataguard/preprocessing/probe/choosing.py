@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dataguard.preprocessing.probe import stimuli
-from dataguard.preprocessing.probe.asking import Asker, ProbeError
+from dataguard.preprocessing.probe.asking import Asker
 from dataguard.preprocessing.probe.geometry import OTHERS, Steps, distinct
 from dataguard.preprocessing.probe.kernels import (
     ONE_LEVEL,
@@ -24,7 +24,7 @@ from dataguard.preprocessing.probe.kernels import (
     rounded_otherwise,
     with_kernels,
 )
-from dataguard.preprocessing.probe.measuring import Measured
+from dataguard.preprocessing.probe.measuring import Measured, PlaceError
 from dataguard.preprocessing.probe.placement import predict
 from dataguard.preprocessing.probe.response import Response
 from dataguard.preprocessing.probe.stages import two_stages
@@ -103,7 +103,7 @@ def choose(
         twice: Whether two resizes are looked for even where one explains the noise.
 
     Raises:
-        ProbeError: none gives pictures of the right size.
+        PlaceError: none gives pictures of the right size.
     """
     sizes = _telling_sizes(candidates[0] if candidates else None, measured)
     samples = [ask_noise(asker, response, *size, seed + index) for index, size in enumerate(sizes)]
@@ -138,7 +138,7 @@ def choose(
                 close = [fit for fit in found[:_GEOMETRIES] if fit.largest <= ONE_LEVEL]
                 found = sorted([*found, *fits(rounded_otherwise(close), samples)], key=rank)
     if not found:
-        raise ProbeError(
+        raise PlaceError(
             "no sequence of steps explains where the pixels come from",
             hint="the function may draw over the picture, warp it, or cut it in a way that the probe has no step for",
         )

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+class PlaceError(ProbeError):
+    """Nothing explains where the pixels come from."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Measured:
     """A placement as it was measured."""
@@ -69,7 +73,8 @@ def measure(asker: Asker, response: Response, height: int, width: int, *, neares
     """Where a function takes its pixels from, for pictures of height × width pixels.
 
     Raises:
-        ProbeError: too little of the picture is left to tell.
+        PlaceError: too little of the picture is left to tell.
+        ProbeError: it cannot be asked.
     """
 
     def levels(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -82,7 +87,7 @@ def measure(asker: Asker, response: Response, height: int, width: int, *, neares
     inside = np.abs(white - black).mean(axis=2) > 128
     rows, columns = np.flatnonzero(inside.mean(axis=1) > 0), np.flatnonzero(inside.mean(axis=0) > 0)
     if len(rows) < 4 or len(columns) < 4:
-        raise ProbeError(f"of a picture of {height} × {width} pixels fewer than 4 rows or columns are left")
+        raise PlaceError(f"of a picture of {height} × {width} pixels fewer than 4 rows or columns are left")
     box = (int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
     outside = ~inside
     fill = None

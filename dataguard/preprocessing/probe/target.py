@@ -12,14 +12,12 @@ import numpy as np
 
 from dataguard.core.errors import ConfigurationError
 from dataguard.preprocessing.differing import ONE_LEVEL
-from dataguard.preprocessing.pipeline import Affine, Decode, Pipeline
+from dataguard.preprocessing.pipeline import Pipeline
 from dataguard.preprocessing.probe.asking import Asker, ProbeError, Takes, open_asker
 from dataguard.preprocessing.probe.function import Function, Limits
 from dataguard.preprocessing.probe.identify import Identified, identify
 from dataguard.preprocessing.probe.response import spatial
 from dataguard.preprocessing.probe.session import asked
-from dataguard.preprocessing.provenance import Origin, Provenance
-from dataguard.preprocessing.steps import Random
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,8 +25,6 @@ if TYPE_CHECKING:
 Target = str | Callable[[Any], object]
 """``module:name``, ``file.py:name``, ``model.onnx``, ``http://…``, a command with ``{image}`` and ``{output}``, a
 ``.json`` file that `dataguard probe --save` wrote; or a function of this process."""
-
-RANDOM = "the same picture gives different answers"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -120,9 +116,6 @@ def opened_side(
 ) -> Iterator[Side]:
     """Find out what a target does, and keep it ready to be asked more.
 
-    A function that answers the same picture differently each time is a path of one random step, with all else
-    undetermined.
-
     Raises:
         ConfigurationError: the target names nothing that can be asked.
         ProbeError: it cannot be asked, or its answers explain nothing; the message says which.
@@ -137,14 +130,8 @@ def opened_side(
         try:
             identified = identify(function, takes=way, seed=seed)
         except ProbeError as error:
-            if error.message.startswith(RANDOM):
-                yield Side(name=called, pipeline=random_pipeline(called, error.message))
-                return
             raise _clear(error, function, called) from error
         pipeline = replace(identified.pipeline, name=called)
-        if identified.random:
-            reason = "chance decides, so its reading of files was not found"
-            pipeline = replace(pipeline, decode=_unknown_decode(reason))
         asker = open_asker(function, identified.takes)
         try:
             yield Side(name=called, pipeline=pipeline, identified=replace(identified, pipeline=pipeline), asker=asker)
@@ -171,27 +158,6 @@ def saved_pipeline(path: Path) -> Pipeline:
     except OSError as error:
         raise ConfigurationError(f"cannot be read: {error.strerror}", where=path) from error
     return from_json(text)
-
-
-def random_pipeline(name: str, reason: str) -> Pipeline:
-    """A path of which nothing is known but that chance has a part in it."""
-    return Pipeline(
-        name=name,
-        decode=_unknown_decode(reason),
-        order=None,
-        geometry=(Random(name="a random step that is left on"),),
-        affine=Affine(scale=None, offset=None, undetermined={"scale": reason, "offset": reason}),
-        layout=None,
-        dtype=None,
-        provenance={"": Provenance(origin=Origin.PROBE)},
-        undetermined={"order": reason, "layout": reason, "dtype": reason},
-    )
-
-
-def _unknown_decode(reason: str) -> Decode:
-    policies = ("library", "flags", "order", "exif", "alpha", "gray", "sixteen_bit")
-    nothing: dict[str, Any] = dict.fromkeys(policies)
-    return Decode(**nothing, undetermined=dict.fromkeys(policies, reason))
 
 
 def _clear(error: ProbeError, function: Function, name: str) -> ProbeError:

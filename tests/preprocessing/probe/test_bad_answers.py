@@ -108,6 +108,47 @@ def test_the_device_of_a_tensor_is_noted() -> None:
     assert form_of(elsewhere) == "a tensor on cuda:0, which is copied to the CPU"
 
 
+def test_a_tensor_without_values_is_named() -> None:
+    torch = pytest.importorskip("torch")
+    with pytest.raises(ProbeError, match="on the device 'meta', which has a shape and no values"):
+        identify(lambda p: torch.zeros(3, 96, 96, device="meta"), takes="array")
+
+
+def warped(pixels: Any) -> Any:
+    """Waves: no resize, crop or border makes them."""
+    height, width = 96, 96
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+    wave = 20 * np.sin(rows / 7 + columns / 9)
+    small_one = cv2.resize(pixels, (width, height))
+    return cv2.remap(small_one, columns + wave, rows + wave, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT)
+
+
+def a_few_rows(pixels: Any) -> Any:
+    return cv2.resize(pixels, (96, 3))
+
+
+@pytest.mark.parametrize("places", [warped, a_few_rows])
+def test_what_becomes_of_levels_is_known_where_the_places_are_not(places: Callable[[Any], Any]) -> None:
+    mean, std = (np.array(one, np.float32) for one in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    found = identify(
+        lambda p: ((places(p)[:, :, ::-1] / np.float32(255) - mean) / std).transpose(2, 0, 1), takes="array"
+    )
+    path = found.pipeline
+    assert (path.order, path.layout, path.dtype) == ("BGR", "CHW", "float32")
+    assert path.affine.mean_std()[0] == pytest.approx(mean, abs=1e-6)
+    if path.geometry is None:
+        assert path.undetermined["geometry"] in found.notes[0]
+        assert found.fidelity == "not comparable: something is undetermined"
+    else:
+        assert "the steps found do not reproduce its answers" in found.notes
+
+
+def test_how_files_are_read_is_not_claimed_where_it_was_not_found() -> None:
+    found = identify(lambda path: np.asarray(Image.open(path).convert("RGB").resize((96, 3))), takes="path")
+    assert found.pipeline.decode.library is None
+    assert "fewer than 4 rows" in found.pipeline.decode.undetermined["library"]
+
+
 def test_changing_what_is_given_is_noted() -> None:
     def function(pixels: Any) -> Any:
         made = small(pixels)

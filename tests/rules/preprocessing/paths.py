@@ -8,7 +8,9 @@ from typing import Any
 
 from dataguard.core.finding import Finding, Inconclusive, Observation, Outcome
 from dataguard.preprocessing.pair import PipelinePair
-from dataguard.preprocessing.pipeline import Affine, Crop, Decode, Pipeline, Resize
+from dataguard.preprocessing.pipeline import Affine, Crop, Decode, Pipeline, Resize, Step
+from dataguard.preprocessing.probe.incomplete import unknown_decode
+from dataguard.preprocessing.provenance import Origin, Provenance
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 RESIZE = Resize(rule="short", side=72, engine="pillow", antialias="scaled")
@@ -46,3 +48,18 @@ def silent(outcomes: Iterable[Outcome]) -> bool:
 def inconclusive(outcomes: Iterable[Outcome]) -> list[str]:
     """What a rule could not decide."""
     return [one.reason for one in outcomes if isinstance(one, Inconclusive)]
+
+
+def unknown_path(name: str, reason: str, geometry: tuple[Step, ...] | None) -> Pipeline:
+    """A path that was asked, of which nothing but some steps is known."""
+    return Pipeline(
+        name=name,
+        decode=unknown_decode(reason),
+        order=None,
+        geometry=geometry,
+        affine=Affine(scale=None, offset=None, undetermined={"scale": reason, "offset": reason}),
+        layout=None,
+        dtype=None,
+        provenance={"": Provenance(origin=Origin.PROBE)},
+        undetermined={"order": reason, "layout": reason, "dtype": reason},
+    )

@@ -3,9 +3,8 @@ from __future__ import annotations
 from dataguard.core.finding import Severity
 from dataguard.preprocessing.pair import PipelinePair
 from dataguard.preprocessing.pipeline import Random
-from dataguard.preprocessing.probe.target import random_pipeline
 from dataguard.rules.preprocessing.dg410_random_transform_in_serving import random_transform_in_serving
-from tests.rules.preprocessing.paths import CROP, RESIZE, findings, pair, path, silent
+from tests.rules.preprocessing.paths import CROP, RESIZE, findings, pair, path, silent, unknown_path
 
 FLIP = Random(name="RandomHorizontalFlip", parameters=(("p", "0.5"),))
 
@@ -17,7 +16,7 @@ def test_fires_on_a_random_step_of_serving() -> None:
 
 
 def test_fires_on_a_path_of_which_nothing_else_is_known() -> None:
-    serving = random_pipeline("serve", "the same picture gives different answers")
+    serving = unknown_path("serve", "chance decides", (Random(name="unknown"),))
     found = PipelinePair.of(path(), serving)
     assert len(findings(random_transform_in_serving(found))) == 1
     assert {one.aspect for one in found.differences if not one.unknown} == {"random"}

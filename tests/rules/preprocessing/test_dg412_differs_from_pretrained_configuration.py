@@ -5,11 +5,10 @@ from dataclasses import replace
 from dataguard.core.finding import Inconclusive, Observation, Severity
 from dataguard.preprocessing.pair import DeclaredPair
 from dataguard.preprocessing.pipeline import Affine, Decode
-from dataguard.preprocessing.probe.target import random_pipeline
 from dataguard.rules.preprocessing.dg412_differs_from_pretrained_configuration import (
     differs_from_pretrained_configuration,
 )
-from tests.rules.preprocessing.paths import CROP, RESIZE, findings, path
+from tests.rules.preprocessing.paths import CROP, RESIZE, findings, path, unknown_path
 
 
 def test_fires_once_with_all_fields() -> None:
@@ -42,6 +41,6 @@ def test_edge_what_is_not_declared_is_no_difference() -> None:
 
 
 def test_edge_a_declaration_of_nothing_is_inconclusive() -> None:
-    nothing = replace(random_pipeline("config", "not declared"), geometry=None)
+    nothing = unknown_path("config", "not declared", None)
     (outcome,) = differs_from_pretrained_configuration(DeclaredPair.of(path(), nothing))
     assert isinstance(outcome, Inconclusive)
