@@ -571,9 +571,18 @@ def draw_written(rng: np.random.Generator) -> Truth:
 def judge(truth: Truth, found: Identified, rng: np.random.Generator) -> dict[str, bool]:
     """What is right."""
     pipeline = found.pipeline
-    scale, offset = np.array(pipeline.affine.scale), np.array(pipeline.affine.offset)
-    loose = 5e-3 if truth.dtype == "float16" else 1e-5
-    near = np.allclose(scale, truth.scale, rtol=loose) and np.allclose(offset, truth.offset, rtol=loose, atol=loose)
+    near = False
+    if pipeline.affine.scale is not None and pipeline.affine.offset is not None:
+        scale, offset = np.array(pipeline.affine.scale), np.array(pipeline.affine.offset)
+        loose = 5e-3 if truth.dtype == "float16" else 1e-5
+        near = np.allclose(scale, truth.scale, rtol=loose) and np.allclose(offset, truth.offset, rtol=loose, atol=loose)
+    levels = {
+        "order": pipeline.order == truth.order,
+        "affine": bool(near),
+        "layout and dtype": (pipeline.layout, pipeline.dtype) == (truth.layout, truth.dtype),
+    }
+    if pipeline.geometry is None or not near:
+        return {**levels, "geometry": False, "kernel": False, "within 1 level": False}
     same = 0
     steps = truth.steps or ()
     for _ in range(40 if truth.steps is not None else 0):
@@ -616,9 +625,7 @@ def judge(truth: Truth, found: Identified, rng: np.random.Generator) -> dict[str
     }
     equal |= {f"{one}/none" for one in equal}
     return {
-        "order": pipeline.order == truth.order,
-        "affine": bool(near),
-        "layout and dtype": (pipeline.layout, pipeline.dtype) == (truth.layout, truth.dtype),
+        **levels,
         "geometry": same == 40 if truth.steps is not None else worst <= 1.02,
         "kernel": wanted_kernel in equal or worst <= 1.02,
         "within 1 level": worst <= (3.0 if truth.dtype == "float16" else 1.02),

@@ -37,8 +37,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dataguard.preprocessing.comparison import difference
 from dataguard.preprocessing.errors import UndeterminedError
 from dataguard.preprocessing.pipeline import Pipeline
+from dataguard.preprocessing.probe.identify import Identified, identify
 from dataguard.preprocessing.probe.stimuli import photograph
 from dataguard.preprocessing.readers import read
 
@@ -316,11 +318,30 @@ def compare(path: Pipeline, call: Callable[[NDArray[np.uint8]], Any]) -> str:
     return "exact" if exact else f"{largest:.1e}"
 
 
+def agreement(path: Pipeline, call: Call, known: dict[int, Identified]) -> str:
+    """'agrees', or what differs between a declaration and what is found by asking the library's own transform.
+
+    It is given pixels, so how files are read is left out.
+    """
+    if id(call) not in known:
+        KEPT.append(call)
+        known[id(call)] = identify(call, takes="array")
+    found = known[id(call)]
+    rest = [one for one in difference(path, found.pipeline) if one.aspect not in ("decoder", "policy")]
+    differing = [f"{one.aspect}: {one.words}" for one in rest if not one.unknown]
+    if differing:
+        return "; ".join(differing)
+    if rest:
+        return f"undetermined: {rest[0].unknown}"
+    return f"agrees, {found.fidelity}, {found.seconds:.1f} s"
+
+
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suites", nargs="*", default=list(SUITES))
     parser.add_argument("--different", action="store_true", help="leave out what is exact")
+    parser.add_argument("--asked", action="store_true", help="ask the transforms, and compare with what is declared")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     if importlib.util.find_spec("torchvision") is not None:
@@ -330,6 +351,16 @@ def main() -> None:
             print(f"{suite}: not installed")
             continue
         counts = {"exact": 0, "within 1e-4 levels": 0, "other": 0}
+        if arguments.asked:
+            answers: dict[int, Identified] = {}
+            agreeing = asked = 0
+            for name, path, call in SUITES[suite]():
+                found = agreement(path, call, answers)
+                asked, agreeing = asked + 1, agreeing + found.startswith("agrees")
+                if not found.startswith("agrees") or not arguments.different:
+                    print(f"{suite:14} {name[:72]:74} {found}", flush=True)
+            print(f"{suite}: {agreeing} of {asked} agree, {len(answers)} transforms asked", flush=True)
+            continue
         for name, path, call in SUITES[suite]():
             found = compare(path, call)
             close = found[0].isdigit() and "e-" in found and float(found) < 1e-4

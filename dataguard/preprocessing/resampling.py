@@ -110,7 +110,12 @@ def _torch(pixels: NDArray[Any], height: int, width: int, step: Resize) -> NDArr
     tensor = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None]
     if not native and pixels.dtype == np.uint8:
         tensor = tensor.to(torch.float32)
-    resized = torch.nn.functional.interpolate(tensor, (height, width), mode=mode, **options)
+    try:
+        resized = torch.nn.functional.interpolate(tensor, (height, width), mode=mode, **options)
+    except (NotImplementedError, ValueError) as error:
+        raise UndeterminedError(
+            f"torch {torch.__version__} has no {step.kernel} kernel of this kind: {error}"
+        ) from error
     if not native and pixels.dtype == np.uint8:
         resized = resized.round().clamp(0, 255).to(torch.uint8)
     return np.asarray(resized[0].permute(1, 2, 0).contiguous().numpy())

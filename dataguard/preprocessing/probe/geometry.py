@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -28,18 +29,72 @@ OTHERS = ((97, 331), (210, 211), (333, 500), (480, 640), (513, 512), (640, 427),
 def explanations(measured: Sequence[Measured]) -> list[Steps]:
     """The steps that predict all measurements, the simplest first; kernels are left at their defaults."""
     turned, undone = _undone(measured)
-    if all(one.agrees(predict((), one.placement.height, one.placement.width)) for one in undone):
+    if _untouched(undone):
         return [turned]
-    fill = next((one.fill for one in measured if one.fill is not None), (0.0,))
-    kept: dict[Steps, None] = {}
+    fill = next((one.fill for one in measured if one.fill is not None), None)
     mode = next((one.border for one in undone if one.border is not None), None)
-    for given in _variants(_candidates(undone, fill), undone):
+    found = _explaining_all(undone, fill or (0.0,), mode)
+    if not found:
+        first, behind = _behind_a_border(undone, fill)
+        rest = [] if not first else [()] if _untouched(behind) else _explaining_all(behind, (0.0,), None)
+        found = [(pad, *steps) for steps in rest for pad in first]
+    return [(*steps, *turned) for steps in found]
+
+
+def _untouched(measured: Sequence[Measured]) -> bool:
+    return all(one.agrees(predict((), one.placement.height, one.placement.width)) for one in measured)
+
+
+def _explaining_all(
+    measured: Sequence[Measured], fill: tuple[float, ...], mode: Literal["edge", "reflect", "symmetric"] | None
+) -> list[Steps]:
+    """The candidates that predict all measurements, where a border that is added repeats the picture by `mode`."""
+    kept: dict[Steps, None] = {}
+    for given in _variants(_candidates(measured, fill), measured):
         steps = given
         if mode is not None:
             steps = tuple(replace(step, mode=mode) if isinstance(step, Pad) else step for step in given)
-        if all(_fits(steps, one) for one in undone) and all(_predicts(steps, one) for one in undone):
-            kept[(*steps, *turned)] = None
+        if all(_fits(steps, one) for one in measured) and all(_predicts(steps, one) for one in measured):
+            kept[steps] = None
     return list(kept)
+
+
+def _behind_a_border(measured: Sequence[Measured], fill: tuple[float, ...] | None) -> tuple[list[Pad], list[Measured]]:
+    """A border of the same pixels for every size that may come first, and the measurements as of pictures with it.
+
+    Where the output begins and ends on the picture is measured inside of it, so that it does not matter whether the
+    border can be seen.
+    """
+    each = []
+    for one in measured:
+        rows, columns = one.placement.rows, one.placement.columns
+        beyond = -rows.at(0), rows.at(rows.size) - one.placement.height
+        beside = -columns.at(0), columns.at(columns.size) - one.placement.width
+        each.append((*beyond, *beside))
+    sides = tuple(round(float(np.median(side))) for side in zip(*each, strict=True))
+    error = 0.3 + 4 * max(max(one.row_error, one.column_error) for one in measured)
+    off = max(abs(side - length) for one in each for side, length in zip(sides, one, strict=True))
+    if off > error or min(sides) < 0 or not any(sides):
+        return [], []
+    behind = []
+    for one in measured:
+        place = one.placement
+        rows = replace(place.rows, shift=place.rows.shift + sides[0], start=0.0, stop=float(place.rows.size))
+        columns = replace(
+            place.columns, shift=place.columns.shift + sides[2], start=0.0, stop=float(place.columns.size)
+        )
+        placement = replace(
+            place,
+            height=place.height + sides[0] + sides[1],
+            width=place.width + sides[2] + sides[3],
+            rows=rows,
+            columns=columns,
+        )
+        behind.append(replace(one, placement=placement))
+    pad = Pad(rule="by", sides=sides)
+    if fill is not None:
+        return [replace(pad, fill=fill)], behind
+    return [replace(pad, mode="edge"), replace(pad, mode="reflect"), replace(pad, mode="symmetric")], behind
 
 
 def _variants(candidates: Iterable[Steps], measured: Sequence[Measured]) -> Iterator[Steps]:
@@ -102,7 +157,7 @@ def trace(steps: Steps, height: int, width: int) -> tuple[object, ...]:
         elif isinstance(step, Pad):
             border = step.border(height, width)
             if any(border):
-                found.append(("border", *border))
+                found.append(("border", *border, step.mode))
             height, width = height + border[0] + border[1], width + border[2] + border[3]
         else:
             found.append(step)
@@ -276,6 +331,13 @@ def _of_one_size(measured: Sequence[Measured], h: int, w: int, fill: tuple[float
         for side in shorts:
             corner = Crop(rule="offset", top=0, left=0, height=h, width=w, fill=fill)
             yield Resize(rule="short", side=side, rounding=follow), corner
+    # To cover a size that is no square, and a crop out of it: each side is shortest where it decides.
+    covered = (_near([min(sides)]) for sides in zip(*map(_resized, measured), strict=True))
+    for high, broad in itertools.product(*covered):
+        for follow, cut in itertools.product(ROUNDINGS, ROUNDINGS):
+            if high != broad:
+                crop = Crop(rule="center", height=h, width=w, rounding=cut, fill=fill)
+                yield Resize(rule="cover", height=high, width=broad, rounding=follow), crop
     # A crop out of a resize, resized again: the composition of scales tells the crop's size only.
     for side in shorts:
         yield Resize(rule="short", side=side), Crop(rule="square"), exact

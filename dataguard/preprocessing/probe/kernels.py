@@ -35,6 +35,7 @@ _PLAIN: tuple[tuple[Engine, Kernel, Antialias], ...] = (
     ("torch", "linear", "none"),
     ("torch", "cubic", "scaled"),
     ("torch", "cubic", "none"),
+    ("torch", "lanczos", "scaled"),
     ("torch", "area", "none"),
     ("torch", "nearest", "none"),
     ("torch", "nearest_exact", "none"),

@@ -25,7 +25,7 @@ _DIGITS = 60
 
 
 def with_indices(asker: Asker, response: Response, measured: Measured) -> Measured:
-    """A measurement with the index of every row and column that was taken; 0 for a border, then from 1."""
+    """A measurement with the index of every row and column that was taken; 0 for a border of one level, then from 1."""
     placement = measured.placement
     if placement.transposed:
         return measured
@@ -41,8 +41,10 @@ def with_indices(asker: Asker, response: Response, measured: Measured) -> Measur
             line = levels[:, middle] if axis == 0 else levels[middle]
             digits.append(np.rint((line - 2) / 4).astype(np.int64))
         found = digits[0] * _DIGITS + digits[1] + 1
-        places = np.arange(len(found)) + 0.5
-        found[(places < along.start) | (places > along.stop)] = 0
+        if measured.fill is not None:
+            # A border that repeats the picture is made of its rows and columns.
+            places = np.arange(len(found)) + 0.5
+            found[(places < along.start) | (places > along.stop)] = 0
         return found
 
     return replace(measured, indices=(taken(0), taken(1)))
