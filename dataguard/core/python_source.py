@@ -169,22 +169,24 @@ class PythonSource:
         return Place(line=cell.file_lines[within - 1] if known else None, cell=cell.number, cell_line=within, text=text)
 
 
-def read_python(path: Path, *, name: str | None = None) -> PythonSource:
+def read_python(path: Path, *, name: str | None = None, data: bytes | None = None) -> PythonSource:
     """Read and parse a script or a notebook; nothing of it is run.
 
     Args:
         path: A ``.ipynb`` is read as a notebook, everything else as a script.
         name: What to call it; by default the path.
+        data: Its bytes, where they are at hand.
 
     Raises:
         SourceError: it cannot be read, is too large, or is no notebook.
     """
     limit = MAX_NOTEBOOK if path.suffix.lower() == ".ipynb" else 4 * MAX_CODE
-    try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
-    except OSError as error:
-        raise SourceError(f"cannot be read: {error.strerror}", where=path) from error
+    if data is None:
+        try:
+            with path.open("rb") as file:
+                data = file.read(limit + 1)
+        except OSError as error:
+            raise SourceError(f"cannot be read: {error.strerror}", where=path) from error
     if len(data) > limit:
         raise SourceError(f"larger than {limit:,} bytes", where=path, hint="leave it out with code.exclude")
     if path.suffix.lower() == ".ipynb":

@@ -13,6 +13,7 @@ from dataguard.core.exhibit import Exhibit
 from dataguard.core.finding import Finding, Observation
 from dataguard.core.paths import encode_path
 from dataguard.core.progress import Progress, silent
+from dataguard.core.python_files import PythonFiles, uncollected
 from dataguard.core.report import Report, RuleRun, Status
 from dataguard.core.rule import Rule
 from dataguard.engine.running import run
@@ -97,9 +98,10 @@ def audit(
     rules = audit_rules()
     for selector in (*select, *(ignore or {})):
         check_selector(selector, rules, where="select or ignore")
-    with opened(path, rev=rev) as snapshot:
+    files = PythonFiles()
+    with opened(path, rev=rev) as snapshot, uncollected():
         progress("reading the repository", 0, 3)
-        reading = read_repository(snapshot.folder, progress=progress, committed=snapshot.date)
+        reading = read_repository(snapshot.folder, progress=progress, committed=snapshot.date, files=files)
         asked: Asked | None = None
         if probe:
             from dataguard.preprocessing.audit.asking import ask_paths
@@ -119,7 +121,7 @@ def audit(
             left_out=dict(ignore or {}),
             baseline=None if given.baseline is None else str((given.base / given.baseline).absolute()),
         )
-        report = run(settings, rules, use_cache=False, given=(reading, compared), progress=progress)
+        report = run(settings, rules, use_cache=False, given=(reading, compared, files), progress=progress)
         report = _looked_up(report, Lines(snapshot.folder))
         overview = (*_overview(reading, compared), *report.overview)
     revision = {"commit": f"{snapshot.revision[:12]}, {snapshot.date or 'of no date'}"} if snapshot.revision else {}

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from dataguard.core.errors import SourceError
 from dataguard.core.project_files import find_python
-from dataguard.core.python_source import MAX_CODE, PythonSource, decode, read_python
+from dataguard.core.python_files import PythonFiles
+from dataguard.core.python_source import PythonSource
 from dataguard.environment.import_lines import PARTED, ImportLine, import_lines
 from dataguard.environment.import_names import DISTRIBUTIONS, STANDARD_LIBRARY, distributions_of
 
@@ -103,6 +104,7 @@ def project_imports(
     exclude: Sequence[str] = (),
     installed: Mapping[str, Sequence[str]] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    files: PythonFiles | None = None,
 ) -> ProjectImports:
     """Read the imports of all Python files of a project; nothing is run.
 
@@ -114,7 +116,9 @@ def project_imports(
         exclude: Globs of what to leave out.
         installed: Distributions by module, as ``importlib.metadata.packages_distributions`` tells it.
         progress: Told how far it is.
+        files: Reads the files, each once; by default made for this.
     """
+    files = files or PythonFiles()
     paths = []
     for path in find_python(root, exclude):
         paths.append(path)
@@ -129,7 +133,7 @@ def project_imports(
         if progress is not None:
             progress("reading imports", number, len(paths))
         name = path.relative_to(root).as_posix()
-        text = _script_text(path)
+        text = files.text(path, name=name) if path.suffix == ".py" else None
         if text is not None:
             words.update(_quoted_words(text))
             tops = _imported(text)
@@ -142,7 +146,7 @@ def project_imports(
                 imports += [_of_line(item, name, lines) for item in quick]
                 continue
         try:
-            source = read_python(path, name=name)
+            source = files.read(path, name=name)
         except SourceError as error:
             unreadable.append((name, error.message))
             continue
@@ -162,18 +166,6 @@ def project_imports(
         words=frozenset(words),
         installed=installed,
     )
-
-
-def _script_text(path: Path) -> str | None:
-    """A script's text, for a look at it before it is parsed, which takes a hundred times longer."""
-    if path.suffix != ".py":
-        return None
-    try:
-        if path.stat().st_size > 4 * MAX_CODE:
-            return None
-        return decode(path.read_bytes())
-    except OSError:
-        return None
 
 
 def _quoted_words(text: str) -> set[str]:

@@ -14,6 +14,7 @@ from dataguard.environment.imports import ProjectImports
 from dataguard.environment.installed import InstalledEnvironment
 from dataguard.environment.resolution import Resolution
 from dataguard.environment.weights import WeightScans
+from dataguard.inputs.code import python_files
 
 if TYPE_CHECKING:
     from dataguard.inputs.made import Inputs
@@ -94,6 +95,7 @@ def _imports(inputs: Inputs) -> ProjectImports | Skipped:
         exclude=inputs.config.environment.exclude,
         installed=importlib.metadata.packages_distributions(),
         progress=inputs.progress,
+        files=python_files(inputs),
     )
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
-import gc
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from dataguard.core.progress import Progress, silent
+from dataguard.core.python_files import PythonFiles, uncollected
 from dataguard.preprocessing.pipeline import Pipeline
 
 Role: TypeAlias = Literal["train", "val", "eval", "serve", "offline"]
@@ -94,6 +95,7 @@ def read_repository(
     progress: Progress | None = None,
     budget: Budget | None = None,
     committed: dt.date | None = None,
+    files: PythonFiles | None = None,
 ) -> RepositoryReading:
     """Read the preprocessing paths of a repository out of its source. Nothing of it is run or imported.
 
@@ -103,6 +105,7 @@ def read_repository(
         budget: How much work is allowed; None for the default.
         committed: The date of the commit, from which versions of libraries are told that nothing pins; None for the
             date in the folder's own ``.git``, if it has one.
+        files: Reads the code, each file once; by default made for this.
 
     Raises:
         SourceError: there is no such folder, or the file is no archive.
@@ -112,12 +115,8 @@ def read_repository(
     from dataguard.preprocessing.static.versions import date_of_commit
 
     root = Path(root)
-    tree = Tree(root)
-    # Syntax trees are many objects that all stay: looking through them for cycles again and again takes a third of the
-    # time and finds nothing.
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
+    tree = Tree(root, files)
+    with uncollected(), contextlib.closing(tree):
         if committed is None:
             log = root / ".git" / "logs" / "HEAD"
             try:
@@ -125,7 +124,3 @@ def read_repository(
             except OSError:
                 committed = None
         return Extraction(tree, budget or Budget(), committed, progress or silent).read()
-    finally:
-        if collecting:
-            gc.enable()
-        tree.close()

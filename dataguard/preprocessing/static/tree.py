@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dataguard.core.errors import SourceError
-from dataguard.core.python_source import MAX_CODE, PythonSource, decode, parse_notebook, parse_script
+from dataguard.core.python_files import PythonFiles
+from dataguard.core.python_source import PythonSource, decode
 
 SKIPPED_FOLDERS = frozenset(
     {
@@ -90,13 +91,15 @@ class Tree:
 
     Args:
         root: A folder, a wheel or a zip.
+        files: Reads the code of a folder, each file once; by default made for this.
 
     Raises:
         SourceError: there is nothing, or the file is no archive.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, files: PythonFiles | None = None) -> None:
         self.root = root
+        self.files = files or PythonFiles()
         self.skipped: list[tuple[str, str]] = []
         self._archive: zipfile.ZipFile | None = None
         self.held: dict[str, bytes] = {}
@@ -205,14 +208,7 @@ class Tree:
                 self.skipped.append((path, f"more than {MOST_LINES:,} lines of code were parsed before it"))
                 return None
             try:
-                if path.endswith(".ipynb"):
-                    source = parse_notebook(data, name=path)
-                else:
-                    text = decode(data)
-                    if len(text) > MAX_CODE:
-                        self.skipped.append((path, f"more than {MAX_CODE:,} characters of code"))
-                        return None
-                    source = parse_script(text, name=path)
+                source = self.files.read(self.root / path, name=path, data=data)
             except (SourceError, RecursionError, MemoryError, ValueError) as error:
                 self.skipped.append((path, f"cannot be parsed: {error}"))
                 return None

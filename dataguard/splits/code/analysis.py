@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from dataguard.core.python_source import Place, PythonSource
 from dataguard.splits.code.flows import Leak, LeakKind, leaks
 from dataguard.splits.code.interpreter import Interpreter
 from dataguard.splits.code.own_modules import OwnModule, OwnModules
+from dataguard.splits.code.telling import fits_or_splits, tells
 from dataguard.splits.code.trace import Split, Trace
 
 
@@ -86,16 +86,6 @@ class CodeAnalysis:
         return any(leak.kind is LeakKind.TEST_REUSED for leak in self.leaks)
 
 
-_TELLS = re.compile(
-    r"fit|no_grad|inference_mode|cross_val|[Ff]old|Shuffle|(?<![.\w])\w*split\w*\s*\(|\w_split\s*\("
-    r"|\btrain\s*\(|\.score\b|evaluate|predict"
-)
-"""What a leak takes one of: a fit and a split, or a model that is held against data. It only saves work: 203 of 315
-files of a library of networks have none of it, and none of these leaks."""
-_FITS_OR_SPLITS = re.compile(r"\bfit\w*\s*\(|cross_val|KFold|ShuffleSplit|(?<![.\w])\w*split\w*\s*\(|\w_split\s*\(")
-"""What is worth going through the modules of the project for, which takes twenty times as long as the file itself."""
-
-
 def analyse(source: PythonSource, *, path: Path | None = None, modules: OwnModules | None = None) -> CodeAnalysis:
     """Find what leaks in a script or notebook. Nothing of it is run; the result depends on the text alone.
 
@@ -114,8 +104,8 @@ def analyse(source: PythonSource, *, path: Path | None = None, modules: OwnModul
     """
     text = "\n".join(source.lines)
     trace = Trace()
-    interpreter = Interpreter(trace, path, modules if _FITS_OR_SPLITS.search(text) else None)
-    told = _TELLS.search(text) is not None
+    told = tells(text)
+    interpreter = Interpreter(trace, path, modules if told and fits_or_splits(text) else None)
     if told:
         interpreter.run(source.tree)
     n_lines = len(source.lines)

@@ -134,7 +134,7 @@ class Calls(Expressions):
 
     def instantiate(self, cls: Class, arguments: list[Value], keywords: dict[str, Value], node: ast.Call) -> Value:
         """Make an instance of one of the code's own classes."""
-        instance = Instance(cls, node.lineno)
+        instance = Instance(cls, self.trace.line_of(node))
         start = cls.find("__init__")
         if isinstance(start, Function):
             self.bound(instance, start, arguments, keywords)
@@ -146,6 +146,7 @@ class Calls(Expressions):
         if len(self.active) >= MAX_DEPTH or self.tired or any(item is node for item in self.active):
             return combined([*arguments, *keywords.values()])
         scope = Scope(function.scope)
+        start, self.trace.start = self.trace.start, function.start
         self._bind(node.args, scope, arguments, keywords)
         outer, self.scope = self.scope, scope
         looping, self.looping = self.looping, []
@@ -167,6 +168,7 @@ class Calls(Expressions):
             self.active.pop()
             self.scope = outer
             self.looping = looping
+            self.trace.start = start
 
     def _bind(self, spec: ast.arguments, scope: Scope, arguments: list[Value], keywords: dict[str, Value]) -> None:
         names = [item.arg for item in (*spec.posonlyargs, *spec.args)]

@@ -90,7 +90,7 @@ class Estimators(Splitting):
         self, owner: Estimator, name: str, arguments: list[Value], keywords: dict[str, Value], node: ast.Call
     ) -> Value:
         """A method of a transformer, a model, a pipeline, a search or a fold maker."""
-        line = node.lineno
+        line = self.trace.line_of(node)
         everything = [*arguments, *keywords.values()]
         if name == "split" or (name == "get_n_splits" and owner.name in known.CROSS_VALIDATORS):
             return self._folds(owner, arguments or list(keywords.values()), line) if name == "split" else Data()
@@ -230,7 +230,7 @@ class Estimators(Splitting):
         function = node.func
         called = function.value if isinstance(function, ast.Attribute) else function
         label = ast.unparse(called)
-        made = Estimator(label if len(label) <= 30 else "model", node.lineno)
+        made = Estimator(label if len(label) <= 30 else "model", self.trace.line_of(node))
         result = self.estimator_method(made, name, arguments, keywords, node)
         if isinstance(called, ast.Name):
             self.interpreter.scope.set(called.id, made)
@@ -248,7 +248,7 @@ class Estimators(Splitting):
             model = Estimator(owner.cls.name, owner.line)
             held = owner.attributes.setdefault("__estimator__", model)
             if isinstance(held, Estimator):
-                self._fit_model(held, name, arguments, keywords, node.lineno)
+                self._fit_model(held, name, arguments, keywords, self.trace.line_of(node))
             return owner
         inner = owner.attributes.get("__estimator__")
         if isinstance(inner, Estimator):
@@ -265,9 +265,15 @@ class Estimators(Splitting):
         name = f"{owner.cls.name}.__call__"
         made_by: tuple[int, ...] = ()
         if no_grad:
-            made_by = (self.trace.evaluate(name, node.lineno, data.rows, data.all_events, owner.fits, scored=True),)
+            made_by = (
+                self.trace.evaluate(
+                    name, self.trace.line_of(node), data.rows, data.all_events, owner.fits, scored=True
+                ),
+            )
         else:
-            owner.fits = (*owner.fits, self.trace.train(name, node.lineno, data.rows, data.all_events))[-4:]
+            owner.fits = (*owner.fits, self.trace.train(name, self.trace.line_of(node), data.rows, data.all_events))[
+                -4:
+            ]
         return Data(data.rows, data.all_events, made_by=made_by)
 
     def called_estimator(
@@ -279,11 +285,13 @@ class Estimators(Splitting):
             return self._applied(owner, data)
         if owner.name == "Sequential" and data.rows:
             if no_grad:
-                number = self.trace.evaluate("Sequential.__call__", node.lineno, data.rows, data.all_events, owner.fits)
+                number = self.trace.evaluate(
+                    "Sequential.__call__", self.trace.line_of(node), data.rows, data.all_events, owner.fits
+                )
                 return Data(data.rows, data.all_events, made_by=(number,))
             owner.fits = (
                 *owner.fits,
-                self.trace.train("Sequential.__call__", node.lineno, data.rows, data.all_events),
+                self.trace.train("Sequential.__call__", self.trace.line_of(node), data.rows, data.all_events),
             )[-4:]
         return data if data.rows else Data()
 

@@ -98,7 +98,7 @@ class Expressions:
         self.tick()
         if isinstance(target, ast.Name):
             self.scope.set(target.id, value)
-            self._carried(value, target.lineno, target.id)
+            self._carried(value, self.trace.line_of(target), target.id)
         elif isinstance(target, ast.Tuple | ast.List):
             self._unpack(target, value, origin)
         elif isinstance(target, ast.Starred):
@@ -106,7 +106,7 @@ class Expressions:
         elif isinstance(target, ast.Subscript):
             owner = self.evaluate(target.value)
             self.library.set_item(owner, target, value)
-            self._carried(value, target.lineno, dotted(target.value))
+            self._carried(value, self.trace.line_of(target), dotted(target.value))
         elif isinstance(target, ast.Attribute):
             owner = self.evaluate(target.value)
             if isinstance(owner, Instance):
@@ -115,7 +115,7 @@ class Expressions:
                 owner.set_column(target.attr, combined([value]).all_events | combined([value]).latent)
             elif isinstance(owner, Estimator):
                 owner.events |= combined([value]).all_events
-            self._carried(value, target.lineno, dotted(target))
+            self._carried(value, self.trace.line_of(target), dotted(target))
 
     def _carried(self, value: Value, line: int, name: str) -> None:
         if isinstance(value, Data):
@@ -142,7 +142,7 @@ class Expressions:
             return
         whole = value if isinstance(value, Data) else combined([value])
         names = [dotted(item) for item in targets]
-        for item, part in zip(targets, self.library.named_parts(whole, names, target.lineno), strict=True):
+        for item, part in zip(targets, self.library.named_parts(whole, names, self.trace.line_of(target)), strict=True):
             self.assign(item, part, origin)
 
     def evaluate(self, node: ast.expr | None) -> Value:
@@ -169,7 +169,7 @@ class Expressions:
 
     def _of_attribute(self, node: ast.Attribute) -> Value:
         owner = self.evaluate(node.value)
-        return self.attribute(owner, node.attr, node.lineno)
+        return self.attribute(owner, node.attr, self.trace.line_of(node))
 
     def attribute(self, owner: Value, name: str, line: int) -> Value:
         """What an attribute stands for."""
@@ -291,7 +291,7 @@ class Expressions:
         return Data()
 
     def _of_lambda(self, node: ast.Lambda) -> Value:
-        return Function(node, self.scope)
+        return Function(node, self.scope, self.trace.start)
 
     def _of_listcomp(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> Value:
         outer, self.scope = self.scope, Scope(self.scope)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dataguard.core.errors import SourceError
 from dataguard.core.project_files import find_python
-from dataguard.core.python_source import read_python
+from dataguard.core.python_files import PythonFiles, uncollected
 from dataguard.splits.code.analysis import CodeAnalysis, analyse
 from dataguard.splits.code.own_modules import OwnModules
 
@@ -63,6 +63,7 @@ def analyse_files(
     exclude: Sequence[str] = (),
     root: Path | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    files: PythonFiles | None = None,
 ) -> CodeFiles:
     """Analyse every script and notebook that paths name; nothing is run.
 
@@ -71,6 +72,7 @@ def analyse_files(
         exclude: Globs of what to leave out of the folders.
         root: What names are given relative to, where they lie below it.
         progress: Told how far it is.
+        files: Reads the files, each once; by default made for this.
 
     Raises:
         SourceError: there is nothing at a path.
@@ -79,15 +81,17 @@ def analyse_files(
     unreadable: list[tuple[str, str]] = []
     found = list(find_code(paths, exclude))
     folders = [path for path in (*paths, *(() if root is None else (root,))) if path.is_dir()]
-    modules = OwnModules(folders, lambda module: _name(module, root))
-    for number, path in enumerate(found):
-        if progress is not None:
-            progress("reading the code", number, len(found))
-        name = _name(path, root)
-        try:
-            analyses.append(analyse(read_python(path, name=name), path=path, modules=modules))
-        except SourceError as error:
-            unreadable.append((name, error.message))
+    files = files or PythonFiles()
+    modules = OwnModules(folders, lambda module: _name(module, root), files)
+    with uncollected():
+        for number, path in enumerate(found):
+            if progress is not None:
+                progress("reading the code", number, len(found))
+            name = _name(path, root)
+            try:
+                analyses.append(analyse(files.read(path, name=name), path=path, modules=modules))
+            except SourceError as error:
+                unreadable.append((name, error.message))
     return CodeFiles(
         analyses=tuple(analyses), unreadable=tuple(unreadable), root="" if root is None else str(root.absolute())
     )

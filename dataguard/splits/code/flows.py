@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -82,7 +83,7 @@ def leaks(trace: Trace) -> tuple[Leak, ...]:
     ]
     apart = [(training, evaluation) for training, evaluation in pairs if not overlap(training.rows, evaluation.rows)]
     independent = any(
-        not evaluation.folds and (evaluation.scored or separating(training.rows, evaluation.rows) is not None)
+        not evaluation.folds and (evaluation.scored or separating(training.rows, evaluation.rows))
         for training, evaluation in apart
     )
     found: dict[tuple[object, ...], Leak] = {}
@@ -117,7 +118,8 @@ def _path(trace: Trace, fit: Fit, end: int) -> tuple[tuple[int, str], ...]:
 
 
 def _of_pair(trace: Trace, training: Training, evaluation: Evaluation, *, folds: bool) -> list[Leak]:
-    split = trace.splits.get(separating(training.rows, evaluation.rows))
+    keys = separating(training.rows, evaluation.rows)
+    splits = [split for key, split in trace.splits.items() if key in keys]
     result = []
     for number in sorted(training.events | evaluation.events):
         fit = trace.fits[number]
@@ -127,7 +129,7 @@ def _of_pair(trace: Trace, training: Training, evaluation: Evaluation, *, folds:
                 Leak(
                     kind=kind,
                     fit=fit,
-                    split=split,
+                    split=_after(fit, splits),
                     training=training,
                     evaluation=evaluation,
                     path=_path(trace, fit, evaluation.line),
@@ -136,6 +138,11 @@ def _of_pair(trace: Trace, training: Training, evaluation: Evaluation, *, folds:
                 )
             )
     return result
+
+
+def _after(fit: Fit, splits: Sequence[Split]) -> Split | None:
+    """Of splits that keep the same rows apart, the first that comes after a fit."""
+    return min(splits, key=lambda split: (split.line < fit.line, split.line), default=None)
 
 
 def _twin(trace: Trace, fit: Fit, training: Training, evaluation: Evaluation) -> Fit | None:
@@ -159,7 +166,7 @@ def _kind(fit: Fit, trained: Rows, held: Rows, in_held: bool) -> LeakKind | None
 
 def _of_splits(trace: Trace, apart: list[tuple[Training, Evaluation]]) -> list[Leak]:
     """Leaks through splits that no model is seen to use on both sides."""
-    used = {separating(training.rows, evaluation.rows) for training, evaluation in apart}
+    used = {key for training, evaluation in apart for key in separating(training.rows, evaluation.rows)}
     trained_on = {split for training in trace.trainings for split in _parts(training.rows)}
     result = []
     for key, split in trace.splits.items():

@@ -106,7 +106,7 @@ class Frames(Estimators):
         self, owner: Data, name: str, arguments: list[Value], keywords: dict[str, Value], node: ast.Call
     ) -> Value:
         """A method of a frame, a column, an array, or of something that is not known."""
-        line = node.lineno
+        line = self.trace.line_of(node)
         everything = [*arguments, *keywords.values()]
         if name in known.FITS and name != "train" and (arguments or keywords):
             return self._unknown_fit(name, arguments, keywords, node)
@@ -235,14 +235,14 @@ class Frames(Estimators):
         if name in known.WITHIN_GROUPS:
             return whole
         if name in ("size", "count", "nunique"):
-            event = self.trace.fit(Kind.STATISTIC, f"groupby.{name}", node.lineno, owner.rows)
+            event = self.trace.fit(Kind.STATISTIC, f"groupby.{name}", self.trace.line_of(node), owner.rows)
             return Data(owner.rows, whole.all_events, latent=whole.latent | {event}, aggregate=True)
         if name in ("transform", "fillna", "rank"):
             if name == "transform" and everything and isinstance(everything[0], Function):
                 group = Data(owner.rows, owner.all_events)
                 made = self.interpreter.inline(everything[0], [group], {})
                 return combined([whole, made])
-            event = self.trace.fit(Kind.STATISTIC, f"groupby.{name}", node.lineno, owner.rows)
+            event = self.trace.fit(Kind.STATISTIC, f"groupby.{name}", self.trace.line_of(node), owner.rows)
             return Data(owner.rows, whole.all_events | {event})
         if name in ("apply", "pipe", "filter"):
             group = Data(owner.rows, owner.all_events)
@@ -252,7 +252,7 @@ class Frames(Estimators):
             ]
             return combined([whole, *results])
         if name in known.REDUCTIONS:
-            event = self.trace.fit(Kind.STATISTIC, f"groupby.{name}", node.lineno, owner.rows)
+            event = self.trace.fit(Kind.STATISTIC, f"groupby.{name}", self.trace.line_of(node), owner.rows)
             return Data(owner.rows, whole.all_events, latent=whole.latent | {event}, aggregate=True)
         return owner.copy()
 
@@ -260,14 +260,14 @@ class Frames(Estimators):
         result = owner.copy()
         result.origin = None
         if constant(keywords.get("replace")) is True:
-            event = self.trace.fit(Kind.OVERSAMPLING, "sample", node.lineno, owner.rows)
+            event = self.trace.fit(Kind.OVERSAMPLING, "sample", self.trace.line_of(node), owner.rows)
             result.taint(frozenset({event}))
             return result
         share = constant(keywords.get("frac", arguments[0] if arguments else None))
         if share in (1, 1.0):
             return result
-        key = ("sample", node.lineno, node.col_offset)
-        self.trace.split(key, "sample", node.lineno, owner.rows, owner.all_events, declared=False)
+        key = ("sample", self.trace.line_of(node), node.col_offset)
+        self.trace.split(key, "sample", self.trace.line_of(node), owner.rows, owner.all_events, declared=False)
         result.rows = restricted(owner.rows, [(key, "drawn")])
         return result
 
@@ -313,7 +313,7 @@ class Frames(Estimators):
                     and axis not in known.ROWWISE_AXES
                     and last(value.name) in known.REDUCTIONS
                 ):
-                    extra = self._reduction(last(value.name), [owner], {}, node.lineno, method=True)
+                    extra = self._reduction(last(value.name), [owner], {}, self.trace.line_of(node), method=True)
                 else:
                     continue
             elif isinstance(value, Bound) and isinstance(value.owner, Estimator):

@@ -11,6 +11,7 @@ from dataguard.splits.code.calls import Calls
 from dataguard.splits.code.expressions import Exhausted, dotted
 from dataguard.splits.code.library import Library
 from dataguard.splits.code.own_modules import OwnModule, OwnModules
+from dataguard.splits.code.telling import Telling
 from dataguard.splits.code.trace import Trace
 from dataguard.splits.code.values import (
     MAX_ELEMENTS,
@@ -52,21 +53,28 @@ class Interpreter(Calls):
         """Interpret a module; what lies beyond the work allowed is left, and the trace says so."""
         try:
             self.block(tree.body)
-            self._call_what_was_not()
+            self._call_what_was_not(tree)
         except Exhausted:
             self.trace.truncated = True
         except RecursionError:
             self.trace.truncated = True
 
-    def _call_what_was_not(self) -> None:
-        """Functions that the file only defines, as a module's, are called with data of which nothing is known."""
+    def _call_what_was_not(self, tree: ast.Module) -> None:
+        """Functions that the file only defines, as a module's, are called with data of which nothing is known.
+
+        That is all of a library's, and so only those that come to something which fits, splits or scores.
+        """
+        telling = Telling(tree, self._telling)
         for node, function in list(self.defined.items()):
-            if id(node) in self.called or self.tired:
+            if id(node) in self.called or self.tired or not telling.of(node.name):
                 continue
             spec = node.args
             names = [item.arg for item in (*spec.posonlyargs, *spec.args)]
             rows = [Data(frozenset({(self.trace.root((id(node), name)), frozenset())})) for name in names]
             self.inline(function, list(rows), {})
+
+    def _telling(self, name: str, level: int) -> Telling | None:
+        return None if self.modules is None else self.modules.told(name, level, self.files[0])
 
     def block(self, body: Sequence[ast.stmt]) -> None:
         """Interpret statements in order."""
@@ -185,7 +193,7 @@ class Interpreter(Calls):
             self.frames[-1].append(value)
 
     def _do_functiondef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        function = Function(node, self.scope)
+        function = Function(node, self.scope, self.trace.start)
         self.scope.set(node.name, function)
         if self.scope.parent is None and len(self.files) < 2:
             self.defined[node] = function
@@ -217,12 +225,18 @@ class Interpreter(Calls):
             else:
                 # `import a.b` lets `a` stand for what has `b`.
                 known = self.scope.get(head)
-                outer = known if isinstance(known, Instance) else Instance(Class(head, (), {}), node.lineno)
+                outer = (
+                    known if isinstance(known, Instance) else Instance(Class(head, (), {}), self.trace.line_of(node))
+                )
                 self.scope.set(head, outer)
                 *between, last = rest.split(".")
                 for name in between:
                     inner = outer.attributes.get(name)
-                    made = inner if isinstance(inner, Instance) else Instance(Class(name, (), {}), node.lineno)
+                    made = (
+                        inner
+                        if isinstance(inner, Instance)
+                        else Instance(Class(name, (), {}), self.trace.line_of(node))
+                    )
                     outer.attributes[name] = made
                     outer = made
                 outer.attributes[last] = own
@@ -261,9 +275,11 @@ class Interpreter(Calls):
         kept = self.scope, self.frames, self.conditions, self.active, self.looping, self.no_grad
         self.scope, self.frames, self.conditions, self.active, self.looping, self.no_grad = inside, [], [], [], [], 0
         self.files.append(module.path)
+        start, self.trace.start = self.trace.start, module.start
         try:
-            self.block(module.tree.body)
+            self.block(module.source.tree.body)
         finally:
+            self.trace.start = start
             self.files.pop()
             self.scope, self.frames, self.conditions, self.active, self.looping, self.no_grad = kept
             self.import_steps = self.steps - self.before_imports

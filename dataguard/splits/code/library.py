@@ -30,7 +30,7 @@ class Library(Frames):
     def function(self, name: str, arguments: list[Value], keywords: dict[str, Value], node: ast.Call) -> Value:
         """A call of a library's function or class, or of a name that is not known."""
         word = last(name)
-        line = node.lineno
+        line = self.trace.line_of(node)
         everything = [*arguments, *keywords.values()]
         if word in ("len", "shape"):
             found = next(parts_of(arguments[0]), None) if arguments else None
@@ -136,7 +136,7 @@ class Library(Frames):
 
     def _made(self, word: str, arguments: list[Value], keywords: dict[str, Value], node: ast.Call) -> Estimator | None:
         """An instance of a class that is known."""
-        line = node.lineno
+        line = self.trace.line_of(node)
         everything = [*arguments, *keywords.values()]
         if word in known.CONTAINERS or word in known.SEARCHES:
             return Estimator(word, line, steps=tuple(self._steps(everything)), keywords=keywords)
@@ -161,7 +161,7 @@ class Library(Frames):
         return None
 
     def _read(self, name: str, word: str, arguments: list[Value], keywords: dict[str, Value], node: ast.Call) -> Value:
-        line = node.lineno
+        line = self.trace.line_of(node)
         path = constant(arguments[0]) if arguments else None
         # The same file read twice holds the same rows.
         key: object = ("file", path) if isinstance(path, str) else ("call", name, line, node.col_offset)

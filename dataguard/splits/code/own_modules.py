@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from dataguard.core.errors import SourceError
-from dataguard.core.python_source import PythonSource, read_python
+from dataguard.core.python_files import PythonFiles
+from dataguard.core.python_source import PythonSource
+from dataguard.splits.code.telling import Telling
 
 FIRST_LINE = 100_000_000
 """Lines of modules are counted from here on, one module after another, so that no two lines have one number."""
@@ -22,8 +24,6 @@ class OwnModule:
     source: PythonSource
     start: int
     """How many lines are counted before its first."""
-    tree: ast.Module
-    """Its code, with lines so counted."""
 
 
 class OwnModules:
@@ -35,13 +35,21 @@ class OwnModules:
     Args:
         folders: The project's own; nothing above them is looked at.
         name: What a report calls a file.
+        files: Reads them.
     """
 
-    def __init__(self, folders: Sequence[Path], name: Callable[[Path], str] = Path.as_posix) -> None:
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        name: Callable[[Path], str] = Path.as_posix,
+        files: PythonFiles | None = None,
+    ) -> None:
         self._folders = {folder.absolute() for folder in folders}
         self._name = name
+        self._files = files or PythonFiles()
         self._found: dict[tuple[str, int, Path], Path | None] = {}
         self._read: dict[Path, OwnModule | None] = {}
+        self._telling: dict[Path, Telling] = {}
         self._next = FIRST_LINE
 
     def find(self, name: str, level: int, importer: Path) -> OwnModule | None:
@@ -54,7 +62,7 @@ class OwnModules:
         """
         key = name, level, importer.parent
         if key not in self._found:
-            self._found[key] = next(self._files(name, level, importer), None)
+            self._found[key] = next(self._candidates(name, level, importer), None)
         path = self._found[key]
         if path is None or path == importer:
             return None
@@ -62,7 +70,18 @@ class OwnModules:
             self._read[path] = self._module(path)
         return self._read[path]
 
-    def _files(self, name: str, level: int, importer: Path) -> Iterator[Path]:
+    def telling(self, module: OwnModule) -> Telling:
+        """What in a module comes to something that tells, in that module or in others."""
+        if module.path not in self._telling:
+            self._telling[module.path] = Telling(module.source.tree, partial(self.told, importer=module.path))
+        return self._telling[module.path]
+
+    def told(self, name: str, level: int, importer: Path) -> Telling | None:
+        """The same for a module that a file imports; None where the project has none of that name."""
+        module = self.find(name, level, importer)
+        return None if module is None else self.telling(module)
+
+    def _candidates(self, name: str, level: int, importer: Path) -> Iterator[Path]:
         parts = name.split(".") if name else []
         for base in importer.parents[level - 1 : level] if level else self._bases(importer):
             stem = base.joinpath(*parts)
@@ -78,9 +97,8 @@ class OwnModules:
 
     def _module(self, path: Path) -> OwnModule | None:
         try:
-            source = read_python(path, name=self._name(path))
+            source = self._files.read(path, name=self._name(path))
         except SourceError:
             return None
         start, self._next = self._next, self._next + len(source.lines)
-        # Read here alone, so that no other reader of the tree sees the lines move.
-        return OwnModule(path=path, source=source, start=start, tree=ast.increment_lineno(source.tree, start))
+        return OwnModule(path=path, source=source, start=start)

@@ -22,7 +22,7 @@ class Splitting(Subscripts):
         if seed is not None or shuffle is False:
             # The same seed and share split two aligned arrays alike.
             return ("split", word, repr(seed), repr(size), repr(constant(keywords.get("train_size"))), shuffle)
-        return ("split", word, node.lineno, node.col_offset)
+        return ("split", word, self.trace.line_of(node), node.col_offset)
 
     def _train_test_split(self, word: str, arguments: list[Value], keywords: dict[str, Value], node: ast.Call) -> Value:
         arrays = list(arguments) or [value for value in keywords.values() if isinstance(value, Data)]
@@ -37,8 +37,8 @@ class Splitting(Subscripts):
             ]
             whole = combined(arrays)
         if key in self.trace.splits and any(key == part[0] for _, parts in whole.rows for part in parts):
-            key = (key, node.lineno)  # the training part is split once more, with the same seed
-        self.trace.split(key, word, node.lineno, whole.rows, whole.all_events)
+            key = (key, self.trace.line_of(node))  # the training part is split once more, with the same seed
+        self.trace.split(key, word, self.trace.line_of(node), whole.rows, whole.all_events)
         parts: list[Value] = []
         for value in arrays:
             array = value if isinstance(value, Data) else combined([value], columns=True)

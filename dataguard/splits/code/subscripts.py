@@ -134,7 +134,7 @@ class Subscripts(Effects):
             rows, columns = index.elts[0], index.elts[-1] if len(index.elts) > 1 else None
         result = owner
         if isinstance(index, ast.Tuple) or accessor or isinstance(rows, ast.Slice):
-            result = self._rows_taken(owner, rows, accessor, node.lineno)
+            result = self._rows_taken(owner, rows, accessor, self.trace.line_of(node))
             if columns is not None and columns is not rows:
                 if isinstance(columns, ast.Slice):
                     self.interpreter.evaluate(columns.lower)
@@ -157,7 +157,7 @@ class Subscripts(Effects):
         if isinstance(value, Seq):
             return self._columns_taken(owner, value, None)
         if isinstance(value, Data):
-            taken = self._rows_by(owner, value, node.lineno)
+            taken = self._rows_by(owner, value, self.trace.line_of(node))
             if taken is not None:
                 return taken
             return self._columns_taken(owner, value, owner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass, field
 
 from dataguard.splits.code.knowledge import Kind
@@ -88,6 +89,12 @@ class Trace:
     kept: list[object] = field(default_factory=list)
     """Values whose identity is a key, kept so that it stays theirs."""
     known: dict[object, int] = field(default_factory=dict)
+    start: int = 0
+    """How many lines are counted before the first of the file that is gone through just now."""
+
+    def line_of(self, node: ast.expr | ast.stmt) -> int:
+        """The line of a node of that file, counted through all files that are gone through."""
+        return node.lineno + self.start
 
     def root(self, key: object) -> int:
         """The number of the rows that are read at a place, or of a file by its name."""

@@ -40,15 +40,15 @@ def disjoint(first: RowSet, second: RowSet) -> bool:
     """Whether no row can be in both."""
     if first[0] != second[0]:
         return True
-    return _keeping_apart(first[1], second[1]) is not None
+    return next(_keeping_apart(first[1], second[1]), None) is not None
 
 
-def _keeping_apart(first: Parts, second: Parts) -> object | None:
-    """The split of which the two are different parts."""
+def _keeping_apart(first: Parts, second: Parts) -> Iterator[object]:
+    """The splits of which the two are different parts."""
     parts = dict(first)
     for split, part in second:
         if split in parts and parts[split] != part:
-            return split
+            yield split
     # Slices at numbers are apart where one ends before the other begins: [:890] and [891:].
     for one, other in ((first, second), (second, first)):
         ends = [split.at for split, part in one if isinstance(split, Cut) and part == "before"]
@@ -56,8 +56,7 @@ def _keeping_apart(first: Parts, second: Parts) -> object | None:
         for end in ends:
             for start, split in starts:
                 if end <= start and (end < 0) == (start < 0):
-                    return split
-    return None
+                    yield split
 
 
 def overlap(first: Rows, second: Rows) -> bool:
@@ -65,15 +64,13 @@ def overlap(first: Rows, second: Rows) -> bool:
     return any(not disjoint(one, other) for one in first for other in second)
 
 
-def separating(first: Rows, second: Rows) -> object | None:
-    """The split that keeps two sets of rows of one root apart; None where there is none, or they overlap."""
+def separating(first: Rows, second: Rows) -> frozenset[object]:
+    """The splits that keep two sets of rows of one root apart; none where they overlap."""
     if overlap(first, second):
-        return None
-    for one in first:
-        for other in second:
-            if one[0] == other[0] and (split := _keeping_apart(one[1], other[1])) is not None:
-                return split
-    return None
+        return frozenset()
+    return frozenset(
+        split for one in first for other in second if one[0] == other[0] for split in _keeping_apart(one[1], other[1])
+    )
 
 
 def restricted(rows: Rows, parts: Iterable[Part]) -> Rows:
@@ -281,11 +278,13 @@ class Mapped(Value):
 class Function(Value):
     """A function or a lambda of the code itself."""
 
-    __slots__ = ("node", "scope")
+    __slots__ = ("node", "scope", "start")
 
-    def __init__(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, scope: Scope) -> None:
+    def __init__(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, scope: Scope, start: int = 0) -> None:
         self.node = node
         self.scope = scope
+        self.start = start
+        """How many lines are counted before the first of its file."""
 
 
 class Class(Value):

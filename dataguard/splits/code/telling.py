@@ -1,0 +1,228 @@
+"""What is worth going through at all: code that names nothing which fits, splits or scores holds no leak."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
+
+from dataguard.splits.code.expressions import dotted
+
+_WORDS = (
+    "fit",
+    "no_grad",
+    "inference_mode",
+    "cross_val",
+    "fold",
+    "Fold",
+    "Shuffle",
+    ".score",
+    "evaluate",
+    "predict",
+)
+"""What a leak takes one of: a fit and a split, or a model that is held against data. It only saves work: 203 of 315
+files of a library of networks have none of these, and none of these leaks."""
+_SPLIT = re.compile(r"split\w*\s*\(")
+_TRAIN = re.compile(r"train\s*\(")
+_FIT = re.compile(r"fit\w*\s*\(")
+_NAME = re.compile(r"fit|cross_val|[Ff]old|Shuffle|score|evaluate|predict")
+_WITHOUT_GRADIENT = ("no_grad", "inference_mode")
+_AT_ONCE = frozenset({"forward", "call"})
+"""Methods that are called without being named, beside those whose name begins with two underscores."""
+_LONGEST_NAME = 200
+
+
+def tells(text: str) -> bool:
+    """Whether a script names anything that a leak takes.
+
+    >>> [tells(text) for text in ("model.fit(X)", "a.split(',')", "train_test_split(X)", "constrain(x)", "train (x)")]
+    [True, False, True, False, True]
+    """
+    return any(word in text for word in _WORDS) or _begins_name(_TRAIN, text) or _splits(text)
+
+
+def fits_or_splits(text: str) -> bool:
+    """Whether a script fits or splits something itself, for which the modules of the project are gone through as well.
+
+    That takes twenty times as long as the script itself.
+
+    >>> [fits_or_splits(text) for text in ("X = fit_transform(X)", "outfit(X)", "model.eval()")]
+    [True, False, False]
+    """
+    return (
+        any(word in text for word in ("cross_val", "KFold", "ShuffleSplit"))
+        or _begins_name(_FIT, text)
+        or _splits(text)
+    )
+
+
+def _begins_name(pattern: re.Pattern[str], text: str) -> bool:
+    # A pattern that begins with a word is searched for some ten times as fast as one that begins with a boundary.
+    return any(not _is_word(text[match.start() - 1 : match.start()]) for match in pattern.finditer(text))
+
+
+def _splits(text: str) -> bool:
+    """Whether a function whose name has ``split`` in it is called; of methods only ``some_split``."""
+    for match in _SPLIT.finditer(text):
+        at = start = match.start()
+        while start > 0 and at - start < _LONGEST_NAME and _is_word(text[start - 1]):
+            start -= 1
+        if text[start - 1 : start] != ".":
+            return True
+        if at - start > 1 and text[at - 1] == "_" and match[0].rstrip("(").rstrip() == "split":
+            return True
+    return False
+
+
+def _is_word(character: str) -> bool:
+    return character == "_" or character.isalnum()
+
+
+class Telling:
+    """Which functions of a module come, over any number of others, to something that tells.
+
+    What a definition names counts as what it comes to, whatever it does with it: that is more than it does, never less.
+
+    Args:
+        tree: The module.
+        imported: The project's own module of a dotted name, with the dots before it; None for a library.
+    """
+
+    def __init__(self, tree: ast.Module, imported: Callable[[str, int], Telling | None]) -> None:
+        self._imported = imported
+        self._uses: dict[str, set[str]] = {}
+        """What definitions name: functions, methods as ``.name``, classes without their methods, and as ``*name`` with
+        these."""
+        self._imports: dict[str, list[tuple[str, int, str]]] = {}
+        self._known: dict[str, bool] = {}
+        for statement in _at_the_margin(tree.body):
+            self._add(statement)
+
+    def _add(self, node: ast.stmt) -> None:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                self._imports.setdefault(alias.asname or alias.name.partition(".")[0], []).append((alias.name, 0, "*"))
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                found = (node.module or "", node.level, alias.name)
+                self._imports.setdefault(alias.asname or alias.name, []).append(found)
+        elif isinstance(node, ast.ClassDef):
+            self._note(f"*{node.name}", _names_in(node))
+            for part in (*node.bases, *node.keywords, *node.decorator_list, *node.body):
+                named = isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef) and part.name
+                used = _names_in(part)
+                if named:
+                    self._note(f".{named}", used)
+                if not named or named.startswith("__") or named in _AT_ONCE:
+                    self._note(node.name, used)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            self._note(node.name, _names_in(node))
+        else:
+            used = _names_in(node)
+            for name in used:
+                self._note(name, used)
+
+    def _note(self, name: str, used: set[str]) -> None:
+        self._uses.setdefault(name, set()).update(used)
+
+    def of(self, name: str) -> bool:
+        """Whether what a name stands for comes to something that tells."""
+        first: _Named = (self, name)
+        came_from: dict[_Named, _Named | None] = {first: None}
+        queue = [first]
+        while queue:
+            module, at = named = queue.pop()
+            if module._known.get(at, False) or module._tells(at):
+                step: _Named | None = named
+                while step is not None:
+                    step[0]._known[step[1]] = True
+                    step = came_from[step]
+                return True
+            if at not in module._known:
+                fresh = [other for other in module._leads(at) if other not in came_from]
+                came_from.update(dict.fromkeys(fresh, named))
+                queue += fresh
+        for module, at in came_from:
+            module._known[at] = False
+        return False
+
+    def _tells(self, name: str) -> bool:
+        """Whether a name itself tells; one of the project's own does by what it comes to, however it is called."""
+        if name == _TOLD:
+            return True
+        bare = name.removesuffix("()")
+        if bare in self._uses or any(self._imported(*found[:2]) is not None for found in self._imports.get(bare, ())):
+            return False
+        return bool(_NAME.search(name)) or (bare != name and ("split" in bare or bare.endswith("train")))
+
+    def _leads(self, name: str) -> Iterator[_Named]:
+        for used in self._uses.get(name, ()):
+            yield self, used
+        imports = self._imports.get(name, [])
+        if name not in self._uses and not imports:
+            imports = self._imports.get("*", [])
+        for module, level, what in imports:
+            whole = self._imported(module, level)
+            if whole is not None and what != "*":
+                yield whole, f"*{what}" if f"*{what}" in whole._uses else what
+            found = whole if what == "*" else self._imported(f"{module}.{what}".strip("."), level)
+            if found is not None:
+                yield from ((found, one) for one in (*found._uses, *found._imports))
+
+
+_Named: TypeAlias = tuple[Telling, str]
+_TOLD = "!"
+"""Stands for what tells, among names."""
+
+
+def _at_the_margin(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements of a module, those within its conditions and attempts one by one."""
+    for node in body:
+        if isinstance(node, ast.If | ast.Try | ast.With):
+            for name in ("body", "orelse", "finalbody"):
+                yield from _at_the_margin(getattr(node, name, ()))
+            for handler in getattr(node, "handlers", ()):
+                yield from _at_the_margin(handler.body)
+        else:
+            yield node
+
+
+def _names_in(root: ast.AST) -> set[str]:
+    """Names, with ``()`` where they are called too, and attributes as ``.name``; `_TOLD` where one of these tells."""
+    found: set[str] = set()
+    for node in ast.walk(root):
+        if isinstance(node, ast.Name):
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            found.add(f".{node.attr}")
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            found.add(f"{node.func.id}()")
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr.endswith(("_split", "train")):
+                found.add(_TOLD)
+        elif isinstance(node, ast.With) and _scores(node):
+            found.add(_TOLD)
+    if any(_NAME.search(name) for name in found if name.startswith(".")):
+        found.add(_TOLD)
+    return found
+
+
+def _scores(node: ast.With) -> bool:
+    """Whether a network may be applied where no gradient is kept."""
+    return any(_without_gradient(item) for item in node.items) and any(
+        _may_be_network(one.func) for one in ast.walk(node) if isinstance(one, ast.Call)
+    )
+
+
+def _without_gradient(item: ast.withitem) -> bool:
+    expression = item.context_expr.func if isinstance(item.context_expr, ast.Call) else item.context_expr
+    return dotted(expression).endswith(_WITHOUT_GRADIENT)
+
+
+def _may_be_network(called: ast.expr) -> bool:
+    """Whether what is called may be a network: not what changes a tensor in place, and nothing of a library."""
+    name = dotted(called)
+    known = hasattr(builtins, name) or name.startswith(("math.", "torch.", "np.", "nn."))
+    return not known and not name.endswith(("_", *_WITHOUT_GRADIENT))

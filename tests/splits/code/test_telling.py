@@ -1,0 +1,111 @@
+"""Only what comes to a fit, a split or a score is gone through."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from dataguard.splits.code.files import analyse_files
+from dataguard.splits.code.telling import Telling, fits_or_splits, tells
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("model.fit(X)", True),
+        ("a, b = random_split(rows)", True),
+        ("a = data.random_split(rows)", True),
+        ("a = text.split(',')", False),
+        ("a = path.splitlines()", False),
+        ("constrain(x)", False),
+        ("model.train ()", True),
+        ("net = nn.Linear(3, 4)", False),
+    ],
+)
+def test_a_script_tells_by_what_it_names(text: str, told: bool) -> None:
+    assert tells(text) is told
+
+
+def test_modules_are_followed_for_what_a_script_fits_itself() -> None:
+    assert fits_or_splits("X = scaler.fit_transform(X)")
+    assert not fits_or_splits("profit(X)\nmodel.train()")
+
+
+SOURCE = """
+def fits(X): return StandardScaler().fit(X)
+def through(X): return inner(X)
+def inner(X): return fits(X)
+def plain(X): return resized(X)
+def resized(X): return X * 2
+def around(X): return plain(around(X))
+class Net:
+    def __init__(self): self.w = 1
+    def learnt(self, X): return fits(X)
+def made(): return Net()
+def asked(X): return Net().learnt(X)
+def weights(net):
+    with torch.no_grad():
+        net.weight.div_(2)
+def scored(net, X):
+    with torch.no_grad():
+        return net(X)
+def split_name(name): return name.partition(".")
+def named(name): return split_name(name)
+def parted(X): return split_rows(X)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("fits", True),
+        ("through", True),
+        ("plain", False),
+        ("around", False),
+        ("made", False),
+        ("asked", True),
+        ("weights", False),
+        ("scored", True),
+        ("named", False),
+        ("parted", True),
+    ],
+)
+def test_a_function_tells_by_all_that_it_comes_to(name: str, told: bool) -> None:
+    telling = Telling(ast.parse(SOURCE), lambda module, level: None)
+    assert telling.of(name) is told
+    # What is known of one name does not change what is told of the next.
+    assert [telling.of(one) for one in ("plain", "through", "plain")] == [False, True, False]
+    assert telling.of(name) is told
+
+
+def test_a_leak_in_a_function_that_only_a_module_defines_is_found(tmp_path: Path) -> None:
+    (tmp_path / "steps.py").write_text(
+        "from sklearn.preprocessing import StandardScaler\n"
+        "def scaled(X):\n    return StandardScaler().fit_transform(X)\n"
+    )
+    (tmp_path / "main.py").write_text(
+        "from sklearn.model_selection import train_test_split\n"
+        "from steps import scaled\n"
+        "def run(X, y):\n"
+        "    a, b, c, d = train_test_split(scaled(X), y)\n"
+        "    return SVC().fit(a, c).score(b, d)\n"
+    )
+    (main, _) = analyse_files([tmp_path], root=tmp_path).analyses
+    assert [leak.kind.name for leak in main.leaks] == ["FITTED_BEFORE_SPLIT"]
+
+
+def test_of_two_splits_that_keep_rows_apart_the_one_after_the_fit_is_named(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(
+        "data = pd.read_csv('d.csv')\nX, y = data.drop(columns='y'), data['y']\n"
+        "a, b, c, d = train_test_split(X, y, test_size=0.3)\n"
+        "first = SVC().fit(a, c)\nprint(first.score(b, d))\n"
+        "X = StandardScaler().fit_transform(X)\n"
+        "a, b, c, d = train_test_split(X, y, test_size=0.2)\n"
+        "second = SVC().fit(a, c)\nprint(second.score(b, d))\n"
+    )
+    (main,) = analyse_files([tmp_path], root=tmp_path).analyses
+    (leak,) = (leak for leak in main.leaks if leak.fit is not None)
+    assert leak.split is not None
+    assert (leak.fit.line if leak.fit else 0, leak.split.line) == (6, 7)
