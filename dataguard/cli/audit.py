@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from dataguard.cli.progress_bar import progress_bar
 from dataguard.cli.reporting import add_report_options, format_named, listed, output_named, reasons, write
 from dataguard.core.errors import ConfigurationError
+from dataguard.core.python_files import uncollected
 
 _DESCRIPTION = """\
 Read a repository and say what its training, evaluation and serving do to a
@@ -75,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     shown = format_named(arguments.format) if arguments.format and not outputs else "terminal"
     fail_on = severity_named(arguments.fail_on, where="--fail-on") if arguments.fail_on else Severity.ERROR
     _check_probe(arguments)
-    with progress_bar(sys.stderr) as progress:
+    with uncollected(), progress_bar(sys.stderr) as progress:
         report = audit(
             arguments.path,
             rev=arguments.rev,
@@ -86,6 +88,8 @@ def run(arguments: argparse.Namespace) -> int:
             ignore=reasons(arguments.ignore),
             progress=progress,
         )
+        # The process ends soon: what there is needs no search for cycles any more.
+        gc.freeze()
     write(report, outputs, [], shown, arguments.verbose, fail_on, arguments.strict)
     return report.exit_code(fail_on=fail_on, strict=arguments.strict)
 

@@ -30,11 +30,10 @@ _IMPORT = re.compile(rf"{_NAME}(?:[ \t]+as[ \t]+\w+)?(?:[ \t]*,[ \t]*{_NAME}(?:[
 _HEADER = re.compile(r"((?:async[ \t]+)?(?:def|for|with)|class|if|elif|else|try|except|finally|while)\b.*:$")
 _HEADER_BEGINS = re.compile(r"((?:async[ \t]+)?(?:def|for|with)|class|if|elif|while)\b.*[(,]$")
 _TYPING = re.compile(r"if (?:typing\.|t\.)?TYPE_CHECKING:")
-_UNSURE = re.compile(
-    r"\bimport_module\b|\b__import__\b|\\\r?$|[:;][ \t]*(?:import|from)\b|\x0c|\r(?!\n)|"
-    r"^[ \t]*from\b(?![ \t]*[\w.]+[ \t]+import\b)(?![ \t]*\.[ \t]*import\b)",
-    re.MULTILINE,
-)
+_GOES_ON = re.compile(r"\\\r?$", re.MULTILINE)
+_WITHIN = re.compile(r"[:;][ \t]*(?:import|from)\b")
+_ALONE = re.compile(r"\r(?!\n)")
+_OTHER_FROM = re.compile(r"^[ \t]*from\b(?![ \t]*[\w.]+[ \t]+import\b)(?![ \t]*\.[ \t]*import\b)", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +62,7 @@ def import_lines(text: str, matters: Callable[[str], bool]) -> tuple[ImportLine,
     """
     plain = _TEXTS.sub(_blank, text)
     # A quote that is left never closes.
-    if '"' in plain or "'" in plain or _UNSURE.search(plain):
+    if '"' in plain or "'" in plain or _is_unsure(plain):
         return None
     found: list[ImportLine] = []
     lines: list[str] = []
@@ -86,6 +85,23 @@ def import_lines(text: str, matters: Callable[[str], bool]) -> tuple[ImportLine,
             in_function, typing = around
         found += [ImportLine(module=module, line=number, in_function=in_function, typing=typing) for module in modules]
     return tuple(found)
+
+
+def names_modules(text: str) -> bool:
+    """Whether modules may be imported by names that are made up as the code runs."""
+    return "import_module" in text or "__import__" in text
+
+
+def _is_unsure(plain: str) -> bool:
+    # One character is looked for a hundred times as fast as a pattern.
+    return (
+        names_modules(plain)
+        or ("\\" in plain and _GOES_ON.search(plain) is not None)
+        or _WITHIN.search(plain) is not None
+        or "\x0c" in plain
+        or ("\r" in plain and _ALONE.search(plain) is not None)
+        or _OTHER_FROM.search(plain) is not None
+    )
 
 
 def _blank(match: re.Match[str]) -> str:

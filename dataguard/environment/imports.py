@@ -15,7 +15,7 @@ from dataguard.core.errors import SourceError
 from dataguard.core.project_files import find_python
 from dataguard.core.python_files import PythonFiles
 from dataguard.core.python_source import PythonSource
-from dataguard.environment.import_lines import PARTED, ImportLine, import_lines
+from dataguard.environment.import_lines import PARTED, ImportLine, import_lines, names_modules
 from dataguard.environment.import_names import DISTRIBUTIONS, STANDARD_LIBRARY, distributions_of
 
 MAX_FILES = 20_000
@@ -27,7 +27,6 @@ _OF_TESTS = re.compile(
 )
 _GUARDS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException", "RuntimeError", "OSError"})
 
-_BY_NAME = re.compile(r"\bimport_module\b|\b__import__\b")
 _CONTINUED = re.compile(r"\b(?:import|from)[ \t]*\\\r?\n|\b(?:import|from)[ \t]+[\w., \t]*\\\r?\n")
 _EXTENSION = re.compile(r"\w*Extension\(\s*(?:name\s*=\s*)?[\"']([\w.]+)[\"']")
 _STATEMENT = re.compile(
@@ -153,7 +152,7 @@ def project_imports(
         code = "\n".join(source.lines)
         if text is None:
             words.update(_quoted_words(code))
-        visitor = _Visitor(expressions=_BY_NAME.search(code) is not None)
+        visitor = _Visitor(expressions=names_modules(code))
         visitor.visit_all(source.tree)
         for module, line, need in visitor.found:
             if own.foreign(module, name):
@@ -183,7 +182,7 @@ def _imported(text: str) -> set[str]:
 
 def _names_foreign(tops: set[str], text: str, own: _Own, name: str) -> bool:
     """Whether a script may import something foreign; more often than not where it does not, never the other way."""
-    if _BY_NAME.search(text) or _CONTINUED.search(text):
+    if names_modules(text) or ("\\" in text and _CONTINUED.search(text)):
         return True
     return any(top and own.foreign(top, name) for top in tops)
 

@@ -93,7 +93,8 @@ def _imports(inputs: Inputs) -> ProjectImports | Skipped:
     return project_imports(
         folder,
         exclude=inputs.config.environment.exclude,
-        installed=importlib.metadata.packages_distributions(),
+        # Of a project whose environment is elsewhere, what is installed here tells nothing.
+        installed=importlib.metadata.packages_distributions() if inputs.config.environment.installed is None else None,
         progress=inputs.progress,
         files=python_files(inputs),
     )

@@ -64,9 +64,10 @@ class Interpreter(Calls):
 
         That is all of a library's, and so only those that come to something which fits, splits or scores.
         """
-        telling = Telling(tree, self._telling)
-        for node, function in list(self.defined.items()):
-            if id(node) in self.called or self.tired or not telling.of(node.name):
+        uncalled = [(node, function) for node, function in self.defined.items() if id(node) not in self.called]
+        telling = Telling(tree, self._telling) if uncalled else None
+        for node, function in uncalled:
+            if telling is None or id(node) in self.called or self.tired or not telling.of(node.name):
                 continue
             spec = node.args
             names = [item.arg for item in (*spec.posonlyargs, *spec.args)]
