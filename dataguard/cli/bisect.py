@@ -9,8 +9,10 @@ from typing import Any
 from dataguard.cli.progress_bar import progress_bar
 from dataguard.cli.reporting import add_report_options, listed, reasons
 from dataguard.cli.reproduce import (
+    add_runner_arguments,
     add_situation_arguments,
     check_situation,
+    container_of,
     finish,
     variables,
 )
@@ -23,6 +25,7 @@ left is the smallest set that explains why the result is another.
   dataguard bisect
   dataguard bisect --environment ../other/.venv
   dataguard bisect --package Pillow==9.5.0 --package numpy==2.3.0
+  dataguard bisect --runner docker --package Pillow==9.5.0
 """
 
 
@@ -35,6 +38,7 @@ def add_parser(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("lock", nargs="?", default="dataguard.lock", metavar="LOCK", help="the lock, or its folder")
+    add_runner_arguments(parser, "here (default), process or docker, as for reproduce")
     add_situation_arguments(parser)
     parser.add_argument("--bitwise", action="store_true", help="explain float noise too")
     parser.add_argument("--most-runs", metavar="N", type=int, help="when to stop (default: 60)")
@@ -51,7 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
     with progress_bar(sys.stderr) as progress:
         report = bisect(
             arguments.lock,
+            runner=arguments.runner,
             environment=arguments.environment,
+            container=container_of(arguments),
             packages=arguments.package,
             variables=variables(arguments.set),
             batch_size=arguments.batch_size,

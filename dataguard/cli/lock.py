@@ -8,7 +8,7 @@ from typing import Any
 
 from dataguard.cli.progress_bar import progress_bar
 from dataguard.cli.reporting import add_report_options, listed, reasons
-from dataguard.cli.reproduce import finish
+from dataguard.cli.reproduce import add_runner_arguments, container_of, finish
 
 _DESCRIPTION = """\
 Run the inference that dataguard.toml declares, measure how much its result
@@ -32,6 +32,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--config", metavar="FILE", help="the configuration (default: the nearest dataguard.toml)")
     parser.add_argument("--lock", metavar="FILE", help="where to write it (default: dataguard.lock beside that)")
+    add_runner_arguments(parser, "here (default) or docker, in which the environment's packages are mounted")
     parser.add_argument("--environment", metavar="VENV", help="the virtual environment to run in (default: this one)")
     parser.add_argument("--offline", action="store_true", help="ask no package index for the hashes of archives")
     parser.add_argument(
@@ -52,7 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
         report = lock(
             arguments.config,
             output=arguments.lock,
+            runner=arguments.runner,
             environment=arguments.environment,
+            container=container_of(arguments),
             offline=arguments.offline,
             exports=not arguments.no_exports,
             select=listed(arguments.select),

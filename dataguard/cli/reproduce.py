@@ -33,6 +33,7 @@ examples:
   dataguard reproduce --runner process -o report.html
   dataguard reproduce --package Pillow==9.5.0 --batch-size 1
   dataguard reproduce --runner docker --image python:3.11-slim
+  dataguard reproduce --runner docker --package Pillow==9.5.0
   dataguard reproduce --bundle result.tar; dataguard reproduce result.tar
 """
 
@@ -47,9 +48,7 @@ def add_parser(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("lock", nargs="?", default="dataguard.lock", metavar="LOCK", help="the lock, or its folder")
-    parser.add_argument("--runner", metavar="RUNNER", help="here (default), process or docker")
-    parser.add_argument("--image", metavar="IMAGE", help="for docker: what to run in (default: the lock's)")
-    parser.add_argument("--gpus", action="store_true", help="for docker: give the container the graphics cards")
+    add_runner_arguments(parser, "here (default), process or docker")
     parser.add_argument(
         "--bundle",
         metavar="FILE",
@@ -59,6 +58,15 @@ def add_parser(commands: Any) -> None:
     add_report_options(parser)
     parser.add_argument("-v", "--verbose", action="store_true", help="show every place of every finding")
     parser.set_defaults(run=run)
+
+
+def add_runner_arguments(parser: argparse.ArgumentParser, known: str) -> None:
+    """Add where it is run."""
+    parser.add_argument("--runner", metavar="RUNNER", default="here", help=known)
+    parser.add_argument(
+        "--image", metavar="IMAGE", help="for docker: what to run in (default: the lock's, or docker/engine.sh's)"
+    )
+    parser.add_argument("--gpus", action="store_true", help="for docker: give the container the graphics cards")
 
 
 def add_situation_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,9 +93,9 @@ def run(arguments: argparse.Namespace) -> int:
     with progress_bar(sys.stderr) as progress:
         report = reproduce(
             arguments.lock,
-            runner=arguments.runner or "here",
+            runner=arguments.runner,
             environment=arguments.environment,
-            container=_container(arguments),
+            container=container_of(arguments),
             bundle=arguments.bundle,
             batch_size=arguments.batch_size,
             variables=variables(arguments.set),
@@ -99,7 +107,8 @@ def run(arguments: argparse.Namespace) -> int:
     return finish(report, arguments)
 
 
-def _container(arguments: argparse.Namespace) -> Container | None:
+def container_of(arguments: argparse.Namespace) -> Container | None:
+    """What is asked of a container; None where nothing is."""
     from dataguard.engine.runners import Container
 
     if arguments.image is None and not arguments.gpus:

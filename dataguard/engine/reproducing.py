@@ -13,7 +13,15 @@ from dataguard.core.errors import ConfigurationError
 from dataguard.core.paths import encode_path
 from dataguard.core.progress import Progress, silent
 from dataguard.core.report import Report, Subject
-from dataguard.engine.runners import Container, opened_runner, overlay_folders
+from dataguard.engine.runners import (
+    Container,
+    bisecting_runner,
+    locking_runner,
+    opened_runner,
+    overlay_folders,
+    overlays_of,
+    variables_now,
+)
 from dataguard.engine.running import run
 from dataguard.reproduction.inference import BATCH_SIZE, MEMORY, TIMEOUT, Inference
 from dataguard.reproduction.lock import FILE_NAME, Lock, read_lock
@@ -28,7 +36,9 @@ def lock(
     config: str | Path | Config | None = None,
     *,
     output: str | Path | None = None,
+    runner: str = "here",
     environment: str | Path | None = None,
+    container: Container | None = None,
     offline: bool = False,
     exports: bool = True,
     select: Iterable[str] = (),
@@ -41,7 +51,10 @@ def lock(
         config: A configuration with a table ``[inference]``, or its file or folder; by default the nearest one.
         output: Where to write the lock; ``dataguard.lock`` beside the configuration by default. Paths in it are
             relative to its folder, so that it belongs beside what it locks.
+        runner: 'here', for this environment or the named one; 'docker', for a container that its packages are mounted
+            in.
         environment: The virtual environment to run it in, over the configuration's.
+        container: For 'docker', the image and whether it is given graphics cards.
         offline: Whether the package index is left alone; then the hashes of the archives are those of the project's
             own lock files alone.
         exports: Whether pylock.toml, the bill of materials and the manifests for signing are written beside the lock.
@@ -58,7 +71,6 @@ def lock(
     from dataguard.reproduction.archives import archives_of
     from dataguard.reproduction.export import write_exports
     from dataguard.reproduction.locking import lock_result
-    from dataguard.reproduction.process_runner import ProcessRunner
     from dataguard.reproduction.summary import lock_facts, lock_overview
 
     clock = time.perf_counter()
@@ -72,14 +84,20 @@ def lock(
     if path.parent != inference.base:
         inference = dataclasses.replace(inference, base=path.parent, **_rebased(inference, path.parent))
     chosen = str(environment) if environment is not None else inference.environment
-    runner = ProcessRunner(inference.base / chosen if chosen else None, words="" if chosen else "this environment")
+    opened = locking_runner(
+        runner,
+        path=path,
+        environment=inference.base / chosen if chosen else None,
+        container=container,
+        progress=progress,
+    )
     try:
         archives, notes = archives_of(
-            runner.installed(), project=settings.base.absolute(), offline=offline, progress=progress
+            opened.installed(), project=settings.base.absolute(), offline=offline, progress=progress
         )
-        made = lock_result(inference, runner, path=path, archives=archives, notes=notes, progress=progress)
+        made = lock_result(inference, opened, path=path, archives=archives, notes=notes, progress=progress)
     finally:
-        runner.close()
+        opened.close()
     made.write(path)
     written = [path, path.parent / made.lock.golden.path]
     if exports:
@@ -89,7 +107,7 @@ def lock(
         report,
         subject=_subject(path, "a locked result", made.lock, lock_facts(made.lock)),
         overview=tuple(lock_overview(made.lock)),
-        notes=(*report.notes, *made.lock.notes, *runner.notes, *(f"written: {_shown(item)}" for item in written)),
+        notes=(*report.notes, *made.lock.notes, *opened.notes, *(f"written: {_shown(item)}" for item in written)),
         seconds=round(time.perf_counter() - clock, 3),
     )
 
@@ -242,7 +260,9 @@ def reproduction(
 def bisect(
     path: str | Path = FILE_NAME,
     *,
+    runner: str = "here",
     environment: str | Path | None = None,
+    container: Container | None = None,
     packages: Iterable[str] = (),
     variables: Mapping[str, str] | None = None,
     batch_size: int | None = None,
@@ -257,8 +277,10 @@ def bisect(
 
     Args:
         path: The lock, or its folder.
+        runner: Where to run it, as for `reproduce`.
         environment: The virtual environment in which the result is another; by default the configuration's, or this
-            one.
+            one; for 'docker', the one whose packages are mounted.
+        container: For 'docker', the image and whether it is given graphics cards.
         packages: Versions to take in place of its own, as 'Pillow==9.5.0'.
         variables: Environment variables over the lock's.
         batch_size: Over the lock's.
@@ -275,47 +297,51 @@ def bisect(
     Raises:
         DataguardError: the lock cannot be read, or it cannot be run.
     """
-    import os
-
-    from dataguard.environment.fingerprint import VARIABLES
     from dataguard.reproduction.bisecting import MOST_RUNS, Situation
     from dataguard.reproduction.bisecting import bisect as search
-    from dataguard.reproduction.overlays import Overlays, parse_pins
-    from dataguard.reproduction.process_runner import ProcessRunner
+    from dataguard.reproduction.overlays import parse_pins
     from dataguard.reproduction.summary import bisection_facts, bisection_overview
 
     clock = time.perf_counter()
     packages, select = tuple(packages), tuple(select)
     settings = _settings_beside(path, config)
     _check_selectors(settings, select, ignore)
-    if environment is None:
+    if runner == "here" and environment is None:
         environment = _environment_of(settings)
     place = Path(path).absolute()
     place = place / FILE_NAME if place.is_dir() else place
     locked = read_lock(place)
-    # Every variable is set or left out run by run.
-    made = ProcessRunner(environment, keep_variables=False)
+    pins = parse_pins(packages)
+    made = bisecting_runner(runner, locked, path=place, environment=environment, container=container, progress=progress)
     now = Situation(
-        packages=parse_pins(packages),
-        variables={**{name: os.environ[name] for name in VARIABLES if name in os.environ}, **(variables or {})},
-        batch_size=batch_size,
+        packages=pins, variables={**variables_now(made, locked), **(variables or {})}, batch_size=batch_size
     )
-    found = search(
-        locked,
-        made,
-        path=place,
-        now=now,
-        overlays=Overlays(made.installed().python, interpreter=made.python),
-        bitwise=bitwise,
-        most_runs=MOST_RUNS if most_runs is None else most_runs,
-        progress=progress,
-    )
+    try:
+        found = search(
+            locked,
+            made,
+            path=place,
+            now=now,
+            overlays=overlays_of(made),
+            bitwise=bitwise,
+            most_runs=MOST_RUNS if most_runs is None else most_runs,
+            progress=progress,
+        )
+    finally:
+        made.close()
     again = found.reproduction
     report = finished(
         _report(settings, [again, again.lock], select=select, ignore=ignore, progress=progress),
         again,
         command=_command(
-            "bisect", place, environment=environment, batch_size=batch_size, variables=variables, packages=packages
+            "bisect",
+            place,
+            runner=runner if runner != "here" else None,
+            environment=environment,
+            container=container,
+            batch_size=batch_size,
+            variables=variables,
+            packages=packages,
         ),
     )
     return dataclasses.replace(

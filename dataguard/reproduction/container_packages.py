@@ -23,6 +23,7 @@ from dataguard.reproduction.process_environment import (
     pip,
     requirements,
     sweep_building,
+    wheels_for,
 )
 
 _OLDEST_GLIBC, _NEWEST_GLIBC = 5, 28
@@ -165,13 +166,7 @@ _COPY = f"import os, shutil; os.umask(0); shutil.copytree({PACKAGES!r}, '/datagu
 
 
 def _install(listed: Path, target: Path, minor: str, tags: list[str], *, hashed: bool) -> None:
-    abi = "cp" + minor.replace(".", "")
-    arguments = ["install", "--quiet", "--no-deps", "--no-compile", "--only-binary", ":all:", "--target", str(target)]
-    arguments += ["--python-version", minor, "--implementation", "cp"]
-    for name in (abi, "abi3", "none"):
-        arguments += ["--abi", name]
-    for tag in tags:
-        arguments += ["--platform", tag]
+    arguments = ["install", "--quiet", "--no-deps", "--no-compile", "--target", str(target), *wheels_for(minor, tags)]
     arguments += [*(["--require-hashes"] if hashed else []), "-r", str(listed)]
     try:
         pip(arguments)

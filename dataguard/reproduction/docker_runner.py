@@ -17,10 +17,12 @@ from dataguard.core.errors import ConfigurationError
 from dataguard.core.paths import decode_path
 from dataguard.core.progress import Progress, silent
 from dataguard.environment.hardware import Graphics
-from dataguard.reproduction.container_packages import Packages, packages_from, packages_in, packages_of
+from dataguard.reproduction.container_packages import Packages, packages_from, packages_in, packages_of, platforms
+from dataguard.reproduction.golden import golden_name
 from dataguard.reproduction.image import PACKAGES, built_image, chosen_image, look_inside, with_packages
 from dataguard.reproduction.leftovers import scratch, sweep
-from dataguard.reproduction.lock import Lock
+from dataguard.reproduction.lock import FILE_NAME, Lock
+from dataguard.reproduction.overlays import Overlays
 from dataguard.reproduction.runner import (
     CHILD,
     Job,
@@ -34,6 +36,7 @@ from dataguard.reproduction.watching import LATE, Tail, watched
 
 if TYPE_CHECKING:
     from dataguard.environment.fingerprint import Fingerprint
+    from dataguard.environment.installed import InstalledEnvironment
 
 _HERE = "/dataguard"
 _GRACE = 30.0
@@ -88,11 +91,11 @@ class DockerRunner:
     golden outputs; inputs and weights elsewhere, at their own paths; and an empty folder for its output.
 
     Args:
-        lock: What is run.
+        lock: What is run; None where it is yet to be locked.
         path: The lock's file; it is hidden from what runs.
         image: The image; by default the lock's own, or the one that ``docker/engine.sh`` makes.
         environment: A virtual environment of this machine whose packages are mounted; by default those of the lock are
-            installed into a folder that is kept.
+            installed into a folder that is kept, and without a lock this process's own are mounted.
         portable: Whether the packages are built into an image, in place of being mounted.
         packages: Those that are in the image, where they are at hand.
         gpus: Whether it is given the graphics cards.
@@ -108,7 +111,7 @@ class DockerRunner:
 
     def __init__(
         self,
-        lock: Lock,
+        lock: Lock | None,
         *,
         path: Path | None = None,
         image: str | None = None,
@@ -118,15 +121,15 @@ class DockerRunner:
         gpus: bool = False,
         progress: Progress = silent,
     ) -> None:
-        self._lock = lock
-        self._hidden = frozenset({lock.golden.path, path.name if path else "dataguard.lock"})
+        self._code = () if lock is None else tuple(decode_path(file.path) for file in lock.code.files)
+        name = path.name if path else FILE_NAME
+        self._hidden = frozenset({name, golden_name(Path(name)) if lock is None else lock.golden.path})
         self._gpus = gpus
         self.engine = connect()
         try:
             # After the containers that write there.
             removed = sweep()
-            name = chosen_image(self.engine, lock, image)
-            self.image = look_inside(self.engine, name, lock, gpus=gpus)
+            self.image = look_inside(self.engine, chosen_image(self.engine, lock, image), lock, gpus=gpus)
             if self.image.packages and packages is not None and packages.key == self.image.packages:
                 self.packages = packages
             elif self.image.packages:
@@ -134,7 +137,7 @@ class DockerRunner:
             else:
                 made = (
                     packages_of(environment, image=self.image)
-                    if environment is not None
+                    if environment is not None or lock is None
                     else packages_from(lock, self.image, progress=progress)
                 )
                 self.packages = made
@@ -225,7 +228,7 @@ class DockerRunner:
                 "a project in this folder would hide what is in the container", where=base, hint="move it elsewhere"
             )
         needed = [Path(os.path.normpath(path)) for path in (*job.inputs, *job.weights)]
-        code = [base / decode_path(file.path) for file in self._lock.code.files]
+        code = [base / path for path in self._code]
         user = _user(base)
         if user == NOBODY:
             _check_readable(base, [*needed, *code])
@@ -266,6 +269,14 @@ class DockerRunner:
 
     def _has_seccomp(self) -> bool:
         return any("seccomp" in str(item) for item in self.engine.client.info().get("SecurityOptions") or ())
+
+    def installed(self) -> InstalledEnvironment:
+        """What is installed where jobs run."""
+        return self.packages.environment
+
+    def overlays(self, folder: Path | None = None) -> Overlays:
+        """Other versions of packages, for the image's Python and C library."""
+        return Overlays(self.image.python, platforms=platforms(self.image), folder=folder)
 
     def fingerprint(self) -> Fingerprint:
         """The packages, the image's system and this machine; see `Runner.fingerprint`."""

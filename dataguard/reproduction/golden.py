@@ -56,6 +56,15 @@ def sample_hash(array: NDArray[Any]) -> str:
     return hashlib.sha256(head + little.tobytes()).hexdigest()
 
 
+def golden_name(lock: Path) -> str:
+    """The name of the file with the golden outputs, which lies beside a lock.
+
+    >>> golden_name(Path("locks/first.lock"))
+    'first.golden.npz'
+    """
+    return f"{lock.stem}.golden.npz"
+
+
 def packed(stages: Stages, *, output: str) -> tuple[bytes, Mapping[str, int]]:
     """The bytes of a golden file, and how many samples of each stage are in it.
 

@@ -8,6 +8,7 @@ import functools
 import io
 import json
 import os
+import platform
 import tarfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -117,7 +118,7 @@ class Image:
         return self.digest or f"{self.name} ({self.id[:19]})"
 
 
-def chosen_image(engine: Engine, lock: Lock, name: str | None) -> str:
+def chosen_image(engine: Engine, lock: Lock | None, name: str | None) -> str:
     """The name of the image to run in: the named one, the lock's own, or the one that ``docker/engine.sh`` makes.
 
     Raises:
@@ -126,15 +127,16 @@ def chosen_image(engine: Engine, lock: Lock, name: str | None) -> str:
     if name:
         engine.image_id(name)
         return name
-    for candidate in (*(lock.runner.get(key, "") for key in ("image digest", "image id", "image")), base_name()):
+    runner = {} if lock is None else lock.runner
+    for candidate in (*(runner.get(key, "") for key in ("image digest", "image id", "image")), base_name()):
         if candidate:
             with contextlib.suppress(ConfigurationError):
                 engine.image_id(candidate)
                 return candidate
-    minor = ".".join(lock.environment.python.version.split(".")[:2])
+    minor = ".".join((platform.python_version() if lock is None else lock.environment.python.version).split(".")[:2])
     raise ConfigurationError(
         "there is no image to run it in, and nothing is pulled without being asked for",
-        where=lock.runner.get("image") or base_name(),
+        where=runner.get("image") or base_name(),
         hint=f"docker pull python:{minor}-slim, and say --image python:{minor}-slim; or, on Debian without a registry, "
         "run docker/engine.sh as root",
     )
@@ -150,13 +152,13 @@ def base_name() -> str:
     return os.environ.get("DATAGUARD_BASE_IMAGE") or f"dataguard-base:{release or 'base'}"
 
 
-def look_inside(engine: Engine, name: str, lock: Lock, *, gpus: bool = False) -> Image:
+def look_inside(engine: Engine, name: str, lock: Lock | None, *, gpus: bool = False) -> Image:
     """What is in an image.
 
     Args:
         engine: Where it is.
         name: The image.
-        lock: What is to run in it.
+        lock: What is to run in it; None where that is yet to be locked.
         gpus: Whether a container of it is given the graphics cards, so that a machine without says so at once.
 
     Raises:
@@ -208,10 +210,8 @@ def look_inside(engine: Engine, name: str, lock: Lock, *, gpus: bool = False) ->
     )
 
 
-def _refuse_other_processor(machine: str, name: str, lock: Lock) -> None:
-    import platform
-
-    locked, here = lock.environment.processor.architecture, platform.machine()
+def _refuse_other_processor(machine: str, name: str, lock: Lock | None) -> None:
+    locked, here = "" if lock is None else lock.environment.processor.architecture, platform.machine()
     if locked and locked != here:
         raise SourceError(
             f"the lock is of {locked}, and this machine is {here}",

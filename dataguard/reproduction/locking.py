@@ -16,7 +16,7 @@ from dataguard.core.progress import Progress, silent
 from dataguard.environment.fingerprint import Fingerprint, ThreadPool
 from dataguard.preprocessing.document import SCHEMA_VERSION as PIPELINE_VERSION
 from dataguard.preprocessing.document import PipelineDocument, from_json
-from dataguard.reproduction.golden import GoldenFile, packed, sample_hash, write_golden
+from dataguard.reproduction.golden import GoldenFile, golden_name, packed, sample_hash, write_golden
 from dataguard.reproduction.inference import HashedFile, Inference, code, decides, found_files, hashed, samples
 from dataguard.reproduction.lock import SCHEMA_VERSION, Archive, Declared, Lock, StageLock, write_lock
 from dataguard.reproduction.runner import Job, Pass, Run, RunFacts, Runner, Stages, job_for
@@ -86,7 +86,7 @@ def lock_result(
     output = inference.output or tuple(stages)[-1]
     noise = _noise(stages, settings, first, again, output)
     content, kept = packed(stages, output=output)
-    golden = GoldenFile(path=f"{path.stem}.golden.npz", sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+    golden = GoldenFile(path=golden_name(path), sha256=hashlib.sha256(content).hexdigest(), size=len(content))
     lock = Lock(
         schema_version=SCHEMA_VERSION,
         tool_version=__version__,

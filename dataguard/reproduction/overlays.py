@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import platform
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from dataguard.core.errors import ConfigurationError
@@ -14,7 +14,13 @@ from dataguard.environment.fingerprint import Fingerprint, InstalledPackage
 from dataguard.environment.installed import installed
 from dataguard.environment.record_files import content_hash
 from dataguard.environment.requirement import normalized
-from dataguard.reproduction.process_environment import building, cache_folder, install_overlay, sweep_building
+from dataguard.reproduction.process_environment import (
+    building,
+    cache_folder,
+    install_overlay,
+    sweep_building,
+    wheels_for,
+)
 
 _PIN = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*==\s*([\w.!+-]+)\s*")
 
@@ -43,14 +49,19 @@ class Overlays:
     Args:
         python: The version of the Python that will import them, as '3.11.2'.
         interpreter: That Python; None for this process's own.
+        platforms: Where it is not on this system, as in a container, the tags of the wheels that it takes, the newest
+            first; `interpreter` is not asked then.
         folder: Where they are kept; by default the user's cache.
     """
 
-    def __init__(self, python: str, *, interpreter: Path | None = None, folder: Path | None = None) -> None:
+    def __init__(
+        self, python: str, *, interpreter: Path | None = None, platforms: Sequence[str] = (), folder: Path | None = None
+    ) -> None:
         self._interpreter = interpreter
-        minor = ".".join(python.split(".")[:2])
+        self._platforms = tuple(platforms)
+        self._minor = ".".join(python.split(".")[:2])
         base = (cache_folder() if folder is None else folder) / "overlays"
-        self._base = base / f"{minor}-{platform.machine()}"
+        self._base = base / "-".join([self._minor, platform.machine(), *self._platforms[:1]])
 
     def get(self, name: str, version: str) -> Path:
         """The folder with that version of a package.
@@ -63,7 +74,10 @@ class Overlays:
             self._base.mkdir(parents=True, exist_ok=True)
             sweep_building(self._base)
             with building(self._base, target.name) as place:
-                install_overlay(name, version, place / "site-packages", python=self._interpreter)
+                options = wheels_for(self._minor, self._platforms) if self._platforms else None
+                install_overlay(name, version, place / "site-packages", python=self._interpreter, options=options)
+                # Whoever a container runs as has to read it.
+                place.chmod(0o755)
                 with contextlib.suppress(OSError):
                     place.rename(target)
         return target / "site-packages"

@@ -163,21 +163,44 @@ def _install(python: Path, text: str, *, hashed: bool) -> None:
         )
 
 
-def install_overlay(name: str, version: str, target: Path, *, python: Path | None = None) -> None:
+def wheels_for(minor: str, tags: Sequence[str]) -> list[str]:
+    """The options by which pip takes wheels for another Python or system than its own.
+
+    Args:
+        minor: Of CPython, as '3.11'.
+        tags: Of platforms, the newest first.
+    """
+    options = ["--only-binary", ":all:", "--python-version", minor, "--implementation", "cp"]
+    for name in ("cp" + minor.replace(".", ""), "abi3", "none"):
+        options += ["--abi", name]
+    for tag in tags:
+        options += ["--platform", tag]
+    return options
+
+
+def install_overlay(
+    name: str, version: str, target: Path, *, python: Path | None = None, options: Sequence[str] | None = None
+) -> None:
     """Install one version of one package, without what it needs, into a folder of its own.
+
+    Args:
+        name: The package.
+        version: Its version.
+        target: The folder.
+        python: Which Python it is for; None for this process's own.
+        options: In its place, those of `wheels_for`.
 
     Raises:
         DataguardError: pip could not.
     """
-    chosen = ["--python", str(python)] if python is not None else []
+    chosen = ["--python", str(python)] if python is not None and options is None else []
     pip(
         [
             *chosen,
             "install",
             "--no-deps",
             "--quiet",
-            "--only-binary",
-            ":all:",
+            *(["--only-binary", ":all:"] if options is None else options),
             "--target",
             str(target),
             f"{name}=={version}",

@@ -18,6 +18,7 @@ from dataguard.core.users_code import exit_text, kill_group
 from dataguard.environment.fingerprint import VARIABLES
 from dataguard.environment.installed import InstalledEnvironment, find_environment, installed
 from dataguard.reproduction.leftovers import LABEL, scratch, sweep
+from dataguard.reproduction.overlays import Overlays
 from dataguard.reproduction.runner import CHILD, Job, Run, RunError, environment_variables, job_document, read_run
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class ProcessRunner:
         environment: The folder of a virtual environment; None for the interpreter of this process.
         words: What to call it; made up from the folder where nothing is said.
         keep_variables: Whether settings such as OMP_NUM_THREADS are passed on from this process.
+        fresh: Whether the environment was made from a lock.
 
     Raises:
         SourceError: it is no environment with a Python.
@@ -48,7 +50,14 @@ class ProcessRunner:
 
     kind = "process"
 
-    def __init__(self, environment: str | Path | None = None, *, words: str = "", keep_variables: bool = True) -> None:
+    def __init__(
+        self,
+        environment: str | Path | None = None,
+        *,
+        words: str = "",
+        keep_variables: bool = True,
+        fresh: bool = False,
+    ) -> None:
         self._root = None if environment is None else find_environment(Path(environment))
         if environment is not None and self._root is None:
             raise SourceError(
@@ -59,6 +68,7 @@ class ProcessRunner:
             raise SourceError("no Python that can be run", where=self._python)
         self.words = words or ("this environment" if self._root is None else f"the environment {self._root}")
         self.inherits = keep_variables
+        self.fresh = fresh
         removed = sweep()
         self.notes: tuple[str, ...] = (
             (f"removed what {len(removed)} killed run(s) had left behind: {', '.join(removed)}",) if removed else ()
@@ -131,6 +141,10 @@ class ProcessRunner:
     def installed(self) -> InstalledEnvironment:
         """What is installed where jobs run."""
         return installed(self._root)
+
+    def overlays(self, folder: Path | None = None) -> Overlays:
+        """Other versions of packages, for its Python."""
+        return Overlays(self.installed().python, interpreter=self.python, folder=folder)
 
     def fingerprint(self) -> Fingerprint:
         """The environment and the machine; see `Runner.fingerprint`."""

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import sysconfig
 import tarfile
 import threading
 import time
@@ -22,7 +21,7 @@ from dataguard.cli import main
 from dataguard.core.containers import OWNER, Engine
 from dataguard.core.users_code import python_path
 from dataguard.reproduction.image import LABEL
-from tests.docker_engine import engine_with_base
+from tests.docker_engine import engine_with_base, numpy_environment
 from tests.reproduction.made_project import CODE, make_project, replaced
 
 pytestmark = pytest.mark.slow
@@ -34,7 +33,6 @@ takes = "paths"
 weights = "weights.bin"
 memory = 4.0
 """
-CARRIED = ("numpy", "numpy.libs", "threadpoolctl.py", "numpy-*.dist-info", "threadpoolctl-*.dist-info")
 
 
 @pytest.fixture(scope="module")
@@ -45,21 +43,7 @@ def there() -> Iterator[tuple[Engine, str]]:
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment with numpy alone, so that an image of it is made in seconds."""
-    root = tmp_path_factory.mktemp("small")
-    root.chmod(0o755)
-    name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    target = root / "lib" / name / "site-packages"
-    target.mkdir(parents=True)
-    source = Path(sysconfig.get_path("purelib"))
-    for pattern in CARRIED:
-        for place in source.glob(pattern):
-            if place.is_dir():
-                shutil.copytree(place, target / place.name, ignore=shutil.ignore_patterns("tests"))
-            else:
-                shutil.copy2(place, target / place.name)
-    (root / "pyvenv.cfg").write_text(f"version = {sys.version.split()[0]}\n")
-    return root
+    return numpy_environment(tmp_path_factory.mktemp("small"))
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +109,7 @@ def test_what_cannot_be_run_exits_with_2_and_one_sentence(
         (docker(project, small, "dataguard-no-such:image"), "there is no such image on this machine"),
         (docker(project, small, image, "--gpus"), "" if nvidia else "a graphics card was asked for"),
         (["reproduce", str(project), "--image", image], "are for the runner 'docker'"),
-        (docker(project, small, image, "--package", "numpy==1.0"), "other versions are for environments"),
+        (docker(project, small, image, "--package", "numpy>1"), "expected NAME==VERSION"),
         (["reproduce", str(project), "--bundle", str(project / "nowhere" / "x.tar")], "no such folder"),
     ):
         if message:

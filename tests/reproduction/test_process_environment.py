@@ -101,10 +101,13 @@ def test_what_killed_runs_had_begun_is_removed(tmp_path: Path) -> None:
 def test_a_version_is_installed_once_and_counts_in_the_fingerprint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
+    asked, for_image = [], []
 
-    def install_overlay(name: str, version: str, target: Path, *, python: Path | None) -> None:
+    def install_overlay(
+        name: str, version: str, target: Path, *, python: Path | None, options: list[str] | None
+    ) -> None:
         asked.append((name, version))
+        for_image.append(options)
         target.mkdir(parents=True)
         install(target, name, version)
 
@@ -113,6 +116,11 @@ def test_a_version_is_installed_once_and_counts_in_the_fingerprint(
     folder = shelf.get("Pillow", "9.5.0")
     assert shelf.get("pillow", "9.5.0") == folder
     assert asked == [("Pillow", "9.5.0")]
+    container = Overlays("3.11.2", platforms=["manylinux_2_36_x86_64", "any"], folder=tmp_path).get("pillow", "9.5.0")
+    assert container != folder
+    assert container.parent.stat().st_mode & 0o005 == 0o005
+    assert for_image[0] is None
+    assert " ".join(for_image[1] or ()).endswith("--abi none --platform manylinux_2_36_x86_64 --platform any")
     before = made_up_environment()
     after = with_overlays(before, [folder])
     assert {item.name: item.version for item in after.packages} == {"numpy": "2.4.6", "pillow": "9.5.0"}
