@@ -29,6 +29,8 @@ TOO_OLD = 24 * 3600.0
 """Seconds after which a container of another machine or an earlier boot that does not run is a leftover: nothing waits
 a day between making a container and starting it."""
 _FRAME = struct.Struct(">BxxxL")
+_NO_CARD = ("could not select device driver", "nvidia-container-cli", "unresolvable CDI devices")
+"""What engines say that are asked for a graphics card and have none: Docker, NVIDIA's runtime, and CDI (podman too)."""
 _ERRORS = 2
 """Frames of Docker's stream: number of the stream (1 output, 2 errors), three zeros, length."""
 
@@ -456,7 +458,7 @@ def _refused(error: Any, image: str) -> ConfigurationError:
             where=image,
             hint=f"nothing is pulled without being asked for: docker pull {image}, or docker build -t {image} .",
         )
-    if "could not select device driver" in said or "nvidia-container-cli" in said:
+    if any(words in said for words in _NO_CARD):
         return ConfigurationError(
             "a graphics card was asked for, and this engine has none to give",
             where=image,

@@ -31,6 +31,7 @@ OUTPUT = "output"
 """What the only stage is called where the entry returns an array."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _OUT_OF_MEMORY = ("can't allocate memory", "nsufficient memory", "out of memory")
+_CARD = "/dev/nvidiactl"
 
 
 class Refused(Exception):
@@ -335,7 +336,6 @@ def _seed(seed: int) -> None:
 def _facts(base: Path) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
-        "implementation": platform.python_implementation(),
         "machine": platform.machine(),
         "numerics": _torch_settings(),
         "threads": _thread_pools(),
@@ -461,7 +461,8 @@ def _limit(job: Mapping[str, Any]) -> None:
     with contextlib.suppress(ImportError):
         import resource
 
-        for name, value in (("RLIMIT_AS", job.get("memory")), ("RLIMIT_FSIZE", job.get("largest_file"))):
+        kind = "RLIMIT_DATA" if Path(_CARD).exists() else "RLIMIT_AS"  # CUDA reserves addresses beyond all memory
+        for name, value in ((kind, job.get("memory")), ("RLIMIT_FSIZE", job.get("largest_file"))):
             if value is not None:
                 with contextlib.suppress(ValueError, OSError):
                     resource.setrlimit(getattr(resource, name), (int(value), int(value)))

@@ -4,8 +4,10 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -200,3 +202,58 @@ def test_an_engine_that_may_not_be_used_is_another_error(tmp_path: Path, monkeyp
             if root:
                 os.seteuid(0)
     assert "group docker" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("about", "expected"),
+    [
+        ({"Runtimes": {"runc": {}, "nvidia": {}}}, {"Driver": "", "Count": -1, "Capabilities": [["gpu"]]}),
+        (
+            {"Runtimes": {"runc": {}}, "DiscoveredDevices": [{"Source": "cdi", "ID": "nvidia.com/gpu=all"}]},
+            {"Driver": "cdi", "DeviceIDs": ["nvidia.com/gpu=all"]},
+        ),
+        (
+            {"Runtimes": {"nvidia": {}}, "DiscoveredDevices": [{"Source": "cdi", "ID": "nvidia.com/gpu=all"}]},
+            {"Driver": "", "Count": -1},
+        ),
+        ({}, {"Driver": "", "Count": -1, "Capabilities": [["gpu"]]}),
+    ],
+)
+def test_cards_are_asked_for_by_what_the_engine_has(about: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    pytest.importorskip("docker")
+    (request,) = Engine(SimpleNamespace(info=lambda: about))._devices()
+    assert {key: request[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'could not select device driver "" with capabilities: [[gpu]]',
+        'could not select device driver "cdi" with capabilities: []',
+        "OCI runtime create failed: nvidia-container-cli: initialization error: load library failed: libnvidia-ml.so.1",
+        "CDI device injection failed: unresolvable CDI devices nvidia.com/gpu=all",
+        "setting up CDI devices: unresolvable CDI devices nvidia.com/gpu=all",
+    ],
+)
+def test_an_engine_without_cards_says_so_in_one_sentence_and_leaves_nothing(said: str) -> None:
+    docker = pytest.importorskip("docker")
+    removed = []
+
+    def refuse() -> None:
+        raise docker.errors.APIError("500 Server Error", explanation=said)
+
+    ours, far = socket.socketpair()
+    container = SimpleNamespace(
+        id="x", attach_socket=lambda **_: ours, start=refuse, remove=lambda **how: removed.append(how)
+    )
+    made = SimpleNamespace(create=lambda *_, **given: seen.append(given) or container)
+    seen: list[Mapping[str, Any]] = []
+    engine = Engine(SimpleNamespace(info=dict, containers=made))
+    with pytest.raises(ConfigurationError, match="a graphics card was asked for, and this engine has none") as raised:
+        engine.run(Box(image="an-image", command=("true",), gpus=True), timeout=5)
+    far.close()
+    assert "without --gpus" in str(raised.value)
+    assert said not in str(raised.value)
+    assert seen[0]["device_requests"][0]["Capabilities"] == [["gpu"]]
+    assert removed
+    assert all(how == {"force": True, "v": True} for how in removed)

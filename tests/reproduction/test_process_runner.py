@@ -145,6 +145,23 @@ def test_the_limit_of_memory_holds(tmp_path: Path) -> None:
         ran(make_project(tmp_path, code=code), memory=2.0)
 
 
+def test_where_a_card_is_memory_is_limited_and_addresses_are_not(tmp_path: Path) -> None:
+    # As CUDA reserves them: 64 GiB that are never touched.
+    code = f"""
+import mmap
+from dataguard.reproduction import child
+child._CARD = {str(tmp_path)!r}
+child._limit({{"memory": 1 << 30}})
+reserved = mmap.mmap(-1, 64 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=0)
+try:
+    bytearray(2 << 30)
+except MemoryError:
+    print("refused")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "refused\n"
+
+
 def test_a_later_pass_that_fails_does_not_fail_the_run(tmp_path: Path) -> None:
     inference = make_project(tmp_path)
     replaced(tmp_path, {', dtype="float32"': "", "astype(dtype)": "astype(np.float32)"})
