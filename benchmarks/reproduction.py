@@ -24,6 +24,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
+import resource
 import shutil
 import signal
 import statistics
@@ -112,14 +113,25 @@ def overhead(folder: Path, times: int = 5) -> None:
     inference = example(folder)
     path = locked(inference)
     lock = read_lock(path)
-    beyond = []
+    beyond, worked = [], []
     for _ in range(times):
-        started = time.perf_counter()
+        started, used = time.perf_counter(), processor_seconds()
         made = reproduce(lock, ProcessRunner(), path=path)
         seconds = time.perf_counter() - started
         beyond.append(seconds - made.inference_seconds)
-        print(f"{seconds:.2f} s, {made.inference_seconds:.2f} s of them inference, {made.seconds:.2f} s in the process")
+        worked.append(processor_seconds() - used)
+        print(
+            f"{seconds:.2f} s, {made.inference_seconds:.2f} s of them inference, {made.seconds:.2f} s in the process; "
+            f"{worked[-1]:.2f} s of processor time, inference and all"
+        )
     print(f"beyond the inference: median {statistics.median(beyond):.2f} s, largest {max(beyond):.2f} s")
+    print(f"processor time: median {statistics.median(worked):.2f} s, largest {max(worked):.2f} s")
+
+
+def processor_seconds() -> float:
+    """What this process and those that it has waited for have used."""
+    who = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
+    return sum(used.ru_utime + used.ru_stime for used in map(resource.getrusage, who))
 
 
 def docker(folder: Path, times: int = 5) -> None:

@@ -108,6 +108,12 @@ def test_what_cannot_be_run_exits_with_2_and_one_sentence(
     for arguments, message in (
         (docker(project, small, "dataguard-no-such:image"), "there is no such image on this machine"),
         (docker(project, small, image, "--gpus"), "" if nvidia else "a graphics card was asked for"),
+        (["bisect", *docker(project, small, image, "--gpus")[1:]], "" if nvidia else "a graphics card was asked for"),
+        (
+            ["lock", "--config", str(project), "--offline", *docker(project, small, image, "--gpus")[2:]],
+            "" if nvidia else "a graphics card was asked for",
+        ),
+        (["reproduce", str(project), "--gpus"], "are for the runner 'docker'"),
         (["reproduce", str(project), "--image", image], "are for the runner 'docker'"),
         (docker(project, small, image, "--package", "numpy>1"), "expected NAME==VERSION"),
         (["reproduce", str(project), "--bundle", str(project / "nowhere" / "x.tar")], "no such folder"),
@@ -137,6 +143,23 @@ def test_without_an_engine_it_exits_with_2(
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nothing.sock")
     assert main(["reproduce", str(project), "--runner", "docker"]) == 2
     assert "no Docker engine answers" in capsys.readouterr().err
+
+
+def test_an_engine_that_may_not_be_used_exits_with_2(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("docker")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{project}/d.sock")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("socket.socket.connect", refuse)
+    assert main(["reproduce", str(project), "--runner", "docker"]) == 2
+    said = capsys.readouterr().err
+    assert "the Docker engine may not be used by this user" in said
+    assert "ask for membership in the group docker" in said
+    assert "Traceback" not in said
 
 
 class Relay:
