@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from dataguard.core.errors import DataguardError
 from dataguard.environment.hardware import graphics
@@ -139,11 +140,10 @@ def main() -> None:
 
     if device == "cuda" and not torch.cuda.is_available():
         sys.exit("torch sees no graphics card; --device cpu shows that the rest works")
+    cudnn: Any = torch.backends.cudnn
     there = graphics()
     cards = ", ".join(card.name for card in there.cards) or there.note or "no graphics card"
-    print(
-        f"{cards}; driver {there.driver or 'none'}; torch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}\n"
-    )
+    print(f"{cards}; driver {there.driver or 'none'}; torch {torch.__version__}, cuDNN {cudnn.version()}\n")
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "project"
         shutil.copytree(EXAMPLE, folder)

@@ -246,9 +246,13 @@ def test_an_engine_without_cards_says_so_in_one_sentence_and_leaves_nothing(said
     container = SimpleNamespace(
         id="x", attach_socket=lambda **_: ours, start=refuse, remove=lambda **how: removed.append(how)
     )
-    made = SimpleNamespace(create=lambda *_, **given: seen.append(given) or container)
     seen: list[Mapping[str, Any]] = []
-    engine = Engine(SimpleNamespace(info=dict, containers=made))
+
+    def create(*_: object, **given: Any) -> object:
+        seen.append(given)
+        return container
+
+    engine = Engine(SimpleNamespace(info=dict, containers=SimpleNamespace(create=create)))
     with pytest.raises(ConfigurationError, match="a graphics card was asked for, and this engine has none") as raised:
         engine.run(Box(image="an-image", command=("true",), gpus=True), timeout=5)
     far.close()
