@@ -11,7 +11,7 @@ Measured with Python 3.11, torch 2.13 and Pillow 13 on two shared cores of an AM
 
   verdicts   harmless: 0 to 1.5 e0, bitwise or float noise; harmful: 1.5e4 e0 (bfloat16), 2.4e4 (256 for 255), 5.8e4
              (BICUBIC), 1.7e5 (cv2), 2.0e6 (BGR), 2.7e6 (mirrored), each changed at its own stage
-  overhead   2.6 s of processor time, inference and all (5 runs, 2.7 s at most), most of it importing torch; by the clock,
+  overhead   2.6 s of processor time, inference and all (5 runs, 2.7 s at most), most of it importing torch; by clock,
              on a machine with much else to do, 3.3 to 7.7 s beyond the inference
   docker     3.2 s of processor time from nothing opened to everything closed, 1.9 s of it in the container, most of
              that importing torch; beyond the inference 2.5 s by the clock (5 runs, 2.7 s at most)
