@@ -96,6 +96,40 @@ def test_the_largest_difference_is_symmetric_and_zero_for_the_same(one: Any, oth
     assert largest_difference(one, other) >= 0
 
 
+def test_the_bounds_themselves() -> None:
+    # Powers of two, so that the differences are exact: 8·e0 is noise still, half of the margin is not safe any more.
+    base = logits([2.0, 1.0, 0.0])
+    for e0, moved, verdict in (
+        (2.0**-10, 2.0**-7, Verdict.FLOAT_NOISE),
+        (2.0**-10, 2.0**-7 + 2.0**-20, Verdict.DECISION_SAFE),
+        (2.0**-10, 0.5 - 2.0**-20, Verdict.DECISION_SAFE),
+        (2.0**-10, 0.5, Verdict.CHANGED),
+    ):
+        assert judged(base, [base[0] + np.array([0, 0, moved], dtype=np.float32)], e0=e0).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("golden", "found", "e0"),
+    [
+        # The second sample's values are not kept: nobody knows that it is as near.
+        (logits([2.0, 1.0, 0.0], [2.0, 1.0, 0.0]), logits([2.0, 1.0, 0.1], [0.0, 1.0, 2.0]), 2.0**-10),
+        # The first is another type with the same values, the second has others.
+        ([np.zeros(4, dtype=np.uint8)] * 2, [np.zeros(4, dtype=np.int16), np.ones(4, dtype=np.int16)], 0.0),
+    ],
+)
+def test_what_is_not_kept_is_never_called_near(golden: list[Any], found: list[Any], e0: float) -> None:
+    made = compare(
+        {"logits": [sample_hash(item) for item in golden]},
+        Golden(stages={"logits": (golden[0],)}),
+        {"logits": tuple(found)},
+        {"logits": Tolerance(value=FACTOR * e0, e0=e0, basis="float64")},
+        output="logits",
+        classes=True,
+        names=["0", "1"],
+    )
+    assert made.overall is Verdict.CHANGED
+
+
 def test_integers_have_no_noise() -> None:
     was, now = np.full((4, 4, 3), 9, dtype=np.uint8), np.full((4, 4, 3), 9, dtype=np.uint8)
     now[0, 0, 0] = 10

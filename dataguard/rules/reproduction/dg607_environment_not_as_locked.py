@@ -84,7 +84,7 @@ def environment_not_as_locked(reproduction: Reproduction) -> Iterator[Outcome]:
         message = f"{n} {things} that the run did not use {verb} not as {locked} locked: {shown}."
     yield environment_not_as_locked.finding(
         message + (" The result is bitwise the same nonetheless." if same and names else ""),
-        remedy="Run it in an environment made from the lock: dataguard reproduce --runner process.",
+        remedy=_remedy(used, code=bool(code)),
         severity=Severity.INFO if same or not names else Severity.WARNING,
         confidence=Confidence.HIGH,
         measurements=measurements,
@@ -94,6 +94,15 @@ def environment_not_as_locked(reproduction: Reproduction) -> Iterator[Outcome]:
         ),
         exhibits=(differences_listing(items),) if items else (),
     )
+
+
+def _remedy(used: list[Difference], *, code: bool) -> str:
+    """What undoes the differences: the code, then the settings, then the environment."""
+    if code:
+        return "Take the code that was locked, or lock the result of this one."
+    if used and all(item.kind in (Kind.BATCH, Kind.VARIABLE, Kind.THREADS) for item in used):
+        return "Run it with the batch size and the variables of the lock, if this one is not on purpose."
+    return "Run it in an environment made from the lock: dataguard reproduce --runner process."
 
 
 def differences_listing(items: list[Difference]) -> Listing:

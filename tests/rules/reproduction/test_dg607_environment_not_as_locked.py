@@ -25,6 +25,7 @@ def test_fires_on_changed_code() -> None:
     assert isinstance(finding, Finding)
     assert "code infer.py changed" in finding.message
     assert finding.locations[0].path == "infer.py"
+    assert finding.remedy.startswith("Take the code that was locked")
 
 
 def test_silent_on_the_same_environment() -> None:
@@ -48,3 +49,13 @@ def test_edge_hardware_is_left_to_its_own_rule() -> None:
     now = made_up_environment(card="NVIDIA H200", instruction_sets=("avx512f",))
     (outcome,) = environment_not_as_locked(made_up_reproduction({"logits": 1.0}, environment=now))
     assert isinstance(outcome, Observation)
+
+
+def test_edge_what_was_only_set_otherwise_needs_no_other_environment() -> None:
+    now = made_up_environment(variables={"OMP_NUM_THREADS": "1"})
+    (finding,) = environment_not_as_locked(made_up_reproduction({"logits": 1.0}, environment=now))
+    assert isinstance(finding, Finding)
+    assert finding.remedy.startswith("Run it with the batch size and the variables of the lock")
+    (finding,) = environment_not_as_locked(made_up_reproduction({"logits": 1.0}, environment=OLDER))
+    assert isinstance(finding, Finding)
+    assert "--runner process" in finding.remedy
