@@ -65,7 +65,7 @@ class Dataguard:
             least = None if fail_on is None else severity_named(fail_on, where="fail_on")
             report = check(named, **options)
         except DataguardError as error:
-            pytest.fail(f"dataguard: {error}", pytrace=False)
+            pytest.fail(_shown(f"dataguard: {error}"), pytrace=False)
         severity, is_strict = _gate(report)
         severity, is_strict = severity if least is None else least, is_strict if strict is None else strict
         if report.exit_code(fail_on=severity, strict=is_strict):
@@ -133,7 +133,7 @@ class ConfigurationFile(pytest.File):
         try:
             found = [(rule.code, rule.name) for rule in planned(self.settings())]
         except DataguardError as error:
-            raise self.CollectError(f"dataguard: {error}") from error
+            raise self.CollectError(_shown(f"dataguard: {error}")) from error
         for code, name in found:
             yield RuleItem.from_parent(self, name=f"{code}-{name}", code=code)
 
@@ -188,7 +188,7 @@ class RuleItem(pytest.Item):
             try:
                 reports[self.path] = check(config=self.path, select=None if set(codes) == every else codes)
             except DataguardError as error:
-                raise RuleFailedError(f"dataguard: {error}") from error
+                raise RuleFailedError(_shown(f"dataguard: {error}")) from error
         return reports[self.path]
 
     def _codes(self) -> Iterator[str]:
@@ -210,7 +210,7 @@ def _judge(report: Report, run: RuleRun, fail_on: Severity, *, strict: bool) -> 
         raise RuleFailedError(_text(alone, fail_on, strict=strict))
     if unsettled or run.status is Status.IGNORED:
         reasons = [run.reason, *(item.reason for item in run.inconclusive)]
-        pytest.skip(f"{run.status.value}: {'; '.join(filter(None, reasons)) or 'no reason given'}")
+        pytest.skip(_shown(f"{run.status.value}: {'; '.join(filter(None, reasons)) or 'no reason given'}"))
 
 
 def _gate(report: Report) -> tuple[Severity, bool]:
@@ -224,7 +224,14 @@ def _gate(report: Report) -> tuple[Severity, bool]:
 def _text(report: Report, fail_on: Severity, *, strict: bool) -> str:
     from dataguard.formats import terminal
 
-    return terminal.render(report, width=100, fail_on=fail_on, strict=strict)
+    return _shown(terminal.render(report, width=100, fail_on=fail_on, strict=strict))
+
+
+def _shown(text: str) -> str:
+    """The text, with nothing in it that a job of GitHub Actions would run."""
+    from dataguard.core.workflow_commands import in_github_log, inert
+
+    return inert(text) if in_github_log() else text
 
 
 def _named(config: pytest.Config) -> list[Path]:

@@ -32,6 +32,7 @@ from dataguard.cli import (
     schema,
     snapshot,
 )
+from dataguard.cli.github_log import inert_streams
 from dataguard.core.errors import DataguardError, ExitCode
 from dataguard.core.text import printable
 
@@ -98,6 +99,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    with inert_streams():
+        return _run(argv)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     arguments = build_parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments)

@@ -74,6 +74,7 @@ def write(
     Raises:
         OutputError: a file could not be written; the others were.
     """
+    from dataguard.cli.github_log import print_report
     from dataguard.core.atomic import write_atomically
 
     failures: list[OutputError] = []
@@ -111,7 +112,7 @@ def write(
         )
     )
     if shown:
-        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        print_report(text if text.endswith("\n") else text + "\n", shown)
     if failures:
         raise failures[0]
 

@@ -12,6 +12,7 @@ from collections import Counter
 from dataguard.core.finding import Finding, Severity
 from dataguard.core.report import Report, Status
 from dataguard.core.text import printable
+from dataguard.core.workflow_commands import inert
 from dataguard.formats import wording
 from dataguard.formats.files import anchor, shown_places
 
@@ -52,7 +53,7 @@ def render(
     more = [f"{left_out:,} more are not annotated"] if left_out else []
     known = [f"{n_known:,} known"] if n_known else []
     said = "; ".join([wording.severities(report) or "no findings", *more, *known, wording.settled(report), reason])
-    return "".join(f"{line}\n" for line in (*lines, f"dataguard: {printable(said)}"))
+    return "".join(f"{line}\n" for line in (*lines, inert(f"dataguard: {printable(said)}")))
 
 
 def _annotations(report: Report, base: str) -> list[tuple[str, str, str, list[str]]]:

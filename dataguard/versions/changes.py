@@ -128,21 +128,32 @@ def changes(old: Snapshot, new: Snapshot) -> Changes:
     with duckdb.connect() as connection:
         hashed = "hashed" in (old.profile.manifest.keys, new.profile.manifest.keys)
         hide_labels = "hashed" in (old.profile.manifest.labels, new.profile.manifest.labels)
-        rows = "row" in (old.profile.manifest.keys, new.profile.manifest.keys)
+        rows = [side.profile.manifest.keys == "row" for side in (old, new)]
         for side, snapshot in (("old", old), ("new", new)):
-            _load(connection, side, snapshot, hashed=hashed, hide_labels=hide_labels)
-        _set_unchanged_aside(connection, rows=rows)
-        _pair_by_content(connection)
-        if rows:
-            _pair_between_rows(connection)
+            _load(connection, side, snapshot, hashed=hashed, hide_labels=hide_labels, numbered=all(rows))
+        if any(rows):
+            # Where one side has names and the other numbers, neither says anything of the other.
+            by = "content, and then by place" if all(rows) else "content"
+            _set_same_rows_aside(connection)
+            _pair_by_content(connection, rows=True)
+            if all(rows):
+                _pair_between_rows(connection)
+        else:
+            by = "name, and then by content"
+            _set_unchanged_aside(connection)
+            _pair_by_content(connection, rows=False)
         _leave_over(connection)
-        return _collected(
-            connection, old, new, by="content, and then by place" if rows else "name, and then by content"
-        )
+        return _collected(connection, old, new, by=by)
 
 
 def _load(
-    connection: duckdb.DuckDBPyConnection, side: str, snapshot: Snapshot, *, hashed: bool, hide_labels: bool
+    connection: duckdb.DuckDBPyConnection,
+    side: str,
+    snapshot: Snapshot,
+    *,
+    hashed: bool,
+    hide_labels: bool,
+    numbered: bool,
 ) -> None:
     facts = snapshot.profile.manifest
     source = f"read_parquet({literal(snapshot.manifest)})"
@@ -153,6 +164,8 @@ def _load(
         key, name = "key_1 || '-' || key_2", "CAST(sample_id AS VARCHAR)"
     else:
         key = name = "CAST(sample_id AS VARCHAR)"
+        if numbered:
+            key = "CAST(sample_id AS BIGINT)"
     label = "CAST(label AS VARCHAR)"
     if hide_labels and facts.labels == "text":
         label = f"CAST({hashed_label('label')} AS VARCHAR)"
@@ -164,38 +177,55 @@ def _load(
 
 _COLUMNS = "o.key, n.key, o.name, n.name, o.label, n.label, o.split, n.split"
 _SAME_CONTENT = "o.content_1 IS NOT DISTINCT FROM n.content_1 AND o.content_2 IS NOT DISTINCT FROM n.content_2"
-_PARTS = ("key", "name", "content_1", "content_2", "label", "split")
+_PARTS = ("key", "name", "label", "split")
+_IDENTICAL = f"{_SAME_CONTENT} AND o.label IS NOT DISTINCT FROM n.label AND o.split = n.split"
+_PAIR = ", ".join(f"{side[0]}.{part} AS {side}_{part}" for part in _PARTS for side in ("old", "new"))
 
 
-def _set_unchanged_aside(connection: duckdb.DuckDBPyConnection, *, rows: bool) -> None:
+def _set_unchanged_aside(connection: duckdb.DuckDBPyConnection) -> None:
     """Go through all samples once; ``pairs``, ``old`` and ``new`` then hold those alone that changed in some way."""
-    identical = f"{_SAME_CONTENT} AND o.label IS NOT DISTINCT FROM n.label AND o.split = n.split"
-    # Row numbers mean something only where the rest is the same too.
-    on = f"o.key = n.key AND {identical}" if rows else "o.key = n.key"
-    columns = ", ".join(f"{side[0]}.{part} AS {side}_{part}" for side in ("old", "new") for part in _PARTS)
     connection.execute(
-        f"CREATE TABLE touched AS SELECT {columns}, {_SAME_CONTENT} AS same_content FROM all_old o "
-        f"FULL JOIN all_new n ON {on} WHERE o.key IS NULL OR n.key IS NULL OR NOT ({identical})"
+        f"CREATE TABLE touched AS SELECT {_PAIR}, o.content_1 AS old_content_1, o.content_2 AS old_content_2, "
+        "n.content_1 AS new_content_1, n.content_2 AS new_content_2, "
+        f"{_SAME_CONTENT} AS same_content FROM all_old o FULL JOIN all_new n ON o.key = n.key "
+        f"WHERE o.key IS NULL OR n.key IS NULL OR NOT ({_IDENTICAL})"
     )
     connection.execute(
         "CREATE TABLE pairs AS SELECT old_key, new_key, old_name, new_name, old_label, new_label, old_split, "
         "new_split, same_content FROM touched WHERE old_key IS NOT NULL AND new_key IS NOT NULL"
     )
     for side, other in (("old", "new"), ("new", "old")):
-        kept = ", ".join(f"{side}_{part} AS {part}" for part in _PARTS)
+        kept = ", ".join(f"{side}_{part} AS {part}" for part in (*_PARTS, "content_1", "content_2"))
         connection.execute(f"CREATE TABLE {side} AS SELECT {kept} FROM touched WHERE {other}_key IS NULL")
 
 
-def _drop_paired(connection: duckdb.DuckDBPyConnection) -> None:
+def _set_same_rows_aside(connection: duckdb.DuckDBPyConnection) -> None:
+    """Put rows of the same number, content, label and split into ``same``; the rest are ``old`` and ``new``.
+
+    Of a row that is as it was its number alone is kept: after an insertion at the top that is every row.
+    """
+    connection.execute(
+        f"CREATE TABLE same AS SELECT o.key AS old_key, n.key AS new_key FROM all_old o "
+        f"JOIN all_new n ON o.key = n.key AND {_IDENTICAL}"
+    )
     for side in ("old", "new"):
         connection.execute(
-            f"CREATE TABLE left_{side} AS SELECT {side}.* FROM {side} ANTI JOIN pairs ON {side}.key = pairs.{side}_key"
+            f"CREATE TABLE {side} AS SELECT * FROM all_{side} ANTI JOIN same ON all_{side}.key = same.{side}_key"
+        )
+    connection.execute(f"CREATE TABLE pairs AS SELECT {_PAIR}, true AS same_content FROM old o JOIN new n ON false")
+
+
+def _drop_paired(connection: duckdb.DuckDBPyConnection, pairs: str = "pairs") -> None:
+    for side in ("old", "new"):
+        connection.execute(
+            f"CREATE TABLE left_{side} AS SELECT {side}.* FROM {side} ANTI JOIN {pairs} "
+            f"ON {side}.key = {pairs}.{side}_key"
         )
         connection.execute(f"DROP TABLE {side}")
         connection.execute(f"ALTER TABLE left_{side} RENAME TO {side}")
 
 
-def _pair_by_content(connection: duckdb.DuckDBPyConnection) -> None:
+def _pair_by_content(connection: duckdb.DuckDBPyConnection, *, rows: bool) -> None:
     """Those of equal content, label and split first; then those that lack one of the two, then both."""
     for also in (("label", "split"), ("label",), ("split",), ()):
         if not all(connection.execute(f"SELECT count(*) FROM {side}").fetchall()[0][0] for side in ("old", "new")):
@@ -207,16 +237,22 @@ def _pair_by_content(connection: duckdb.DuckDBPyConnection) -> None:
         )
         ranked = (
             f"(SELECT *, 1 AS place FROM {{side}} ANTI JOIN {copied} USING (content_1, content_2) "
-            f"UNION ALL SELECT *, row_number() OVER (PARTITION BY {by} ORDER BY parse_filename(key), key) "
+            f"UNION ALL SELECT *, row_number() OVER (PARTITION BY {by} ORDER BY parse_filename(key::VARCHAR), key) "
             f"FROM {{side}} SEMI JOIN {copied} USING (content_1, content_2))"
         )
         on = " AND ".join(f"o.{column} IS NOT DISTINCT FROM n.{column}" for column in also)
-        connection.execute(
-            f"INSERT INTO pairs SELECT {_COLUMNS}, true FROM {ranked.format(side='old')} o "
+        joined = (
+            f"{ranked.format(side='old')} o "
             f"JOIN {ranked.format(side='new')} n ON o.content_1 = n.content_1 AND o.content_2 = n.content_2 "
             f"AND o.place = n.place{' AND ' + on if on else ''}"
         )
-        _drop_paired(connection)
+        if rows and len(also) == 2:
+            # A number is no name: these did not change.
+            connection.execute(f"INSERT INTO same SELECT o.key, n.key FROM {joined}")
+            _drop_paired(connection, "same")
+        else:
+            connection.execute(f"INSERT INTO pairs SELECT {_COLUMNS}, true FROM {joined}")
+            _drop_paired(connection)
 
 
 def _pair_between_rows(connection: duckdb.DuckDBPyConnection) -> None:
@@ -228,13 +264,13 @@ def _pair_between_rows(connection: duckdb.DuckDBPyConnection) -> None:
     if not all(connection.execute(f"SELECT count(*) FROM {side}").fetchall()[0][0] for side in ("old", "new")):
         return
     connection.execute(
-        "CREATE TABLE matches AS SELECT old_key::BIGINT AS o, new_key::BIGINT AS n FROM pairs UNION ALL "
-        "SELECT key::BIGINT, key::BIGINT FROM all_old ANTI JOIN touched ON key = old_key UNION ALL SELECT 0, 0"
+        "CREATE TABLE matches AS SELECT old_key AS o, new_key AS n FROM pairs UNION ALL "
+        "SELECT old_key, new_key FROM same UNION ALL SELECT 0, 0"
     )
     for alike in ("", ", label, split"):
-        runs = "(SELECT {side}.*, m.o AS run FROM {side} ASOF JOIN matches m ON {side}.key::BIGINT > m.{letter})"
+        runs = "(SELECT {side}.*, m.o AS run FROM {side} ASOF JOIN matches m ON {side}.key > m.{letter})"
         ranked = (
-            f"(SELECT *, row_number() OVER (PARTITION BY run{alike} ORDER BY key::BIGINT) AS place, "
+            f"(SELECT *, row_number() OVER (PARTITION BY run{alike} ORDER BY key) AS place, "
             f"count(*) OVER (PARTITION BY run) AS size FROM {runs})"
         )
         on = "o.label IS NOT DISTINCT FROM n.label AND o.split = n.split" if alike else "o.size = n.size"

@@ -59,6 +59,7 @@ class Runner:
             "PATH": os.environ["PATH"],
             "HOME": str(self.temp),
             "RUNNER_TEMP": str(self.temp),
+            "GITHUB_ACTIONS": "true",
             "GITHUB_WORKSPACE": str(self.workspace),
             "GITHUB_STEP_SUMMARY": str(self.summary),
             "GITHUB_OUTPUT": str(self.output),
