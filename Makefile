@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Compiled once, beside nothing: pytest compiles thousands of assertions anew in each process where it may not keep them.
+TESTED := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(abspath $(VENV))/bytecode $(BIN)/python -m pytest -n auto
 # What the lock files must not carry away from the machine that wrote them.
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
@@ -32,10 +34,10 @@ demo: $(VENV)/.run ## Check scikit-learn's handwritten digits, then a copy with 
 	$(BIN)/python examples/demo.py demo
 
 test: $(VENV)/.dev ## Run every test that this machine can run.
-	$(BIN)/python -m pytest -n auto
+	$(TESTED)
 
 unit: $(VENV)/.dev ## Run the unit tests alone.
-	$(BIN)/python -m pytest -n auto -m "not slow"
+	$(TESTED) -m "not slow"
 
 lint: $(VENV)/.dev ## Check style.
 	$(BIN)/ruff check .
