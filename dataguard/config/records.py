@@ -10,8 +10,6 @@ from typing import Any
 from dataguard.core.finding import Severity
 from dataguard.core.rule import Rule
 
-SOURCES = ("folder", "table")
-"""The kinds of dataset."""
 TASKS = ("classification", "regression")
 """What labels are."""
 LAYOUTS = ("features", "NCHW", "NHWC")
@@ -29,9 +27,10 @@ class DatasetConfig:
     """The table ``[dataset]``: where the samples are and what their parts are called."""
 
     path: str | None = None
-    """A folder of images or of tables, or a CSV or Parquet file; relative to the configuration."""
+    """A folder of images or of tables, a CSV, Parquet or Arrow file, shards of WebDataset as ``train-{000..009}.tar``,
+    a URL of fsspec's, or ``file.py:name`` of a torch dataset; relative to the configuration."""
     source: str | None = None
-    """'folder' or 'table'; by default told from the path."""
+    """What kind of dataset it is, as 'folder', 'table' or 'webdataset'; by default told from the path."""
     pattern: str | None = None
     """Folders: a glob with named groups, as ``{split}/{label}/*.png``."""
     label: str | None = None
@@ -41,7 +40,7 @@ class DatasetConfig:
     split: str | None = None
     """Tables: the column that says train, val or test."""
     image: str | None = None
-    """Tables: the column that holds paths of images, relative to the table."""
+    """Tables: the column that holds paths of images, relative to the table, or images."""
     group: str | None = None
     """Tables: the column that must not straddle splits, as a patient or a user."""
     time: str | None = None
@@ -50,6 +49,12 @@ class DatasetConfig:
     """Tables: the column that names a row."""
     text: str | None = None
     """Tables: the column of texts that the labels are judged by."""
+    limit: int | None = None
+    """Streams: the most samples that are taken."""
+    timeout: float | None = None
+    """Datasets that your own code makes: seconds that it may be silent; None for 600."""
+    frame: Any = None
+    """A table of pandas, polars or pyarrow that was given in Python. Not a key of the table."""
     pred_probs: str | None = None
     """A .npy, .npz or .parquet file of out-of-sample class probabilities."""
     predictions: str | None = None

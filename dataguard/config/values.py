@@ -14,6 +14,7 @@ from dataguard.config.fragments import ONE_TEXT, REASON, Schema, in_any_case, ke
 from dataguard.config.ignores import read_reason
 from dataguard.core.errors import ConfigurationError, did_you_mean
 from dataguard.core.finding import Severity
+from dataguard.core.plugins import one_word_modules, source_names
 
 T = TypeVar("T")
 
@@ -177,6 +178,22 @@ def one_of(what: str, known: tuple[str, ...]) -> Value:
         return word
 
     return read
+
+
+@takes(
+    {
+        "anyOf": [
+            {"enum": list(one_word_modules("dataset", "sources"))},
+            {"type": "string", "description": "A plug-in's."},
+        ]
+    }
+)
+def source(value: object, place: Place) -> Any:
+    """A kind of dataset, of dataguard's or a plug-in's."""
+    word = text(value, place)
+    if word not in source_names():
+        raise ConfigurationError(f"unknown source {word!r}", where=str(place), hint=did_you_mean(word, source_names()))
+    return word
 
 
 def by_split(read: Value, example: str) -> Value:

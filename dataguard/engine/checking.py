@@ -17,7 +17,7 @@ from dataguard.rules import all_rules
 
 
 def check(
-    path: str | Path | None = None,
+    path: str | Path | object | None = None,
     *,
     loader: Loader | None = None,
     code: Iterable[str | Path] = (),
@@ -35,8 +35,9 @@ def check(
     """Check a dataset version, the loader that feeds a training loop, or both.
 
     Args:
-        path: A folder of images, a CSV or Parquet file, or a ``dataguard.toml``. By default the configuration of the
-            current folder says where the dataset is.
+        path: A folder of images, a CSV, Parquet or Arrow file, any other dataset that ``docs/sources.md`` lists, or a
+            ``dataguard.toml``; or a table of pandas, polars or pyarrow. By default the configuration of the current
+            folder says where the dataset is.
         loader: What feeds the training loop: the loader itself, a stream that `record` or `guard` made of it, or
             ``"module:name"`` or ``"file.py:name"``, which is imported and gone through in a process of its own. With
             no dataset named, it is all that is checked. The configuration's ``[loader]`` says how much of it is looked
@@ -78,13 +79,19 @@ def check(
     rules = all_rules()
     named_code = tuple(str(Path(name).absolute()) for name in code)
     others = loader is not None or bool(named_code) or environment is not None
-    settings = resolve_config(path, config, rules, dataset_optional=others)
+    frame = None
+    if path is not None and not isinstance(path, str | Path):
+        path, frame = None, path
+    settings = resolve_config(path, config, rules, dataset_optional=others or frame is not None)
     changes: dict[str, Any] = {}
     if named_code:
         changes["code"] = dataclasses.replace(settings.code, paths=named_code)
     if environment is not None:
         changes["environment"] = dataclasses.replace(settings.environment, path=str(Path(environment).absolute()))
     dataset = settings.dataset
+    if frame is not None:
+        name = f"{type(frame).__module__.partition('.')[0]}.{type(frame).__name__}"
+        dataset = dataclasses.replace(dataset, path=name, frame=frame)
     if against is not None:
         dataset = dataclasses.replace(dataset, against=str(Path(against).absolute()))
     if serving is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import platform
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +52,8 @@ def settings_in_force(config: Config, *, use_cache: bool) -> dict[str, Any]:
 
 
 def _set_keys(table: Any) -> dict[str, Any]:
-    values: Mapping[str, Any] = dataclasses.asdict(table)
+    names = [item.name for item in dataclasses.fields(table) if item.name != "frame"]
+    values = {name: getattr(table, name) for name in names}
     return {key: str(value) if isinstance(value, Path) else value for key, value in values.items() if value is not None}
 
 

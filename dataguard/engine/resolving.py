@@ -10,6 +10,7 @@ from typing import Any
 from dataguard.config import Config, find_config, load_config
 from dataguard.core.errors import SourceError
 from dataguard.core.rule import Rule
+from dataguard.dataset.kinds import is_plain_path, is_url
 from dataguard.engine.areas import names_other_than_dataset
 
 
@@ -27,6 +28,10 @@ def resolve_config(
     configuration, the current folder is the dataset, unless something else is named (`dataset_optional`, or in the
     configuration).
     """
+    named_elsewhere = None if path is None or is_plain_path(str(path)) else str(path)
+    if named_elsewhere is not None:
+        settings = _settings(config, Path.cwd(), rules)
+        return _naming(settings, _absolute(named_elsewhere, Path.cwd()))
     target = None if path is None else Path(path)
     if isinstance(config, Config):
         settings = config
@@ -46,8 +51,33 @@ def resolve_config(
             target = None
     if target is None and settings.dataset.path is None and (dataset_optional or names_other_than_dataset(settings)):
         return settings
-    chosen = target.absolute() if target is not None else settings.base / (settings.dataset.path or ".")
-    return dataclasses.replace(settings, dataset=dataclasses.replace(settings.dataset, path=str(chosen)))
+    if target is not None:
+        return _naming(settings, str(target.absolute()))
+    said = settings.dataset.path or "."
+    if settings.dataset.source is not None and _takes_targets(settings.dataset.source):
+        return _naming(settings, said)
+    return _naming(settings, _absolute(said, settings.base))
+
+
+def _settings(config: str | Path | Config | None, start: Path, rules: Iterable[Rule[Any]]) -> Config:
+    if isinstance(config, Config):
+        return config
+    found = Path(config) if config is not None else find_config(start)
+    return load_config(found, rules) if found is not None else Config(base=start)
+
+
+def _naming(settings: Config, location: str) -> Config:
+    return dataclasses.replace(settings, dataset=dataclasses.replace(settings.dataset, path=location))
+
+
+def _takes_targets(source: str) -> bool:
+    """Whether a source is opened by ``module:name``, so that there is no path to make absolute."""
+    return source == "torch"
+
+
+def _absolute(location: str, base: Path) -> str:
+    """A location with a path made absolute; a URL stays what it is."""
+    return location if is_url(location) else str(base / location)
 
 
 def _siblings_hint(missing: Path) -> str | None:

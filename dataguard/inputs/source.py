@@ -5,126 +5,87 @@ from __future__ import annotations
 from pathlib import Path
 
 from dataguard.config import Config
-from dataguard.core.errors import ConfigurationError, NothingToCheckError, SourceError
+from dataguard.core.errors import ConfigurationError, SourceError
 from dataguard.core.finding import Skipped
-from dataguard.core.paths import decode_path
+from dataguard.dataset.kinds import Opening, check_keys, is_plain_path, kind_named, recognized
 from dataguard.dataset.sources import Source
-from dataguard.dataset.sources.folder import FolderSource
 from dataguard.dataset.sources.table import TableSource
-from dataguard.dataset.sources.table_files import (
-    TABLE_SUFFIXES as TABLE_SUFFIXES,
-)
-from dataguard.dataset.sources.table_files import (
-    TableFile,
-    find_tables,
-    is_table,
-    named_tables,
-    suffix_hint,
-)
+from dataguard.dataset.sources.table_files import TABLE_SUFFIXES as TABLE_SUFFIXES
+from dataguard.dataset.sources.table_files import suffix_hint
+from dataguard.dataset.sources.table_folders import holds_tables as holds_tables
+from dataguard.dataset.sources.table_folders import tables_of as tables_of
 
 NO_DATASET = Skipped(reason="no dataset is named", hint="give its path, or set dataset.path")
 
 
 def open_source(config: Config) -> Source:
-    """The source that a configuration names; ``config.dataset.path`` is absolute.
+    """The source that a configuration names; ``config.dataset.path`` is absolute, or no path.
 
     Raises:
         SourceError: there is nothing at that path, or it is no kind of dataset.
+        ConfigurationError: a key does not fit the kind of dataset.
     """
     dataset = config.dataset
-    path = Path(dataset.path or ".")
-    if not path.exists():
-        raise SourceError("no such file or folder", where=path, hint="dataset.path names a folder of images or a table")
-    if dataset.embedding is not None:
-        from dataguard.labels.embedding.reference import resolve
-
-        resolve(dataset.embedding, base=config.base.absolute())  # a mistake shows before the scan
-        if dataset.features is not None:
-            raise ConfigurationError(
-                "dataset.features and dataset.embedding both say what the labels are judged by",
-                where=config.origin or path,
-                hint="keep one of them",
-            )
-    files: tuple[TableFile, ...] = ()
-    notes: list[str] = []
-    if dataset.splits is not None:
-        if not path.is_dir():
-            raise ConfigurationError(
-                "dataset.splits names files, and dataset.path is no folder",
-                where=config.origin or path,
-                hint="dataset.path is the folder that they lie in",
-            )
-        files = named_tables(path, dataset.splits, where=config.origin or "configuration")
-    elif path.is_dir() and (dataset.source == "table" or (dataset.source is None and holds_tables(path))):
-        path, files = tables_of(path, notes)
-    kind = dataset.source or ("folder" if path.is_dir() and not files else "table")
-    if kind == "folder":
-        for key in ("label", "split", "image", "group", "time", "id", "text"):
-            if getattr(dataset, key) is not None:
-                raise ConfigurationError(
-                    f"dataset.{key} names a column of a table, and this is a folder",
-                    where=config.origin or path,
-                    hint="use dataset.pattern, as '{split}/{label}/*.png'",
-                )
-        return FolderSource(path, pattern=dataset.pattern)
-    if dataset.pattern is not None:
-        raise ConfigurationError("dataset.pattern is for folders, and this is a table", where=config.origin or path)
-    if not files and (path.is_dir() or not is_table(path)):
-        raise SourceError("not a table", where=path, hint=suffix_hint())
-    source = TableSource(
-        path,
-        files=files,
+    location = dataset.path or "."
+    _check_embedding(config, location)
+    if dataset.frame is not None:
+        return TableSource(
+            location,
+            frame=dataset.frame,
+            **{key: getattr(dataset, key) for key in kind_named("table", where="").keys if key != "splits"},
+        )
+    opening = Opening(
+        location=location,
+        base=config.base.absolute(),
+        where=config.origin or location,
+        pattern=dataset.pattern,
         label=dataset.label,
+        splits=dataset.splits,
         split=dataset.split,
         image=dataset.image,
         group=dataset.group,
         time=dataset.time,
         id=dataset.id,
         text=dataset.text,
+        limit=dataset.limit,
+        timeout=dataset.timeout,
     )
+    notes: list[str] = []
+    if dataset.source is not None:
+        kind = kind_named(dataset.source, where=f"{opening.where}: dataset.source")
+    else:
+        _check_there(location)
+        found = recognized(opening, notes)
+        if found is None:
+            raise SourceError("not a table, nor any other kind of dataset", where=location, hint=suffix_hint())
+        kind = found
+    check_keys(kind, opening)
+    source = kind.open(opening)
     source.notes[:0] = notes
     return source
 
 
-def holds_tables(folder: Path) -> bool:
-    """Whether a folder holds tables, itself or in folders named as splits, and no image anywhere in it."""
-    found = find_tables(folder)
-    if not found.files and not found.others:
-        return False
-    try:
-        next(FolderSource(folder).references(), None)
-    except NothingToCheckError:
-        return True
-    return False
-
-
-def tables_of(folder: Path, notes: list[str]) -> tuple[Path, tuple[TableFile, ...]]:
-    """What a folder of tables is as a `TableSource`: its one table, or the folder and the file of each split.
-
-    Args:
-        folder: The folder.
-        notes: Told what was taken for what.
-
-    Raises:
-        SourceError: there is no table, or there are several and no name says a split.
-    """
-    found = find_tables(folder)
-    if not found.files:
-        if len(found.others) == 1:
-            return folder / decode_path(found.others[0]), ()
-        names = ", ".join(found.others[:5])
+def _check_there(location: str) -> None:
+    if is_plain_path(location) and not Path(location).exists():
         raise SourceError(
-            f"{len(found.others)} tables, and no name says a split" if found.others else "no table in this folder",
-            where=folder,
-            hint=f"point it at one of them ({names}), or name the splits in dataguard.toml: "
-            f'[dataset.splits] train = "{found.others[0]}"'
-            if found.others
-            else suffix_hint(),
+            "no such file or folder", where=location, hint="dataset.path names a folder of images or a table"
         )
-    notes.append("the files tell the splits: " + ", ".join(f"{file.split} is {file.name}" for file in found.files[:8]))
-    if found.others:
-        notes.append(f"not read, for the name says no split: {', '.join(found.others[:8])}")
-    return folder, found.files
+
+
+def _check_embedding(config: Config, location: str) -> None:
+    dataset = config.dataset
+    if dataset.embedding is None:
+        return
+    from dataguard.labels.embedding.reference import resolve
+
+    _check_there(location)
+    resolve(dataset.embedding, base=config.base.absolute())  # a mistake shows before the scan
+    if dataset.features is not None:
+        raise ConfigurationError(
+            "dataset.features and dataset.embedding both say what the labels are judged by",
+            where=config.origin or location,
+            hint="keep one of them",
+        )
 
 
 def label_hint(source: Source | None) -> str:

@@ -14,6 +14,7 @@ from dataguard.core.errors import NothingToCheckError, SourceError, did_you_mean
 from dataguard.core.paths import encode_path
 from dataguard.dataset.class_counts import split_order
 from dataguard.dataset.image_header import has_image_signature
+from dataguard.dataset.kinds import Opening, SourceKind
 from dataguard.dataset.sources import Identity, Pictures, Reference
 
 _IMAGES = """
@@ -276,3 +277,19 @@ def _nearest_hint(path: Path) -> str | None:
         return f"{missing} does not exist either"
     names = [entry.name for entry in parent.iterdir() if not entry.name.startswith(".")]
     return did_you_mean(path.name, names) if 0 < len(names) <= 20 else None
+
+
+def _open(opening: Opening) -> FolderSource:
+    return FolderSource(opening.location, pattern=opening.pattern)
+
+
+SOURCE = SourceKind(
+    name="folder",
+    words="a folder",
+    summary="image files: split/class/image, class/image, or what dataset.pattern says",
+    keys=("pattern",),
+    open=_open,
+    recognizes=lambda opening: not opening.is_url and opening.path.is_dir(),
+    rank=2,
+    hint="use dataset.pattern, as '{split}/{label}/*.png'",
+)

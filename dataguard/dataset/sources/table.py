@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
-from dataguard.core.errors import NothingToCheckError, SourceError, did_you_mean
+from dataguard.core.errors import ConfigurationError, NothingToCheckError, SourceError, did_you_mean
 from dataguard.core.paths import encode_path
 from dataguard.dataset.files import stamp_of
+from dataguard.dataset.kinds import COLUMNS, Opening, SourceKind
 from dataguard.dataset.sources import Identity, Pictures, Reference
 from dataguard.dataset.sources.joined_files import FILE, FILE_ROW, LABEL_NAMES, ROW, SPLIT, TABLE, JoinedFiles
 from dataguard.dataset.sources.table_columns import Columns
-from dataguard.dataset.sources.table_files import FLOATS, INTEGERS, TableFile
+from dataguard.dataset.sources.table_files import FLOATS, INTEGERS, TableFile, is_table, named_tables, suffix_hint
+from dataguard.dataset.sources.table_folders import holds_tables, tables_of
 from dataguard.dataset.sources.table_part import Database, Part, broken, changed_at, literal, quoted
 from dataguard.dataset.sources.table_pictures import RowPictures, picture_columns, picture_sql
 
@@ -59,6 +61,7 @@ class TableSource:
         text: The column of texts that the labels are judged by. Where it is not named, a column of prose is taken for
             it (`FREE_TEXT_WORDS`, `FREE_TEXT_DISTINCT`) if nothing else in the table tells classes apart.
         frame: A table of pandas, polars or pyarrow in place of files; `path` is what messages call it.
+        shards: The Arrow files that it is made of, where `path` is their folder.
         kind: What the source is called.
 
     Attributes:
@@ -85,12 +88,13 @@ class TableSource:
         id: str | None = None,  # noqa: A002 - the configuration's word
         text: str | None = None,
         frame: object | None = None,
+        shards: TableFile | None = None,
         kind: str = "table",
     ) -> None:
         self.kind = kind
         self.pictures: Pictures | None = None
         self.path = Path(path).absolute()
-        self.root = self.path if files else self.path.parent
+        self.root = self.path if files or shards else self.path.parent
         self.notes: list[str] = []
         self._ids_recur = False
         roles = [name for name in (label, image, group, time, id, text) if name is not None]
@@ -100,7 +104,7 @@ class TableSource:
                 where=self.path,
                 hint="keep one of them",
             )
-        by_absence = self._open(files, frame, label=label, roles=roles)
+        by_absence = self._open(files, shards, frame, label=label, roles=roles)
         self._columns = Columns(database=self._database, table=self._table, types=self._types, path=self.path)
         for key, name in (
             ("label", label),
@@ -277,7 +281,13 @@ class TableSource:
         return Identity(digest=digest.hexdigest(), n_samples=self.n_rows)
 
     def _open(
-        self, files: Sequence[TableFile], frame: object | None, *, label: str | None, roles: Sequence[str]
+        self,
+        files: Sequence[TableFile],
+        shards: TableFile | None,
+        frame: object | None,
+        *,
+        label: str | None,
+        roles: Sequence[str],
     ) -> str | None:
         """Open the files; and the column that is the label because some of them lack it."""
         self._database = Database()
@@ -288,7 +298,7 @@ class TableSource:
             self._table, self._row, self._types = part.table, part.row, dict(part.types)
             return None
         if not files:
-            part = self._database.open(TableFile(path=self.path, name=self.path.name, split=""), 0)
+            part = self._database.open(shards or TableFile(path=self.path, name=self.path.name, split=""), 0)
             self._parts = (replace(part, split=None),)
             self._table, self._row, self._types = part.table, part.row, dict(part.types)
             return None
@@ -445,3 +455,41 @@ def _digest(path: Path) -> str:
     digest = blake3()
     digest.update_mmap(path)
     return digest.hexdigest()
+
+
+def _open(opening: Opening) -> TableSource:
+    path, files, notes = opening.path, (), list[str]()
+    roles = opening.roles(*COLUMNS)
+    if opening.splits is not None:
+        if not path.is_dir():
+            raise ConfigurationError(
+                "dataset.splits names files, and dataset.path is no folder",
+                where=opening.where,
+                hint="dataset.path is the folder that they lie in",
+            )
+        files = named_tables(path, opening.splits, where=opening.where)
+    elif path.is_dir():
+        path, files = tables_of(path, notes)
+    elif path.exists() and not is_table(path):
+        raise SourceError("not a table", where=path, hint=suffix_hint())
+    source = TableSource(path, files=files, **roles)
+    source.notes[:0] = notes
+    return source
+
+
+def _recognizes(opening: Opening) -> bool:
+    if opening.is_url:
+        return False
+    path = opening.path
+    return is_table(path) if path.is_file() else path.is_dir() and (opening.splits is not None or holds_tables(path))
+
+
+SOURCE = SourceKind(
+    name="table",
+    words="a table",
+    summary="CSV, Parquet or Arrow, one file or one a split; rows of numbers, texts, paths of images, or images",
+    keys=(*COLUMNS, "splits"),
+    open=_open,
+    recognizes=_recognizes,
+    rank=1,
+)
