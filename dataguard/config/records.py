@@ -52,7 +52,7 @@ class DatasetConfig:
     limit: int | None = None
     """Streams: the most samples that are taken."""
     timeout: float | None = None
-    """Datasets that your own code makes: seconds that it may be silent; None for 600."""
+    """Datasets that your own code makes: seconds that going through one may take; None for 3600."""
     frame: Any = None
     """A table of pandas, polars or pyarrow that was given in Python. Not a key of the table."""
     pred_probs: str | None = None

@@ -44,7 +44,7 @@ class Opening:
     limit: int | None = None
     """The most samples that are taken."""
     timeout: float | None = None
-    """Seconds that a user's code may be silent."""
+    """Seconds that a user's code may take."""
 
     @property
     def path(self) -> Path:

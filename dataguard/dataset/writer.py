@@ -99,7 +99,11 @@ class TableWriter:
         )
         if twice:
             names = ", ".join(f"{name!r} ({count} times)" for name, count in twice)
-            raise SourceError(f"sample ids are not unique: {names}", where=self.where)
+            raise SourceError(
+                f"sample ids are not unique: {names}",
+                where=self.where,
+                hint='dataset.id names what tells samples apart; of shards, "__url__" puts the shard\'s name in front',
+            )
         self._execute(f"COPY (FROM {query} ORDER BY sample_id) TO {_text(self.folder / 'sorted.parquet')} ({_OPTIONS})")
         for path in unordered:
             path.unlink()

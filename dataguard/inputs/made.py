@@ -155,8 +155,16 @@ class Inputs:
 
     @property
     def order(self) -> str:
-        """Tables are read in their own order, which is the order of the user's probabilities too."""
-        return '"row"' if isinstance(self.source, TableSource) else '"sample_id"'
+        """Tables are read in their own order, which is the order of the user's probabilities too.
+
+        Pictures are called by their names wherever they lie: their order is that of the names, unless something of the
+        user's has one entry a row.
+        """
+        if not isinstance(self.source, TableSource):
+            return '"sample_id"'
+        dataset = self.config.dataset
+        by_row = any(given is not None for given in (dataset.pred_probs, dataset.predictions, dataset.features))
+        return '"row"' if by_row or self.source.image is None else '"sample_id"'
 
     def _make(self, kind: type) -> Any:
         if kind in OTHERS:

@@ -458,7 +458,9 @@ def _digest(path: Path) -> str:
 
 
 def _open(opening: Opening) -> TableSource:
-    path, files, notes = opening.path, (), list[str]()
+    path = opening.path
+    files: tuple[TableFile, ...] = ()
+    notes: list[str] = []
     roles = opening.roles(*COLUMNS)
     if opening.splits is not None:
         if not path.is_dir():
