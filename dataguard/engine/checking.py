@@ -79,9 +79,9 @@ def check(
     rules = all_rules()
     named_code = tuple(str(Path(name).absolute()) for name in code)
     others = loader is not None or bool(named_code) or environment is not None
-    named: str | Path | None = path if isinstance(path, str | Path) else None
-    frame: Any = None if named is not None else path
-    settings = resolve_config(named, config, rules, dataset_optional=others or frame is not None)
+    place: str | Path | None = path if isinstance(path, str | Path) else None
+    frame: Any = None if place is not None else path
+    settings = resolve_config(place, config, rules, dataset_optional=others or frame is not None)
     changes: dict[str, Any] = {}
     if named_code:
         changes["code"] = dataclasses.replace(settings.code, paths=named_code)

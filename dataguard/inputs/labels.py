@@ -40,7 +40,7 @@ def _target_evidence(inputs: Inputs) -> TargetEvidence | Unavailable:
     dataset, base = inputs.config.dataset, inputs.config.base
     if not inputs.regression:
         return Skipped(reason="the label is not a regression target", hint='set dataset.task = "regression" if it is')
-    rows = Rows.of(inputs.table(), '"row"' if isinstance(inputs.source, TableSource) else '"sample_id"')
+    rows = Rows.of(inputs.table(), inputs.order)
     targets = numbers(rows.labels)
     if targets is None:
         raise SourceError(

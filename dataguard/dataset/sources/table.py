@@ -22,7 +22,7 @@ from dataguard.dataset.sources.table_columns import Columns
 from dataguard.dataset.sources.table_files import FLOATS, INTEGERS, TableFile, is_table, named_tables, suffix_hint
 from dataguard.dataset.sources.table_folders import holds_tables, tables_of
 from dataguard.dataset.sources.table_part import Database, Part, broken, changed_at, literal, quoted
-from dataguard.dataset.sources.table_pictures import RowPictures, picture_columns, picture_sql
+from dataguard.dataset.sources.table_pictures import RowPictures, is_picture_struct, picture_columns, picture_sql
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,6 +129,7 @@ class TableSource:
             self.pictures = RowPictures(
                 column=self.image,
                 files={number: part.path for number, part in enumerate(self._parts) if part.arrow is None},
+                in_struct=is_picture_struct(self._types[self.image]),
                 tables={number: part.arrow for number, part in enumerate(self._parts) if part.arrow is not None},
             )
         self.text = text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import threading
 from collections import OrderedDict
@@ -22,6 +23,7 @@ _ROWS = 64
 """Rows that are read at a time: what a chunk of the scan asks for."""
 _BLOCKS = 8
 """Blocks that are kept for each reader: threads ask for neighbouring ones in turn."""
+_PICTURE_STRUCT = re.compile(r"STRUCT\((bytes BLOB, path [\w\"]+|path [\w\"]+, bytes BLOB)\)")
 _LOOKED_AT = 20
 """Values of a column of bytes that are looked at to see whether they are pictures."""
 
@@ -34,17 +36,19 @@ class RowPictures:
         column: Its name.
         files: The Parquet file of each part that lies in one.
         tables: The pyarrow table of each part that lies in none, or the pandas one.
+        in_struct: Whether the column of the files holds structs of ``bytes`` and ``path``.
     """
 
     column: str
     files: Mapping[int, Path]
     tables: Mapping[int, Any] = field(default_factory=dict)
+    in_struct: bool = False
     _blocks: OrderedDict[tuple[int, int], Sequence[Any]] = field(default_factory=OrderedDict)
     _lock: Any = field(default_factory=threading.Lock)
     _connection: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"column": self.column, "files": self.files, "tables": self.tables}
+        return {"column": self.column, "files": self.files, "tables": self.tables, "in_struct": self.in_struct}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
@@ -98,11 +102,12 @@ class RowPictures:
         from dataguard.dataset.files import UnreadableFileError
         from dataguard.dataset.sources.table_part import broken, literal, quoted
 
+        data = f"struct_extract({quoted(self.column)}, 'bytes')" if self.in_struct else quoted(self.column)
         try:
             found = (
                 self._cursor()
                 .execute(
-                    f"SELECT {quoted(self.column)} FROM read_parquet({literal(str(path))}, file_row_number = true)"
+                    f"SELECT {data} FROM read_parquet({literal(str(path))}, file_row_number = true)"
                     f" WHERE file_row_number >= {start} AND file_row_number < {start + _ROWS} ORDER BY file_row_number"
                 )
                 .fetchall()
@@ -154,8 +159,12 @@ def picture_columns(
 
 
 def is_picture_struct(kind: str) -> bool:
-    """Whether a type of DuckDB's is a struct of ``bytes`` and ``path``."""
-    return kind in ("STRUCT(bytes BLOB, path VARCHAR)", "STRUCT(path VARCHAR, bytes BLOB)")
+    """Whether a type of DuckDB's is a struct of ``bytes`` and ``path``; paths that are all NULL have no type of text.
+
+    >>> is_picture_struct("STRUCT(bytes BLOB, path VARCHAR)"), is_picture_struct("STRUCT(bytes BLOB)")
+    (True, False)
+    """
+    return _PICTURE_STRUCT.fullmatch(kind) is not None
 
 
 def picture_sql(image: str | None, types: Mapping[str, str], pictures: Sequence[str]) -> tuple[str, str]:
@@ -169,7 +178,10 @@ def picture_sql(image: str | None, types: Mapping[str, str], pictures: Sequence[
         return f"coalesce({name}, '')", "false"
     if types[image] == "BLOB":
         return "''", f"{name} IS NOT NULL"
-    file = f"coalesce(struct_extract({name}, 'path'), '')"
+    if 'path "NULL"' in types[image]:
+        # No row names a file, and DuckDB 2.0 cannot cast that type.
+        return "''", f"struct_extract({name}, 'bytes') IS NOT NULL"
+    file = f"coalesce(CAST(struct_extract({name}, 'path') AS VARCHAR), '')"
     if is_picture_struct(types[image]):
         return file, f"struct_extract({name}, 'bytes') IS NOT NULL"
     return file, f"coalesce(struct_extract({name}, 'stored'), false)"

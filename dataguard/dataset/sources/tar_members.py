@@ -138,6 +138,10 @@ class TarPictures:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
 
+    def __del__(self) -> None:
+        for file in self._open.values():
+            file.close()
+
     def read(self, place: str, *, max_bytes: int) -> Picture:
         """The member at ``shard offset size``.
 

@@ -175,7 +175,7 @@ def as_coco(samples: list[Stored], folder: Path) -> Path:
     return folder
 
 
-_DATASET = '''
+_DATASET = """
 import csv
 from pathlib import Path
 
@@ -201,7 +201,7 @@ class Stream:
 
 def make():
     return {{split: {kind}(split) for split in ("train", "val", "test")}}
-'''
+"""
 
 
 def as_dataset(samples: list[Stored], folder: Path, *, image: str, kind: str = "Pictures") -> str:
@@ -215,7 +215,7 @@ class Way:
     """A way to store the dataset, and how to read it."""
 
     store: Callable[[list[Stored], Path], Any]
-    keys: Mapping[str, str]
+    keys: Mapping[str, Any]
     needs: tuple[str, ...] = ()
 
 
@@ -244,14 +244,20 @@ WAYS: Mapping[str, Way] = {
     "webdataset": Way(store=as_shards, keys={}),
     "webdataset, packed": Way(store=lambda samples, folder: as_shards(samples, folder, suffix="tar.gz"), keys={}),
     "table of paths": Way(store=as_list_of_paths, keys={"id": "key", "image": "file"}),
-    "parquet": Way(store=lambda samples, folder: as_parquet(samples, made(folder) / "a.parquet"), keys=_ID, needs=_NEEDS_ARROW),
-    "arrow": Way(store=lambda samples, folder: as_arrow(samples, made(folder) / "a.arrow"), keys=_ID, needs=_NEEDS_ARROW),
+    "parquet": Way(
+        store=lambda samples, folder: as_parquet(samples, made(folder) / "a.parquet"), keys=_ID, needs=_NEEDS_ARROW
+    ),
+    "arrow": Way(
+        store=lambda samples, folder: as_arrow(samples, made(folder) / "a.arrow"), keys=_ID, needs=_NEEDS_ARROW
+    ),
     "huggingface": Way(store=as_saved, keys=_ID, needs=_NEEDS_ARROW),
     "pandas": Way(store=_frame("pandas"), keys=_ID),
     "polars": Way(store=_frame("polars"), keys=_ID, needs=("polars", "pyarrow")),
     "pyarrow": Way(store=_frame("pyarrow"), keys=_ID, needs=_NEEDS_ARROW),
     "torch, bytes": Way(
-        store=lambda samples, folder: as_dataset(samples, folder, image="Path(__file__).with_name(row['file'].split('/')[0]).parent.joinpath(row['file']).read_bytes()"),
+        store=lambda samples, folder: as_dataset(
+            samples, folder, image="Path(__file__).parent.joinpath(row['file']).read_bytes()"
+        ),
         keys={},
     ),
     "torch, paths": Way(store=lambda samples, folder: as_dataset(samples, folder, image="row['file']"), keys={}),
