@@ -116,6 +116,12 @@ def add_subject_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE", help="the configuration (default: the nearest dataguard.toml)")
     parser.add_argument("--jobs", metavar="N", type=int, help="threads (default: one a core)")
     parser.add_argument(
+        "--engine",
+        metavar="NAME",
+        help="what decodes in place of threads: spark, dask or ray, with a cluster's address as in "
+        "spark=spark://host:7077 (docs/scale.md)",
+    )
+    parser.add_argument(
         "--resolve",
         action="store_true",
         help="with --environment: let uv or pip ask the index whether the requirements can be installed together",
@@ -176,6 +182,7 @@ def checked(config: Config, arguments: argparse.Namespace, *, baseline: str | No
             ignore=reasons(arguments.ignore),
             baseline=baseline,
             jobs=arguments.jobs,
+            engine=arguments.engine,
             cache=not arguments.no_cache,
             progress=progress,
         )

@@ -273,6 +273,9 @@ class Config:
     """Whether a rule that was skipped or is inconclusive fails it too."""
     jobs: int | None = None
     """Threads; None for one a core."""
+    engine: str | None = None
+    """What decodes: 'spark', 'dask', 'ray', or one that another package brings, each with an address where need be, as
+    ``spark=spark://host:7077``; None for threads of this process. The report is the same."""
     seed: int = 0
     """Of all permutations and resamplings, and of the loader."""
     max_pixels: int = 178_956_970

@@ -196,6 +196,7 @@ SETTINGS: Mapping[str, Value] = {
     "fail_on": severity,
     "strict": flag,
     "jobs": whole(1),
+    "engine": text,
     "seed": whole(0),
     "max_pixels": whole(1),
     "cache": text,

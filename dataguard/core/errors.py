@@ -51,6 +51,10 @@ class SourceError(DataguardError):
     """A source of samples is missing, unreadable or not what it was declared to be."""
 
 
+class EngineError(DataguardError):
+    """What was to do the work, as a cluster, does not answer or has given up."""
+
+
 class OutputError(DataguardError):
     """A result could not be written; what was there before is untouched."""
 

@@ -216,14 +216,20 @@ class Duplicates:
         # A picture has a size, and no perceptual hash only where it has no texture.
         flat = ~column("width").is_null() & column("perceptual_hash").is_null()
         kept = frame.filter(readable & ~flat)
-        totals = fetch_rows(
-            frame.select(
-                unreadable=(~readable).sum(),
-                textureless=(readable & flat).sum(),
-                pictures=(~column("path").is_null()).sum(),
-            )
-        )[0]
-        counted = fetch_rows(kept.group_by("split").agg(n=nw.len(), labelled=column("label").count()).sort("split"))
+        flags = frame.select(
+            unreadable=(~readable).cast(nw.Int64),
+            textureless=(readable & flat).cast(nw.Int64),
+            pictures=(~column("path").is_null()).cast(nw.Int64),
+        )
+        totals = fetch_rows(flags.select(*(column(name).sum() for name in ("unreadable", "textureless", "pictures"))))[
+            0
+        ]
+        counted = fetch_rows(
+            kept.group_by("split")
+            .agg(n=nw.len(), labelled=column("label").count())
+            .sort("split")
+            .select("split", "n", "labelled")
+        )
         sizes = {str(split): int(n) for split, n, _ in counted}
         splits = sorted(sizes, key=split_order)
         conflicts = _conflicts(kept)
@@ -307,10 +313,13 @@ def _patterns(kept: Any, splits: list[str]) -> dict[tuple[int, ...], int]:
     if not splits:
         return {}
     names = [f"n{index}" for index in range(len(splits))]
-    by_content = kept.group_by("content_hash").agg(
-        **{name: (nw.col("split") == split).sum() for name, split in zip(names, splits, strict=True)}
+    # Spark adds up no truth values, and Dask aggregates nothing but columns.
+    flags = kept.select(
+        "content_hash",
+        **{name: (nw.col("split") == split).cast(nw.Int64) for name, split in zip(names, splits, strict=True)},
     )
-    rows = fetch_rows(by_content.group_by(*names).agg(contents=nw.len()).sort(*names))
+    by_content = flags.group_by("content_hash").agg(*(nw.col(name).sum() for name in names))
+    rows = fetch_rows(by_content.group_by(*names).agg(contents=nw.len()).sort(*names).select(*names, "contents"))
     return {tuple(int(value) for value in row[:-1]): int(row[-1]) for row in rows}
 
 
@@ -333,17 +342,24 @@ def _listed(kept: Any) -> tuple[DuplicateGroup, ...]:
     column = nw.col
     grouped = kept.group_by("content_hash").agg(
         n=nw.len(),
-        several=((column("label").min() != column("label").max()) | (column("split").min() != column("split").max())),
+        first_label=column("label").min(),
+        last_label=column("label").max(),
+        first_split=column("split").min(),
+        last_split=column("split").max(),
     )
+    several = (column("first_label") != column("last_label")) | (column("first_split") != column("last_split"))
     chosen = (
         grouped.filter(column("n") > 1)
-        .with_columns(several=column("several").fill_null(value=False))
+        .select("content_hash", several=several.fill_null(value=False))
         .sort("several", "content_hash", descending=[True, False])
         .head(MAX_LISTED_GROUPS)
     )
     members = kept.select("content_hash", "sample_id", "split", "label", "path").join(
         chosen, on="content_hash", how="inner"
     )
+    if members.implementation.is_dask():
+        # Dask numbers no rows within groups: what is left of them is small enough for one machine.
+        members = members.collect(backend="pyarrow").lazy(backend="duckdb")
     numbered = members.with_columns(
         number=column("sample_id").cum_count().over("content_hash", "split", "label", order_by="sample_id")
     ).filter(column("number") <= MAX_LISTED_PER_CELL)

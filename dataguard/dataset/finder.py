@@ -70,8 +70,8 @@ class Finder:
     def batches(self, references: Sequence[Reference]) -> Iterator[list[Sample]]:
         """Samples, as many at a time as can be held in memory as files."""
         stamps = stamps_of(self._root, references) if self._cache is not None else {}
-        hashes = self._known_hashes(stamps)
-        facts = self._known_facts(hashes.values()) if hashes else {}
+        hashes = self.known_hashes(stamps)
+        facts = self.known_facts(hashes.values()) if hashes else {}
         waiting: list[_File] = []
         held = 0
         for reference in references:
@@ -124,7 +124,7 @@ class Finder:
 
     def _finished(self, files: list[_File]) -> list[Sample]:
         missing = [file for file in files if file.facts is None]
-        facts = self._known_facts(file.content for file in missing) if missing else {}
+        facts = self.known_facts(file.content for file in missing) if missing else {}
         for file in missing:
             file.facts = facts.get(file.content)
             if file.facts is None:
@@ -132,10 +132,12 @@ class Finder:
             file.data = b""
         return _samples(files)
 
-    def _known_hashes(self, stamps: Mapping[str, Stamp]) -> dict[str, bytes]:
+    def known_hashes(self, stamps: Mapping[str, Stamp]) -> dict[str, bytes]:
+        """The contents of files that have not changed since they were read, by whole path."""
         return {} if self._cache is None else self._cache.hashes(stamps)
 
-    def _known_facts(self, contents: Iterable[bytes | None]) -> dict[bytes | None, ImageFacts]:
+    def known_facts(self, contents: Iterable[bytes | None]) -> dict[bytes | None, ImageFacts]:
+        """What contents come to that were decoded before."""
         if self._cache is None:
             return {}
         found = self._cache.facts([content for content in contents if content is not None], decoder_id())
@@ -176,6 +178,15 @@ def stamps_of(root: Path, references: Iterable[Reference]) -> dict[str, Stamp]:
             if stamp is not None:
                 found[whole_path(prefix, reference.path)] = stamp
     return found
+
+
+def known_files(references: Sequence[Reference], root: Path, cache: Cache, max_pixels: int) -> list[bool]:
+    """Which of these a `Finder` need not read, as far as the cache can tell now."""
+    finder = Finder(root, cache, max_pixels)
+    prefix = encode_path(str(root))
+    hashes = finder.known_hashes(stamps_of(root, references))
+    facts = finder.known_facts(hashes.values())
+    return [bool(item.path) and hashes.get(whole_path(prefix, item.path or "")) in facts for item in references]
 
 
 class Keeper:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import tempfile
 import threading
 import weakref
@@ -17,17 +18,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain, islice
+from itertools import chain, compress, islice
 from pathlib import Path
 
 from blake3 import blake3
 
-from dataguard.core.errors import OutputError
+from dataguard.core.errors import EngineError, OutputError
 from dataguard.core.paths import encode_path
 from dataguard.core.progress import Progress, silent
 from dataguard.dataset.cache import Cache
 from dataguard.dataset.decode import MAX_PIXELS, decoder_id, decoding
-from dataguard.dataset.finder import Finder, Keeper, stamps_of, whole_path
+from dataguard.dataset.engines import Engine
+from dataguard.dataset.finder import Finder, Keeper, known_files, stamps_of, whole_path
 from dataguard.dataset.manifest import Manifest
 from dataguard.dataset.sample import Sample
 from dataguard.dataset.sources import Identity, Pictures, Reference, Source
@@ -107,6 +109,7 @@ def scan(
     jobs: int | None = None,
     progress: Progress = silent,
     max_pixels: int = MAX_PIXELS,
+    engine: Engine | None = None,
 ) -> SampleTable:
     """The sample table of a source.
 
@@ -120,9 +123,11 @@ def scan(
         jobs: How many threads decode; None for one a CPU that this process may use.
         progress: Called with the stages 'listing' and 'scanning'.
         max_pixels: Pictures with more pixels than that are not decoded.
+        engine: What decodes in place of threads of this process; the table is the same, bit for bit.
 
     Raises:
         SourceError: the source cannot be listed.
+        EngineError: the engine has given up.
         NothingToCheckError: it is empty.
         OutputError: there is no room for the table.
     """
@@ -140,7 +145,11 @@ def scan(
             decoding(),
             TableWriter(folder, where=source.root) as writer,
             Keeper(cache, source.root, max_pixels) as keeper,
-            closing(_parts(source, listing, cache, jobs, max_pixels)) as parts,
+            closing(
+                _parts(source, listing, cache, jobs, max_pixels)
+                if engine is None
+                else _parts_elsewhere(source, listing, cache, engine, max_pixels)
+            ) as parts,
         ):
             for part in parts:
                 writer.add(part.samples)
@@ -270,6 +279,55 @@ def _parts(
         raise
     finally:
         pool.shutdown(wait=True)
+
+
+def _parts_elsewhere(
+    source: Source, listing: _Listing, cache: Cache | None, engine: Engine, max_pixels: int
+) -> Generator[Summary, None, None]:
+    """The summaries of what the cache knows, then of all chunks that an engine works on, as they are done."""
+
+    def everything() -> Iterator[Reference]:
+        return source.references() if listing.references is None else iter(listing.references)
+
+    if next(everything()).path is None:
+        # Rows were read by listing them: there is nothing to do that would be worth sending.
+        for references in _batches(everything(), _ROWS_IN_A_CHUNK):
+            yield chunk(references, root=source.root, max_pixels=max_pixels)
+        return
+    known = bytearray()
+    if cache is not None and cache.has_facts(decoder_id()):
+        for references in _batches(everything(), _LISTED_AT_A_TIME):
+            flags = known_files(references, source.root, cache, max_pixels)
+            known += bytes(flags)
+            yield chunk(list(compress(references, flags)), root=source.root, cache=cache, max_pixels=max_pixels)
+    unknown = everything() if not known else compress(everything(), (not flag for flag in known))
+    work = partial(
+        _chunk_elsewhere, root=source.root, max_pixels=max_pixels, decoder=decoder_id(), pictures=source.pictures
+    )
+    yield from engine.map_chunks(work, _batches(unknown, _IMAGES_IN_A_CHUNK))
+
+
+def _chunk_elsewhere(
+    references: Sequence[Reference], *, root: Path, max_pixels: int, decoder: str, pictures: Pictures | None
+) -> Summary:
+    """On a worker: `chunk`, where it can but come to the same as here.
+
+    Raises:
+        EngineError: the worker does not see the files, or decodes them with other libraries.
+    """
+    if decoder_id() != decoder:
+        raise EngineError(
+            f"worker {socket.gethostname()} decodes with {decoder_id()}, and here it is {decoder}",
+            hint="install the same versions of dataguard, opencv-python-headless and pillow on every worker",
+        )
+    if pictures is None and not root.is_dir():
+        raise EngineError(
+            f"worker {socket.gethostname()} does not see the folder",
+            where=root,
+            hint="put the files where every worker has them under this path: a shared file system, or object storage",
+        )
+    with decoding():
+        return chunk(references, root=root, max_pixels=max_pixels, pictures=pictures)
 
 
 def _drained(under_way: deque[Future[Summary]]) -> Iterator[Summary]:

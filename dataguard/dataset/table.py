@@ -85,6 +85,8 @@ class SampleTable:
     n_samples: int
     pictures: Pictures | None = None
     """What reads pictures that are no files of their own."""
+    elsewhere: nw.LazyFrame[Any] | None = None
+    """The same rows as an engine other than DuckDB reads them."""
 
     @classmethod
     def open(
@@ -151,6 +153,8 @@ class SampleTable:
         """The rows as a lazy narwhals frame; `fetch` collects what is made of it."""
         import narwhals.stable.v2 as nw
 
+        if self.elsewhere is not None:
+            return self.elsewhere
         return nw.from_native(self.connection.sql(f"FROM {self.query}"))
 
     @property
@@ -291,7 +295,9 @@ def fetch_rows(frame: nw.LazyFrame[Any]) -> list[tuple[Any, ...]]:
     if hasattr(native, "fetchall"):
         rows: list[tuple[Any, ...]] = native.fetchall()
         return rows
-    return list(frame.collect(backend="pandas").iter_rows(named=False))
+    # Arrow and not pandas, which tells no NULL from NaN. Dask's index comes as a column more.
+    collected = frame.collect(backend="pyarrow").select(*frame.collect_schema().names())
+    return list(collected.iter_rows(named=False))
 
 
 def _connect() -> duckdb.DuckDBPyConnection:

@@ -29,6 +29,7 @@ def check(
     ignore: Mapping[str, str] | None = None,
     baseline: str | Path | None = None,
     jobs: int | None = None,
+    engine: str | None = None,
     cache: bool | str | Path = True,
     progress: Progress = silent,
 ) -> Report:
@@ -58,6 +59,8 @@ def check(
             that the configuration ignores.
         baseline: A file of findings that do not count, as ``dataguard baseline`` recorded them; over the configuration.
         jobs: Threads; by default one a core.
+        engine: What decodes pictures in place of threads here: ``"spark"``, ``"dask"``, ``"ray"``, each with the
+            address of a cluster where need be, as ``"spark=spark://host:7077"``. The report is the same.
         cache: Whether to keep and use what was computed, or the folder to keep it in.
         progress: Called with how far it is.
 
@@ -104,6 +107,8 @@ def check(
         changes["baseline"] = str(Path(baseline).absolute())
     if jobs is not None:
         changes["jobs"] = jobs
+    if engine is not None:
+        changes["engine"] = engine
     if not isinstance(cache, bool):
         changes["cache"] = str(Path(cache).absolute())
     settings = dataclasses.replace(settings, **changes)

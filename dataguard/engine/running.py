@@ -6,6 +6,7 @@ import datetime as dt
 import time
 import traceback
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from dataguard.batches.summary import broken_off, loader_notes, loader_overview
 from dataguard.config import Config
 from dataguard.core import baseline as baselines
 from dataguard.core.acceptance import Acceptances, FinishedRuns
-from dataguard.core.baseline import GoneEntry
+from dataguard.core.baseline import Baseline, GoneEntry
 from dataguard.core.errors import DataguardError
 from dataguard.core.exhibit import Histogram, Series
 from dataguard.core.finding import Finding, Inconclusive, Observation, Skipped
@@ -74,6 +75,21 @@ def run(
     )
     for value in given:
         inputs.give(value)
+    with closing(inputs):
+        return _report(config, rules, inputs, known, use_cache=use_cache, started=started, clock=clock)
+
+
+def _report(
+    config: Config,
+    rules: Iterable[Rule[Any]],
+    inputs: Inputs,
+    known: Baseline | None,
+    *,
+    use_cache: bool,
+    started: dt.datetime,
+    clock: float,
+) -> Report:
+    progress = inputs.progress
     selected = [rule for rule in chosen(rules, inputs) if rule not in accepting.ABOUT_THE_RUN]
     runs: list[RuleRun] = []
     without_ignores: list[Status | None] = []

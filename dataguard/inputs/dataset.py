@@ -22,9 +22,14 @@ if TYPE_CHECKING:
 def _scan(inputs: Inputs) -> SampleTable | Skipped:
     if inputs.source is None:
         return NO_DATASET
-    config = inputs.config
+    config, engine = inputs.config, inputs.engine
     return scan(
-        inputs.source, cache=inputs.cache, jobs=config.jobs, progress=inputs.progress, max_pixels=config.max_pixels
+        inputs.source,
+        cache=inputs.cache,
+        jobs=config.jobs,
+        progress=inputs.progress,
+        max_pixels=config.max_pixels,
+        engine=engine,
     )
 
 

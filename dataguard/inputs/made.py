@@ -14,6 +14,7 @@ from dataguard.core.finding import Inconclusive, Skipped
 from dataguard.core.progress import Progress
 from dataguard.dataset.cache import Cache
 from dataguard.dataset.class_counts import ClassCounts
+from dataguard.dataset.engines import Engine, open_engine
 from dataguard.dataset.sources import Source
 from dataguard.dataset.sources.table import TableSource
 from dataguard.dataset.table import SampleTable
@@ -103,6 +104,17 @@ class Inputs:
         """What was guessed of the source, and what is the matter with the cache."""
         guessed: Sequence[str] = [] if self.source is None else self.source.notes
         return (*guessed, *self.guessed, *(self.cache.notes if self.cache is not None else ()))
+
+    @cached_property
+    def engine(self) -> Engine | None:
+        """What the configuration names to do the work of a scan; None for threads of this process."""
+        return None if self.config.engine is None else open_engine(self.config.engine)
+
+    def close(self) -> None:
+        """Let go of the engine, where one was opened."""
+        engine = self.__dict__.pop("engine", None)
+        if engine is not None:
+            engine.close()
 
     def give(self, value: object) -> None:
         """Take an input that was made elsewhere."""

@@ -1,0 +1,244 @@
+"""Every engine makes the same table of the same pictures, bit for bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import random
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dataguard.core.errors import ConfigurationError, EngineError, SourceError
+from dataguard.dataset import engines
+from dataguard.dataset.cache import Cache
+from dataguard.dataset.engines import EngineName, engine_names, in_windows, open_engine
+from dataguard.dataset.engines.local import LocalEngine
+from dataguard.dataset.scan import Summary, chunk, merge, scan
+from dataguard.dataset.sources.folder import FolderSource
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("pictures")
+    random_pixels = np.random.default_rng(5)
+    for number in range(90):
+        place = root / ("train" if number % 3 else "test") / ("cat" if number % 2 else "dog")
+        place.mkdir(parents=True, exist_ok=True)
+        pixels = random_pixels.integers(0, 256, (24, 31, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(place / f"{number:03}.{'png' if number % 5 else 'jpg'}")
+    (root / "train/cat/000.png").write_bytes((root / "test/cat/003.png").read_bytes())
+    (root / "train/dog/torn.jpg").write_bytes((root / "test/dog/000.jpg").read_bytes()[:200])
+    return root
+
+
+def rows_of(folder: Path, **options: Any) -> tuple[str, str]:
+    table = scan(FolderSource(folder), cache=options.pop("cache", None), **options)
+    thumbnails = table.fetch(["sample_id", "thumbnail"])["thumbnail"]
+    frame = table.to_pandas()
+    text = frame.to_csv() + repr([None if item is None else bytes(item) for item in thumbnails])
+    return table.version_id, text
+
+
+class Backwards:
+    """An engine that does the work in the worst order, and sends everything through pickle."""
+
+    name = "backwards"
+
+    def __init__(self, address: str | None = None) -> None:
+        self.n_chunks = 0
+        self.closed = False
+
+    def map_chunks(self, function: Callable[[Any], Any], chunks: Iterable[Any]) -> Iterator[Any]:
+        sent = [pickle.dumps((function, work)) for work in chunks]
+        self.n_chunks += len(sent)
+        random.Random(3).shuffle(sent)
+        for data in sent:
+            run, work = pickle.loads(data)  # noqa: S301
+            yield pickle.loads(pickle.dumps(run(work)))  # noqa: S301
+
+    def table(self, parquet: Path) -> Any:
+        return LocalEngine().table(parquet)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_the_order_of_the_work_does_not_matter(folder: Path) -> None:
+    here = rows_of(folder)
+
+    assert rows_of(folder, engine=Backwards()) == here
+    assert rows_of(folder, engine=LocalEngine("3")) == here
+    assert "torn.jpg" in here[1]
+
+
+def test_what_the_cache_knows_is_not_sent(folder: Path, tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    here = rows_of(folder)
+    first, second = Backwards(), Backwards()
+
+    assert rows_of(folder, cache=cache, engine=first) == here
+    for table in (tmp_path / "tables").iterdir():
+        for part in table.iterdir():
+            part.unlink()
+        table.rmdir()
+    assert rows_of(folder, cache=cache, engine=second) == here
+
+    assert first.n_chunks == 2
+    # The file that cannot be decoded is known, too.
+    assert second.n_chunks == 0
+
+
+def test_partial_results_merge_to_the_same_bits_in_any_order(folder: Path) -> None:
+    references = list(FolderSource(folder).references())
+    parts = [chunk(references[at : at + 13], root=folder) for at in range(0, len(references), 13)]
+    whole = chunk(references, root=folder)
+
+    random.Random(1).shuffle(parts)
+    left = Summary()
+    for part in parts:
+        left = merge(left, part)
+    right = merge(merge(parts[0], parts[1]), merge_all(parts[2:]))
+
+    for merged in (left, right):
+        assert merged.manifest.version_id == whole.manifest.version_id
+        assert merged.details.version_id == whole.details.version_id
+        assert [(item.reference, item.content, item.facts) for item in merged.samples] == [
+            (item.reference, item.content, item.facts) for item in whole.samples
+        ]
+        assert (merged.n_samples, merged.n_bytes) == (whole.n_samples, whole.n_bytes)
+
+
+def merge_all(parts: list[Summary]) -> Summary:
+    return parts[0] if len(parts) == 1 else merge(parts[0], merge_all(parts[1:]))
+
+
+def test_a_worker_that_does_not_see_the_files_says_so(folder: Path, tmp_path: Path) -> None:
+    class Elsewhere(Backwards):
+        def map_chunks(self, function: Any, chunks: Iterable[Any]) -> Iterator[Any]:
+            return super().map_chunks(partial(function.func, **{**function.keywords, "root": tmp_path / "no"}), chunks)
+
+    with pytest.raises(EngineError, match="does not see the folder") as caught:
+        scan(FolderSource(folder), cache=None, engine=Elsewhere())
+    assert "every worker" in str(caught.value)
+
+
+def test_a_worker_with_other_decoders_is_refused(folder: Path) -> None:
+    class Older(Backwards):
+        def map_chunks(self, function: Any, chunks: Iterable[Any]) -> Iterator[Any]:
+            return super().map_chunks(partial(function.func, **{**function.keywords, "decoder": "pillow 8"}), chunks)
+
+    with pytest.raises(EngineError, match=r"decodes with .* and here it is pillow 8"):
+        scan(FolderSource(folder), cache=None, engine=Older())
+
+
+def test_names_and_addresses() -> None:
+    assert EngineName.parse("spark") == EngineName(name="spark")
+    assert EngineName.parse("Spark=local-cluster[2,1,1024]").address == "local-cluster[2,1,1024]"
+    with pytest.raises(ConfigurationError, match="no such engine") as caught:
+        open_engine("sparc")
+    assert "did you mean 'spark'?" in str(caught.value)
+    with pytest.raises(ConfigurationError, match="a number of threads"):
+        open_engine("local=many")
+
+
+def test_an_engine_of_another_package_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = metadata.EntryPoint(name="backwards", value=f"{__name__}:Backwards", group=engines.GROUP)
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [point] if group == engines.GROUP else [])
+    monkeypatch.setattr(metadata.EntryPoint, "load", lambda self: Backwards)
+
+    assert "backwards" in engine_names()
+    assert isinstance(open_engine("backwards"), Backwards)
+
+
+def test_what_is_not_installed_is_said_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("pyspark", "pyspark.sql", "distributed", "ray"):
+        monkeypatch.setitem(sys.modules, name, None)
+    for name, package in (("spark", r"dataguard\[spark\]"), ("dask", "distributed"), ("ray", "ray")):
+        with pytest.raises(ConfigurationError, match=f"engine = '{name}'(.|\n)*pip install .*{package}"):
+            open_engine(name)
+
+
+def test_no_more_chunks_are_under_way_than_may_be() -> None:
+    taken, most = [], 0
+
+    def chunks() -> Iterator[int]:
+        for number in range(50):
+            taken.append(number)
+            yield number
+
+    done = 0
+    for _ in in_windows(lambda number: number, lambda waiting: [waiting.popleft()], chunks(), 4):
+        done += 1
+        most = max(most, len(taken) - done + 1)
+    assert (done, most) == (50, 4)
+
+
+def test_threads_are_used() -> None:
+    both = threading.Barrier(2, timeout=10)
+
+    assert sorted(LocalEngine("2").map_chunks(lambda number: both.wait() * 0 + number, [1, 2])) == [1, 2]
+
+
+def test_an_error_of_a_chunk_comes_through() -> None:
+    def fail(_number: int) -> None:
+        raise SourceError("broken", where="here")
+
+    with pytest.raises(SourceError, match="broken"):
+        list(LocalEngine("1").map_chunks(fail, [1]))
+
+
+# What a process of its own does: sessions and clusters outlive a test, and warn of what is not ours.
+_SCAN = """
+import json, sys, warnings
+warnings.simplefilter("ignore")
+from pathlib import Path
+import dataguard
+if __name__ == "__main__":
+    report = dataguard.check(sys.argv[1], engine=sys.argv[2] or None, cache=sys.argv[3] if sys.argv[3] else False)
+    runs = [[run.code, run.status.value, [repr(f) for f in run.findings], run.reason] for run in report.runs]
+    print(json.dumps({"version": report.subject.version_id, "runs": runs}, default=str))
+"""
+
+
+def checked(folder: Path, engine: str, cache: str = "", **environment: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-c", _SCAN, str(folder), engine, cache],
+        capture_output=True,
+        text=True,
+        timeout=500,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", **environment},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.fixture(scope="module")
+def here(folder: Path) -> dict[str, Any]:
+    return checked(folder, "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("engine", "package"),
+    [("spark=local-cluster[2,1,1024]", "pyspark"), ("dask", "distributed"), ("ray", "ray"), ("local=2", "duckdb")],
+)
+def test_the_same_report_comes_out_of_every_engine(
+    folder: Path, here: dict[str, Any], engine: str, package: str
+) -> None:
+    pytest.importorskip(package)
+    found = checked(folder, engine)
+
+    assert found == here
+    assert {code for code, status, *_ in here["runs"] if status == "found"} >= {"DG801"}
