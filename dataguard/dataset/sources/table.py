@@ -60,7 +60,8 @@ class TableSource:
         id: The column that names a row; the row's number where it is not given.
         text: The column of texts that the labels are judged by. Where it is not named, a column of prose is taken for
             it (`FREE_TEXT_WORDS`, `FREE_TEXT_DISTINCT`) if nothing else in the table tells classes apart.
-        frame: A table of pandas, polars or pyarrow in place of files; `path` is what messages call it.
+        frame: A table of pandas, polars or pyarrow, or of an engine (`dataguard.dataset.engines.frames`), in place of
+            files; `path` is what messages call it.
         shards: The Arrow files that it is made of, where `path` is their folder.
         kind: What the source is called.
 

@@ -59,7 +59,7 @@ def as_arrow(frame: object, where: object) -> pa.Table | None:
     raise SourceError(
         f"an object of {type(frame).__module__}.{type(frame).__qualname__} is no table that can be read",
         where=str(where),
-        hint="give a table of pandas, polars or pyarrow, or a path",
+        hint="give a table of pandas, polars, pyarrow, DuckDB, Ibis, PySpark, Dask or Ray, or a path",
     )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import gzip
+import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -116,13 +118,23 @@ class Database:
         )
 
     def open_frame(self, frame: object, path: Path, number: int) -> Part:
-        """Open a table of pandas, polars or pyarrow.
+        """Open a table of pandas, polars or pyarrow, or of an engine, which is written to a file.
 
         Raises:
             SourceError: DuckDB cannot read it.
+            EngineError: its engine cannot compute it.
         """
+        from dataguard.dataset.engines.frames import writer_of
         from dataguard.dataset.sources.table_arrow import as_arrow, without_pictures
 
+        write = writer_of(frame)
+        if write is not None:
+            folder = Path(tempfile.mkdtemp(prefix="dataguard-table-"))
+            weakref.finalize(self.connection, shutil.rmtree, folder, ignore_errors=True)
+            write(folder / "table.parquet")
+            return replace(
+                self.open(TableFile(path=folder / "table.parquet", name=path.name, split=""), number), split=None
+            )
         table = as_arrow(frame, path)
         pictures: frozenset[str] = frozenset()
         if table is not None:

@@ -1,0 +1,119 @@
+"""Tables that an engine holds: written to Parquet a part at a time, so that no more than one is in memory."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from dataguard.core.errors import EngineError
+
+_ROWS_AT_A_TIME = 100_000
+
+
+def writer_of(frame: object) -> Callable[[Path], None] | None:
+    """What writes a table to a Parquet file, in the order of its rows; None where it is no table of an engine's.
+
+    Tables of PySpark, Dask, Ray, Ibis and DuckDB, and lazy ones of Polars, each also within a frame of narwhals.
+
+    Args:
+        frame: Anything.
+    """
+    native = frame.to_native() if _module(frame) == "narwhals" and hasattr(frame, "to_native") else frame
+    write = _WRITERS.get((_module(native), type(native).__name__))
+    return None if write is None else functools.partial(_write, native, write)
+
+
+def _module(frame: object) -> str:
+    return type(frame).__module__.partition(".")[0]
+
+
+def _write(frame: Any, write: Callable[[Any, Path], None], path: Path) -> None:
+    """Write a frame.
+
+    Raises:
+        EngineError: the engine could not compute it.
+    """
+    try:
+        write(frame, path)
+    except (OSError, MemoryError, EngineError):
+        raise
+    except Exception as error:  # each engine has its own errors, and no base class is common to them
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        kind = f"{_module(frame)}.{type(frame).__name__}"
+        raise EngineError(
+            f"the table of {kind} cannot be computed: {lines[0]}", hint="try what computes it by itself"
+        ) from error
+
+
+def _spark(frame: Any, path: Path) -> None:
+    import pyarrow as pa
+
+    # Through Arrow in batches, and through the driver a partition at a time while the next one is computed: `toArrow`
+    # would hold them all, and executors need not see this machine's files.
+    packed = frame.mapInArrow(_packed, "batch binary").toLocalIterator(prefetchPartitions=True)
+    batches = (batch for row in packed for batch in pa.ipc.open_stream(bytes(row[0])))
+    _write_batches(batches, path, empty=lambda: frame.limit(0).toArrow().schema)
+
+
+def _packed(batches: Iterable[Any]) -> Iterator[Any]:
+    """On a worker: each batch as bytes, for rows would be taken apart value by value."""
+    import pyarrow as pa
+
+    for batch in batches:
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, batch.schema) as stream:
+            stream.write_batch(batch)
+        data = pa.array([sink.getvalue().to_pybytes()], pa.binary())
+        yield pa.RecordBatch.from_arrays([data], names=["batch"])
+
+
+def _dask(frame: Any, path: Path) -> None:
+    import pyarrow as pa
+
+    # A partition of nothing but nulls does not tell its types.
+    schema = pa.Schema.from_pandas(frame._meta_nonempty, preserve_index=False)
+    batches = (
+        batch
+        for partition in frame.partitions
+        for batch in pa.Table.from_pandas(partition.compute(), schema=schema, preserve_index=False).to_batches()
+    )
+    _write_batches(batches, path, empty=lambda: schema)
+
+
+def _ray(dataset: Any, path: Path) -> None:
+    batches = (
+        batch
+        for table in dataset.iter_batches(batch_format="pyarrow", batch_size=_ROWS_AT_A_TIME)
+        for batch in table.to_batches()
+    )
+    _write_batches(batches, path, empty=lambda: dataset.schema().base_schema)
+
+
+def _write_batches(batches: Iterable[Any], path: Path, *, empty: Callable[[], Any]) -> None:
+    import pyarrow.parquet as pq
+
+    writer = None
+    try:
+        for batch in batches:
+            if writer is None:
+                writer = pq.ParquetWriter(path, batch.schema)
+            writer.write_batch(batch.cast(writer.schema) if batch.schema != writer.schema else batch)
+        if writer is None:
+            writer = pq.ParquetWriter(path, empty())
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+_WRITERS: Mapping[tuple[str, str], Callable[[Any, Path], None]] = {
+    ("pyspark", "DataFrame"): _spark,
+    ("dask", "DataFrame"): _dask,
+    ("ray", "Dataset"): _ray,
+    ("ray", "MaterializedDataset"): _ray,
+    ("ibis", "Table"): lambda table, path: table.to_parquet(path),
+    ("duckdb", "DuckDBPyRelation"): lambda relation, path: relation.write_parquet(str(path)),
+    ("_duckdb", "DuckDBPyRelation"): lambda relation, path: relation.write_parquet(str(path)),
+    ("polars", "LazyFrame"): lambda frame, path: frame.sink_parquet(path),
+}
