@@ -9,7 +9,7 @@ import re
 import struct
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -19,7 +19,7 @@ import numpy as np
 
 from dataguard.dataset import decoder_messages
 from dataguard.dataset.image_header import ImageHeader, image_format, read_header
-from dataguard.dataset.measure import measure
+from dataguard.dataset.measure import Reduced, reduced, thumbnails
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -130,6 +130,17 @@ def _settings() -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = limit
 
 
+@dataclass(slots=True)
+class Picture:
+    """A picture that has been decoded, and of which no more is kept than its thumbnail takes."""
+
+    format: str | None
+    width: int
+    height: int
+    mode: str
+    rest: Reduced
+
+
 def image_facts(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageFacts:
     """The facts of one image file; call it within `decoding`.
 
@@ -140,6 +151,31 @@ def image_facts(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageFacts:
         data: The file's bytes.
         max_pixels: Pictures with more pixels than that are not decoded.
     """
+    return completed([decoded(data, max_pixels=max_pixels)])[0]
+
+
+def completed(found: Sequence[ImageFacts | Picture]) -> list[ImageFacts]:
+    """The facts of some files: `decoded` for each, and this for many, make `image_facts`."""
+    pictures = [one for one in found if isinstance(one, Picture)]
+    drawn = iter(thumbnails([picture.rest for picture in pictures]))
+    return [
+        ImageFacts(
+            format=one.format,
+            width=one.width,
+            height=one.height,
+            mode=one.mode,
+            channel_sums=one.rest.sums,
+            channel_square_sums=one.rest.squares,
+            thumbnail=next(drawn).tobytes(),
+        )
+        if isinstance(one, Picture)
+        else one
+        for one in found
+    ]
+
+
+def decoded(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageFacts | Picture:
+    """One image file, decoded and measured; or its facts, where there is no picture to be had."""
     header = read_header(data)
     if header is not None:
         error = header.damage or _too_large(header.width, header.height, max_pixels)
@@ -169,7 +205,7 @@ def _for_opencv(header: ImageHeader) -> bool:
     return not header.transparent
 
 
-def _with_opencv(data: bytes, header: ImageHeader) -> ImageFacts | None:
+def _with_opencv(data: bytes, header: ImageHeader) -> ImageFacts | Picture | None:
     import cv2
 
     decoder_messages.take()
@@ -188,7 +224,7 @@ def _with_opencv(data: bytes, header: ImageHeader) -> ImageFacts | None:
             decode_error=f"part of the picture is lost: {lost[0]}",
         )
     mode, order = _channels(pixels, header)
-    return _facts(pixels, order, mode, header.format)
+    return _picture(pixels, order, mode, header.format)
 
 
 def _channels(pixels: NDArray[Any], header: ImageHeader) -> tuple[str, tuple[int, ...]]:
@@ -206,7 +242,7 @@ def _channels(pixels: NDArray[Any], header: ImageHeader) -> tuple[str, tuple[int
     return mode + (";16" if pixels.dtype == np.uint16 else ""), order
 
 
-def _with_pillow(data: bytes, kind: str | None, max_pixels: int) -> ImageFacts:
+def _with_pillow(data: bytes, kind: str | None, max_pixels: int) -> ImageFacts | Picture:
     from PIL import Image, UnidentifiedImageError
 
     facts = ImageFacts(format=kind)
@@ -227,7 +263,7 @@ def _with_pillow(data: bytes, kind: str | None, max_pixels: int) -> ImageFacts:
     if pixels is None:
         return replace(facts, mode=mode)
     order = tuple(range(1 if pixels.ndim == 2 else pixels.shape[2]))
-    return _facts(pixels, order, mode, facts.format)
+    return _picture(pixels, order, mode, facts.format)
 
 
 def _as_stored(image: Image.Image) -> tuple[NDArray[Any] | None, str]:
@@ -248,17 +284,8 @@ def _as_stored(image: Image.Image) -> tuple[NDArray[Any] | None, str]:
     return np.ascontiguousarray(np.asarray(converted)), wanted
 
 
-def _facts(pixels: NDArray[Any], order: tuple[int, ...], mode: str, kind: str | None) -> ImageFacts:
-    measured = measure(pixels, order)
-    return ImageFacts(
-        format=kind,
-        width=pixels.shape[1],
-        height=pixels.shape[0],
-        mode=mode,
-        channel_sums=measured.sums,
-        channel_square_sums=measured.squares,
-        thumbnail=measured.thumbnail.tobytes(),
-    )
+def _picture(pixels: NDArray[Any], order: tuple[int, ...], mode: str, kind: str | None) -> Picture:
+    return Picture(kind, pixels.shape[1], pixels.shape[0], mode, reduced(pixels, order))
 
 
 def _not_an_image(data: bytes, kind: str | None) -> str:

@@ -14,7 +14,7 @@ from blake3 import blake3
 
 from dataguard.core.paths import decode_path, encode_path
 from dataguard.dataset.cache import Cache, Stamp
-from dataguard.dataset.decode import ImageFacts, decoder_id, image_facts
+from dataguard.dataset.decode import ImageFacts, Picture, completed, decoded, decoder_id
 from dataguard.dataset.files import UnreadableFileError, read_file, stamp_of
 from dataguard.dataset.perceptual_hash import perceptual_hashes
 from dataguard.dataset.sample import Sample
@@ -43,7 +43,7 @@ class _File:
     is_array: bool = False
     stamp: Stamp | None = None
     content: bytes | None = None
-    facts: ImageFacts | None = None
+    facts: ImageFacts | Picture | None = None
     decoded: bool = False
 
 
@@ -69,7 +69,7 @@ class Finder:
 
     def batches(self, references: Sequence[Reference]) -> Iterator[list[Sample]]:
         """Samples, as many at a time as can be held in memory as files."""
-        stamps = stamps_of(self._root, references) if self._cache is not None else {}
+        stamps = stamps_of(self._root, references) if self._contents_known else {}
         hashes = self.known_hashes(stamps)
         facts = self.known_facts(hashes.values()) if hashes else {}
         waiting: list[_File] = []
@@ -115,7 +115,7 @@ class Finder:
             self._decode(file)
 
     def _decode(self, file: _File) -> None:
-        file.facts = image_facts(file.data, max_pixels=self._max_pixels)
+        file.facts = decoded(file.data, max_pixels=self._max_pixels)
         if file.is_array:
             # It is encoded for the decoder alone: no file has that format.
             file.facts = replace(file.facts, format=None)
@@ -146,20 +146,19 @@ class Finder:
 
 
 def _samples(files: Sequence[_File]) -> list[Sample]:
-    thumbnails = [file.facts.thumbnail for file in files if file.facts is not None and file.facts.thumbnail]
-    joined = np.frombuffer(b"".join(thumbnails), dtype=np.uint8)
+    facts = completed([file.facts or ImageFacts() for file in files])
+    joined = np.frombuffer(b"".join(found.thumbnail for found in facts if found.thumbnail), dtype=np.uint8)
     hashes, textured = perceptual_hashes(joined.reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3))
     perceptual = iter(zip(hashes.tolist(), textured.tolist(), strict=True))
     samples = []
-    for file in files:
-        facts = file.facts or ImageFacts()
-        value, has_texture = next(perceptual) if facts.thumbnail else (0, False)
+    for file, found in zip(files, facts, strict=True):
+        value, has_texture = next(perceptual) if found.thumbnail else (0, False)
         samples.append(
             Sample(
                 reference=file.reference,
                 n_bytes=file.size,
                 content=file.content,
-                facts=facts,
+                facts=found,
                 perceptual_hash=value if has_texture else None,
                 stamp=file.stamp,
                 decoded=file.decoded,

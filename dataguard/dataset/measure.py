@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -31,6 +32,11 @@ _FRACTION = 32
 _HALF = np.float32(0.5)
 
 
+_TOGETHER = 8
+"""Pictures whose cells are gathered in one go: numpy's calls cost as much as what they do for one, and the integrals
+of more do not fit into a processor's cache."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Measured:
     """What `measure` finds."""
@@ -41,8 +47,38 @@ class Measured:
     """Shape (32, 32, 3), RGB."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Reduced:
+    """A picture of which the sums are known and so much is left as its thumbnail takes; see `reduced`."""
+
+    sums: tuple[int, ...]
+    squares: tuple[int, ...]
+    planes: Planes
+    """Shape (colours × height, width), one below the other."""
+    shape: _Shape
+    """Pictures with the same one can be made thumbnails of together."""
+
+
+_Shape: TypeAlias = tuple[int, int, int, int, int, int]
+"""Rows and columns of the picture, how often it was halved, height and width of a plane, and how many there are."""
+
+
 def measure(pixels: NDArray[Any], order: tuple[int, ...]) -> Measured:
-    """Sums, sums of squares and the thumbnail of a picture.
+    """Sums, sums of squares and the thumbnail of a picture: `reduced` and `thumbnails` in one.
+
+    Args:
+        pixels: Shape (height, width) or (height, width, channels), uint8 or uint16, C-contiguous.
+        order: The channels to report, by index, colour before alpha; gray is one channel.
+
+    Returns:
+        Exact integers by channel in that order, and the thumbnail: 32×32×3 RGB, 16-bit values scaled by 1/257.
+    """
+    left = reduced(pixels, order)
+    return Measured(sums=left.sums, squares=left.squares, thumbnail=thumbnails([left])[0])
+
+
+def reduced(pixels: NDArray[Any], order: tuple[int, ...]) -> Reduced:
+    """Sums, sums of squares, and what is left of a picture to make its thumbnail of.
 
     Cells of the thumbnail are means over equal areas; a pixel that straddles an edge counts for both cells by its area
     in each. Planes of 128 pixels and more on both sides are halved by 2×2 means first, as often as that holds, which
@@ -51,9 +87,6 @@ def measure(pixels: NDArray[Any], order: tuple[int, ...]) -> Measured:
     Args:
         pixels: Shape (height, width) or (height, width, channels), uint8 or uint16, C-contiguous.
         order: The channels to report, by index, colour before alpha; gray is one channel.
-
-    Returns:
-        Exact integers by channel in that order, and the thumbnail: 32×32×3 RGB, 16-bit values scaled by 1/257.
     """
     import cv2
 
@@ -63,7 +96,21 @@ def measure(pixels: NDArray[Any], order: tuple[int, ...]) -> Measured:
         planes, _, _ = _planes(eight, order)
     else:
         planes, sums, squares = _planes(pixels, order)
-    return Measured(sums=sums, squares=squares, thumbnail=_thumbnail(planes, pixels.shape[0], pixels.shape[1]))
+    small, shape = _small(planes, pixels.shape[0], pixels.shape[1])
+    return Reduced(sums=sums, squares=squares, planes=small, shape=shape)
+
+
+def thumbnails(pictures: Sequence[Reduced]) -> NDArray[np.uint8]:
+    """The thumbnails of some pictures, shape (n, 32, 32, 3), RGB."""
+    found = np.empty((len(pictures), THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3), dtype=np.uint8)
+    of_shape: dict[_Shape, list[int]] = {}
+    for index, picture in enumerate(pictures):
+        of_shape.setdefault(picture.shape, []).append(index)
+    for shape, indices in of_shape.items():
+        for start in range(0, len(indices), _TOGETHER):
+            part = indices[start : start + _TOGETHER]
+            found[part] = _cells([pictures[index].planes for index in part], shape)
+    return found
 
 
 class _Buffer(threading.local):
@@ -108,11 +155,9 @@ def _planes(pixels: NDArray[Any], order: tuple[int, ...]) -> tuple[Planes, tuple
         else:
             cv2.split(strip, [planes[place] for place in _places(order, stored)])
         for index in range(len(order)):
-            mean, deviation = cv2.meanStdDev(planes[index])
-            m, s = mean.item(), deviation.item()
-            # Both come from exact integers below 2^39, so that 53 bits give the integers back.
-            sums[index] += round(m * n * width)
-            squares[index] += round((s * s + m * m) * n * width)
+            # Both are integers below 2^39; the second comes as the square of a rounded root, off by an ulp or two.
+            sums[index] += int(cv2.sumElems(planes[index])[0])
+            squares[index] += round(cv2.norm(planes[index], cv2.NORM_L2SQR))
         pieces.append(_halved(whole[:colours], n, width) if large else whole[:colours])
     return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1), tuple(sums), tuple(squares)
 
@@ -159,8 +204,8 @@ def _sums_16(pixels: NDArray[np.uint16], order: tuple[int, ...]) -> tuple[tuple[
     return tuple(sums), tuple(squares)
 
 
-def _thumbnail(planes: Planes, rows: int, columns: int) -> NDArray[np.uint8]:
-    """The thumbnail of a picture of so many rows and columns, from its planes or their halves."""
+def _small(planes: Planes, rows: int, columns: int) -> tuple[Planes, _Shape]:
+    """The planes of a picture of so many rows and columns, or their halves, halved on until one side is short."""
     import cv2
 
     count, height, width = planes.shape
@@ -175,17 +220,30 @@ def _thumbnail(planes: Planes, rows: int, columns: int) -> NDArray[np.uint8]:
         height, width = min(height, _LONGEST), min(width, _LONGEST)
         planes = np.stack([cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA) for plane in planes])
         rows, columns, halvings = height, width, 0
-    integral = cv2.integral(planes.reshape(count * height, width), sdepth=cv2.CV_32S)
-    corners, weights, scale = _grid(rows, columns, halvings, height, width, count)
+    stacked = planes.reshape(count * height, width)
+    # What was not halved lies in the buffer of the next picture.
+    return stacked.copy() if halvings == 0 else stacked, (rows, columns, halvings, height, width, count)
+
+
+def _cells(pictures: Sequence[Planes], shape: _Shape) -> NDArray[np.uint8]:
+    """The thumbnails of pictures of one shape, shape (n, 32, 32, 3)."""
+    import cv2
+
+    count = shape[-1]
+    height, width = pictures[0].shape
+    corners, weights, scale = _grid(*shape)
+    integrals = np.empty((len(pictures), height + 1, width + 1), dtype=np.int32)
+    for planes, integral in zip(pictures, integrals, strict=True):
+        cv2.integral(planes, integral, sdepth=cv2.CV_32S)
     # 32-bit arithmetic wraps around, and the differences that cells are come out right nevertheless.
-    around = integral.reshape(-1).take(corners, mode="wrap")
+    around = integrals.reshape(len(pictures), -1).take(corners, axis=1, mode="wrap")
     around *= weights
-    at_edges = np.add.reduce(around, axis=0, dtype=np.int32)
-    at_edges = at_edges[1:] - at_edges[:-1]
-    cells = (at_edges[:, count:] - at_edges[:, :-count]) * scale
+    at_edges = np.add.reduce(around, axis=1, dtype=np.int32)
+    at_edges = at_edges[:, 1:] - at_edges[:, :-1]
+    cells = (at_edges[..., count:] - at_edges[..., :-count]) * scale
     cells += _HALF
-    thumbnail: NDArray[np.uint8] = cells.astype(np.uint8).reshape(THUMBNAIL_SIDE, THUMBNAIL_SIDE, count)
-    return thumbnail if count == 3 else thumbnail.repeat(3, axis=2)
+    shaped: NDArray[np.uint8] = cells.astype(np.uint8).reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE, count)
+    return shaped if count == 3 else shaped.repeat(3, axis=3)
 
 
 @lru_cache(maxsize=256)

@@ -19,9 +19,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dataguard.core.errors import NothingToCheckError, SourceError
+from dataguard.dataset import decode
 from dataguard.dataset import finder as module
 from dataguard.dataset.cache import Cache
-from dataguard.dataset.decode import decoding, image_facts
+from dataguard.dataset.decode import decoding
 from dataguard.dataset.scan import Summary, chunk, merge, scan
 from dataguard.dataset.sources.folder import FolderSource
 from dataguard.dataset.sources.table import TableSource
@@ -65,9 +66,9 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     def counting(data: bytes, **options: Any) -> Any:
         calls.append(len(data))
-        return image_facts(data, **options)
+        return decode.decoded(data, **options)
 
-    monkeypatch.setattr(module, "image_facts", counting)
+    monkeypatch.setattr(module, "decoded", counting)
     return calls
 
 
