@@ -131,7 +131,7 @@ def _settings() -> Iterator[None]:
 
 
 @dataclass(slots=True)
-class Picture:
+class Decoded:
     """A picture that has been decoded, and of which no more is kept than its thumbnail takes."""
 
     format: str | None
@@ -154,9 +154,9 @@ def image_facts(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageFacts:
     return completed([decoded(data, max_pixels=max_pixels)])[0]
 
 
-def completed(found: Sequence[ImageFacts | Picture]) -> list[ImageFacts]:
+def completed(found: Sequence[ImageFacts | Decoded]) -> list[ImageFacts]:
     """The facts of some files: `decoded` for each, and this for many, make `image_facts`."""
-    pictures = [one for one in found if isinstance(one, Picture)]
+    pictures = [one for one in found if isinstance(one, Decoded)]
     drawn = iter(thumbnails([picture.rest for picture in pictures]))
     return [
         ImageFacts(
@@ -168,13 +168,13 @@ def completed(found: Sequence[ImageFacts | Picture]) -> list[ImageFacts]:
             channel_square_sums=one.rest.squares,
             thumbnail=next(drawn).tobytes(),
         )
-        if isinstance(one, Picture)
+        if isinstance(one, Decoded)
         else one
         for one in found
     ]
 
 
-def decoded(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageFacts | Picture:
+def decoded(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageFacts | Decoded:
     """One image file, decoded and measured; or its facts, where there is no picture to be had."""
     header = read_header(data)
     if header is not None:
@@ -205,7 +205,7 @@ def _for_opencv(header: ImageHeader) -> bool:
     return not header.transparent
 
 
-def _with_opencv(data: bytes, header: ImageHeader) -> ImageFacts | Picture | None:
+def _with_opencv(data: bytes, header: ImageHeader) -> ImageFacts | Decoded | None:
     import cv2
 
     decoder_messages.take()
@@ -242,7 +242,7 @@ def _channels(pixels: NDArray[Any], header: ImageHeader) -> tuple[str, tuple[int
     return mode + (";16" if pixels.dtype == np.uint16 else ""), order
 
 
-def _with_pillow(data: bytes, kind: str | None, max_pixels: int) -> ImageFacts | Picture:
+def _with_pillow(data: bytes, kind: str | None, max_pixels: int) -> ImageFacts | Decoded:
     from PIL import Image, UnidentifiedImageError
 
     facts = ImageFacts(format=kind)
@@ -284,8 +284,8 @@ def _as_stored(image: Image.Image) -> tuple[NDArray[Any] | None, str]:
     return np.ascontiguousarray(np.asarray(converted)), wanted
 
 
-def _picture(pixels: NDArray[Any], order: tuple[int, ...], mode: str, kind: str | None) -> Picture:
-    return Picture(kind, pixels.shape[1], pixels.shape[0], mode, reduced(pixels, order))
+def _picture(pixels: NDArray[Any], order: tuple[int, ...], mode: str, kind: str | None) -> Decoded:
+    return Decoded(kind, pixels.shape[1], pixels.shape[0], mode, reduced(pixels, order))
 
 
 def _not_an_image(data: bytes, kind: str | None) -> str:

@@ -14,7 +14,7 @@ from blake3 import blake3
 
 from dataguard.core.paths import decode_path, encode_path
 from dataguard.dataset.cache import Cache, Stamp
-from dataguard.dataset.decode import ImageFacts, Picture, completed, decoded, decoder_id
+from dataguard.dataset.decode import Decoded, ImageFacts, completed, decoded, decoder_id
 from dataguard.dataset.files import UnreadableFileError, read_file, stamp_of
 from dataguard.dataset.perceptual_hash import perceptual_hashes
 from dataguard.dataset.sample import Sample
@@ -43,7 +43,7 @@ class _File:
     is_array: bool = False
     stamp: Stamp | None = None
     content: bytes | None = None
-    facts: ImageFacts | Picture | None = None
+    facts: ImageFacts | Decoded | None = None
     decoded: bool = False
 
 
