@@ -39,7 +39,7 @@ from dataguard.dataset.near_duplicates import find_near_duplicates
 from dataguard.dataset.near_pairs import NearDuplicates
 from dataguard.dataset.perceptual_hash import coefficients, hashes_of
 from dataguard.dataset.second_look import Decoded
-from dataguard.dataset.table import COLUMNS, SampleTable
+from dataguard.dataset.table import COLUMNS, SampleTable, StoredPicture
 
 TEST_SHARE = 0.2
 BLOCK = 5_000
@@ -130,9 +130,10 @@ def search(folder: Path, jobs: int, seed: int) -> None:
     """Search in this process, and print the time of each stage and the most memory."""
     decode = second_looks.decoded
 
-    def remade(path: Path) -> Decoded | None:
+    def remade(picture: StoredPicture) -> Decoded | None:
+        path = picture.file
         if path.parent.name != "drawn":
-            found: Decoded | None = decode(path)
+            found: Decoded | None = decode(picture)
             return found
         small = np.fromfile(folder / "thumbnails", np.uint8, 3_072, offset=3_072 * int(path.stem)).reshape(32, 32, 3)
         large = cv2.resize(small, (160, 160), interpolation=cv2.INTER_CUBIC)

@@ -148,7 +148,8 @@ def mixed_precision(seed: int) -> Training:
 def channels_last(seed: int) -> Training:
     """A CNN in another memory format."""
     x, y = digits()
-    model = Cnn().to(memory_format=torch.channels_last)
+    model: Any = Cnn()
+    model = model.to(memory_format=torch.channels_last)
     return Training(
         model=model,
         loss=nn.CrossEntropyLoss(),

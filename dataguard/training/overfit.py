@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,6 @@ from dataguard.training.case import ModelCopy, TrainingCase
 from dataguard.training.chance import chance_of
 from dataguard.training.data import Batch
 from dataguard.training.floors import Floor, floor_of
-
-if TYPE_CHECKING:
-    from torch import nn
 
 RATES = (3e-3, 3e-2, 3e-4)
 """Learning rates of Adam, tried in turn until one will do."""
@@ -196,6 +193,6 @@ def _calm(copy: ModelCopy, *, alone: bool) -> ModelCopy:
     return copy
 
 
-def _without_dropout(module: nn.Module) -> None:
+def _without_dropout(module: Any) -> None:
     # Recurrent layers and attention hold the probability as a number.
     module.dropout = 0.0

@@ -31,7 +31,7 @@ def folder(root: Path, *, suffix: str = ".csv", **tables: pd.DataFrame) -> Path:
     return root
 
 
-def source(root: Path, **options: str) -> TableSource:
+def source(root: Path, **options: Any) -> TableSource:
     return TableSource(root, files=find_tables(root).files, **options)
 
 
