@@ -245,6 +245,94 @@ class Excerpt:
     """The numbers of the lines that it is about."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Curve:
+    """A row of numbers over steps."""
+
+    name: str
+    """What it is, as 'real labels'."""
+    values: tuple[float, ...]
+    """One a step, from step 0; NaN where there is none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Level:
+    """A number that curves are held against, the same at every step."""
+
+    name: str
+    """What it is, as 'chance'."""
+    value: float
+    """Where it lies."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Curves:
+    """Courses of a number over steps, as the losses of trainings, with the lines that they are held against."""
+
+    title: str
+    """A heading."""
+    curves: tuple[Curve, ...]
+    """In the order to name them."""
+    levels: tuple[Level, ...] = ()
+    """Lines across the plot."""
+    step_axis: str = "step"
+    """What a step is."""
+    value_axis: str = "loss"
+    """What the numbers are."""
+    note: str = ""
+    """What else to know."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SmallHistogram:
+    """How often numbers of a size are, in bins of equal width."""
+
+    low: float
+    """Where the first bin begins."""
+    high: float
+    """Where the last bin ends."""
+    counts: tuple[int, ...]
+    """One a bin."""
+    words: str = ""
+    """What to say of it, as its standard deviation."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SmallHistogramRow:
+    """The histograms of one thing, as of one layer."""
+
+    name: str
+    """What it is called."""
+    histograms: tuple[SmallHistogram | None, ...]
+    """One a column; None where there is none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SmallHistograms:
+    """Histograms in rows and columns, to be compared at a glance: of activations and gradients, layer by layer."""
+
+    title: str
+    """A heading."""
+    columns: tuple[str, ...]
+    """What they are of."""
+    rows: tuple[SmallHistogramRow, ...]
+    """The first of them, or all."""
+    total: int
+    """How many rows there are in all."""
+    note: str = ""
+    """What else to know."""
+
+
 Exhibit: TypeAlias = (
-    Gallery | PairGallery | Histogram | Listing | HeatMap | Reliability | OrderStrip | Contrast | Excerpt
+    Gallery
+    | PairGallery
+    | Histogram
+    | Listing
+    | HeatMap
+    | Reliability
+    | OrderStrip
+    | Contrast
+    | Excerpt
+    | Curves
+    | SmallHistograms
 )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from dataguard.core.exhibit import (
     Contrast,
+    Curves,
     Excerpt,
     Exhibit,
     Gallery,
@@ -16,8 +17,9 @@ from dataguard.core.exhibit import (
     OrderStrip,
     PairGallery,
     Reliability,
+    SmallHistograms,
 )
-from dataguard.formats import html_code, wording
+from dataguard.formats import html_code, html_curves, wording
 from dataguard.formats.html_gallery import gallery_parts, pair_parts
 from dataguard.formats.html_graphics import bar, profile
 from dataguard.formats.html_plots import NUMBERED, calibration, heat_legend, heat_map, key_line
@@ -71,6 +73,10 @@ def exhibit(shown: Exhibit, album: Album, *, level: int) -> Element:
         body = html_code.contrast(shown)
     elif isinstance(shown, Excerpt):
         body = html_code.excerpt(shown)
+    elif isinstance(shown, Curves):
+        body = html_curves.curves(shown)
+    elif isinstance(shown, SmallHistograms):
+        body = html_curves.small_histograms(shown)
     else:
         body = _listing(shown)
     return element("section", heading, body, class_="exhibit")

@@ -17,6 +17,7 @@ from typing import Any, cast
 from dataguard.core.errors import DataguardError
 from dataguard.core.exhibit import (
     Contrast,
+    Curves,
     Excerpt,
     Exhibit,
     Gallery,
@@ -28,6 +29,7 @@ from dataguard.core.exhibit import (
     Picture,
     PicturePair,
     Reliability,
+    SmallHistograms,
 )
 from dataguard.core.finding import Finding, Location, Measurement, Severity
 from dataguard.core.report import SCHEMA_VERSION, Report, Status
@@ -42,6 +44,8 @@ EXHIBIT_KINDS: Mapping[str, type[Exhibit]] = {
     "order-strip": OrderStrip,
     "contrast": Contrast,
     "excerpt": Excerpt,
+    "curves": Curves,
+    "small-histograms": SmallHistograms,
 }
 """The value of ``kind`` by which a reader tells one exhibit from another."""
 
