@@ -5,6 +5,9 @@ pytest, and does nothing where neither the fixture nor the option is used.
 
     def test_data(dataguard):
         dataguard.check("data")
+
+    def test_training(dataguard):
+        dataguard.probe_training(make)
 """
 
 from __future__ import annotations
@@ -72,10 +75,40 @@ class Dataguard:
             pytest.fail(_text(report, severity, strict=is_strict), pytrace=False)
         return report
 
+    def probe_training(
+        self, target: Any = None, *, fail_on: str | None = None, strict: bool | None = None, **options: Any
+    ) -> Report:
+        """Probe a model and its loss as ``dataguard.probe_training`` does, and fail the test with what was found.
+
+        Args:
+            target: What ``dataguard.probe_training`` takes: a function that returns (model, loss, loader), for one.
+            fail_on: The least severity that fails: 'info', 'warning' or 'error'; by default the configuration's.
+            strict: Whether a rule without a conclusion fails; by default the configuration's.
+            **options: Those of ``dataguard.probe_training``.
+
+        Returns:
+            The report, where it fails nothing.
+        """
+        __tracebackhide__ = True
+        from dataguard.config import severity_named
+        from dataguard.core.errors import DataguardError
+        from dataguard.engine import probe_training
+
+        try:
+            least = None if fail_on is None else severity_named(fail_on, where="fail_on")
+            report = probe_training(target, **{"base": self._root, **options})
+        except DataguardError as error:
+            pytest.fail(f"dataguard: {error}", pytrace=False)
+        severity, is_strict = _gate(report)
+        severity, is_strict = severity if least is None else least, is_strict if strict is None else strict
+        if report.exit_code(fail_on=severity, strict=is_strict):
+            pytest.fail(_text(report, severity, strict=is_strict), pytrace=False)
+        return report
+
 
 @pytest.fixture(scope="session")
 def dataguard(request: pytest.FixtureRequest) -> Dataguard:
-    """Checks datasets: ``dataguard.check("data")`` fails the test with what was found."""
+    """Checks datasets and models: ``dataguard.check("data")`` fails the test with what was found."""
     return Dataguard(request.config.rootpath)
 
 

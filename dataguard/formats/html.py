@@ -315,7 +315,12 @@ class _Page:
             return None
         return element(
             "section",
-            element("h2", {"repository": "The paths", "lock": "The result"}.get(self.report.subject.kind, "The data")),
+            element(
+                "h2",
+                {"repository": "The paths", "lock": "The result", "training": "The runs"}.get(
+                    self.report.subject.kind, "The data"
+                ),
+            ),
             [element("div", exhibit(item, self.album, level=3), class_="card") for item in shown],
             id="data",
         )

@@ -79,6 +79,11 @@ def _plot(shown: Curves, drawn: Sequence[Curve]) -> Element:
         for level in shown.levels
         if low <= level.value <= high
     ]
+    parts += [
+        _text(_brief(level.name), _LEFT + _WIDTH - 4, y(level.value) - 4, "end", class_="level")
+        for level in shown.levels
+        if low <= level.value <= high
+    ]
     for at, curve in enumerate(drawn):
         parts.append(
             element(
@@ -106,6 +111,11 @@ def _plot(shown: Curves, drawn: Sequence[Curve]) -> Element:
         height=height,
         role="img",
     )
+
+
+def _brief(name: str) -> str:
+    """What fits on a line of the plot; its key has the whole name."""
+    return name.partition(" (")[0]
 
 
 def _range(shown: Curves, drawn: Sequence[Curve]) -> tuple[float, float]:

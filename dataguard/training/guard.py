@@ -53,7 +53,8 @@ def untouched(*owned: Any, seed: int | None = None, generators: tuple[Any, ...] 
         torch.set_default_dtype(default)
         torch.use_deterministic_algorithms(deterministic, warn_only=only_warns)
         torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = cudnn
-        for kept in states:
+        # The last first: where a module is named twice, its first state is the true one.
+        for kept in reversed(states):
             _restore(kept)
 
 

@@ -127,7 +127,7 @@ def form_by_value(outputs: Tensor, targets: Any, value: Callable[[Tensor], Tenso
     """The form of a loss, from its values at the model's outputs and at others near them.
 
     A loss is taken for one of a kind where it equals the kind's, or a fixed multiple of it, or it plus a fixed number,
-    at three points.
+    at all points.
 
     Args:
         outputs: Predictions of the first batch.
@@ -142,6 +142,9 @@ def form_by_value(outputs: Tensor, targets: Any, value: Callable[[Tensor], Tenso
     for scale in (0.5, 2.0):
         noise = torch.randn(outputs.shape, generator=generator).to(outputs.device) * (spread or 1.0) * scale
         points.append(_same_range(points[0], noise))
+    if _are_log_probabilities(points[0]):
+        # Among log-probabilities cross entropy and negative log likelihood are the same; moved by 1 they are not.
+        points.append(points[0] + 1)
     values = [value(point) for point in points]
     known = [(point, float(item)) for point, item in zip(points, values, strict=True) if item is not None]
     if not isinstance(targets, torch.Tensor) or not known:
@@ -196,11 +199,15 @@ def _smoothed(known: list[tuple[Tensor, float]], targets: Tensor) -> LossForm | 
     return None
 
 
+def _are_log_probabilities(outputs: Tensor) -> bool:
+    return outputs.ndim > 1 and bool(outputs.max() <= 1e-4) and bool((outputs.exp().sum(1) - 1).abs().max() < 1e-2)
+
+
 def _same_range(outputs: Tensor, noise: Tensor) -> Tensor:
     """Other outputs of the same nature: log-probabilities, probabilities, or any numbers."""
     import torch
 
-    if outputs.ndim > 1 and outputs.max() <= 1e-4 and bool((outputs.exp().sum(1) - 1).abs().max() < 1e-2):
+    if _are_log_probabilities(outputs):
         return torch.log_softmax(outputs + noise, 1)
     if outputs.min() >= 0 and outputs.max() <= 1:
         logits = torch.logit(outputs.clamp(1e-4, 1 - 1e-4)) + noise / max(float(noise.std()), 1e-6)

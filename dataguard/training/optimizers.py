@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from dataguard.core.errors import ConfigurationError
@@ -49,7 +50,9 @@ def optimizer_on(case: TrainingCase, copy: ModelCopy) -> Optimizer:
             where=f"{case.target}: optimizer",
             hint="make it of this model's parameters(), after the model is on its device",
         )
-    defaults = {key: value for key, value in given.defaults.items() if key not in ("differentiable", "capturable")}
+    # Not every default is an argument: AdamW's has one that it sets itself.
+    taken = inspect.signature(type(given)).parameters
+    defaults = {key: value for key, value in given.defaults.items() if key in taken}
     with users_code(case.target, "the optimizer could not be made again for a copy"):
         return type(given)(groups, **defaults)  # type: ignore[no-any-return]
 

@@ -83,7 +83,7 @@ def saturated_output(
     targets = _outside(first)
     if targets is not None:
         kind, low, high, seen = targets
-        name = _last(first)
+        name = first.layers[-1].name
         yield saturated_output.finding(
             f"The targets go from {seen[0]:.4g} to {seen[1]:.4g}, and the last layer, a {kind}, can only return values "
             f"from {low:g} to {high:g}.",

@@ -11,6 +11,10 @@ from dataguard.training.baselines import FITTED, baselines, gain, sample_losses
 from dataguard.training.golden import GoldenRuns
 
 
+_SMALL = 0.1
+"""A gain of less than this share of the simple model's is as good as none."""
+
+
 @rule("DG706", "no-better-than-baseline", Severity.WARNING)
 def no_better_than_baseline(
     runs: GoldenRuns, *, errors: Annotated[float, Between(low=1, high=10)] = 3.0
@@ -31,8 +35,8 @@ def no_better_than_baseline(
 
     The copy takes 120 steps of Adam, at the learning rate that learned a small batch by heart. Losses are log losses
     or squared errors of each held-out sample, compared in pairs. Reported where the best simple model beats the
-    constant by more than `errors` standard errors of the mean difference, and the copy does not beat it by one, and
-    loses to the simple model by `errors` as well. With 3 errors a simple model passes by chance in 0.1 % of cases. A
+    constant by more than `errors` standard errors of the mean difference, and the copy beats it by less than one, or by
+    less than a tenth of what the simple model gains, and loses to the simple model by `errors` as well. With 3 errors a simple model passes by chance in 0.1 % of cases. A
     copy that beats the constant and loses to the simple model is only told of: 120 steps are few.
 
     Options:
@@ -91,8 +95,8 @@ def no_better_than_baseline(
         yield Inconclusive(reason="the predictions do not fit the targets of single samples")
         return
     simple = found.best
-    _, simple_errors = gain(simple.losses, found.constant.losses)
-    _, own_errors = gain(own, found.constant.losses)
+    simple_gain, simple_errors = gain(simple.losses, found.constant.losses)
+    own_gain, own_errors = gain(own, found.constant.losses)
     _, lost = gain(simple.losses, own)
     n = len(own)
     measurements = (
@@ -108,7 +112,8 @@ def no_better_than_baseline(
         Measurement(name="the same of the model", value=round(own_errors, 3), threshold=1.0, n=n),
     )
     figures = f"{float(own.mean()):.4g} of the model, {found.constant.mean:.4g} of {found.constant.name}"
-    if simple_errors > errors and own_errors < 1 and lost > errors:
+    learned = own_errors >= 1 and own_gain >= _SMALL * simple_gain
+    if simple_errors > errors and not learned and lost > errors:
         yield no_better_than_baseline.finding(
             f"{simple.name[0].upper()}{simple.name[1:]} beats {found.constant.name} on held-out samples, "
             f"and the model does not: {found.unit} {simple.mean:.4g} of the simple model, {figures}.",
