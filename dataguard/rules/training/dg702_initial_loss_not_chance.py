@@ -11,7 +11,11 @@ import numpy as np
 from dataguard.core.finding import Confidence, Inconclusive, Measurement, Observation, Outcome, Severity
 from dataguard.core.rule import Between, rule
 from dataguard.training.chance import chance_of
+from dataguard.training.floors import floor_of
 from dataguard.training.passes import FirstPass
+
+_BELOW = 0.01
+"""How far below its floor a loss is no rounding, as a share of chance above it."""
 
 
 @rule("DG702", "initial-loss-not-chance", Severity.WARNING)
@@ -46,7 +50,7 @@ def initial_loss_not_chance(
       layer gives s² = 2, Xavier's 1, PyTorch's default 1/3.
     - Too low: L is below the loss with permuted targets in all but a share `alpha` of 199 permutations (an exact test
       of the null hypothesis that outputs know nothing of the targets), and below (1 − 0.1)·c.
-    - Negative where the loss in use cannot be.
+    - Below its floor, as a negative log likelihood that is negative: outputs are not what the loss takes them for.
 
     Options:
 
@@ -80,6 +84,7 @@ def initial_loss_not_chance(
     case = first.case
     copy = case.copy()
     chance = chance_of(case, copy, first.outputs, first.batch)
+    floor = floor_of(case, copy, first.outputs, first.batch)
     loss = first.data_loss
     if chance is None:
         yield Inconclusive(
@@ -121,6 +126,17 @@ def initial_loss_not_chance(
             measurements=measurements,
             locations=(case.loss_location(),),
             key=("not finite",),
+        )
+    elif floor is not None and loss < floor.loss - _BELOW * abs(chance.uninformed - floor.loss):
+        yield initial_loss_not_chance.finding(
+            f"The loss of the untrained model is {loss:.4g}, below {floor.loss:.3g}, the least that "
+            f"{case.loss_form.kind.value} can be: it is not given what it expects.",
+            remedy="Give the loss what it expects: logits, log-probabilities or probabilities.",
+            confidence=Confidence.HIGH,
+            severity=Severity.ERROR,
+            measurements=measurements,
+            locations=(case.loss_location("is below its floor"),),
+            key=("below its floor",),
         )
     elif loss - chance.random > 3 * error:
         yield initial_loss_not_chance.finding(

@@ -10,7 +10,6 @@ from dataguard.core.rule import Between, rule
 from dataguard.training.baselines import FITTED, baselines, gain, sample_losses
 from dataguard.training.golden import GoldenRuns
 
-
 _SMALL = 0.1
 """A gain of less than this share of the simple model's is as good as none."""
 
@@ -36,8 +35,9 @@ def no_better_than_baseline(
     The copy takes 120 steps of Adam, at the learning rate that learned a small batch by heart. Losses are log losses
     or squared errors of each held-out sample, compared in pairs. Reported where the best simple model beats the
     constant by more than `errors` standard errors of the mean difference, and the copy beats it by less than one, or by
-    less than a tenth of what the simple model gains, and loses to the simple model by `errors` as well. With 3 errors a simple model passes by chance in 0.1 % of cases. A
-    copy that beats the constant and loses to the simple model is only told of: 120 steps are few.
+    less than a tenth of what the simple model gains, and loses to the simple model by `errors` as well. With 3 errors a
+    simple model passes by chance in 0.1 % of cases. A copy that beats the constant and loses to the simple model is
+    only told of: 120 steps are few.
 
     Options:
 

@@ -34,7 +34,7 @@ def test_fires_where_the_loss_does_not_depend_on_the_targets(runs: Make, course:
 
 
 def test_fires_where_real_targets_are_learned_no_faster(runs: Make, course: Make) -> None:
-    slow = course(losses=np.linspace(1.1, 1.02, 120), after=1.12)
+    slow = course(losses=np.linspace(1.1, 1.02, 120), after=1.12, permuted=np.linspace(1.0, 1.2, 99))
     (finding,) = learns_from_shuffled_labels(runs(real=slow))
     assert isinstance(finding, Finding)
     assert finding.severity is Severity.WARNING
@@ -48,6 +48,12 @@ def test_silent_on_a_sound_model(runs: Make) -> None:
 
 def test_silent_where_training_is_slow_and_held_out_targets_are_foretold(runs: Make, course: Make) -> None:
     slow = course(losses=np.linspace(1.1, 1.02, 120), after=0.9)
+    (outcome,) = learns_from_shuffled_labels(runs(real=slow))
+    assert isinstance(outcome, Observation)
+
+
+def test_silent_where_a_loss_inside_the_model_falls_below_that_of_a_constant(runs: Make, course: Make) -> None:
+    slow = course(losses=np.linspace(1.1, 1.02, 120), after=0.9, permuted=np.zeros(0))
     (outcome,) = learns_from_shuffled_labels(runs(real=slow))
     assert isinstance(outcome, Observation)
 
