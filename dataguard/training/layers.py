@@ -65,6 +65,10 @@ class LayerStatistics:
     """One row a channel or feature: lowest, highest, mean, standard deviation over samples and places; (U, 4)."""
     input_non_finite: float
     """The share of its inputs that is not finite."""
+    entering: Distribution | None
+    """Of what it was given, of its first call: what a function between layers left of them; None for whole numbers."""
+    entering_units: NDArray[np.float64]
+    """The same by channel or feature, as `units`; (0, 4) for whole numbers."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -135,6 +139,7 @@ class LayerRecorder:
         self._kinds: dict[str, str] = {}
         self._gradients: dict[str, Tensor] = {}
         self._inputs: dict[str, float] = {}
+        self._entering: dict[str, Tensor] = {}
         self._calls: dict[str, int] = {}
         self._forward = True
 
@@ -177,6 +182,8 @@ class LayerRecorder:
             entering = [item.detach() for _, item in tensors(given) if item.is_floating_point() and item.numel()]
             shares = [float((~torch.isfinite(item)).float().mean()) for item in entering]
             self._inputs[name] = max([*shares, self._inputs.get(name, 0.0)])
+            if entering and name not in self._entering:
+                self._entering[name] = entering[0].detach().clone()
 
         return hook
 
@@ -187,7 +194,7 @@ class LayerRecorder:
         found = []
         for order, (name, outputs) in enumerate(self._outputs.items()):
             together = outputs[0] if len(outputs) == 1 else torch.cat([item.reshape(-1) for item in outputs])
-            gradient = self._gradients.get(name)
+            gradient, entering = self._gradients.get(name), self._entering.get(name)
             found.append(
                 LayerStatistics(
                     name=name,
@@ -199,6 +206,8 @@ class LayerRecorder:
                     gradient=None if gradient is None else distribution(gradient),
                     units=_units(outputs, self._kinds[name]),
                     input_non_finite=self._inputs.get(name, 0.0),
+                    entering=None if entering is None else distribution(entering),
+                    entering_units=np.zeros((0, 4)) if entering is None else _units([entering], self._kinds[name]),
                 )
             )
         return tuple(found)
