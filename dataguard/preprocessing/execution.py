@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 
 def execute(pipeline: Pipeline, picture: str | Path | bytes | NDArray[Any]) -> NDArray[Any]:
     """See `Pipeline.run`."""
+    return from_pixels(pipeline, opened(pipeline, picture))
+
+
+def opened(pipeline: Pipeline, picture: str | Path | bytes | NDArray[Any]) -> NDArray[Any]:
+    """A picture as pixels with the model's channels: what the steps are done to; shape (height, width, channels).
+
+    Raises:
+        UndeterminedError: something that is needed is not known.
+        MissingLibraryError: the library that decodes is not installed.
+        SourceError: the file cannot be decoded.
+    """
     for name in ("order", "geometry", "layout", "dtype"):
         if getattr(pipeline, name) is None:
             raise UndeterminedError(f"the {name} is undetermined", hint=pipeline.undetermined.get(name))
@@ -30,7 +41,11 @@ def execute(pipeline: Pipeline, picture: str | Path | bytes | NDArray[Any]) -> N
         pixels = picture[:, :, None] if picture.ndim == 2 else picture
         if pipeline.decode.order == "GRAY" and pixels.shape[2] == 3:
             pixels = _gray(pixels, pipeline.decode.flags or ())
-    pixels = reordered(pixels, pipeline.decode.order, pipeline.order)
+    return reordered(pixels, pipeline.decode.order, pipeline.order)
+
+
+def from_pixels(pipeline: Pipeline, pixels: NDArray[Any]) -> NDArray[Any]:
+    """What the steps, the affine map, the layout and the dtype make of pixels that `opened` gave."""
     for step in pipeline.geometry or ():
         pixels = moved(pixels, step)
     values = mapped(pixels, pipeline.affine, pipeline.dtype or "float32")

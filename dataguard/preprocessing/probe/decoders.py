@@ -16,6 +16,7 @@ import numpy as np
 
 from dataguard.core.errors import DataguardError
 from dataguard.preprocessing.errors import MissingLibraryError
+from dataguard.preprocessing.execution import from_pixels, opened
 from dataguard.preprocessing.pipeline import Decode, Pipeline
 from dataguard.preprocessing.probe import stimuli
 from dataguard.preprocessing.probe.asking import Asker, ProbeError
@@ -113,8 +114,8 @@ def files() -> Mapping[str, tuple[bytes, str]]:
     }
 
 
-def candidates(*, gray: bool, opened: bool) -> list[Decode]:
-    """The decoders that are tried; `opened` where the function is given pictures that Pillow opened."""
+def candidates(*, gray: bool, by_pillow: bool) -> list[Decode]:
+    """The decoders that are tried; `by_pillow` where the function is given pictures that Pillow opened."""
     pillow = "convert L" if gray else "convert RGB"
     plain = Decode.of("pillow", pillow)
     turned = Decode.of("pillow", "exif_transpose", pillow)
@@ -126,7 +127,7 @@ def candidates(*, gray: bool, opened: bool) -> list[Decode]:
     if gray:
         # Colour first and gray of that afterwards, which differs where files are gray or transparent.
         found += [Decode.of("pillow", "convert RGB"), Decode.of("pillow", "exif_transpose", "convert RGB")]
-    if opened:
+    if by_pillow:
         return found
     first = "IMREAD_GRAYSCALE" if gray else "IMREAD_COLOR"
     found += [Decode.of("opencv", first), Decode.of("opencv", first, "IMREAD_IGNORE_ORIENTATION")]
@@ -152,8 +153,8 @@ def read(asker: Asker, pipeline: Pipeline, *, gray: bool) -> Readings:
             answers[kind] = asker.ask_file(content, suffix)
         except ProbeError as error:
             answers[kind] = error.message
-    ways = candidates(gray=gray, opened=asker.takes == "pillow")
-    apart = {kind: [_apart(pipeline, way, files()[kind][0], answers[kind]) for way in ways] for kind in answers}
+    ways = candidates(gray=gray, by_pillow=asker.takes == "pillow")
+    apart = {kind: _apart(pipeline, ways, files()[kind][0], answers[kind]) for kind in answers}
     # What is about levels as the dtype of the answer rounds them.
     limit = 3.0 if pipeline.dtype == "float16" else max(ONE_LEVEL, 1.02)
     scores = [
@@ -166,17 +167,30 @@ def read(asker: Asker, pipeline: Pipeline, *, gray: bool) -> Readings:
     ]
     best = max(range(len(ways)), key=lambda at: scores[at])
     each = tuple(_reading(kind, answers[kind], ways, apart[kind], limit) for kind in answers)
-    decode, notes = _stated(ways, best, answers, apart, limit, opened=asker.takes == "pillow")
+    decode, notes = _stated(ways, best, answers, apart, limit, by_pillow=asker.takes == "pillow")
     return Readings(decode=decode, each=each, notes=notes)
 
 
-def _apart(pipeline: Pipeline, way: Decode, content: bytes, answer: NDArray[Any] | str) -> float:
-    try:
-        made = replace(pipeline, decode=way).run(content)
-    except MissingLibraryError:
-        return float("inf")
-    except (DataguardError, ValueError, IndexError, TypeError):
-        return 0.0 if isinstance(answer, str) else float("inf")
+def _apart(pipeline: Pipeline, ways: Sequence[Decode], content: bytes, answer: NDArray[Any] | str) -> list[float]:
+    """How many levels each way to decode a file is off; decoders that give the same pixels are executed once."""
+    found: list[float] = []
+    known: dict[tuple[object, ...], float] = {}
+    for way in ways:
+        try:
+            pixels = opened(replace(pipeline, decode=way), content)
+            key = pixels.shape, pixels.dtype.str, pixels.tobytes()
+            if key not in known:
+                known[key] = _off(pipeline, pixels, answer)
+            found.append(known[key])
+        except MissingLibraryError:
+            found.append(float("inf"))
+        except (DataguardError, ValueError, IndexError, TypeError):
+            found.append(0.0 if isinstance(answer, str) else float("inf"))
+    return found
+
+
+def _off(pipeline: Pipeline, pixels: NDArray[Any], answer: NDArray[Any] | str) -> float:
+    made = from_pixels(pipeline, pixels)
     if isinstance(answer, str):
         # Another number of channels is what functions stumble over.
         channels = native(made, pipeline.layout or "HWC").shape[2]
@@ -214,7 +228,7 @@ def _stated(
     apart: Mapping[str, Sequence[float]],
     limit: float,
     *,
-    opened: bool,
+    by_pillow: bool,
 ) -> tuple[Decode, tuple[str, ...]]:
     """The decoder that explains most, with each policy as the file that shows it says."""
     notes: list[str] = []
@@ -242,7 +256,7 @@ def _stated(
             by = f", up to {least:.0f} levels from the closest decoder" if np.isfinite(least) else ""
             changed[name] = None
             undetermined[name] = f"what becomes of a {WORDS[kind]} was not recognized{by}"
-    if not opened:
+    if not by_pillow:
         note, unknown = _of_jpegs(ways, best, answers, apart, limit)
         notes += note
         if unknown is not None:

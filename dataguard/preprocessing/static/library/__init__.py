@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from dataguard.preprocessing.static.library import (
+from dataguard.preprocessing.static.library import (  # noqa: F401 - what they know is kept as they are imported
     albumentations,
     configuration,
     keras,
@@ -36,22 +36,6 @@ from dataguard.preprocessing.static.values import (
 
 if TYPE_CHECKING:
     from dataguard.preprocessing.static.calling import Calling
-
-_MODULES = (
-    albumentations,
-    configuration,
-    keras,
-    numpy,
-    opencv,
-    pillow,
-    plain_values,
-    python,
-    scikit_image,
-    tensorflow,
-    torch,
-    torchvision,
-    unlisted,
-)
 
 
 def call(machine: Calling, name: str, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None) -> Value:
