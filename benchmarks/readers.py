@@ -17,6 +17,10 @@ Pillow 13.0.0, OpenCV 5.0.0 and torch 2.13.0:
     albumentations      6                    1       0
     onnx                2                    0       0
 
+Asked what they do (`--asked torchvision timm transformers`) and compared with what is declared, 24 of 24 cases of
+torchvision, 12 of 12 of timm and 136 of 138 of transformers agree. None is a mismatch: the other two (Chameleon's
+LANCZOS) are declared in a way that depends on the version.
+
 What is not exact to the bit differs in the last bits of floats: torchvision resizes floats of 0 to 1 and not levels,
 transformers on Pillow rescales in double precision, albumentations in a table.
 """

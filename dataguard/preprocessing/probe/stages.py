@@ -50,6 +50,8 @@ _NEAR = 4.0
 
 Kind = tuple[str, str]
 """Kernel and antialias."""
+_Scored = tuple[float, int, Resize, Kind]
+"""How far off, a side that is resized to first, by what, and what kind of kernel comes after it."""
 
 _KINDS: tuple[Kind, ...] = (
     ("linear", "none"),
@@ -89,14 +91,13 @@ def two_stages(measured: Sequence[Measured], lines: Sequence[Line], *, integers:
     if not scored or scored[0][0] > _NEAR:
         return []
     limit = min(_NEAR, 2 * scored[0][0] + 0.7)
-    near = [one for one in scored if one[0] <= limit][:_PAIRS]
+    near = _pairs([one for one in scored if one[0] <= limit], place.columns, size[1])
     made: list[tuple[float, Steps]] = []
     seen: dict[Resize, list[Steps]] = {}
     least = math.inf
     for _, wide, kernel, kind in near:
         talls = sorted({*SIDES, *(round(size[0] * wide / size[1]) + by for by in (-1, 0, 1))})
-        # Where the second resize leaves the width as it is, the height alone shows its kernel.
-        same = abs(abs(place.columns.scale) * wide / size[1] - 1) < 6e-3
+        same = _as_wide(place.columns, wide, size[1])
         other = (("area", "none"), ("area", "mixed")) if kind[0] == "area" else (kind,)
         high = _scored(down, place.rows, talls, [kernel], _KINDS if same else other)
         bound = min(_NEAR, 2 * high[0][0] + 0.7) if high else 0.0
@@ -121,6 +122,22 @@ def two_stages(measured: Sequence[Measured], lines: Sequence[Line], *, integers:
                             made.append((apart_by, whole))
     ranked = sorted(made, key=lambda pair: pair[0])
     return list(dict.fromkeys(steps for off, steps in ranked if off <= 1.5 * least + 0.2))[:48]
+
+
+def _as_wide(axis: Axis, wide: int, full: int) -> bool:
+    """Whether the second resize leaves the width as it is, so that the height alone shows its kernel."""
+    return abs(abs(axis.scale) * wide / full - 1) < 6e-3
+
+
+def _pairs(scored: Sequence[_Scored], axis: Axis, full: int) -> list[_Scored]:
+    """The closest pairs; one of those whose second resize leaves the width as it is: its kernel does not matter."""
+    groups: dict[tuple[object, ...], dict[Resize, _Scored]] = {}
+    for one in scored:
+        _, wide, kernel, kind = one
+        # How the first resize rounds hardly shows, and does not make another pair of it.
+        key = wide, replace(kernel, arithmetic=None), None if _as_wide(axis, wide, full) else kind
+        groups.setdefault(key, {}).setdefault(kernel, one)
+    return [one for group in list(groups.values())[:_PAIRS] for one in group.values()]
 
 
 def _scored(
