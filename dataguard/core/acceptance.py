@@ -11,7 +11,7 @@ from dataguard.core.report import RuleRun
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IgnoreUse:
-    """One ignore of the configuration, and what it hid in a run."""
+    """One ignore of the configuration or of a comment, and what it hid in a run."""
 
     selector: str
     """The code, prefix or name that it says."""
@@ -29,6 +29,10 @@ class IgnoreUse:
     """Those of them whose findings an earlier ignore hid."""
     n_hidden: int = 0
     """How many findings it hid."""
+    path: str | None = None
+    """The file of a comment; None where it is the configuration's."""
+    line: int | None = None
+    """Its line."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 
 SKIPPED_FOLDERS = frozenset(
@@ -22,19 +22,38 @@ def find_python(root: Path, exclude: Sequence[str] = ()) -> Iterator[Path]:
         root: The folder.
         exclude: Globs of what to leave out, as `is_excluded` takes them.
     """
+    for parent, files in walk(root, exclude):
+        within = parent.relative_to(root)
+        for name in files:
+            if name.endswith(PYTHON_SUFFIXES) and not is_excluded(within / name, exclude):
+                yield parent / name
+
+
+def walk(root: Path, exclude: Sequence[str] = (), keep: Container[str] = ()) -> Iterator[tuple[Path, list[str]]]:
+    """The folders of a project with the names of their files, in order; links to folders are not followed.
+
+    Args:
+        root: The folder.
+        exclude: Globs of folders to leave out, as `is_excluded` takes them.
+        keep: Names of folders to go through although they are other people's.
+    """
     for parent, folders, files in os.walk(root):
         within = Path(parent).relative_to(root)
         folders[:] = sorted(
             name
             for name in folders
-            if name not in SKIPPED_FOLDERS
-            and not name.startswith(".")
-            and not name.endswith(".egg-info")
-            and not is_excluded(within / name, exclude)
+            if (name in keep or not is_foreign(name)) and not is_excluded(within / name, exclude)
         )
-        for name in sorted(files):
-            if name.endswith(PYTHON_SUFFIXES) and not is_excluded(within / name, exclude):
-                yield Path(parent) / name
+        yield Path(parent), sorted(files)
+
+
+def is_foreign(folder: str) -> bool:
+    """Whether a folder of that name holds other people's files, or what tools leave.
+
+    >>> [is_foreign(name) for name in ("venv", ".git", "model.egg-info", "src")]
+    [True, True, True, False]
+    """
+    return folder in SKIPPED_FOLDERS or folder.startswith(".") or folder.endswith(".egg-info")
 
 
 def is_excluded(path: Path, patterns: Sequence[str]) -> bool:

@@ -10,23 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 from dataguard.config import CodeConfig, Config, EnvironmentConfig, check_selector
 from dataguard.core.exhibit import Exhibit
-from dataguard.core.finding import Finding, Observation
 from dataguard.core.paths import encode_path
 from dataguard.core.progress import Progress, silent
 from dataguard.core.python_files import PythonFiles, uncollected
-from dataguard.core.report import Report, RuleRun, Status
+from dataguard.core.report import Report
 from dataguard.core.rule import Rule
 from dataguard.engine.running import run
+from dataguard.engine.taken_back import looked_up
 from dataguard.environment.declared import DeclaredEnvironment
 from dataguard.environment.imports import ProjectImports
 from dataguard.environment.weights import WeightScans
-from dataguard.preprocessing.audit.excerpts import Lines, ignored, with_excerpts
+from dataguard.preprocessing.audit.declarations import declared_paths
+from dataguard.preprocessing.audit.excerpts import Lines, comments
 from dataguard.preprocessing.audit.pairing import ComparedPaths, compare_paths
 from dataguard.preprocessing.audit.snapshot import Snapshot, opened
 from dataguard.preprocessing.audit.table import documents, path_table, undetermined
 from dataguard.preprocessing.pair import DeclaredPair, PipelinePair
 from dataguard.preprocessing.static.reading import RepositoryReading, read_repository
 from dataguard.rules import all_rules
+from dataguard.rules.dataguard.dg901_unused_ignore import unused_ignore
 from dataguard.rules.preprocessing.across import AcrossDeclared, AcrossPaths
 from dataguard.splits.code.files import CodeFiles
 
@@ -54,7 +56,7 @@ def audit_rules() -> list[Rule[Any]]:
             found.append(AcrossPaths(rule))
         elif kinds == [DeclaredPair]:
             found.append(AcrossDeclared(rule))
-        elif all(kind in READ_ONLY for kind in kinds):
+        elif all(kind in READ_ONLY for kind in kinds) or rule == unused_ignore:
             found.append(rule)
     return found
 
@@ -109,6 +111,8 @@ def audit(
             reading, asked = ask_paths(
                 reading, folder=snapshot.folder, image=sandbox, timeout=timeout, progress=progress
             )
+        declared = declared_paths(snapshot.folder, reading)
+        reading = dataclasses.replace(reading, paths=(*reading.paths, *declared.paths))
         compared = compare_paths(reading, progress=progress)
         given = config or Config()
         settings = dataclasses.replace(
@@ -121,8 +125,9 @@ def audit(
             left_out=dict(ignore or {}),
             baseline=None if given.baseline is None else str((given.base / given.baseline).absolute()),
         )
-        report = run(settings, rules, use_cache=False, given=(reading, compared, files), progress=progress)
-        report = _looked_up(report, Lines(snapshot.folder))
+        report = run(settings, rules, use_cache=False, given=(reading, compared, declared, files), progress=progress)
+        lines = Lines(snapshot.folder)
+        report = looked_up(report, lines, tuple(comments(snapshot.folder, lines)), settings)
         overview = (*_overview(reading, compared), *report.overview)
     revision = {"commit": f"{snapshot.revision[:12]}, {snapshot.date or 'of no date'}"} if snapshot.revision else {}
     return dataclasses.replace(
@@ -150,40 +155,6 @@ def _overview(reading: RepositoryReading, compared: ComparedPaths) -> Iterator[E
     if table is not None:
         yield table
     yield from side_by_side(compared)
-
-
-def _looked_up(report: Report, lines: Lines) -> Report:
-    """The report with the lines that its findings are about, and without those that a comment there takes back."""
-    notes: list[str] = []
-    runs = tuple(_run_looked_up(rule_run, lines, notes) for rule_run in report.runs)
-    return dataclasses.replace(report, runs=runs, notes=(*report.notes, *notes))
-
-
-def _run_looked_up(rule_run: RuleRun, lines: Lines, notes: list[str]) -> RuleRun:
-    kept: list[Finding] = []
-    n_ignored = 0
-    for finding in rule_run.findings:
-        comment = ignored(finding, lines)
-        if comment is not None and comment.reason:
-            n_ignored += 1
-            notes.append(f"{finding.code} is ignored at {comment.path}:{comment.line}: {comment.reason}")
-            continue
-        if comment is not None:
-            notes.append(f"the comment at {comment.path}:{comment.line} ignores nothing: it does not say why")
-        kept.append(with_excerpts(finding, lines))
-    if not n_ignored:
-        return dataclasses.replace(rule_run, findings=tuple(kept))
-    said = f"{n_ignored} {'finding is' if n_ignored == 1 else 'findings are'} ignored by a comment at the line."
-    status = rule_run.status
-    if not kept:
-        status = Status.INCONCLUSIVE if rule_run.inconclusive else Status.PASSED
-    return dataclasses.replace(
-        rule_run,
-        findings=tuple(kept),
-        status=status,
-        reason="; ".join(item.reason for item in rule_run.inconclusive) if not kept else rule_run.reason,
-        observations=(*rule_run.observations, Observation(message=said)),
-    )
 
 
 def _notes(snapshot: Snapshot, reading: RepositoryReading, compared: ComparedPaths) -> Iterator[str]:

@@ -188,7 +188,7 @@ def _run_rule(rule: Rule[Any], config: Config, inputs: Inputs) -> RuleRun:
             value: object = inputs.get(parameter.type)
             if isinstance(value, Skipped | Inconclusive):
                 if parameter.required:
-                    return _settled(rule, [value], options, time.perf_counter() - clock)
+                    return settled(rule, [value], options, time.perf_counter() - clock)
                 arguments.append(None)
             else:
                 arguments.append(value)
@@ -200,10 +200,11 @@ def _run_rule(rule: Rule[Any], config: Config, inputs: Inputs) -> RuleRun:
         place = f"{Path(frame.filename).name}:{frame.lineno}"
         reason = f"{type(error).__name__} at {place}: {error} (a fault of dataguard's; please report it)"
         return _record(rule, Status.CRASHED, reason=reason, options=options)
-    return _settled(rule, outcomes, options, time.perf_counter() - clock)
+    return settled(rule, outcomes, options, time.perf_counter() - clock)
 
 
-def _settled(rule: Rule[Any], outcomes: Iterable[object], options: Mapping[str, Any], seconds: float) -> RuleRun:
+def settled(rule: Rule[Any], outcomes: Iterable[object], options: Mapping[str, Any], seconds: float) -> RuleRun:
+    """What became of a rule, by its outcomes."""
     outcomes = list(outcomes)
     findings = tuple(item for item in outcomes if isinstance(item, Finding))
     inconclusive = tuple(item for item in outcomes if isinstance(item, Inconclusive))

@@ -164,6 +164,21 @@ def make_hostile(folder: Path, ran: Path) -> Path:
     (folder / "config.yaml").write_text(
         f'size: !!python/object/apply:os.system ["touch {ran}"]\nmean: [0.5, 0.5, 0.5]\n'
     )
+    # Files that readers of configurations open.
+    (folder / "net_config.py").write_text(
+        f"{touch}test_pipeline = [dict(type='Resize', scale=(64, 64), keep_ratio=False)]\nx = [{touch.strip()}]\n"
+    )
+    (folder / "args.yaml").write_text(f'imgsz: 64\ntask: detect\nx: !!python/object/apply:os.system ["touch {ran}"]\n')
+    (folder / "net.json").write_text(
+        json.dumps({"class_name": "Sequential", "config": {"layers": [{"class_name": "Lambda", "config": touch}]}})
+    )
+    (folder / "preprocessor_config.json").write_text(
+        json.dumps({"image_processor_type": "setup.Evil", "auto_map": {"AutoImageProcessor": "setup.Evil"}})
+    )
+    (folder / "pipe.py").write_text(
+        f"import nvidia.dali.fn as fn\n{touch}@pipeline_def\ndef pipe():\n"
+        f"    return fn.readers.file(file_root={touch.strip()})\n"
+    )
     (folder / "deep.yaml").write_text("a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\nd: [*c, *c]\n")
     (folder / "pyproject.toml").write_text(
         '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setup"\nbackend-path = ["."]\n'

@@ -20,7 +20,7 @@ from dataguard.core.report import Report
 from dataguard.engine import audit
 from dataguard.formats import json as report_json
 from dataguard.preprocessing.document import from_json
-from tests.cli.audited import SAME, SERVE, SWAPPED, archived, line_of, make_hostile, make_repository
+from tests.cli.audited import SAME, SERVE, SWAPPED, TRAIN, archived, line_of, make_hostile, make_repository
 
 pytestmark = pytest.mark.slow
 
@@ -136,6 +136,21 @@ def test_a_comment_with_a_reason_takes_a_finding_back(tmp_path: Path) -> None:
         line = line_of(SERVE, "cv2.imread")
         said = f"serve.py:{line}"
         assert any(said in note and ("trained on BGR" in note or "does not say why" in note) for note in made.notes)
+
+
+def test_a_comment_that_takes_nothing_back_is_said(tmp_path: Path) -> None:
+    text = SERVE.replace("cv2.imread(path)", "cv2.imread(path)  # dataguard: ignore[DG402] trained on BGR")
+    unused = "# dataguard: ignore[channel-order-mismatch, DG310] once meant"
+    folder = make_repository(tmp_path / "model", text)
+    line = TRAIN.count("\n") + 1
+    (folder / "train.py").write_text(f"{TRAIN}{unused}\n")
+    made = audit(folder)
+    (finding,) = [item for item in made.findings if item.code == "DG901"]
+    assert "DG402" in finding.message
+    assert "once meant" in finding.message
+    assert (finding.locations[0].path, finding.locations[0].line) == ("train.py", line)
+    assert "DG901" not in codes(audit(folder, select=["DG402"]))
+    assert "DG901" not in codes(audit(folder, ignore={"DG901": "for now"}))
 
 
 def test_an_archive_is_audited_as_its_folder(wrong: Path, report: Report, tmp_path: Path) -> None:

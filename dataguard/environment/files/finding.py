@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dataguard.core.errors import SourceError
-from dataguard.core.project_files import SKIPPED_FOLDERS, is_excluded
+from dataguard.core.project_files import is_excluded, walk
 from dataguard.environment.declared import (
     DeclaredEnvironment,
     DeclaredFile,
@@ -61,21 +61,13 @@ def find_files(root: Path, exclude: Sequence[str] = ()) -> Iterator[Path]:
         root: A folder.
         exclude: Globs; what matches one, by its name or its path from the folder, is left out.
     """
-    for count, (parent, folders, files) in enumerate(os.walk(root)):
+    for count, (parent, files) in enumerate(walk(root, exclude, keep=(".devcontainer",))):
         if count >= MAX_FOLDERS:
             return
-        within = Path(parent).relative_to(root)
-        folders[:] = sorted(
-            name
-            for name in folders
-            if name not in SKIPPED_FOLDERS
-            and not name.endswith(".egg-info")
-            and (not name.startswith(".") or name == ".devcontainer")
-            and not is_excluded(within / name, exclude)
-        )
-        for name in sorted(files):
+        within = parent.relative_to(root)
+        for name in files:
             if is_declaring(within / name) and not is_excluded(within / name, exclude):
-                yield Path(parent) / name
+                yield parent / name
 
 
 def is_declaring(path: Path) -> bool:

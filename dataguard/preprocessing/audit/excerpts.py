@@ -13,7 +13,8 @@ from pathlib import Path
 from dataguard.core.errors import SourceError
 from dataguard.core.exhibit import Excerpt
 from dataguard.core.finding import Finding, Location
-from dataguard.core.paths import decode_path
+from dataguard.core.paths import decode_path, encode_path
+from dataguard.core.project_files import walk
 
 MOST_EXCERPTS = 4
 """Places of a finding that are shown with their lines."""
@@ -23,6 +24,7 @@ AROUND = 2
 """Lines before and after."""
 _LONGEST = 400
 
+_COMMENTED = (".py", ".ipynb", ".txt", ".toml", ".cfg", ".yaml", ".yml")
 _COMMENT = re.compile(r"#\s*dataguard:\s*ignore\[([^\]]*)\]\s*(.*)")
 
 
@@ -51,6 +53,14 @@ class Lines:
             return ()
         lines = re.split(r"\r\n|\r|\n", content.decode("utf-8", "replace"))
         return tuple(map(_code, lines) if path.endswith(".ipynb") else lines)
+
+
+def _mentions(path: Path, word: bytes) -> bool:
+    """Whether a file has a word, as far as files are read."""
+    try:
+        return path.stat().st_size <= MOST_OF_A_FILE and word in path.read_bytes()
+    except OSError:
+        return False
 
 
 def _code(line: str) -> str:
@@ -100,34 +110,58 @@ def _apart(places: tuple[Location, ...]) -> Iterator[Location]:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Ignored:
+class Comment:
     """A comment that takes a finding back, or would if it said why."""
 
     path: str
     line: int
+    named: frozenset[str]
+    """Codes and names of rules, in small letters."""
     reason: str
     """'' where none is given: then the comment has no effect."""
 
+    def names(self, code: str, name: str) -> bool:
+        """Whether it means a rule."""
+        return not self.named.isdisjoint({code.lower(), name.lower()})
 
-def ignored(finding: Finding, lines: Lines) -> Ignored | None:
+
+def ignored(finding: Finding, lines: Lines) -> Comment | None:
     """The comment ``# dataguard: ignore[CODE] why`` at one of a finding's lines, if there is one.
 
     It stands at the end of the line, or alone on the line above. Several codes or names are separated by commas. One
     that gives no reason is returned without one, and takes nothing back.
     """
-    found: Ignored | None = None
+    found: Comment | None = None
     for place in _apart(finding.locations):
         text = lines.of(place.path or "")
         line = place.line or 0
         for at in (line, line - 1):
             if not 0 < at <= len(text) or (at != line and not text[at - 1].lstrip().startswith("#")):
                 continue
-            comment = _COMMENT.search(text[at - 1])
-            if comment is None:
-                continue
-            named = {word.strip().lower() for word in comment[1].split(",")}
-            if named & {finding.code.lower(), finding.name.lower()}:
-                found = Ignored(path=str(place.path), line=at, reason=comment[2].strip())
+            comment = _comment(str(place.path), at, text[at - 1])
+            if comment is not None and comment.names(finding.code, finding.name):
+                found = comment
                 if found.reason:
                     return found
     return found
+
+
+def _comment(path: str, line: int, text: str) -> Comment | None:
+    found = _COMMENT.search(text)
+    if found is None:
+        return None
+    named = frozenset(word.strip().lower() for word in found[1].split(","))
+    return Comment(path=path, line=line, named=named, reason=found[2].strip())
+
+
+def comments(folder: Path, lines: Lines) -> Iterator[Comment]:
+    """Every such comment in the scripts, notebooks and texts of a folder."""
+    for parent, names in walk(folder):
+        for name in names:
+            if not name.endswith(_COMMENTED) or not _mentions(parent / name, b"dataguard:"):
+                continue
+            path = encode_path((parent / name).relative_to(folder).as_posix())
+            for number, text in enumerate(lines.of(path), 1):
+                comment = _comment(path, number, text)
+                if comment is not None:
+                    yield comment

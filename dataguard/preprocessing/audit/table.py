@@ -27,7 +27,7 @@ _ASPECTS: Mapping[str, frozenset[Aspect]] = {
     "values": frozenset({"value range", "mean and std", "normalized twice"}),
     "layout": frozenset({"layout or dtype"}),
 }
-_ROLES = ("train", "val", "eval", "serve", "offline")
+_ROLES = ("train", "val", "eval", "serve", "offline", "config")
 _SHORT = {"pillow": "Pillow", "opencv": "cv2", "scikit-image": "skimage", "tensorflow": "tf", "array": "pixels"}
 _KERNELS = {"linear": "bilinear", "cubic": "bicubic", "nearest_exact": "nearest"}
 UNKNOWN = "?"

@@ -13,7 +13,8 @@ from dataguard.core.progress import Progress, silent
 from dataguard.core.python_files import PythonFiles, uncollected
 from dataguard.preprocessing.pipeline import Pipeline
 
-Role: TypeAlias = Literal["train", "val", "eval", "serve", "offline"]
+Role: TypeAlias = Literal["train", "val", "eval", "serve", "offline", "config"]
+"""What a path is for; of a configuration, that it says what is to be done."""
 
 FactKind: TypeAlias = Literal[
     "bgr-used-as-rgb",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 import zipfile
 from collections.abc import Callable, Iterator
@@ -12,24 +11,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dataguard.core.errors import SourceError
+from dataguard.core.project_files import is_foreign, walk
 from dataguard.core.python_files import PythonFiles
 from dataguard.core.python_source import PythonSource, decode
 
-SKIPPED_FOLDERS = frozenset(
-    {
-        ".git",
-        ".hg",
-        ".svn",
-        "__pycache__",
-        "node_modules",
-        ".venv",
-        "venv",
-        ".tox",
-        ".eggs",
-        ".mypy_cache",
-        "site-packages",
-    }
-)
 SUFFIXES = frozenset({".py", ".ipynb", ".yaml", ".yml", ".json", ".toml", ".txt", ".cfg", ".md", ".ini", ".lock"})
 LARGEST_FILE = 8 * 2**20
 """Bytes of a file of code or configuration."""
@@ -136,12 +121,11 @@ class Tree:
 
     def _folder(self) -> Iterator[tuple[str, int]]:
         count = 0
-        for folder, names, files in os.walk(self.root, followlinks=False):
-            names[:] = sorted(name for name in names if name not in SKIPPED_FOLDERS)
-            for name in sorted(files):
+        for folder, files in walk(self.root):
+            for name in files:
                 if _suffix(name) not in SUFFIXES and not _is_pin_file(name):
                     continue
-                full = Path(folder, name)
+                full = folder / name
                 relative = full.relative_to(self.root).as_posix()
                 try:
                     if not full.is_file():
@@ -164,7 +148,7 @@ class Tree:
         for member in members[:MOST_FILES]:
             name = member.filename.removeprefix(self._prefix).replace("\\", "/")
             parts = name.split("/")
-            if member.is_dir() or SKIPPED_FOLDERS & set(parts) or name.startswith("/") or ".." in parts:
+            if member.is_dir() or any(map(is_foreign, parts[:-1])) or name.startswith("/") or ".." in parts:
                 continue
             if _suffix(name) in SUFFIXES:
                 yield name, member.file_size

@@ -19,7 +19,8 @@ def unused_ignore(accepted: Acceptances, *, run_ignored: bool = True) -> Iterato
     ## What it does
 
     Lists the ignores of the configuration that hid nothing in this run, those that have expired, and the findings of
-    the baseline that are not found any more.
+    the baseline that are not found any more. In an audit, comments `# dataguard: ignore[CODE] why` of the audited
+    source that took nothing back are listed too.
 
     ## Why is this bad?
 
@@ -48,8 +49,9 @@ def unused_ignore(accepted: Acceptances, *, run_ignored: bool = True) -> Iterato
 
     ## How to fix
 
-    Remove the ignore from the configuration. `dataguard baseline` records the findings anew, without those that are
-    gone. Of an ignore that has expired: mend what it hid, or give it a later day and say why.
+    Remove the ignore from the configuration, or the comment from its line. `dataguard baseline` records the findings
+    anew, without those that are gone. Of an ignore that has expired: mend what it hid, or give it a later day and say
+    why.
 
     ## References
 
@@ -93,16 +95,22 @@ def _unused(accepted: Acceptances, use: IgnoreUse) -> Outcome:
     why = f"{rules} found nothing"
     if use.hidden_by_others:
         why = f"an earlier ignore hides {', '.join(use.hidden_by_others[:5])} already"
+    at = "" if use.path is None else f" at {use.path}:{use.line}"
+    if at:
+        why = f"{rules} found nothing there"
+    said = f' ("{use.reason}")' if use.reason else ""
     return unused_ignore.finding(
-        f'The ignore of {use.selector} ("{use.reason}") hides nothing: {why}.',
+        f"The ignore of {use.selector}{at}{said} hides nothing: {why}.",
         remedy="Remove it: it would hide the next defect of that kind.",
         confidence=Confidence.HIGH,
         locations=_places(accepted, use),
-        key=("unused", use.selector),
+        key=("unused", use.selector, *(() if use.path is None else (use.path,))),
     )
 
 
 def _places(accepted: Acceptances, use: IgnoreUse) -> tuple[Location, ...]:
+    if use.path is not None:
+        return (Location(path=use.path, line=use.line),)
     if accepted.origin is None:
         return ()
     return (Location(path=accepted.origin, note=f"ignore.{use.selector}"),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from dataguard.splits.code.expressions import Expressions
@@ -28,12 +29,12 @@ MAX_DEPTH = 6
 """Calls within calls that are followed."""
 
 
-class Calls(Expressions):
+class Calls(Expressions, ABC):
     """Goes through what is called."""
 
+    @abstractmethod
     def block(self, body: Sequence[ast.stmt]) -> None:
         """Interpret statements in order."""
-        raise NotImplementedError
 
     def _of_call(self, node: ast.Call) -> Value:
         function = node.func

@@ -8,7 +8,7 @@ import pytest
 
 from dataguard.core.exhibit import Excerpt
 from dataguard.core.finding import Confidence, Finding, Location, Severity
-from dataguard.preprocessing.audit.excerpts import Ignored, Lines, ignored, with_excerpts
+from dataguard.preprocessing.audit.excerpts import Comment, Lines, ignored, with_excerpts
 
 
 def finding(*places: tuple[str, int | None]) -> Finding:
@@ -23,7 +23,7 @@ def finding(*places: tuple[str, int | None]) -> Finding:
     )
 
 
-def at(tmp_path: Path, text: str, line: int = 2) -> Ignored | None:
+def at(tmp_path: Path, text: str, line: int = 2) -> Comment | None:
     (tmp_path / "serve.py").write_text(text)
     return ignored(finding(("serve.py", line)), Lines(tmp_path))
 
@@ -64,7 +64,9 @@ def test_nothing_beyond_the_folder_and_nothing_binary_is_shown(tmp_path: Path) -
     ],
 )
 def test_a_comment_with_a_reason_takes_the_finding_back(tmp_path: Path, comment: str) -> None:
-    assert at(tmp_path, f"\n{comment}\n") == Ignored(path="serve.py", line=2, reason="trained on BGR")
+    found = at(tmp_path, f"\n{comment}\n")
+    assert found is not None
+    assert (found.path, found.line, found.reason) == ("serve.py", 2, "trained on BGR")
 
 
 def test_a_comment_alone_on_the_line_above_does_so_too(tmp_path: Path) -> None:
@@ -85,7 +87,9 @@ def test_another_code_ignores_nothing(tmp_path: Path, comment: str) -> None:
 
 
 def test_without_a_reason_it_has_no_effect_and_is_told(tmp_path: Path) -> None:
-    assert at(tmp_path, "\nx  # dataguard: ignore[DG402]\n") == Ignored(path="serve.py", line=2, reason="")
+    assert at(tmp_path, "\nx  # dataguard: ignore[DG402]\n") == Comment(
+        path="serve.py", line=2, named=frozenset({"dg402"}), reason=""
+    )
 
 
 def test_a_notebook_is_shown_and_read_as_the_code_that_it_stands_for(tmp_path: Path) -> None:
@@ -94,5 +98,5 @@ def test_a_notebook_is_shown_and_read_as_the_code_that_it_stands_for(tmp_path: P
     lines = Lines(tmp_path)
     assert lines.of("demo.ipynb")[2:4] == ("x = 1  # dataguard: ignore[DG402] trained \\ BGR", "y = 2")
     found = ignored(finding(("demo.ipynb", 3)), lines)
-    assert found == Ignored(path="demo.ipynb", line=3, reason="trained \\ BGR")
+    assert found == Comment(path="demo.ipynb", line=3, named=frozenset({"dg402"}), reason="trained \\ BGR")
     assert ignored(finding(("demo.ipynb", 4)), lines) is None
