@@ -4,7 +4,12 @@
 
 FOLDER holds one checkout a repository, called ``owner__name``; LABELS is a list of repositories and their pipelines.
 For every labelled pipeline the found path with the most lines in common is taken, and each field is right, wrong, or
-undetermined. A path that was not found leaves all its fields undetermined.
+undetermined. A path that was not found leaves all its fields undetermined. The same is asked of the words alone in the
+files that a labelled pipeline lies in (``audit_baseline.py``), which are told to it:
+
+                        right  wrong  undetermined  of determinable  precision
+    read                  583     10            22            94.8%      98.3%
+    by words              491     99            25            79.8%      83.2%
 """
 
 from __future__ import annotations
@@ -17,6 +22,8 @@ import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
+
+from audit_baseline import by_words
 
 from dataguard.preprocessing.pipeline import Pipeline
 from dataguard.preprocessing.static.reading import FoundPath, read_repository
@@ -53,6 +60,7 @@ def main() -> None:
     parser.add_argument("--only", default="")
     options = parser.parse_args()
     score: dict[str, Counter[str]] = {name: Counter() for name in FIELDS}
+    baseline: dict[str, Counter[str]] = {name: Counter() for name in FIELDS}
     wrong: list[str] = []
     lines, seconds, missing, extra = 0, 0.0, [], 0
     for label in json.loads(options.labels.read_text(encoding="utf-8")):
@@ -71,13 +79,18 @@ def main() -> None:
                 missing.append(where)
             else:
                 used.add(id(path))
+            words = by_words(root, pipeline, len(SIZES))
             for name in FIELDS:
+                said, _ = compared(name, pipeline, words.get(name, UNKNOWN))
+                baseline[name][said] += 1
                 verdict, text = judged(name, pipeline, path)
                 score[name][verdict] += 1
                 if verdict in ("wrong", "undetermined") and path is not None:
                     wrong.append(f"{verdict:12} {where:45} {name:14} {text}  [{path.name} {path.entry}]")
         extra += sum(1 for one in reading.paths if id(one) not in used and one.reachable)
     report(score, wrong)
+    print("\nby words alone, in the files that hold it")
+    report(baseline, [])
     print(f"\nnot found: {', '.join(missing) or 'none'}; reachable paths beside the labelled ones: {extra}")
     print(f"{lines:,} lines in {seconds:.2f} s: {lines / max(seconds, 1e-9):,.0f} lines/s")
 
@@ -126,13 +139,15 @@ def split(place: str) -> tuple[str, int]:
 
 def judged(name: str, label: dict[str, Any], path: FoundPath | None) -> tuple[str, str]:
     """'right', 'wrong', 'undetermined' or 'not labelled', and what was found and wanted."""
-    wanted = wanted_of(name, label)
-    if wanted is SKIP:
-        return "not labelled", ""
     if path is None:
-        return "undetermined", ""
-    found = path.role if name == "role" else found_of(name, path.pipeline)
-    if found is SKIP:
+        return ("not labelled" if wanted_of(name, label) is SKIP else "undetermined"), ""
+    return compared(name, label, path.role if name == "role" else found_of(name, path.pipeline))
+
+
+def compared(name: str, label: dict[str, Any], found: Any) -> tuple[str, str]:
+    """The same of a value that was found."""
+    wanted = wanted_of(name, label)
+    if wanted is SKIP or found is SKIP:
         return "not labelled", ""
     text = f"found {found if found is not UNKNOWN else '-'}, labelled {wanted}"
     if found is UNKNOWN:
