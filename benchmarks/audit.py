@@ -23,7 +23,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from audit_baseline import by_words
+from audit_baseline import by_words  # type: ignore[import-not-found]
 
 from dataguard.preprocessing.pipeline import Pipeline
 from dataguard.preprocessing.static.reading import FoundPath, read_repository

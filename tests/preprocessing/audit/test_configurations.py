@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dataguard.core.exhibit import Contrast
 from dataguard.core.finding import Finding
 from dataguard.engine import audit
 from dataguard.formats import json as report_json
@@ -145,10 +146,10 @@ def test_no_more_are_read_than_is_allowed(tmp_path: Path, monkeypatch: pytest.Mo
 def test_an_audit_shows_them_and_holds_what_serves_against_them(tmp_path: Path) -> None:
     folder = placed(make_repository(tmp_path / "model"), "config.json", TIMM)
     made = audit(folder, select=["DG412"])
-    (table, *_) = made.overview
-    rows = [row for row in table.rows if row.name == "config"]  # type: ignore[attr-defined]
-    assert [row.place for row in rows] == ["config.json"]
-    assert rows[0].cells[4] == "ImageNet"
+    table = next(item for item in made.overview if isinstance(item, Contrast))
+    (row,) = [item for item in table.rows if item.name == "config"]
+    assert row.place == "config.json"
+    assert row.cells[4] == "ImageNet"
     (document,) = [item for item in made.documents if item.facts["role"] == "config"]
     said = [origin for origin in _origins(document.content) if origin["origin"] == "config"]
     assert said

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     pass
 
 
+NO_PICTURES = ("no picture", "what a model returns")
+"""Beginnings of reasons why a value is not known which say that it is no picture."""
+
+
 def as_state(value: Value, *, kind: Kind = "array") -> State | None:
     """The state of a value that must be a picture; None where it is something else."""
     if isinstance(value, Picture):
@@ -20,7 +24,7 @@ def as_state(value: Value, *, kind: Kind = "array") -> State | None:
         found = next((one for one in value.options if isinstance(one, Picture)), None)
         return found.state if found is not None else None
     if isinstance(value, Unknown):
-        return from_caller(value, kind=kind)
+        return None if value.why.startswith(NO_PICTURES) else from_caller(value, kind=kind)
     if isinstance(value, Seq) and len(value.items) == 1 and isinstance(value.items[0], Picture):
         return value.items[0].state
     return None
@@ -45,10 +49,14 @@ def from_caller(value: Unknown, *, kind: Kind = "array", opened: bool = False) -
         sixteen_bit=None,
         undetermined=dict.fromkeys(("library", "flags", "order", "exif", "alpha", "gray", "sixteen_bit"), why),
     )
+    lost = {} if opened else {"order": why}
+    if not opened and value.kind != "caller" and value.why.startswith("what "):
+        # Of an argument the caller is asked; what a function did to a picture nobody asks.
+        lost["geometry"] = why
     return State(
         kind=kind,
         decode=decode,
         channels=("R", "G", "B") if opened else ("0", "1", "2"),
-        lost={} if opened else {"order": why},
+        lost=lost,
         dtype="uint8",
     )

@@ -370,6 +370,20 @@ def _filtered(call: Call) -> Value:
     return Picture(losing(call.state, call.place, "a filter is not part of a canonical path", "geometry"))
 
 
+def enhanced(call: Call) -> Value:
+    """``ImageEnhance.Color(picture).enhance(factor)``: a step of chance where the factor is one."""
+    state = as_state(call.thing.args[0] if call.thing.args else None, kind="pil")
+    factor = call.get(0, "factor")
+    if state is None:
+        return call.unknown("no picture")
+    if factor == 1:
+        return Picture(state)
+    name = call.thing.name.rpartition(".")[2].lower()
+    if isinstance(factor, Unknown) and factor.kind == "random":
+        return Picture(by_chance(state, name, call.place, size=state.size))
+    return Picture(losing(state, call.place, f"the {name} is changed", "affine"))
+
+
 @methods("pil", "getchannel", "split")
 def _split(call: Call) -> Value:
     state = call.state

@@ -156,6 +156,9 @@ def _random(call: Call) -> Value:
         return None
     if call.name.rpartition(".")[2] in ("RandomState", "default_rng", "Random", "Generator"):
         return Unknown("random numbers", call.place, "random")
+    if call.name == "random.sample" and isinstance(call.get(0, "population"), Unknown):
+        # Which samples are looked at is no step on the way of one of them.
+        return Unknown("some of what is not known, by chance", call.place)
     return Unknown("chance decides", call.place, "random")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataguard.preprocessing.static.library.pillow import enhanced
 from dataguard.preprocessing.static.library.registry import Call, Handler, applied
 from dataguard.preprocessing.static.values import (
     Choice,
@@ -88,6 +89,7 @@ OBJECT_METHODS: list[tuple[str, frozenset[str] | None, Handler]] = [
     ("imutils.", None, _capture),
     ("keras.preprocessing.image.ImageDataGenerator", None, _generator),
     ("argparse.", None, _parser),
+    ("PIL.ImageEnhance.", frozenset({"enhance"}), enhanced),
     ("tensorflow.data.", None, _dataset),
     ("keras.models.", None, _model),
 ]
