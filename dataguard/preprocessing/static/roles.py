@@ -23,6 +23,7 @@ _OFFLINE = re.compile(
 
 
 _SCORES = re.compile(rb"(?i:evaluat)\w*\(|run_eval|AverageMeter|\bmAP\b|confusion_matrix")
+_TRAINS = re.compile(rb"(?i:train|optim|backward|\.fit\()")
 _WRITES = re.compile(rb"imwrite|\.save\(|save_\w+\(")
 
 
@@ -63,7 +64,7 @@ def role_of(sink: Sink, trains: bool, script_text: bytes = b"") -> str:
         return "eval" if called_so or scored else "serve"
     if _SERVE.search(name):
         return "serve"
-    if re.search(r"train|main|finetune", name):
+    if re.search(r"train|finetune", name) or ("main" in name and _TRAINS.search(script_text)):
         if re.search(r"val|test|eval", functions) or sink.training is False:
             return "val"
         return "train"

@@ -129,14 +129,14 @@ def _within(fact: CodeFact, place: str) -> bool:
 def trained_so(reading: RepositoryReading, fact: CodeFact) -> bool:
     """Whether training does the same, so that a model that was trained here expects it.
 
-    That is so where every training path goes through a fact of this kind.
+    That is so where every training path goes through a fact of this kind, or feeds channels in such an order without
+    one; and no path that serves or evaluates is known to do otherwise.
     """
     alike = [other for other in reading.facts if other.kind == fact.kind]
     touched = {id(path) for other in alike for path in paths_through(reading, other)}
     training = [path for path in reading.paths if path.role == "train" and path.reachable]
     feeding = [path for path in reading.paths if path.role in _FEEDING and path.reachable]
-    return (
-        bool(training)
-        and all(id(path) in touched for path in training)
-        and all(id(path) in touched for path in feeding)
-    )
+    turned = fact.kind == "bgr-used-as-rgb"
+    trained = all(id(path) in touched or (turned and path.pipeline.order == "BGR") for path in training)
+    fed = all(id(path) in touched or (turned and path.pipeline.order in ("BGR", None)) for path in feeding)
+    return bool(training) and trained and fed
