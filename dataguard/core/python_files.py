@@ -70,4 +70,8 @@ def uncollected() -> Iterator[None]:
         yield
     finally:
         if enabled:
+            if not gc.get_freeze_count():
+                # All that was made counts as old, or else the next allocation would look through the whole of it.
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()

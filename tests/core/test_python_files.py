@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,18 @@ def test_cycles_are_searched_for_again_afterwards() -> None:
             pass
         assert not gc.isenabled()
     assert gc.isenabled()
+    assert gc.get_freeze_count() == 0
+
+
+def test_what_was_made_meanwhile_is_collected_with_what_is_old() -> None:
+    class Node:
+        other: Node
+
+    with uncollected():
+        one, other = Node(), Node()
+        one.other, other.other = other, one
+        gone = weakref.ref(one)
+        del one, other
+    assert gc.get_count()[0] < gc.get_threshold()[0]
+    gc.collect()
+    assert gone() is None
