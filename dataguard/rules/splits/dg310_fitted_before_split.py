@@ -334,7 +334,9 @@ def _observation(code: CodeFiles, judged: list[CodeAnalysis], n_ignored: int) ->
         "imports of the project's own modules not followed": sum(analysis.n_unfollowed for analysis in code.analyses),
         "category codes made before a split": n_codes,
         "leaks ignored by a comment": n_ignored,
-        "cells or scripts not wholly parsed": sum(analysis.source.n_unparsed for analysis in code.analyses),
+        "cells or scripts not wholly parsed": sum(
+            analysis.source.n_unparsed for analysis in code.analyses if analysis.told
+        ),
     }
     return Observation(
         message=f"Followed in {_files(len(code.analyses))}: splits {figures['splits']:,}, fits and statistics "
