@@ -34,6 +34,7 @@ _HELD: dict[str, tuple[str, ...]] = {
     "serve": ("train", "val", "eval"),
 }
 """For each role those that it is held against, the first first."""
+_EXAMPLES = frozenset({"example", "examples", "notebooks", "tutorial", "tutorials", "samples"})
 _TOGETHER: tuple[frozenset[Aspect], ...] = (
     frozenset({"geometry", "kernel", "step order"}),
     frozenset({"value range", "mean and std", "normalized twice"}),
@@ -119,7 +120,7 @@ def compare_paths(reading: RepositoryReading, *, progress: Progress = silent) ->
             if not _is_cast(one) and not _is_one_statement(one, left, right)
         )
         pair = PipelinePair(left=_named(left, reading), right=_named(right, reading), differences=found)
-        distant = len(homes) > 1 and _home(left) != _home(right)
+        distant = _home(left) != _home(right) and (len(homes) > 1 or "/" in _home(left))
         one = ComparedPath(left=left, right=right, pair=pair, agreeing={}, distant=distant)
         considered.append(one)
         before = settled.setdefault(id(right), [])
@@ -179,8 +180,10 @@ def shared_way(one: str, other: str) -> int:
 
 
 def _home(path: FoundPath) -> str:
-    """The outermost folder that a path lies in; '' for the root."""
-    parts = PurePosixPath(path.entry).parts
+    """The outermost folder that a path lies in; '' for the root. Each example is a project by itself."""
+    parts = PurePosixPath(split_entry(path.entry)[0]).parts
+    if len(parts) > 1 and parts[0].lower() in _EXAMPLES:
+        return "/".join(parts[:2])
     return parts[0] if len(parts) > 1 else ""
 
 

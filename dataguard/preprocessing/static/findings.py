@@ -16,6 +16,7 @@ from dataguard.preprocessing.static.picture import State, losing
 from dataguard.preprocessing.static.reading import CodeFact, FoundPath
 from dataguard.preprocessing.static.tree import Tree
 from dataguard.preprocessing.static.values import Choice, Obj, Picture, Unknown, Value
+from dataguard.preprocessing.steps import Random
 
 
 @dataclass(slots=True)
@@ -83,6 +84,9 @@ class Findings:
     def _path(self, found: Found) -> FoundPath:
         sink = found.sink
         role = self._role(sink)
+        if sink.kind == "return" and role in ("serve", "eval") and _by_chance(found.states):
+            # What is only made, and has steps that chance decides, is made for training.
+            role = "train"
         name = roles.called(sink)
         pipeline = canonical.common([canonical.pipeline_of(state, name) for state in found.states], found.why)
         entry = self._entry(sink)
@@ -174,6 +178,10 @@ class Findings:
         return isinstance(model, Unknown) and model.why.startswith(
             ("what torchvision.models.", "what timm.", "what segmentation_models")
         )
+
+
+def _by_chance(states: list[Any]) -> bool:
+    return any(isinstance(step, Random) for state in states for step in state.steps)
 
 
 def _unfollowed(state: State) -> State:

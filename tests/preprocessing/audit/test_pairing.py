@@ -170,6 +170,28 @@ def test_separate_folders_of_a_repository_that_trains_in_several_are_distant() -
     ]
 
 
+def test_each_example_is_a_project_by_itself() -> None:
+    swapped = replace(USUAL, order="BGR")
+    result = compared(
+        found("train", entry="examples/buildings/train.py:1", pipeline=USUAL),
+        found("serve", entry="examples/buildings/serve.py:1", pipeline=swapped),
+        found("serve", entry="scripts/convert.py:1", pipeline=swapped),
+    )
+    assert [(one.right.entry, one.distant) for one in result.pairs] == [
+        ("examples/buildings/serve.py:1", False),
+        ("scripts/convert.py:1", True),
+    ]
+
+
+def test_a_configuration_is_no_side_of_such_a_comparison() -> None:
+    result = compared(
+        found("train", entry="train.py:1", pipeline=USUAL),
+        found("config", entry="config.json", pipeline=replace(USUAL, order="BGR")),
+    )
+    assert held(result) == []
+    assert result.notes == ()
+
+
 def test_an_evaluation_that_agrees_is_named_too() -> None:
     random = replace(USUAL, geometry=(Random(name="RandomResizedCrop"),))
     larger = replace(USUAL, geometry=(Resize(rule="exact", height=48, width=48, engine="pillow", antialias="scaled"),))

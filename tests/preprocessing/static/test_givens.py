@@ -73,3 +73,23 @@ def test_what_a_library_did_before_is_not_known(tmp_path: Path) -> None:
     path: FoundPath = served(tmp_path, body)
     assert path.pipeline.decode.library is None
     assert path.pipeline.geometry is None
+
+
+@pytest.mark.parametrize(("step", "role"), [("T.RandomHorizontalFlip()", "train"), ("T.CenterCrop(32)", "serve")])
+def test_a_composition_with_steps_of_chance_that_nobody_calls_is_of_training(
+    tmp_path: Path, step: str, role: str
+) -> None:
+    made = f"T.Compose([T.Resize(40), {step}, T.ToTensor()])"
+    body = f"from torchvision import transforms as T\ndef aug():\n    return {made}\naug()\n"
+    assert {path.role for path in reading(tmp_path, {"share.py": body}).paths} == {role}
+
+
+@pytest.mark.parametrize(("more", "role"), [("", "serve"), ("loss = model(x).sum()\nloss.backward()\n", "train")])
+def test_a_main_script_trains_where_something_is_trained(tmp_path: Path, more: str, role: str) -> None:
+    body = f"""import cv2, torch
+model = torch.jit.load("net.pt")
+img = cv2.imread("a.jpg")
+x = torch.from_numpy(img.transpose(2, 0, 1)).float().div(255).unsqueeze(0)
+model(x)
+{more}"""
+    assert {path.role for path in reading(tmp_path, {"main.py": body}).paths} == {role}

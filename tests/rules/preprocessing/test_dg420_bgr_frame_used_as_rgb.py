@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataguard.core.finding import Severity, Skipped
+from dataguard.preprocessing.pipeline import Pipeline
 from dataguard.rules.preprocessing.dg420_bgr_frame_used_as_rgb import bgr_frame_used_as_rgb
 from tests.rules.preprocessing.paths import findings, silent
 from tests.rules.preprocessing.readings import fact, found, reading
@@ -36,6 +37,15 @@ def test_fires_as_a_warning_where_training_does_the_same() -> None:
     right = found("eval", "evaluate.py:9")
     first, _ = findings(bgr_frame_used_as_rgb(reading(FACT, in_training, paths=(*paths, right))))
     assert first.severity is Severity.ERROR
+
+
+def test_fires_as_a_warning_where_training_feeds_such_an_order() -> None:
+    swapped, unread = Pipeline(order="BGR"), Pipeline(order=None, undetermined={"order": "it is an argument"})
+    paths = (found("train", "train.py:3", pipeline=swapped), found("serve", "app.py:7", pipeline=unread))
+    (finding,) = findings(bgr_frame_used_as_rgb(reading(FACT, paths=paths)))
+    assert finding.severity is Severity.WARNING
+    (finding,) = findings(bgr_frame_used_as_rgb(reading(FACT, paths=paths[1:])))
+    assert finding.severity is Severity.ERROR
 
 
 def test_silent_where_there_is_no_such_place() -> None:
