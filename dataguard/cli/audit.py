@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import sys
 from pathlib import Path
 from typing import Any
@@ -88,8 +87,6 @@ def run(arguments: argparse.Namespace) -> int:
             ignore=reasons(arguments.ignore),
             progress=progress,
         )
-        # The process ends soon: what there is needs no search for cycles any more.
-        gc.freeze()
     write(report, outputs, [], shown, arguments.verbose, fail_on, arguments.strict)
     return report.exit_code(fail_on=fail_on, strict=arguments.strict)
 
