@@ -130,6 +130,26 @@ def test_what_is_not_kept_is_never_called_near(golden: list[Any], found: list[An
     assert made.overall is Verdict.CHANGED
 
 
+def test_only_the_result_decides_and_the_first_stage_beyond_noise_is_named() -> None:
+    golden = {"noise": logits([2.0, 1.0]), "features": logits([2.0, 1.0]), "logits": logits([2.0, 1.0])}
+    moved = {"noise": 2.0**-8, "features": 0.1, "logits": 0.1}
+    found = {name: [golden[name][0] + np.array([0, by], dtype=np.float32)] for name, by in moved.items()}
+    made = compare(
+        {name: [sample_hash(item) for item in arrays] for name, arrays in golden.items()},
+        Golden(stages={name: tuple(arrays) for name, arrays in golden.items()}),
+        {name: tuple(arrays) for name, arrays in found.items()},
+        {name: Tolerance(value=2.0**-7, e0=2.0**-10, basis="float64") for name in golden},
+        output="logits",
+        classes=True,
+        names=["0"],
+    )
+    assert [stage.verdict for stage in made.stages] == [Verdict.FLOAT_NOISE, Verdict.CHANGED, Verdict.DECISION_SAFE]
+    assert [stage.top1 for stage in made.stages] == [None, None, 1.0]
+    assert (made.first_different, made.first_changed) == (made.stages[0], made.stages[1])
+    safe = Comparison(stages=(made.stages[0], made.stages[2]), output="logits")
+    assert safe.first_changed is made.stages[2]
+
+
 def test_integers_have_no_noise() -> None:
     was, now = np.full((4, 4, 3), 9, dtype=np.uint8), np.full((4, 4, 3), 9, dtype=np.uint8)
     now[0, 0, 0] = 10
