@@ -161,8 +161,10 @@ def reproduction_overview(made: Reproduction) -> Iterator[Exhibit]:
 
 def bisection_facts(found: Bisection) -> dict[str, Any]:
     """What explains a changed result, for the head of a report."""
+    same = any(words in (Verdict.BITWISE.value, Verdict.FLOAT_NOISE.value) for _, words in found.steps[:1])
+    none = "nothing is to be explained" if same else "nothing that could be undone"
     return {
-        "explained by": found.explanation or f"nothing that could be undone: {found.found.reason}",
+        "explained by": found.explanation or f"{none}: {found.found.reason}",
         "runs": f"{found.found.runs} over {len(found.tried)} differences",
     }
 

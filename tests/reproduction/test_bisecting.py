@@ -19,6 +19,7 @@ from dataguard.reproduction.made_up import made_up_environment, made_up_lock, ma
 from dataguard.reproduction.overlays import Overlays, with_overlays
 from dataguard.reproduction.runner import Job, PassResult, Run, RunError, RunFacts
 from dataguard.reproduction.smallest_set import Answer
+from dataguard.reproduction.summary import bisection_facts
 from tests.environment.made_environment import install
 
 Changes = Callable[[Mapping[str, str], Job], float]
@@ -213,3 +214,16 @@ def test_nothing_to_explain_is_one_run(tmp_path: Path) -> None:
     assert (found.explanation, runner.runs) == ("", 1)
     assert found.found.reason == "all changes together give the same result"
     assert Answer.SAME.value == "same"
+
+
+@pytest.mark.parametrize(
+    ("moved", "words"),
+    [
+        (0.0, "nothing is to be explained: all changes"),
+        (2e-6, "nothing is to be explained"),
+        (1.0, "could be undone: "),
+    ],
+)
+def test_what_explains_nothing_says_why(tmp_path: Path, moved: float, words: str) -> None:
+    found, _ = explained(tmp_path, made_up_environment(TWENTY), made_up_environment(OTHERS), lambda *_: moved)
+    assert words in bisection_facts(found)["explained by"]
