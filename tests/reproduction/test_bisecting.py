@@ -164,12 +164,13 @@ def test_a_variable_of_which_no_value_is_locked_is_as_it_is_now_in_every_run(tmp
 
     found, _ = explained(
         tmp_path,
-        made_up_environment({"a": "1", "b": "1"}, variables={"OMP_PLACES": "(withheld: 7 characters)"}),
+        made_up_environment({"a": "1", "b": "1"}, variables={"OMP_PLACES": "(withheld: 9 characters)"}),
         made_up_environment({"a": "2", "b": "2"}),
         moved,
         variables={"OMP_PLACES": "$secret"},
     )
     assert found.explanation == "a 1 → 2"
+    assert [item.name for item in found.fixed] == ["OMP_PLACES"]
     assert len(seen) > 2
     assert set(seen) == {"$secret"}
 
@@ -183,6 +184,17 @@ def test_the_instruction_set_is_limited_to_what_was_locked(tmp_path: Path) -> No
         bitwise=True,
     )
     assert [change.difference.name for change in found.found.changes] == ["instruction sets"]
+
+
+def test_an_instruction_set_that_is_not_there_cannot_be_chosen(tmp_path: Path) -> None:
+    found, runner = explained(
+        tmp_path,
+        made_up_environment(instruction_sets=("avx", "avx2")),
+        made_up_environment(instruction_sets=("avx",)),
+        lambda *_: 1.0,
+    )
+    assert [item.name for item in found.fixed] == ["instruction sets"]
+    assert (found.tried, runner.runs) == ((), 1)
 
 
 def test_versions_that_cannot_be_run_together_are_no_answer(tmp_path: Path) -> None:

@@ -132,6 +132,30 @@ def test_the_decoder_is_suspected_of_changed_pixels() -> None:
     assert explanation(made) == ("pillow 13.0.0 → 8.4.0, decoding stage ('decoded'): 1% of values differ, by up to 3")
 
 
+def test_a_change_that_is_known_is_suspected_first_and_said_in_its_direction() -> None:
+    lock = made_up_lock(
+        environment=made_up_environment({"imageio": "2.30", "pillow": "13.0.0"}),
+        used={"imageio": "2.30", "pillow": "13.0.0"},
+    )
+    now = made_up_environment({"imageio": "2.31", "pillow": "8.4.0"})
+    back = suspects(made_up_reproduction(PIXELS, lock=lock, environment=now))
+    assert [item.what for item in back] == ["pillow 13.0.0 → 8.4.0", "imageio 2.30 → 2.31"]
+    (forth,) = found(
+        made_up_environment({"pillow": "8.4.0"}), made_up_environment({"pillow": "13.0.0"}), used=["pillow"]
+    )
+    one = next(part for part in forth.known.split("; ") if "libjpeg" in part)
+    what, _, sides = one.partition(": ")
+    old, _, new = sides.partition(" → ")
+    assert f"{what}: {new} → {old}" in back[0].why.split("; ")
+
+
+def test_a_library_that_was_not_loaded_is_not_suspected() -> None:
+    library = Difference(kind=Kind.LIBRARY, name="libjpeg (the system’s)", was="", now="9")
+    for used in (True, False):
+        made = dataclasses.replace(made_up_reproduction(PIXELS), differences=(dataclasses.replace(library, used=used),))
+        assert [item.what for item in suspects(made)] == ["libjpeg (the system’s) none → 9"] * used
+
+
 def test_the_library_that_calculates_is_suspected_of_a_changed_model() -> None:
     lock = made_up_lock(environment=made_up_environment({"pillow": "13.0.0", "torch": "2.1"}), used={"torch": "2.1"})
     made = made_up_reproduction(

@@ -82,6 +82,8 @@ def edited(folder: Path, **changes: Any) -> Path:
         ({"inference__output": "nothing"}, "there is no stage 'nothing'"),
         ({"golden__path": "../../etc/passwd"}, "not in the lock's folder"),
         ({"data__n": 7}, "3 hashes for 7 samples"),
+        ({"data__files": json.loads(a_lock().to_json())["data"]["files"][:2]}, "2 files for 3 samples"),
+        ({"data__files": []}, "0 files for 3 samples"),
     ],
 )
 def test_a_lock_that_was_edited_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
