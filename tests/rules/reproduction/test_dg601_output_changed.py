@@ -19,6 +19,8 @@ def test_fires_on_a_changed_result_with_the_stage_and_the_likeliest_cause() -> N
     figures = {item.name: item for item in finding.measurements}
     assert figures["logits: max |Δ|"].threshold == made.lock.tolerances["logits"].value
     assert figures["logits: smallest margin of the first class"].value == made.comparison.result.margin
+    assert figures["logits: same first class"].value == made.comparison.result.top1
+    assert "decoded: same first class" not in figures
 
 
 def test_fires_softly_where_no_decision_can_change() -> None:
