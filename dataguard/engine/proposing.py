@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataguard.config import Config
-from dataguard.core.errors import ConfigurationError
+from dataguard.core.errors import ConfigurationError, NothingToCheckError
 from dataguard.core.progress import Progress, silent
 from dataguard.core.report import Report
 from dataguard.dataset.proposed_schema.proposal import FALSE_ALARM, ProposedSchema, propose_schema
@@ -64,7 +64,10 @@ def infer_schema(
     source = open_source(settings)
     called = name or _name(settings, source)
     if isinstance(source, TableSource):
-        return propose_schema(source.columns(), name=called, id_column=source.id, false_alarm=false_alarm)
+        columns = source.columns()
+        if not len(columns):
+            raise NothingToCheckError("the table has no row, and a schema is proposed from rows", where=source.root)
+        return propose_schema(columns, name=called, id_column=source.id, false_alarm=false_alarm)
     table = Inputs(settings, source, use_cache=cache, progress=progress).table()
     fixed = {key: body for key, body in _shipped_columns().items() if key not in _JUDGED}
     return propose_schema(table.to_pandas(), name=called, false_alarm=false_alarm, fixed=fixed)

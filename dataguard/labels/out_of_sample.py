@@ -143,7 +143,7 @@ def out_of_sample(
         group = np.arange(len(rows))
     classes, numbers = np.unique(given[rows].astype(str), return_inverse=True)
     if len(classes) == 1:
-        return Skipped(reason=f"only one class, {classes[0]!r}", hint="labels can only be doubted against others")
+        return Skipped(reason=f"only one class, {str(classes[0])!r}", hint="labels can only be doubted against others")
     distinct = np.array([len(np.unique(group[numbers == code])) for code in range(len(classes))])
     rare = {str(classes[code]): int(np.sum(numbers == code)) for code in np.flatnonzero(distinct < MIN_PER_CLASS)}
     kept = distinct[numbers] >= MIN_PER_CLASS
@@ -237,7 +237,7 @@ def from_pred_probs(
     if not len(rows):
         return Skipped(reason="no sample has a label", hint="name the label column, or put images into class folders")
     if len(classes) < 2:
-        return Skipped(reason=f"only one class, {classes[0]!r}", hint="labels can only be doubted against others")
+        return Skipped(reason=f"only one class, {str(classes[0])!r}", hint="labels can only be doubted against others")
     codes_of = {str(name): code for code, name in enumerate(classes)}
     for row in rows:
         if given[row] not in codes_of:

@@ -195,7 +195,9 @@ class FolderSource:
                 where=self.root,
                 hint=f"paths look like {seen.example!r}",
             )
-        others = f"{seen.others:,} other files" if seen.others else "no other file"
+        others = (
+            "1 other file" if seen.others == 1 else f"{seen.others:,} other files" if seen.others else "no other file"
+        )
         return NothingToCheckError(
             f"no image in this folder or below it; {others}",
             where=self.root,
