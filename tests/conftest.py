@@ -46,7 +46,11 @@ def _same_random_streams() -> None:
     random.seed(0)
     np.random.seed(0)
     if "torch" in sys.modules:
-        sys.modules["torch"].manual_seed(0)
+        torch = sys.modules["torch"]
+        # torch.manual_seed asks for devices each time, which takes longer than most tests.
+        torch.default_generator.manual_seed(0)
+        if torch.cuda.is_initialized():
+            torch.cuda.manual_seed_all(0)
 
 
 def write_image(path: Path, pixels: NDArray[np.uint8]) -> Path:

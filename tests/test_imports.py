@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -55,6 +56,7 @@ HEAVY = {
     "yaml",
 }
 MAY_PRINT_AND_EXIT = {"cli", "demo", "__main__"}
+PRINTS_OR_EXITS = re.compile(r"\b(?:print|_?exit|quit|SystemExit)\b")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +67,14 @@ class Module:
     text: str
     is_package: bool = False
 
-    @cached_property
+    @property
     def tree(self) -> ast.Module:
+        """Not kept: the trees of all modules are millions of objects."""
         return ast.parse(self.text)
+
+    @cached_property
+    def imports(self) -> tuple[tuple[int, str], ...]:
+        return tuple(imports(self.tree))
 
     @property
     def area(self) -> str:
@@ -92,7 +99,10 @@ def all_modules(root: Path = ROOT) -> list[Module]:
 
 def imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Line and full name of everything that is imported, at any depth; relative imports as '.…'."""
-    for node in ast.walk(tree):
+    # An import is a statement: expressions, which are most of a tree, hold none.
+    pending = [tree]
+    while pending:
+        node = pending.pop()
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node.lineno, alias.name
@@ -100,6 +110,9 @@ def imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
             base = "." * node.level + (node.module or "")
             for alias in node.names:
                 yield node.lineno, f"{base}.{alias.name}"
+        for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+            held = getattr(node, block, ())
+            pending += held if isinstance(held, list) else ()
 
 
 def runtime_imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -118,7 +131,7 @@ def runtime_imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
 def direction_violations(module: Module) -> list[str]:
     """Imports that point outward, sideways or are relative."""
     found = []
-    for line, name in imports(module.tree):
+    for line, name in module.imports:
         if name.startswith("."):
             found.append(f"{module.name}:{line} imports {name}: relative")
             continue
@@ -138,24 +151,25 @@ def direction_violations(module: Module) -> list[str]:
 
 def foreign_to_core(module: Module) -> list[str]:
     """What a module of core imports beside numpy and the standard library."""
-    names = {name.split(".")[0] for _, name in imports(module.tree)}
+    names = {name.split(".")[0] for _, name in module.imports}
     return sorted(names - CORE_MAY_IMPORT - set(sys.stdlib_module_names)) if module.area == "core" else []
 
 
 def prints_or_exits(module: Module) -> list[str]:
     """Calls of print, exit, quit, sys.exit and os._exit."""
-    if module.area in MAY_PRINT_AND_EXIT:
+    if module.area in MAY_PRINT_AND_EXIT or not PRINTS_OR_EXITS.search(module.text):
         return []
-    calls = [node.func for node in ast.walk(module.tree) if isinstance(node, ast.Call)]
+    tree = module.tree
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
     names = [name for name in calls if isinstance(name, ast.Name | ast.Attribute)]
-    banned = {"print", "exit", "quit", "sys.exit", "os._exit", "builtins.print"}
+    banned = {"print", "exit", "quit", "sys.exit", "os._exit", "builtins.print"}  # PRINTS_OR_EXITS finds each
     last = {name.rpartition(".")[2] for name in banned}
     found = [
         f"{module.name}:{name.lineno} {ast.unparse(name)}"
         for name in names
         if (name.id if isinstance(name, ast.Name) else name.attr) in last and ast.unparse(name) in banned
     ]
-    raises = [node for node in ast.walk(module.tree) if isinstance(node, ast.Raise) and node.exc is not None]
+    raises = [node for node in ast.walk(tree) if isinstance(node, ast.Raise) and node.exc is not None]
     return found + [f"{module.name}:{node.lineno} SystemExit" for node in raises if "SystemExit" in ast.unparse(node)]
 
 
@@ -265,7 +279,16 @@ def test_the_checker_finds_foreign_imports_of_core() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["print(1)", "import sys\nsys.exit(1)", "def f():\n    raise SystemExit", "exit()", "raise SystemExit(2)"]
+    "text",
+    [
+        "print(1)",
+        "import os\nos._exit(1)",
+        "quit ()",
+        "import sys\nsys.exit(1)",
+        "def f():\n    raise SystemExit",
+        "exit()",
+        "raise SystemExit(2)",
+    ],
 )
 def test_the_checker_finds_printing_and_exiting(text: str) -> None:
     assert len(prints_or_exits(Module(name="dataguard.rules.x", text=text))) == 1

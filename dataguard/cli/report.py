@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dataguard.cli.reporting import (
-    FORMATS,
+    add_output_options,
     add_summary_option,
     append_summary,
     format_named,
@@ -44,17 +44,7 @@ def add_parser(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("path", metavar="REPORT", help="a report, as -o results.json writes it")
-    parser.add_argument(
-        "--format", metavar="FORMAT", help=f"what is written: {', '.join(FORMATS)} (default: by the file's suffix)"
-    )
-    parser.add_argument(
-        "-o",
-        "--output",
-        metavar="FILE",
-        action="append",
-        default=[],
-        help="write the report there; may be given several times",
-    )
+    add_output_options(parser, "write the report there")
     add_summary_option(parser)
     parser.add_argument("--root", metavar="FOLDER", help="where the folder that was checked is on this machine")
     add_verdict_options(parser)

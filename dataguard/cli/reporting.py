@@ -43,6 +43,11 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
         "--fail-on", metavar="SEVERITY", help="the least severity that exits with 1: info, warning, error (default)"
     )
     parser.add_argument("--strict", action="store_true", help="a skipped or inconclusive rule exits with 2")
+    add_output_options(parser)
+
+
+def add_output_options(parser: argparse.ArgumentParser, written: str = "write the report there as well") -> None:
+    """Add the options that say what is written, and where."""
     parser.add_argument(
         "--format", metavar="FORMAT", help=f"what is written: {', '.join(FORMATS)} (default: by the file's suffix)"
     )
@@ -52,7 +57,7 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         action="append",
         default=[],
-        help="write the report there as well; may be given several times",
+        help=f"{written}; may be given several times",
     )
 
 

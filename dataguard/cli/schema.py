@@ -73,6 +73,8 @@ def _add_infer(actions: Any) -> None:
 
 
 def _add_check(actions: Any) -> None:
+    from dataguard.cli.reporting import add_output_options
+
     parser: argparse.ArgumentParser = actions.add_parser(
         "check",
         help="hold a dataset against a schema",
@@ -89,15 +91,7 @@ def _add_check(actions: Any) -> None:
     parser.add_argument(
         "--fail-on", metavar="SEVERITY", help="the least severity that exits with 1: info, warning, error (default)"
     )
-    parser.add_argument("--format", metavar="FORMAT", help="what is written, as for `check` (default: by the suffix)")
-    parser.add_argument(
-        "-o",
-        "--output",
-        metavar="FILE",
-        action="append",
-        default=[],
-        help="write the report there as well; may be given several times",
-    )
+    add_output_options(parser)
     parser.add_argument("-v", "--verbose", action="store_true", help="show every place of every finding")
     parser.set_defaults(run=_run_check)
 

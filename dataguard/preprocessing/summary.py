@@ -60,19 +60,24 @@ def compared_overview(pair: PipelinePair | DeclaredPair) -> tuple[Exhibit, ...]:
 def _pictures(one: View, left: str, right: str) -> Iterator[PicturePair]:
     # Values that one path gives, shown as the other's mean, so that a wrong range or order is seen.
     yield PicturePair(
-        left=Picture(sample_id=left, png=_png(one.left)),
-        right=Picture(sample_id=right, png=_png(one.right)),
+        left=Picture(sample_id=left, png=png_of(one.left)),
+        right=Picture(sample_id=right, png=png_of(one.right)),
         caption=f"{one.name}, as the model of {left} understands what each of the two feeds",
     )
     if one.amplified is not None:
         yield PicturePair(
-            left=Picture(sample_id=right, png=_png(one.right)),
-            right=Picture(sample_id=f"difference × {one.factor:g}", png=_png(one.amplified)),
+            left=Picture(sample_id=right, png=png_of(one.right)),
+            right=Picture(sample_id=f"difference × {one.factor:g}", png=png_of(one.amplified)),
             caption=f"{one.name}: {one.mean:.3g} levels apart on average, at most {one.largest:.3g}",
         )
 
 
-def _png(pixels: NDArray[np.uint8]) -> str:
+def png_of(pixels: NDArray[np.uint8]) -> str:
+    """A picture as a PNG in base64, at most 320 pixels wide and high: an exhibit of a report.
+
+    Args:
+        pixels: Shape (height, width, 3), RGB.
+    """
     import cv2
 
     longest = max(pixels.shape[:2])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from dataguard.core.exhibit import Contrast, ContrastRow, Exhibit, Gallery, Listing, PairGallery, Picture, PicturePair
+from dataguard.preprocessing.summary import png_of
 from dataguard.reproduction.bisecting import Bisection
 from dataguard.reproduction.culprit import stage_words, suspects
 from dataguard.reproduction.differences import shown
@@ -18,10 +18,6 @@ from dataguard.reproduction.reproducing import Reproduction, Sight
 from dataguard.reproduction.tolerance import FACTOR
 from dataguard.reproduction.verdict import TOP, Verdict
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-_LONGEST = 320
 _DIFFERENCES = 60
 
 
@@ -150,7 +146,7 @@ def reproduction_overview(made: Reproduction) -> Iterator[Exhibit]:
         pictures = tuple(
             Picture(
                 sample_id=sight.name,
-                png=_png(sight.now),
+                png=png_of(sight.now),
                 caption=f"{made.comparison.output!r} moved by up to {shown(sight.largest)}",
             )
             for sight in made.sights
@@ -270,8 +266,8 @@ def verdict_listing(made: Reproduction) -> Listing:
 
 def _pairs(sight: Sight) -> Iterator[PicturePair]:
     yield PicturePair(
-        left=Picture(sample_id="locked", png=_png(sight.was)),
-        right=Picture(sample_id="now", png=_png(sight.now)),
+        left=Picture(sample_id="locked", png=png_of(sight.was)),
+        right=Picture(sample_id="now", png=png_of(sight.now)),
         caption=f"{sight.name}: {sight.stage!r} moved by up to {shown(sight.largest)}",
     )
     if sight.was.shape == sight.now.shape:
@@ -280,20 +276,7 @@ def _pairs(sight: Sight) -> Iterator[PicturePair]:
         factor = float(np.clip(2.0 ** np.floor(np.log2(255 / max(high, 1.0))), 1.0, 64.0))
         amplified = np.clip(apart * factor, 0, 255).astype(np.uint8)
         yield PicturePair(
-            left=Picture(sample_id="now", png=_png(sight.now)),
-            right=Picture(sample_id=f"difference × {factor:g}", png=_png(amplified)),
+            left=Picture(sample_id="now", png=png_of(sight.now)),
+            right=Picture(sample_id=f"difference × {factor:g}", png=png_of(amplified)),
             caption=f"{sight.name}: {np.count_nonzero(apart) / apart.size:.0%} of values differ",
         )
-
-
-def _png(pixels: NDArray[np.uint8]) -> str:
-    import cv2
-
-    longest = max(pixels.shape[:2])
-    if longest > _LONGEST:
-        size = [max(1, round(side * _LONGEST / longest)) for side in (pixels.shape[1], pixels.shape[0])]
-        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    done, content = cv2.imencode(".png", np.ascontiguousarray(pixels[:, :, ::-1]))
-    if not done:
-        raise ValueError(f"{pixels.shape} is no picture")
-    return base64.b64encode(content.tobytes()).decode("ascii")

@@ -89,6 +89,18 @@ def assert_sound(text: str) -> Page:
     assert page.named("html") == [{"lang": "en"}]
     assert len(page.named("caption")) == len(page.named("table"))
     assert all(attributes.get("scope") in ("row", "col") for attributes in page.named("th"))
+    # By keyboard: what scrolls by itself is reached and named, in the order of the page; what unfolds says what it is.
+    for attributes in page.named("div"):
+        if "scroll" in (attributes.get("class") or "").split():
+            assert (attributes.get("role"), attributes.get("tabindex")) == ("region", "0")
+            assert attributes.get("aria-label")
+    assert {attributes["tabindex"] for _, attributes in page.tags if "tabindex" in attributes} <= {"0"}
+    assert len(page.named("summary")) == len(page.named("details"))
+    # A drawing has a name, or is hidden from who does not see it: the text says the same.
+    drawings = page.named("svg")
+    named = [attributes for attributes in drawings if attributes.get("role") == "img"]
+    assert all(attributes.get("aria-hidden") == "true" for attributes in drawings if attributes not in named)
+    assert len(re.findall(r"<svg [^>]*role=\"img\"[^>]*><title>[^<]", text)) == len(named)
     assert text.encode("utf-8").decode("utf-8") == text
     return page
 

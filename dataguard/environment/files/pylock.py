@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dataguard.environment.declared import DeclaredFile, PythonVersion, Role
+from dataguard.environment.declared import DeclaredFile, Role
 from dataguard.environment.files.text_file import read_declared
-from dataguard.environment.files.toml_lock import hashes_of, loads_lock, packages
-from dataguard.environment.files.version_ranges import as_set
+from dataguard.environment.files.toml_lock import hashes_of, loads_lock, packages, pythons
 from dataguard.environment.requirement import Requirement, normalized
 
 
@@ -32,16 +31,12 @@ def parse_pylock(text: str, name: str) -> DeclaredFile:
     requirements = [
         _requirement(table, line, name) for table, line in packages(text, data) if isinstance(table.get("name"), str)
     ]
-    python = data.get("requires-python")
-    line = next((at for at, row in enumerate(text.splitlines(), 1) if row.startswith("requires-python")), 1)
     return DeclaredFile(
         path=name,
         kind="pylock.toml",
         role=Role.LOCK,
         requirements=tuple(requirements),
-        python=(PythonVersion(specifier=as_set(python), written=python, path=name, line=line),)
-        if isinstance(python, str)
-        else (),
+        python=pythons(text, data, name),
     )
 
 

@@ -7,8 +7,10 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any
 
+from dataguard.environment.declared import PythonVersion
 from dataguard.environment.files.pyproject import toml_problem
 from dataguard.environment.files.text_file import UnreadableFile
+from dataguard.environment.files.version_ranges import as_set
 
 _PACKAGE = re.compile(r"^\[\[packages?\]\]", re.MULTILINE)
 
@@ -53,3 +55,12 @@ def hashes_of(files: object) -> tuple[str, ...]:
         if isinstance(hashes, dict):
             found.update(f"{algorithm}:{value}" for algorithm, value in hashes.items())
     return tuple(sorted(found))
+
+
+def pythons(text: str, data: dict[str, Any], name: str) -> tuple[PythonVersion, ...]:
+    """The Python that a lock says it is for, with its line."""
+    written = data.get("requires-python")
+    if not isinstance(written, str):
+        return ()
+    line = next((at for at, row in enumerate(text.splitlines(), 1) if row.startswith("requires-python")), 1)
+    return (PythonVersion(specifier=as_set(written), written=written, path=name, line=line),)

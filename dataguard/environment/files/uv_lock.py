@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dataguard.environment.declared import DeclaredFile, PythonVersion, Role
+from dataguard.environment.declared import DeclaredFile, Role
 from dataguard.environment.files.text_file import read_declared
-from dataguard.environment.files.toml_lock import hashes_of, loads_lock, packages
-from dataguard.environment.files.version_ranges import as_set
+from dataguard.environment.files.toml_lock import hashes_of, loads_lock, packages, pythons
 from dataguard.environment.requirement import Requirement, normalized
 
 
@@ -37,17 +36,13 @@ def parse_uv_lock(text: str, name: str) -> DeclaredFile:
     requirements = [
         _requirement(table, line, name, via) for table, line in found if not _is_project(table.get("source"))
     ]
-    python = data.get("requires-python")
-    line = next((at for at, row in enumerate(text.splitlines(), 1) if row.startswith("requires-python")), 1)
     return DeclaredFile(
         path=name,
         kind="uv.lock",
         role=Role.LOCK,
         requirements=tuple(requirements),
         inputs=(f"{name.rpartition('/')[0]}/pyproject.toml".lstrip("/"),),
-        python=(PythonVersion(specifier=as_set(python), written=python, path=name, line=line),)
-        if isinstance(python, str)
-        else (),
+        python=pythons(text, data, name),
     )
 
 
