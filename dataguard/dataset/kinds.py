@@ -90,6 +90,8 @@ class SourceKind:
     """Whether a location is unmistakably of that kind. Called with locations of every kind, and reads little."""
     rank: int = 0
     """Of several that recognize a location the lowest is taken; two of one rank are an error."""
+    opens_urls: bool = False
+    """Whether it is given URLs as they are, and not the path of a copy."""
     hint: str = ""
     """What to do where a key does not fit."""
 

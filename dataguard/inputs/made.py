@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -37,7 +36,7 @@ from dataguard.inputs import (
     training,
     versions,
 )
-from dataguard.inputs.source import NO_DATASET
+from dataguard.inputs.source import NO_DATASET, cache_folder
 
 T = TypeVar("T")
 Unavailable: TypeAlias = Skipped | Inconclusive
@@ -94,8 +93,7 @@ class Inputs:
         self.progress = progress
         self.cache: Cache | None = None
         if use_cache:
-            folder = Path(config.cache) if config.cache else Cache.default_folder()
-            self.cache = Cache(config.base / folder)
+            self.cache = Cache(cache_folder(config))
         self.guessed: list[str] = []
         self._made: dict[type, Any] = {}
 

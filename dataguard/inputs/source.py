@@ -7,7 +7,9 @@ from pathlib import Path
 from dataguard.config import Config
 from dataguard.core.errors import ConfigurationError, SourceError
 from dataguard.core.finding import Skipped
+from dataguard.dataset.cache import Cache
 from dataguard.dataset.kinds import Opening, check_keys, is_plain_path, kind_named, recognized
+from dataguard.dataset.remote import RemoteSource, copied
 from dataguard.dataset.sources import Source
 from dataguard.dataset.sources.table import TableSource
 from dataguard.dataset.sources.table_files import TABLE_SUFFIXES as TABLE_SUFFIXES
@@ -51,18 +53,31 @@ def open_source(config: Config) -> Source:
         timeout=dataset.timeout,
     )
     notes: list[str] = []
+    kind = None
     if dataset.source is not None:
         kind = kind_named(dataset.source, where=f"{opening.where}: dataset.source")
+        check_keys(kind, opening)
     else:
         _check_there(location)
-        found = recognized(opening, notes)
-        if found is None:
+    pictures = None
+    if opening.is_url and not (kind is not None and kind.opens_urls):
+        there = copied(opening, cache_folder(config))
+        opening, pictures = there.opening, there.pictures
+    if kind is None:
+        kind = recognized(opening, notes)
+        if kind is None:
             raise SourceError("not a table, nor any other kind of dataset", where=location, hint=suffix_hint())
-        kind = found
-    check_keys(kind, opening)
+        check_keys(kind, opening)
     source = kind.open(opening)
     source.notes[:0] = notes
-    return source
+    if pictures is None or source.pictures is not None or isinstance(source, TableSource):
+        return source
+    return RemoteSource(source, pictures)
+
+
+def cache_folder(config: Config) -> Path:
+    """The folder that results and copies are kept in."""
+    return config.base / (Path(config.cache) if config.cache else Cache.default_folder())
 
 
 def _check_there(location: str) -> None:
