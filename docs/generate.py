@@ -15,7 +15,7 @@ from dataguard.formats.schema import record_schema, report_schema
 from dataguard.preprocessing.document import SCHEMA_VERSION, STEP_KINDS, PipelineDocument
 from dataguard.reproduction.lock import SCHEMA_VERSION as LOCK_VERSION
 from dataguard.reproduction.lock import Lock
-from dataguard.rules import all_rules
+from dataguard.rules import built_in_rules
 from dataguard.rules.pages import index, page
 from dataguard.versions.profile import SCHEMA_VERSION as PROFILE_VERSION
 from dataguard.versions.profile import Profile
@@ -29,13 +29,13 @@ PROFILE_SCHEMA = SCHEMA.with_name(f"profile.v{PROFILE_VERSION}.schema.json")
 
 def generated() -> dict[Path, str]:
     """Every generated file with its text."""
-    files = {RULES / f"{rule.code}.md": page(rule) for rule in all_rules()}
-    files[RULES / "README.md"] = index(all_rules())
+    files = {RULES / f"{rule.code}.md": page(rule) for rule in built_in_rules()}
+    files[RULES / "README.md"] = index(built_in_rules())
     files[SCHEMA] = report_schema()
     files[PIPELINE_SCHEMA] = pipeline_schema()
     files[LOCK_SCHEMA] = lock_schema()
     files[PROFILE_SCHEMA] = profile_schema()
-    files[SCHEMA.with_name(CONFIG_SCHEMA)] = layout(config_schema(all_rules())) + "\n"
+    files[SCHEMA.with_name(CONFIG_SCHEMA)] = layout(config_schema(built_in_rules())) + "\n"
     return files
 
 

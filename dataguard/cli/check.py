@@ -74,8 +74,16 @@ def add_subject_options(parser: argparse.ArgumentParser) -> None:
         "path",
         nargs="?",
         metavar="PATH",
-        help="a folder of images, a .csv or .parquet file, a folder of these (train.csv, test.csv), "
-        "or a dataguard.toml (default: what the configuration of this folder names)",
+        help="a folder of images, a .csv, .parquet or .arrow file, a folder of these (train.csv, test.csv), tar shards "
+        "(train-{000..009}.tar), a .npz file, a saved Hugging Face dataset, annotations of COCO, VOC or YOLO, "
+        "data.py:name of a torch dataset, a URL (s3://, http://) of any, or a dataguard.toml (default: what the "
+        "configuration names)",
+    )
+    parser.add_argument(
+        "--source",
+        metavar="SOURCE",
+        help="what kind of dataset it is, where that cannot be told from it: folder, table, webdataset, huggingface, "
+        "torch, numpy, coco, voc, yolo, or a plug-in's",
     )
     parser.add_argument(
         "--loader",
@@ -164,7 +172,15 @@ def configured(arguments: argparse.Namespace, *, images: bool = False) -> Config
     if arguments.jobs is not None and arguments.jobs < 1:
         raise ConfigurationError(f"expected at least 1, got {arguments.jobs}", where="--jobs")
     others = arguments.loader is not None or bool(arguments.code) or arguments.environment is not None
-    config = resolve_config(arguments.path, arguments.config, all_rules(), dataset_optional=others)
+    source = arguments.source
+    if source is not None:
+        from dataguard.core.errors import did_you_mean
+        from dataguard.core.plugins import source_names
+
+        if source not in source_names():
+            hint = did_you_mean(source, source_names())
+            raise ConfigurationError(f"unknown source {source!r}", where="--source", hint=hint)
+    config = resolve_config(arguments.path, arguments.config, all_rules(), dataset_optional=others, source=source)
     config = _with_loader(config, arguments)
     return _with_versions(_with_environment(config, resolve=arguments.resolve, images=images), arguments)
 

@@ -105,6 +105,7 @@ def _words() -> dict[str, tuple[str, ...]]:
     from dataguard.cli.reporting import FORMATS
     from dataguard.config import PICTURE_FORMS
     from dataguard.core.finding import Severity
+    from dataguard.core.plugins import source_names
     from dataguard.rules import all_rules
 
     names = tuple(word for rule in all_rules() for word in (rule.code, rule.name))
@@ -116,6 +117,7 @@ def _words() -> dict[str, tuple[str, ...]]:
         "RULE": names,
         "RULES": names,
         "RUNNER": ("here", "process", "docker"),
+        "SOURCE": source_names(),
         "SEVERITY": tuple(severity.word for severity in Severity),
     }
 

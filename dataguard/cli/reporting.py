@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import os
 import sys
@@ -13,6 +14,7 @@ from dataguard.core.errors import ConfigurationError, OutputError, did_you_mean
 
 if TYPE_CHECKING:
     from dataguard.core.report import Report
+    from dataguard.core.report_format import ReportFormat
 
 FORMATS = ("terminal", "json", "html", "sarif", "markdown", "junit", "github", "gitlab")
 JUDGES = ("DG101",)
@@ -188,6 +190,8 @@ def _rendered(
         from dataguard.formats import gitlab
 
         return gitlab.dump(report, repository=_repository())
+    if kind != "terminal" and (added := _plugin_format(kind)) is not None:
+        return _rendered_by(added, report, fail_on=fail_on, strict=strict)
     from dataguard.formats import terminal
 
     width, color = terminal_style() if to_terminal else (80, False)
@@ -201,6 +205,19 @@ def _rendered(
         written=written or [],
         exported=exported or [],
     )
+
+
+def _rendered_by(added: ReportFormat, report: Report, *, fail_on: Any, strict: bool) -> str:
+    from dataguard.core.plugins import PluginError
+
+    try:
+        return str(added.render(report, fail_on, strict))
+    except Exception as error:
+        raise PluginError(
+            f"the format {added.name!r} failed: {type(error).__name__}: {error}",
+            where=added.render.__module__,
+            hint="mend, update or uninstall what adds it",
+        ) from error
 
 
 def _repository() -> str:
@@ -276,6 +293,8 @@ def output_named(path: Path, format_name: str | None, n_outputs: int) -> tuple[P
     for ending, kind in _ENDINGS.items():
         if path.name.lower().endswith(ending):
             return path, kind
+    if path.suffix.lower() not in _SUFFIXES and (added := _plugin_with_ending(path)) is not None:
+        return path, added
     if path.suffix.lower() not in _SUFFIXES:
         raise ConfigurationError(
             "the suffix names no format",
@@ -291,9 +310,46 @@ def format_named(name: str) -> str:
     Raises:
         ConfigurationError: there is none.
     """
-    if name not in FORMATS:
-        raise ConfigurationError(f"unknown format {name!r}", where="--format", hint=did_you_mean(name, FORMATS))
+    from dataguard.core import plugins
+
+    known = (*FORMATS, *(plugin.name for plugin in plugins.plugins(plugins.FORMATS)))
+    if name not in known:
+        raise ConfigurationError(f"unknown format {name!r}", where="--format", hint=did_you_mean(name, known))
+    _plugin_format(name)
     return name
+
+
+def _plugin_format(name: str) -> ReportFormat | None:
+    """The plug-in's format of that name; None for one of dataguard's own.
+
+    Raises:
+        PluginError: it cannot be used, or two have one name.
+    """
+    from dataguard.core import plugins
+    from dataguard.core.report_format import ReportFormat
+
+    named = [plugin for plugin in plugins.plugins(plugins.FORMATS) if plugin.name == name]
+    if not named:
+        return None
+    others = ["dataguard"] if name in FORMATS else [plugin.distribution for plugin in named[1:]]
+    if others:
+        raise plugins.collision(named[0], f"the format {name!r}", others)
+    found: ReportFormat = named[0].load(ReportFormat)
+    if found.name != name:
+        raise named[0].error(f"it calls itself {found.name!r}")
+    return found
+
+
+def _plugin_with_ending(path: Path) -> str | None:
+    """The plug-in's format for a file's name; one that cannot be loaded is not asked."""
+    from dataguard.core import plugins
+
+    for plugin in plugins.plugins(plugins.FORMATS):
+        with contextlib.suppress(plugins.PluginError):
+            found = _plugin_format(plugin.name)
+            if found is not None and path.name.lower().endswith(tuple(found.endings)):
+                return found.name
+    return None
 
 
 def listed(values: list[str]) -> list[str]:

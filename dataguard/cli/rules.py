@@ -18,9 +18,11 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from dataguard.rules import all_rules
+    from dataguard.rules import all_rules, broken_plugins
 
     rules = all_rules()
+    for plugin in broken_plugins():
+        print(f"not listed: {plugin.error.message}", file=sys.stderr)
     if arguments.format == "json":
         import json
 

@@ -66,12 +66,10 @@ class Plugin:
 def plugins(group: str) -> tuple[Plugin, ...]:
     """The entry points of a group, by name and then by distribution, each once."""
     found = {}
-    for distribution in importlib.metadata.distributions():
-        for entry in distribution.entry_points:
-            if entry.group == group:
-                name = f"{distribution.metadata['Name']} {distribution.version}"
-                plugin = Plugin(group=group, name=entry.name, value=entry.value, distribution=name)
-                found[plugin.name, plugin.distribution, plugin.value] = plugin
+    for entry in importlib.metadata.entry_points(group=group):
+        name = "an unknown distribution" if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"
+        plugin = Plugin(group=group, name=entry.name, value=entry.value, distribution=name)
+        found[plugin.name, plugin.distribution, plugin.value] = plugin
     return tuple(found[key] for key in sorted(found))
 
 

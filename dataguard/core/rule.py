@@ -36,7 +36,9 @@ PAGE_SECTIONS = (
 )
 """The sections that every rule's docstring has, in this order."""
 
-_CODE = re.compile(r"DG\d{3}")
+OWN_PREFIX = "DG"
+"""How the codes of dataguard's own rules begin, and those of no others."""
+_CODE = re.compile(r"(?:DG|[A-Z]{3,8})\d{3}")
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
@@ -114,7 +116,7 @@ class Rule(Generic[P]):
     """A rule: call it with its inputs for a list of outcomes.
 
     Attributes:
-        code: ``DG`` and three digits; never reused.
+        code: ``DG`` and three digits, of other distributions three to eight letters; never reused.
         name: The defect in kebab case.
         severity: The severity of its findings unless one says otherwise.
         page: The docstring: the rule's page in Markdown.
@@ -122,7 +124,9 @@ class Rule(Generic[P]):
 
     def __init__(self, function: Callable[P, Iterator[Outcome]], code: str, name: str, severity: Severity) -> None:
         if not _CODE.fullmatch(code):
-            raise ValueError(f"rule code {code!r}: expected DG and three digits")
+            raise ValueError(
+                f"rule code {code!r}: expected DG and three digits, or three to eight letters and three digits"
+            )
         if not _NAME.fullmatch(name):
             raise ValueError(f"rule name {name!r}: expected kebab case")
         self.function = function
@@ -248,7 +252,7 @@ def rule(code: str, name: str, severity: Severity) -> Callable[[Callable[P, Iter
     Positional parameters are its inputs, by type; keyword-only parameters with defaults are its options.
 
     Args:
-        code: ``DG`` and three digits.
+        code: ``DG`` and three digits; a plug-in's begins with three to eight letters.
         name: The defect, in kebab case.
         severity: What its findings have unless one says otherwise.
     """

@@ -20,18 +20,19 @@ def resolve_config(
     rules: Iterable[Rule[Any]],
     *,
     dataset_optional: bool = False,
+    source: str | None = None,
 ) -> Config:
     """The configuration that holds, with the dataset's path made absolute; None where no dataset is to be checked.
 
     A configuration file as `path` is read. A folder that holds a configuration which names a dataset or a loader means
     these. Any other `path` is the dataset, and the nearest configuration holds. Without `path` and a dataset in the
     configuration, the current folder is the dataset, unless something else is named (`dataset_optional`, or in the
-    configuration).
+    configuration). `source` says which kind of dataset it is, over the configuration.
     """
-    named_elsewhere = None if path is None or is_plain_path(str(path)) else str(path)
-    if named_elsewhere is not None:
-        settings = _settings(config, Path.cwd(), rules)
-        return _naming(settings, _absolute(named_elsewhere, Path.cwd()))
+    if path is not None and (not is_plain_path(str(path)) or _takes_targets(source)):
+        settings = _of_source(_settings(config, Path.cwd(), rules), source)
+        location = str(path)
+        return _naming(settings, location if _takes_targets(source) else _absolute(location, Path.cwd()))
     target = None if path is None else Path(path)
     if isinstance(config, Config):
         settings = config
@@ -51,10 +52,11 @@ def resolve_config(
             target = None
     if target is None and settings.dataset.path is None and (dataset_optional or names_other_than_dataset(settings)):
         return settings
+    settings = _of_source(settings, source)
     if target is not None:
         return _naming(settings, str(target.absolute()))
     said = settings.dataset.path or "."
-    if settings.dataset.source is not None and _takes_targets(settings.dataset.source):
+    if _takes_targets(settings.dataset.source):
         return _naming(settings, said)
     return _naming(settings, _absolute(said, settings.base))
 
@@ -70,7 +72,13 @@ def _naming(settings: Config, location: str) -> Config:
     return dataclasses.replace(settings, dataset=dataclasses.replace(settings.dataset, path=location))
 
 
-def _takes_targets(source: str) -> bool:
+def _of_source(settings: Config, source: str | None) -> Config:
+    if source is None:
+        return settings
+    return dataclasses.replace(settings, dataset=dataclasses.replace(settings.dataset, source=source))
+
+
+def _takes_targets(source: str | None) -> bool:
     """Whether a source is opened by ``module:name``, so that there is no path to make absolute."""
     return source == "torch"
 

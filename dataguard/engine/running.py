@@ -19,7 +19,7 @@ from dataguard.core.acceptance import Acceptances, FinishedRuns
 from dataguard.core.baseline import Baseline, GoneEntry
 from dataguard.core.errors import DataguardError
 from dataguard.core.exhibit import Histogram, Series
-from dataguard.core.finding import Finding, Inconclusive, Observation, Skipped
+from dataguard.core.finding import Finding, Inconclusive, Observation, Severity, Skipped
 from dataguard.core.progress import Progress, silent
 from dataguard.core.report import Report, RuleRun, Status
 from dataguard.core.rule import Rule
@@ -30,6 +30,7 @@ from dataguard.engine.circumstances import settings_in_force, versions
 from dataguard.inputs import Inputs, Loader, open_source
 from dataguard.preprocessing.pair import DeclaredPair, PipelinePair
 from dataguard.preprocessing.summary import compared_overview
+from dataguard.rules import BrokenPlugin, broken_plugins
 from dataguard.training.case import TrainingCase
 from dataguard.training.golden import GoldenRuns
 from dataguard.training.passes import FirstPass
@@ -120,6 +121,8 @@ def _report(
     ran = zip(selected, runs, without_ignores, strict=True)
     accepted = accepting.acceptances(config, about, accepting.uses(config, ran, started.date()), known, gone)
     n_known = sum(len(item.known) for item in runs if item.status is not Status.IGNORED)
+    if not partial and not given and not config.select:
+        runs += [_of_broken(plugin) for plugin in broken_plugins()]
     runs += _runs_about_the_run(config, inputs, accepted, FinishedRuns(runs=tuple(runs)), started.date())
     counts, stream = inputs.made(ClassCounts), inputs.made(BatchStream)
     pairs = [pair for pair in (inputs.made(PipelinePair), inputs.made(DeclaredPair)) if pair is not None]
@@ -198,7 +201,7 @@ def _run_rule(rule: Rule[Any], config: Config, inputs: Inputs) -> RuleRun:
     except Exception as error:  # noqa: BLE001 - one broken rule must not take the others' findings with it
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(frame.filename).name}:{frame.lineno}"
-        reason = f"{type(error).__name__} at {place}: {error} (a fault of dataguard's; please report it)"
+        reason = f"{type(error).__name__} at {place}: {error} ({_whose(rule)})"
         return _record(rule, Status.CRASHED, reason=reason, options=options)
     return settled(rule, outcomes, options, time.perf_counter() - clock)
 
@@ -234,6 +237,24 @@ def _record(rule: Rule[Any], status: Status, **fields: Any) -> RuleRun:
     return RuleRun(
         code=rule.code, name=rule.name, summary=rule.summary, severity=rule.severity, status=status, **fields
     )
+
+
+def _of_broken(plugin: BrokenPlugin) -> RuleRun:
+    """The part in a run of a rule that could not be loaded: it is not run, and that is no pass."""
+    return RuleRun(
+        code=plugin.name,
+        name="broken-plug-in",
+        summary="A rule of another distribution cannot be used.",
+        severity=Severity.ERROR,
+        status=Status.CRASHED,
+        reason=str(plugin.error),
+    )
+
+
+def _whose(rule: Rule[Any]) -> str:
+    """Whose fault it is when a rule fails."""
+    package = rule.__module__.partition(".")[0]
+    return "a fault of dataguard's; please report it" if package == "dataguard" else f"a fault of the plug-in {package}"
 
 
 def _class_histogram(counts: ClassCounts) -> Histogram:

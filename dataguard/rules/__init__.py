@@ -1,22 +1,66 @@
-"""The rules, one a file, a folder a family; found by their file names."""
+"""The rules, one a file, a folder a family, found by their file names; and those that other distributions add."""
 
 from __future__ import annotations
 
 import importlib
 import re
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any
 
-from dataguard.core.rule import Rule
+from dataguard.core.plugins import RULES, PluginError, collision, plugins
+from dataguard.core.rule import OWN_PREFIX, Rule
 
 _FILE = re.compile(r"dg\d{3}_[a-z0-9_]+\.py")
 
 
-@cache
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BrokenPlugin:
+    """A rule of another distribution that cannot be used."""
+
+    name: str
+    """Of the entry point: the code that it would have."""
+    error: PluginError
+
+
 def all_rules() -> tuple[Rule[Any], ...]:
-    """Every rule, by code.
+    """Every rule, by code: dataguard's own, then those of plug-ins that can be used."""
+    return (*built_in_rules(), *_plugin_rules()[0])
+
+
+def broken_plugins() -> tuple[BrokenPlugin, ...]:
+    """The rules of other distributions that cannot be used, and why."""
+    return _plugin_rules()[1]
+
+
+@cache
+def _plugin_rules() -> tuple[tuple[Rule[Any], ...], tuple[BrokenPlugin, ...]]:
+    taken = {word: "dataguard" for rule in built_in_rules() for word in (rule.code, rule.name)}
+    rules, broken = [], []
+    for plugin in plugins(RULES):
+        try:
+            rule: Rule[Any] = plugin.load(Rule)
+            if rule.code != plugin.name:
+                raise plugin.error(f"its code is {rule.code}, and the entry point is called {plugin.name}")
+            if rule.code.startswith(OWN_PREFIX):
+                raise plugin.error(f"codes that begin with {OWN_PREFIX} are dataguard's own")
+            for what in ("code", "name"):
+                word = getattr(rule, what)
+                if word in taken:
+                    raise collision(plugin, f"the {what} {word!r}", [taken[word]])
+        except PluginError as error:
+            broken.append(BrokenPlugin(name=plugin.name, error=error))
+        else:
+            taken |= dict.fromkeys((rule.code, rule.name), plugin.distribution)
+            rules.append(rule)
+    return tuple(sorted(rules, key=lambda rule: rule.code)), tuple(broken)
+
+
+@cache
+def built_in_rules() -> tuple[Rule[Any], ...]:
+    """Every rule of dataguard's own, by code.
 
     A rule file ``dg102_class_imbalance.py`` holds the rule DG102, bound to the name ``class_imbalance``.
 

@@ -1,0 +1,1 @@
+"""A source, a rule and a format for dataguard."""
