@@ -15,9 +15,9 @@ from dataguard import check
 from dataguard.cli.reporting import format_named, output_named
 from dataguard.config import parse_config
 from dataguard.core import plugins as found_plugins
-from dataguard.core.errors import ConfigurationError, SourceError
+from dataguard.core.errors import ConfigurationError, ExitCode, SourceError
 from dataguard.core.plugins import PluginError, source_names
-from dataguard.core.report import ExitCode, Status
+from dataguard.core.report import Status
 from dataguard.dataset import kinds
 from dataguard.rules import _plugin_rules, all_rules, broken_plugins, built_in_rules
 
@@ -99,6 +99,7 @@ def test_a_broken_rule_is_one_error_that_names_its_distribution(site: Path, name
     assert [rule.code for rule in all_rules()] == [rule.code for rule in built_in_rules()]
 
 
+@pytest.mark.slow
 def test_beside_a_broken_rule_the_rest_runs(site: Path, shapes: Path) -> None:
     distribution = install(site, found_plugins.RULES, "ACME102", code="raise RuntimeError('no licence')")
     left_out = {rule.code: "it takes long" for rule in built_in_rules() if rule.code not in ("DG102", "DG801")}

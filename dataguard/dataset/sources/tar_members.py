@@ -24,7 +24,7 @@ MOST_UNPACKED = 1 << 36
 """Bytes of an unpacked shard that are taken: 64 GiB."""
 _OPEN_AT_A_TIME = 16
 _BLOCK = 512
-_COPIED = 1 << 20
+_COPIED = 1 << 16
 
 
 class Member(NamedTuple):
@@ -65,7 +65,7 @@ def _unpacked(path: Path) -> IO[bytes]:
     target = tempfile.TemporaryFile(prefix="dataguard-shard-")  # noqa: SIM115 - whoever asks for it closes it
     try:
         with opener(path, "rb") as packed:
-            while piece := packed.read(_COPIED):
+            while piece := packed.read1(_COPIED):
                 target.write(piece)
                 if target.tell() > MOST_UNPACKED:
                     raise DamagedTarError(f"more than {MOST_UNPACKED >> 30} GiB unpacked")
