@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dataguard.core.errors import NothingToCheckError, SourceError
 from dataguard.dataset.class_counts import split_order
+from dataguard.dataset.kinds import Opening, SourceKind, is_plain_path, is_target, is_url, recognized
 from dataguard.dataset.sources import Reference
 from dataguard.dataset.sources.folder import FolderSource
 from dataguard.dataset.sources.table import TableSource
@@ -54,11 +55,12 @@ _OPTIONS = """
 """
 
 
-def propose(target: Path, *, relative_to: Path) -> str:
+def propose(target: Path | str, *, relative_to: Path) -> str:
     """A configuration for the dataset at a path.
 
     Args:
-        target: A folder of images, a folder of tables, or a table.
+        target: A folder of images, a folder of tables, a table, or anything else that is a dataset. What would run the
+            owner's code, or fetch something, is named and not opened.
         relative_to: The folder that the configuration will lie in.
 
     Returns:
@@ -67,8 +69,15 @@ def propose(target: Path, *, relative_to: Path) -> str:
     Raises:
         SourceError: there is nothing there that can be checked.
     """
-    if not target.exists():
-        raise SourceError("no such file or folder", where=target.absolute())
+    location = str(target)
+    target = Path(target)
+    if is_plain_path(location):
+        if not target.exists():
+            raise SourceError("no such file or folder", where=target.absolute())
+        location = str(target.absolute())
+    kind = None if is_url(location) else recognized(_opening(location, relative_to), [])
+    if is_url(location) or (kind is not None and kind.name not in ("folder", "table")):
+        return _for_kind(kind, location, relative_to)
     if target.is_file():
         return _for_table(target, relative_to)
     try:
@@ -79,6 +88,46 @@ def propose(target: Path, *, relative_to: Path) -> str:
                 "neither images nor a table", where=target.absolute(), hint="point it at the dataset itself"
             ) from error
         return _for_table(target.absolute(), relative_to)
+
+
+def _opening(location: str, base: Path) -> Opening:
+    return Opening(location=location, base=base.absolute(), where=location)
+
+
+_MEANINGS = {
+    "label": "what is to be predicted: a column, a field or an array",
+    "split": "the column that says train, val or test",
+    "image": "the column, key or array of pictures or inputs",
+    "group": "what must not straddle splits, as a patient or a user",
+    "time": "what says when a sample was recorded",
+    "id": "what names a sample",
+    "text": "the column of texts that the labels are judged by",
+    "limit": "the most samples that are taken",
+    "timeout": "seconds that your own code may take",
+}
+_EXAMPLES = {"limit": "100000", "timeout": "3600"}
+
+
+def _for_kind(kind: SourceKind | None, location: str, relative_to: Path) -> str:
+    shown = location
+    if not is_url(location) and not is_target(location):
+        shown = _relative(Path(location), relative_to)
+    lines = ["[dataset]", f"path = {_text(shown)}"]
+    if kind is not None:
+        lines.insert(0, f"# {kind.words[:1].upper()}{kind.words[1:]}: {kind.summary}.")
+        lines.append(f"source = {_text(kind.name)}")
+        lines += [line for key in kind.keys if key in _MEANINGS for line in _unset(key)]
+        if "splits" in kind.keys:
+            lines += ["# The files of each split, where their names do not tell it:", '# splits = { train = "…" }']
+    lines += [
+        "# Your own model, to judge the labels by: a function, or a folder of transformers or timm:",
+        '# embedding = "my_model.py:embed"',
+    ]
+    return _assemble(lines)
+
+
+def _unset(key: str) -> list[str]:
+    return [f"# {key}: {_MEANINGS[key]}", f"# {key} = {_EXAMPLES.get(key, _text(key))}"]
 
 
 def _for_folder(folder: Path, relative_to: Path) -> str:

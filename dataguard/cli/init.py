@@ -22,7 +22,7 @@ def add_parser(commands: Any) -> None:
         nargs="?",
         default=".",
         metavar="PATH",
-        help="a folder of images, a table, or a folder of tables (default: .)",
+        help="a folder of images, a table, a folder of tables, or any other dataset that check takes (default: .)",
     )
     parser.add_argument(
         "-o", "--output", metavar="FILE", default="dataguard.toml", help="where to write it (default: ./dataguard.toml)"
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     output = Path(arguments.output)
     if output.exists() and not arguments.force:
         raise OutputError("is there already", where=output.absolute(), hint="--force replaces it")
-    text = propose(Path(arguments.path), relative_to=output.absolute().parent)
+    text = propose(arguments.path, relative_to=output.absolute().parent)
     written = str(output)
     if not arguments.no_schema:
         schema = output.with_name(SCHEMA_FILE)

@@ -257,6 +257,15 @@ class SampleTable:
             for path in wanted
         }
 
+    def read_stored(self, path: str) -> bytes | None:
+        """What is encoded of a picture that is no file of its own; None of one that is.
+
+        Raises:
+            OSError: it cannot be read any more.
+        """
+        stored = self.stored_pictures([path])[path]
+        return None if stored.is_file else stored.read_bytes()
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredPicture:

@@ -50,7 +50,7 @@ def render(
         picture_budget: How many bytes all pictures may have together; the page says so where it was reached.
         confined: Whether the report may be a stranger's, so that no picture from outside its root is read.
     """
-    album = Album(report.subject.root, budget=picture_budget, confined=confined)
+    album = Album(report.subject.root, budget=picture_budget, confined=confined, version_id=report.subject.version_id)
     page = _Page(report, album, fail_on=fail_on, strict=strict)
     body = page.body()
     sheet, allowed = style(resources.files(__package__).joinpath("report.css").read_text(encoding="utf-8"))

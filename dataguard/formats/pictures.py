@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataguard.core.paths import decode_path
+from dataguard.core.picture_access import offered
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -61,10 +62,12 @@ class Album:
         root: The folder that paths are relative to, as `encode_path` writes it.
         budget: How many bytes all data URIs may have together.
         confined: Whether no file outside `root` is read, be it by its path or through a link.
+        version_id: Of the dataset, whose pictures may be no files.
     """
 
-    def __init__(self, root: str, *, budget: int, confined: bool = False) -> None:
+    def __init__(self, root: str, *, budget: int, confined: bool = False, version_id: str = "") -> None:
         self._root = Path(decode_path(root))
+        self._read = offered(version_id)
         self._confined = confined
         self._budget = budget
         self._left = budget
@@ -80,8 +83,18 @@ class Album:
             self.n_left_out += 1
             return NotShown(reason="left out, to keep the report small")
         if path not in self._made:
-            self._made[path] = embed(self._root, path, confined=self._confined)
+            self._made[path] = self._stored(path) or embed(self._root, path, confined=self._confined)
         return self._paid(self._made[path])
+
+    def _stored(self, path: str) -> Embedded | NotShown | None:
+        """A picture that is no file; None of one that is."""
+        if self._read is None:
+            return None
+        try:
+            data = self._read(path)
+        except OSError as error:
+            return NotShown(reason=str(error))
+        return None if data is None else embed_bytes(data)
 
     def inline(self, png: str) -> Embedded | NotShown:
         """A picture that the report itself holds, as base64; never raises for what it is."""
@@ -136,6 +149,23 @@ def embed(root: Path, path: str, *, confined: bool = False) -> Embedded | NotSho
     except OSError as error:
         return NotShown(reason=os.strerror(error.errno) if error.errno else f"damaged: {error}")
     except Exception as error:  # noqa: BLE001 - decoders raise anything on damaged files, and it is one picture of many
+        return NotShown(reason=f"damaged: {error}" if str(error) else "damaged")
+
+
+def embed_bytes(data: bytes) -> Embedded | NotShown:
+    """An encoded picture as a data URI, as `embed` does with a file."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                return _embed(image)
+    except UnidentifiedImageError:
+        return NotShown(reason="not an image that can be decoded")
+    except Image.DecompressionBombError:
+        return NotShown(reason=f"more than {MAX_PIXELS:,} pixels")
+    except Exception as error:  # noqa: BLE001 - as above
         return NotShown(reason=f"damaged: {error}" if str(error) else "damaged")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from dataguard.core.finding import Skipped
+from dataguard.core.picture_access import offer
 from dataguard.dataset.class_counts import ClassCounts
 from dataguard.dataset.duplicates import Duplicates
 from dataguard.dataset.scan import scan
@@ -23,7 +24,7 @@ def _scan(inputs: Inputs) -> SampleTable | Skipped:
     if inputs.source is None:
         return NO_DATASET
     config, engine = inputs.config, inputs.engine
-    return scan(
+    table = scan(
         inputs.source,
         cache=inputs.cache,
         jobs=config.jobs,
@@ -31,6 +32,9 @@ def _scan(inputs: Inputs) -> SampleTable | Skipped:
         max_pixels=config.max_pixels,
         engine=engine,
     )
+    if table.pictures is not None:
+        offer(table.version_id, table.read_stored)
+    return table
 
 
 def _class_counts(inputs: Inputs) -> ClassCounts | Skipped:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from typing import Any
 
@@ -212,3 +213,15 @@ def test_a_frame_has_the_findings_of_its_file(tmp_path: Path) -> None:
 def test_an_object_that_is_no_table_is_refused() -> None:
     with pytest.raises(SourceError, match=r"builtins\.dict is no table that can be read"):
         check({"a": [1]}, cache=False)
+
+
+@pytest.mark.slow
+def test_an_html_report_shows_the_same_pictures_from_shards(tmp_path: Path) -> None:
+    from dataguard.formats import html
+
+    here = check(as_folder(SAMPLES, tmp_path / "folder"), select=["DG105", "DG301"], cache=False)
+    place, config = stored("webdataset", tmp_path)
+    there = check(config=with_path(config, str(place)), select=["DG105", "DG301"], cache=False)
+    shown = [re.findall(r"data:image/png;base64,[^\"]+", html.render(report)) for report in (here, there)]
+    assert len(shown[0]) > 1
+    assert shown[0] == shown[1]
