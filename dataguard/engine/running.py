@@ -121,7 +121,7 @@ def _report(
     ran = zip(selected, runs, without_ignores, strict=True)
     accepted = accepting.acceptances(config, about, accepting.uses(config, ran, started.date()), known, gone)
     n_known = sum(len(item.known) for item in runs if item.status is not Status.IGNORED)
-    if not partial and not given and not config.select:
+    if not partial and not config.select and (inputs.source is not None or inputs.loader is not None):
         runs += [_of_broken(plugin) for plugin in broken_plugins()]
     runs += _runs_about_the_run(config, inputs, accepted, FinishedRuns(runs=tuple(runs)), started.date())
     counts, stream = inputs.made(ClassCounts), inputs.made(BatchStream)
