@@ -12,6 +12,7 @@ from dataguard.config import Config, check_selector
 from dataguard.core.errors import ConfigurationError, SourceError
 from dataguard.core.progress import Progress, silent
 from dataguard.core.report import Report
+from dataguard.dataset.kinds import is_plain_path
 from dataguard.engine.resolving import resolve_config
 from dataguard.engine.running import run
 from dataguard.inputs import VERSION_INPUTS, Inputs, open_source
@@ -75,6 +76,12 @@ def snapshot(
         said = tuple(item for item in profile.stated if (item.by, item.file) != ("croissant", Path(croissant).name))
         profile = dataclasses.replace(profile, stated=said)
     place = Path(settings.dataset.path or ".").absolute()
+    if output is None and not is_plain_path(settings.dataset.path or "."):
+        raise ConfigurationError(
+            "there is no place beside it for a snapshot",
+            where=settings.dataset.path,
+            hint="name the folder to write to: -o FOLDER",
+        )
     folder = (place.with_name(place.name + SUFFIX) if output is None else Path(output)).absolute()
     if folder == place:
         raise ConfigurationError("the snapshot would be written into the dataset", where=folder, hint="name another")

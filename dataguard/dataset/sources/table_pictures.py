@@ -19,13 +19,16 @@ if TYPE_CHECKING:
 
     from dataguard.dataset.sources.table_part import Part
 
-_ROWS = 64
-"""Rows that are read at a time: what a chunk of the scan asks for."""
-_BLOCKS = 8
+_PROBED = 16
+"""Rows whose sizes say how many are read at a time."""
+_BLOCK_BYTES = 1 << 24
+_FEWEST, _MOST = 16, 1_024
+"""Rows of a block: a Parquet file is unpacked by row groups, which small blocks would make it do again and again."""
+_BLOCKS = 4
 """Blocks that are kept for each reader: threads ask for neighbouring ones in turn."""
-_PICTURE_STRUCT = re.compile(r"STRUCT\((bytes BLOB, path [\w\"]+|path [\w\"]+, bytes BLOB)\)")
 _LOOKED_AT = 20
 """Values of a column of bytes that are looked at to see whether they are pictures."""
+_PICTURE_STRUCT = re.compile(r"STRUCT\((bytes BLOB, path [\w\"]+|path [\w\"]+, bytes BLOB)\)")
 
 
 @dataclass(eq=False)
@@ -43,6 +46,7 @@ class RowPictures:
     files: Mapping[int, Path]
     tables: Mapping[int, Any] = field(default_factory=dict)
     in_struct: bool = False
+    _sizes: dict[int, int] = field(default_factory=dict)
     _blocks: OrderedDict[tuple[int, int], Sequence[Any]] = field(default_factory=OrderedDict)
     _lock: Any = field(default_factory=threading.Lock)
     _connection: Any = None
@@ -62,10 +66,14 @@ class RowPictures:
         from dataguard.dataset.files import UnreadableFileError
 
         part, row = map(int, place.split())
-        values = self._block(part, row // _ROWS)
-        if row % _ROWS >= len(values):
+        if part in self.tables:
+            values, at = self._from_memory(self.tables[part], row), 0
+        else:
+            size = self._rows_of_a_block(part)
+            values, at = self._block(part, row // size, size), row % size
+        if at >= len(values):
             raise UnreadableFileError("the table has fewer rows than it had")
-        value = values[row % _ROWS]
+        value = values[at]
         if isinstance(value, dict):
             value = value.get("bytes")
         if value is None:
@@ -74,29 +82,32 @@ class RowPictures:
             raise UnreadableFileError(f"{len(value):,} bytes, more than any picture within the pixel limit has")
         return Picture(data=bytes(value))
 
-    def _block(self, part: int, number: int) -> Sequence[Any]:
+    def _rows_of_a_block(self, part: int) -> int:
+        with self._lock:
+            if part not in self._sizes:
+                probed = [len(value) for value in self._from_parquet(self.files[part], 0, _PROBED) if value is not None]
+                mean = max(1, sum(probed) // max(1, len(probed)))
+                self._sizes[part] = max(_FEWEST, min(_MOST, _BLOCK_BYTES // mean))
+            return self._sizes[part]
+
+    def _block(self, part: int, number: int, size: int) -> Sequence[Any]:
         key = (part, number)
+        # One thread reads what the others are about to ask for as well.
         with self._lock:
-            if key in self._blocks:
-                self._blocks.move_to_end(key)
-                return self._blocks[key]
-        values = self._fetched(part, number * _ROWS)
-        with self._lock:
-            self._blocks[key] = values
-            while len(self._blocks) > _BLOCKS:
-                self._blocks.popitem(last=False)
-        return values
+            if key not in self._blocks:
+                self._blocks[key] = self._from_parquet(self.files[part], number * size, size)
+                while len(self._blocks) > _BLOCKS:
+                    self._blocks.popitem(last=False)
+            self._blocks.move_to_end(key)
+            return self._blocks[key]
 
-    def _fetched(self, part: int, start: int) -> Sequence[Any]:
-        if part in self.tables:
-            table = self.tables[part]
-            if hasattr(table, "iloc"):
-                return list(table[self.column].iloc[start : start + _ROWS])
-            found: list[Any] = table.column(self.column).slice(start, _ROWS).to_pylist()
-            return found
-        return self._from_parquet(self.files[part], start)
+    def _from_memory(self, table: Any, row: int) -> Sequence[Any]:
+        if hasattr(table, "iloc"):
+            return list(table[self.column].iloc[row : row + 1])
+        found: list[Any] = table.column(self.column).slice(row, 1).to_pylist()
+        return found
 
-    def _from_parquet(self, path: Path, start: int) -> Sequence[Any]:
+    def _from_parquet(self, path: Path, start: int, size: int) -> Sequence[Any]:
         import duckdb
 
         from dataguard.dataset.files import UnreadableFileError
@@ -108,7 +119,7 @@ class RowPictures:
                 self._cursor()
                 .execute(
                     f"SELECT {data} FROM read_parquet({literal(str(path))}, file_row_number = true)"
-                    f" WHERE file_row_number >= {start} AND file_row_number < {start + _ROWS} ORDER BY file_row_number"
+                    f" WHERE file_row_number >= {start} AND file_row_number < {start + size} ORDER BY file_row_number"
                 )
                 .fetchall()
             )
@@ -121,13 +132,12 @@ class RowPictures:
 
         from dataguard.dataset.sources.table_part import literal
 
-        with self._lock:
-            if self._connection is None:
-                self._connection = duckdb.connect()
-                # The scan has threads of its own.
-                self._connection.execute("SET threads = 1")
-                self._connection.execute(f"SET temp_directory = {literal(tempfile.gettempdir())}")
-            connection: duckdb.DuckDBPyConnection = self._connection.cursor()
+        if self._connection is None:
+            self._connection = duckdb.connect()
+            # The scan has threads of its own.
+            self._connection.execute("SET threads = 1")
+            self._connection.execute(f"SET temp_directory = {literal(tempfile.gettempdir())}")
+        connection: duckdb.DuckDBPyConnection = self._connection
         return connection
 
 
