@@ -158,3 +158,23 @@ def test_labels_of_shards_come_from_where_they_are_said(tmp_path: Path) -> None:
     assert (first.group_id, str(first.time)) == ("p1", "2024-01-31 00:00:00")
     with pytest.raises(SourceError, match=r"the sample 'deep/b' has no 'patient'"):
         list(open_source(Config(dataset=DatasetConfig(path=str(tmp_path / "x.tar"), group="patient"))).references())
+
+
+def test_init_proposes_what_check_reads(tmp_path: Path) -> None:
+    from dataguard.config import load_config
+    from dataguard.starter import propose
+
+    shards = as_shards(SAMPLES, tmp_path / "shards")
+    np.savez(tmp_path / "a.npz", x=np.zeros((3, 4, 4), np.uint8), y=np.arange(3))
+    (tmp_path / "data.py").write_text("raise AssertionError('init runs nothing')")
+    wanted = {
+        shards: ("webdataset", "shards/{train,val,test}-{000..002}.tar"),
+        str(tmp_path / "a.npz"): ("numpy", "a.npz"),
+        f"{tmp_path}/data.py:make": ("torch", f"{tmp_path}/data.py:make"),
+        "s3://bucket/train": (None, "s3://bucket/train"),
+        str(as_coco(SAMPLES, tmp_path / "coco")): ("coco", "coco"),
+    }
+    for location, (kind, path) in wanted.items():
+        (tmp_path / "dataguard.toml").write_text(propose(location, relative_to=tmp_path))
+        config = load_config(tmp_path / "dataguard.toml", all_rules())
+        assert (config.dataset.source, config.dataset.path) == (kind, path)

@@ -69,6 +69,10 @@ class _Spooler:
                     where=self._target,
                     hint="name a torch Dataset, a mapping of them by split, or a function that returns either",
                 )
+        roots = [root for dataset in splits.values() if (root := self._root_of(dataset)) is not None]
+        if roots:
+            # The splits of one dataset lie in folders of one folder: keys tell them apart from there on.
+            self._root = os.path.commonpath(roots)
         with (self._folder / "data").open("wb") as data, (self._folder / "index.jsonl").open("w") as index:
             try:
                 for split, dataset in splits.items():
@@ -90,7 +94,7 @@ class _Spooler:
         )
         prefix = "" if split is None else f"{split} "
         if (files := _files_of(dataset)) is not None:
-            self._list_files(dataset, files, split, names, index)
+            self._list_files(files, split, names, index)
             return
         for number, item in enumerate(self._items(dataset)):
             said: dict[str, Any] = {"sample_id": f"{prefix}{number}", "split": split, "row": number + 1}
@@ -102,18 +106,20 @@ class _Spooler:
                 said |= self._described(item, names, data, said["sample_id"])
             index.write(json.dumps(said) + "\n")
 
+    def _root_of(self, dataset: Any) -> str | None:
+        """The folder of a dataset that lists its files; None of any other."""
+        files = _files_of(dataset)
+        if files is None:
+            return None
+        root = getattr(dataset, "root", None) or os.path.commonpath([Path(path).parent for path, _ in files])
+        return os.path.abspath(self._base / root)  # noqa: PTH100 - links stay as they are
+
     def _list_files(
-        self, dataset: Any, files: Sequence[tuple[str, Any]], split: str | None, names: Sequence[str], index: IO[str]
+        self, files: Sequence[tuple[str, Any]], split: str | None, names: Sequence[str], index: IO[str]
     ) -> None:
         """A dataset that says which file each sample is: the files themselves are checked."""
-        root = Path(getattr(dataset, "root", None) or os.path.commonpath([Path(path).parent for path, _ in files]))
-        root = Path(os.path.abspath(self._base / root))  # noqa: PTH100 - links stay as they are
-        if self._root is not None and self._root != str(root):
-            root = Path(os.path.commonpath([self._root, root]))
-            self._note(f"the splits lie in several folders: paths are relative to {root}")
-        self._root = str(root)
         for path, label in files[: self._limit]:
-            name = encode_path(os.path.relpath(self._base / path, root).replace(os.sep, "/"))
+            name = encode_path(os.path.relpath(self._base / path, self._root).replace(os.sep, "/"))
             said = {"sample_id": name, "path": name, "split": split, "label": self._label(label, names)}
             index.write(json.dumps(said) + "\n")
 
