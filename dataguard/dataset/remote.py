@@ -12,6 +12,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -28,6 +29,8 @@ from dataguard.dataset.sources.shard_names import expanded
 _COPIED = 1 << 22
 _RESERVED = 1 << 28
 """Bytes that are left free on the disk."""
+_DAYS = 30
+"""How long a copy is kept that is not asked for."""
 _REFUSED = ("credential", "forbidden", "access denied", "accessdenied", "unauthorized", "403", "401", "permission")
 
 
@@ -150,6 +153,14 @@ def copied(opening: Opening, folder: Path) -> Copied:
     location = opening.location
     system, pattern = file_system(location)
     root = folder / "remote" / hashlib.sha256(location.encode()).hexdigest()[:24]
+    _forget_old(root.parent)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        os.utime(root)
+    except OSError as error:
+        raise SourceError(
+            f"there is no place to keep a copy: {error.strerror or error}", where=root, hint="name another cache folder"
+        ) from error
     try:
         names = expanded(pattern)
         if len(names) == 1 and system.isdir(names[0]):
@@ -171,6 +182,14 @@ def copied(opening: Opening, folder: Path) -> Copied:
         raise SourceError("there is nothing at this URL", where=location, hint="look at its path and its digits")
     local = str(root / _relative(pattern, base))
     return Copied(opening=dataclasses.replace(opening, location=local), pictures=None)
+
+
+def _forget_old(folder: Path) -> None:
+    """Remove copies that nobody has asked for in a while."""
+    with contextlib.suppress(OSError):
+        for copy in folder.iterdir():
+            if copy.stat().st_mtime < time.time() - _DAYS * 86_400:
+                shutil.rmtree(copy, ignore_errors=True)
 
 
 def _copied_folder(opening: Opening, system: Any, path: str, root: Path) -> Copied:

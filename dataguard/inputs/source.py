@@ -107,4 +107,12 @@ def label_hint(source: Source | None) -> str:
     """How to say what the labels are."""
     if isinstance(source, TableSource):
         return "name the column with dataset.label"
+    hints = {
+        "webdataset": "put a .cls or a .json beside each picture, or name the field of the .json with dataset.label",
+        "torch": "give pairs (input, label), or name the key of a sample with dataset.label",
+        "numpy": "store an array y or labels beside the inputs, or name it with dataset.label",
+        **dict.fromkeys(("coco", "voc", "yolo"), "only pictures with objects of one class have a label"),
+    }
+    if source is not None and source.kind in hints:
+        return hints[source.kind]
     return "put each class in a folder of its own, or set dataset.pattern, as '{split}/{label}_*.png'"
