@@ -316,6 +316,13 @@ def _words(error: BaseException) -> str:
 
 
 def _package(protocol: str) -> str:
-    known = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "http": "aiohttp", "https": "aiohttp"}
+    known = {
+        "s3": "s3fs",
+        "s3a": "s3fs",
+        "gs": "gcsfs",
+        "gcs": "gcsfs",
+        "http": "aiohttp and requests",
+        "https": "aiohttp and requests",
+    }
     known |= {"az": "adlfs", "abfs": "adlfs", "abfss": "adlfs", "hf": "huggingface_hub", "sftp": "paramiko"}
     return known.get(protocol, f"the package that fsspec names for {protocol}")

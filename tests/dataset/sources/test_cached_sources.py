@@ -93,3 +93,19 @@ def test_a_shard_that_changes_is_noticed(tmp_path: Path) -> None:
     after = scan(open_source(config), cache=cache)
     assert after.version_id != before.version_id
     assert after.n_samples < before.n_samples
+
+
+def test_a_model_is_given_files_only_of_what_it_asks_for(tmp_path: Path) -> None:
+    from dataguard.inputs.rows import _AsFiles
+
+    location = as_shards(SAMPLES, tmp_path / "data")
+    table = scan(open_source(Config(dataset=DatasetConfig(path=str(location)))), cache=None)
+    paths = table.fetch(["path"], where="decode_error IS NULL")["path"].tolist()
+    stored = table.stored_pictures(paths)
+    folder = made(tmp_path / "given")
+    given = _AsFiles([stored[path] for path in paths], folder)
+    by_key = {item.key: item.data for item in SAMPLES}
+    assert len(given) == len(paths)
+    assert Path(given[4]).read_bytes() == by_key[paths[4]]
+    assert [path.name for path in folder.iterdir()] == ["4"]
+    assert [Path(name).read_bytes() for name in given[:2]] == [by_key[path] for path in paths[:2]]
