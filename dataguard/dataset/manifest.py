@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 from blake3 import blake3
+
+from dataguard.dataset.memory import batch_bytes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 BUCKETS = 4096
 _DIGEST = 32
+_KEPT_STATED = 100_000
+"""Pairs of label and split whose text is kept; a regression target has millions."""
 
 # One byte in front tells a leaf from a bucket from a root, so that none can be passed off as another.
 _LEAF, _BUCKET, _ROOT = b"\x00", b"\x01", b"\x02"
@@ -20,12 +30,16 @@ class Manifest:
     under another name, label or split makes another version. Leaves lie in 4,096 buckets by their 12 leading bits; a
     bucket's hash is that of its sorted leaves, and the version id the hash of the buckets' hashes. So neither the order
     of samples nor how they were divided among workers matters, and an edit changes two buckets at most.
+
+    Args:
+        spill: A folder that leaves go to where there are too many for memory, 32 bytes each; made where it is needed.
     """
 
-    __slots__ = ("_buckets", "_stated")
+    __slots__ = ("_leaves", "_spilled", "_stated")
 
-    def __init__(self) -> None:
-        self._buckets: dict[int, bytearray] = {}
+    def __init__(self, *, spill: Path | None = None) -> None:
+        self._leaves = bytearray()
+        self._spilled = None if spill is None else _Spilled(spill)
         self._stated: dict[tuple[str | None, str | None], bytes] = {}
 
     def add(self, key: str, content: bytes | None, label: str | None, split: str | None) -> None:
@@ -46,12 +60,50 @@ class Manifest:
             leaf = blake3(b"%b%d:%b-%b" % (_LEAF, len(name), name, stated)).digest()
         else:
             leaf = blake3(b"%b%d:%b%d:%b%b" % (_LEAF, len(name), name, len(content), content, stated)).digest()
-        self._buckets.setdefault(leaf[0] << 4 | leaf[1] >> 4, bytearray()).extend(leaf)
+        self._leaves += leaf
+
+    def extend(
+        self,
+        keys: Sequence[str],
+        contents: Sequence[bytes | None],
+        labels: Iterable[str | None],
+        splits: Iterable[str | None],
+    ) -> None:
+        """Add many samples, as `add` does each."""
+        # Unrolled, and without names to look up: tables have a hundred million rows.
+        known = self._stated
+        stated = []
+        for pair in zip(labels, splits, strict=True):
+            text = known.get(pair)
+            if text is None:
+                text = known[pair] = _netstring(pair[0]) + _netstring(pair[1])
+            stated.append(text)
+        if len(known) > _KEPT_STATED:
+            known.clear()
+        names = [key.encode() for key in keys]
+        self._leaves += b"".join(
+            [
+                blake3(b"\0%d:%b-%b" % (len(name), name, text)).digest()
+                if content is None
+                else blake3(b"\0%d:%b%d:%b%b" % (len(name), name, len(content), content, text)).digest()
+                for name, content, text in zip(names, contents, stated, strict=True)
+            ]
+        )
+        self._spill()
 
     def update(self, other: Manifest) -> None:
         """Add all samples of another manifest."""
-        for index, leaves in other._buckets.items():
-            self._buckets.setdefault(index, bytearray()).extend(leaves)
+        if other._spilled is not None:
+            for part in other._spilled.parts():
+                self._leaves += part
+                self._spill()
+        self._leaves += other._leaves
+        self._spill()
+
+    def _spill(self) -> None:
+        if self._spilled is not None and len(self._leaves) >= batch_bytes():
+            self._spilled.add(self._leaves)
+            self._leaves = bytearray()
 
     def __or__(self, other: Manifest) -> Manifest:
         merged = Manifest()
@@ -60,15 +112,25 @@ class Manifest:
         return merged
 
     def __len__(self) -> int:
-        return sum(map(len, self._buckets.values())) // _DIGEST
+        spilled = 0 if self._spilled is None else self._spilled.n_bytes
+        return (spilled + len(self._leaves)) // _DIGEST
 
     def bucket_hashes(self) -> Mapping[int, bytes]:
         """The hash of every bucket that holds a leaf, by its number from 0 to 4,095."""
+        if self._spilled is not None and self._spilled.n_bytes:
+            if self._leaves:
+                self._spilled.add(self._leaves)
+                self._leaves = bytearray()
+            parts = self._spilled.parts()
+        else:
+            parts = iter((self._leaves,))
         hashes = {}
-        for index in sorted(self._buckets):
-            bucket = bytes(self._buckets[index])
-            leaves = sorted(bucket[start : start + _DIGEST] for start in range(0, len(bucket), _DIGEST))
-            hashes[index] = blake3(_BUCKET + b"".join(leaves)).digest()
+        for part in filter(None, parts):
+            leaves = _in_order(part)
+            buckets = leaves[:, 0].astype(np.uint16) << 4 | leaves[:, 1] >> 4
+            found, starts = np.unique(buckets, return_index=True)
+            for index, start, end in zip(found.tolist(), starts, [*starts[1:], len(leaves)], strict=True):
+                hashes[index] = blake3(_BUCKET + leaves[start:end].tobytes()).digest()
         return hashes
 
     def changed_buckets(self, other: Manifest) -> set[int]:
@@ -90,6 +152,48 @@ class Manifest:
         for index, digest in self.bucket_hashes().items():
             root.update(index.to_bytes(2, "big") + digest)
         return root.hexdigest()
+
+
+class _Spilled:
+    """Leaves on disk, in a file for each first byte, so that one at a time can be put in order in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.n_bytes = 0
+
+    def add(self, leaves: bytearray) -> None:
+        """Append leaves to their files."""
+        ordered = _in_order(leaves)
+        starts = np.searchsorted(ordered[:, 0], np.arange(257))
+        self._folder.mkdir(exist_ok=True)
+        self.n_bytes += len(leaves)
+        for byte in range(256):
+            part = ordered[starts[byte] : starts[byte + 1]]
+            if len(part):
+                with self._path(byte).open("ab") as file:
+                    file.write(part.tobytes())
+
+    def parts(self) -> Iterator[bytearray]:
+        """The leaves of each first byte, ascending."""
+        for byte in range(256):
+            path = self._path(byte)
+            if path.exists():
+                yield bytearray(path.read_bytes())
+
+    def _path(self, byte: int) -> Path:
+        return self._folder / f"{byte:02x}"
+
+
+def _in_order(leaves: bytearray) -> NDArray[np.uint8]:
+    """Leaves in ascending order, shape (n, 32)."""
+    rows = np.frombuffer(leaves, dtype=np.uint8).reshape(-1, _DIGEST)
+    first = np.frombuffer(leaves, dtype=">u8").reshape(-1, _DIGEST // 8)[:, 0].astype(np.uint64)
+    order = np.argsort(first, kind="stable")
+    first = first[order]
+    if (first[1:] == first[:-1]).any():
+        # Samples that are alike in all, or one pair in 2^64: the whole leaves decide.
+        order = np.lexsort(rows.T[::-1])
+    return np.ascontiguousarray(rows[order])
 
 
 def _netstring(text: str | None) -> bytes:

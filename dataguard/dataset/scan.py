@@ -18,7 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain, compress, islice
+from itertools import chain, compress, islice, repeat
 from pathlib import Path
 
 from blake3 import blake3
@@ -31,8 +31,9 @@ from dataguard.dataset.decode import MAX_PIXELS, decoder_id, decoding
 from dataguard.dataset.engines import Engine
 from dataguard.dataset.finder import Finder, Keeper, known_files, stamps_of, whole_path
 from dataguard.dataset.manifest import Manifest
+from dataguard.dataset.memory import batch_bytes
 from dataguard.dataset.sample import Sample
-from dataguard.dataset.sources import Identity, Pictures, Reference, Source
+from dataguard.dataset.sources import Identity, Pictures, Reference, RowBatch, RowSource, Source
 from dataguard.dataset.table import COLUMNS, SampleTable
 from dataguard.dataset.writer import TableWriter
 
@@ -40,6 +41,8 @@ _LISTED_AT_A_TIME = 1_000
 _KEPT_REFERENCES = 20_000
 """Up to so many samples a source is gone through once and not twice: some 10 MB."""
 _ROWS_IN_A_CHUNK = 4_096
+_MOST_ROWS, _ROW_BYTES = 50_000, 800
+"""Rows that are read at a time by column; each takes so much as Python's objects."""
 _IMAGES_IN_A_CHUNK = 64
 _CHUNKS_PER_JOB = 16
 """Chunks are made so small that the last one does not keep the other threads waiting for long."""
@@ -131,7 +134,8 @@ def scan(
         NothingToCheckError: it is empty.
         OutputError: there is no room for the table.
     """
-    listing = _listed(source, cache, max_pixels, progress)
+    rows = _row_batches(source)
+    listing = _listed(source, cache, max_pixels, progress, rows=rows is not None)
     total, key = listing.n_samples, listing.key
     tables = None if cache is None else cache.tables
     if key is not None and tables is not None and (table := _open(tables / key.table, source, key.version_id)):
@@ -140,7 +144,8 @@ def scan(
     jobs = jobs or len(os.sched_getaffinity(0))
     folder = _partial_folder(tables)
     try:
-        manifest, details, done = Manifest(), Manifest(), 0
+        manifest, details = Manifest(spill=folder / "leaves"), Manifest(spill=folder / "details")
+        done = 0
         with (
             decoding(),
             TableWriter(folder, where=source.root) as writer,
@@ -151,7 +156,12 @@ def scan(
                 else _parts_elsewhere(source, listing, cache, engine, max_pixels)
             ) as parts,
         ):
-            for part in parts:
+            for batch in rows or ():
+                writer.add_rows(batch)
+                _enter_rows(manifest, details, batch)
+                done += len(batch.numbers)
+                progress("scanning", done, total)
+            for part in parts if rows is None else ():
                 writer.add(part.samples)
                 keeper.add(part.samples)
                 # As `merge` does, in place.
@@ -161,6 +171,8 @@ def scan(
                 progress("scanning", done, total)
             writer.finish()
         key = _key(manifest, details, max_pixels)
+        for name in ("leaves", "details"):
+            shutil.rmtree(folder / name, ignore_errors=True)
         if cache is not None and (identity := source.identity()) is not None:
             cache.put_blob(_identity_key(identity, max_pixels), f"{key.table} {key.version_id}".encode())
         return _publish(folder, tables, source, key, cache)
@@ -220,13 +232,41 @@ def _enter(manifest: Manifest, details: Manifest, reference: Reference, content:
         details.add(reference.sample_id, repr(rest).encode(), None, None)
 
 
-def _listed(source: Source, cache: Cache | None, max_pixels: int, progress: Progress) -> _Listing:
+def _row_batches(source: Source) -> Iterator[RowBatch] | None:
+    """The samples of a table by column; None where they are pictures, or there is more to say of each."""
+    if not isinstance(source, RowSource):
+        return None
+    return source.row_batches(max(_ROWS_IN_A_CHUNK, min(_MOST_ROWS, batch_bytes() // _ROW_BYTES)))
+
+
+def _enter_rows(manifest: Manifest, details: Manifest, batch: RowBatch) -> None:
+    """What `_enter` does, of many rows."""
+    nothing = [None] * len(batch.numbers)
+    manifest.extend(batch.sample_ids, batch.digests, batch.labels or nothing, batch.splits or nothing)
+    named = [None if str(row) == name else row for row, name in zip(batch.numbers, batch.sample_ids, strict=True)]
+    rest = zip(named, batch.groups or repeat(None), batch.times or repeat(None), strict=False)
+    said = [
+        (name, repr((None, *known)).encode())
+        for name, known in zip(batch.sample_ids, rest, strict=True)
+        if known != (None, None, None)
+    ]
+    if said:
+        names, texts = zip(*said, strict=True)
+        details.extend(names, texts, nothing[: len(names)], nothing[: len(names)])
+
+
+def _listed(
+    source: Source, cache: Cache | None, max_pixels: int, progress: Progress, *, rows: bool = False
+) -> _Listing:
     identity = source.identity()
     if identity is not None:
         stored = None if cache is None else cache.get_blob(_identity_key(identity, max_pixels))
         table, _, version_id = (stored or b"").decode().partition(" ")
         key = _Key(table=table, version_id=version_id) if stored else None
         return _Listing(n_samples=identity.n_samples, key=key)
+    if rows:
+        # To list them is to read them.
+        return _Listing(n_samples=None, key=None)
     total = 0
     kept: list[Reference] = []
     summary: Summary | None = None if cache is None or not cache.usable else Summary()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataguard.core.paths import decode_path
+from dataguard.dataset.memory import TABLE_SHARE, connect
 from dataguard.dataset.sources import Pictures
 
 if TYPE_CHECKING:
@@ -310,12 +310,7 @@ def fetch_rows(frame: nw.LazyFrame[Any]) -> list[tuple[Any, ...]]:
 
 
 def _connect() -> duckdb.DuckDBPyConnection:
-    import duckdb
-
-    connection = duckdb.connect()
-    # What does not fit into memory goes there, and not into the user's working directory.
-    connection.execute(f"SET temp_directory = {_quote(tempfile.gettempdir())}")
-    return connection
+    return connect(TABLE_SHARE)
 
 
 def _quote(text: str) -> str:

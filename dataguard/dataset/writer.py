@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from dataguard.core.errors import OutputError, SourceError
+from dataguard.dataset.memory import WRITER_SHARE, connect
 from dataguard.dataset.table import COLUMNS
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataguard.dataset.sample import Sample
+    from dataguard.dataset.sources import RowBatch
 
 _SMALLEST_PART, _LARGEST_PART = 1 << 20, 1 << 24
 _PARTS = 8
@@ -29,12 +32,17 @@ _CHANNELS = 4
 _NUMBERS = ("row", "bytes", "width", "height")
 _ABSENT = -1
 
+_ROWS_IN_A_PART = 245_760
+"""Of a table: two row groups of DuckDB's, some 75 MB while they are Python's objects."""
+
 # Thumbnails and hashes do not compress, and looking for repeats among them costs more than all the rest.
 _OPTIONS = "FORMAT parquet, COMPRESSION uncompressed, DICTIONARY_SIZE_LIMIT 1"
+# Labels and splits of rows repeat.
+_ROW_OPTIONS = "FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 10000"
 
 
 class TableWriter:
-    """Writes a sample table as Parquet files in a folder, ordered by ``sample_id``.
+    """Writes a sample table as Parquet files in a folder, ordered by ``sample_id``, or by ``row`` where that is it.
 
     Raises:
         OutputError: from any method: the disk is full, or the folder cannot be written.
@@ -49,6 +57,7 @@ class TableWriter:
         self._parts = 0
         self._last = ""
         self._sorted = True
+        self._batches: list[RowBatch] = []
 
     def __enter__(self) -> Self:
         return self
@@ -61,10 +70,8 @@ class TableWriter:
 
     @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
-        import duckdb
-
         # Made when the first part is written, while other threads decode.
-        connection = duckdb.connect()
+        connection = connect(WRITER_SHARE)
         connection.execute("SET threads = 1")
         connection.execute(f"SET temp_directory = {_text(self.folder / 'spilled')}")
         # The type of a column of objects is to follow from all of them, not from a sample.
@@ -82,12 +89,40 @@ class TableWriter:
         if self._bytes >= min(_LARGEST_PART, max(_SMALLEST_PART, self._written // _PARTS)):
             self._flush()
 
+    def add_rows(self, batch: RowBatch) -> None:
+        """Write some rows of a table. Those that are called by their numbers stay in the order of these."""
+        self._batches.append(batch)
+        if sum(len(batch.numbers) for batch in self._batches) >= _ROWS_IN_A_PART:
+            self._flush_rows()
+
+    def _flush_rows(self) -> None:
+        batches, self._batches = self._batches, []
+        for batch in batches:
+            if not batch.ids_are_numbers:
+                ids = [self._last, *batch.sample_ids]
+                self._sorted = self._sorted and all(map(operator.lt, ids, ids[1:]))
+                self._last = ids[-1]
+        columns: dict[str, NDArray[Any]] = {
+            "row": np.concatenate([np.array(batch.numbers, dtype=np.int64) for batch in batches]),
+            "sample_id": _objects([name for batch in batches for name in batch.sample_ids]),
+            "content_hash": _objects([value and value.hex() for batch in batches for value in batch.digests]),
+        }
+        for column, field in (("split", "splits"), ("label", "labels"), ("group_id", "groups"), ("time", "times")):
+            found = [getattr(batch, field) for batch in batches]
+            if found[0] is not None:
+                values = [value for part in found for value in part]
+                columns[column] = np.array(values, dtype="datetime64[us]") if column == "time" else _objects(values)
+        selected = {name: f'"{name}"' if name in columns else "NULL" for name in COLUMNS}
+        self._write(columns, selected, _ROW_OPTIONS)
+
     def finish(self) -> None:
         """Write what is left, and put everything in order where it did not come in order.
 
         Raises:
             SourceError: two samples have one id.
         """
+        if self._batches:
+            self._flush_rows()
         if self._rows or not self._parts:
             self._flush()
         if self._sorted:
@@ -112,10 +147,13 @@ class TableWriter:
         batch = _columns(self._rows)
         self._written += self._bytes
         self._rows, self._bytes = [], 0
-        selected = ", ".join(f'CAST({_expression(name)} AS {kind}) AS "{name}"' for name, kind in COLUMNS.items())
+        self._write(batch, {name: _expression(name) for name in COLUMNS}, _OPTIONS)
+
+    def _write(self, batch: Mapping[str, NDArray[Any]], expressions: Mapping[str, str], options: str) -> None:
+        selected = ", ".join(f'CAST({expressions[name]} AS {kind}) AS "{name}"' for name, kind in COLUMNS.items())
         self._connection.register("batch", batch)
         target = self.folder / f"{self._parts:06d}.parquet"
-        self._execute(f"COPY (SELECT {selected} FROM batch) TO {_text(target)} ({_OPTIONS})")
+        self._execute(f"COPY (SELECT {selected} FROM batch) TO {_text(target)} ({options})")
         self._connection.unregister("batch")
         self._parts += 1
 

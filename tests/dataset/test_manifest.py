@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from functools import reduce
 from operator import or_
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -37,6 +38,32 @@ def test_parts_merge_to_the_whole_however_they_are_grouped(parts: list[list[Entr
     backwards = reduce(lambda right, left: left | right, map(manifest, reversed(parts)))
     assert forwards.version_id == backwards.version_id == whole.version_id
     assert len(forwards) == len(whole)
+
+
+@settings(max_examples=50)
+@given(ENTRIES)
+def test_many_at_a_time_are_the_same_as_one_by_one(entries: list[Entry]) -> None:
+    made = Manifest()
+    keys, contents, labels, splits = zip(*entries, strict=True) if entries else ((), (), (), ())
+    made.extend(keys, contents, labels, splits)
+    assert made.bucket_hashes() == manifest(entries).bucket_hashes()
+
+
+def test_what_goes_to_disk_comes_to_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dataguard.dataset.manifest.batch_bytes", lambda: 32 * 70)
+    keys = [f"row {number % 900}" for number in range(1_000)]
+    whole, spilled = Manifest(), Manifest(spill=tmp_path / "leaves")
+    for number, key in enumerate(keys):
+        whole.add(key, b"%d" % (number % 900), None, "train")
+    for start in range(0, 1_000, 50):
+        part = range(start, start + 50)
+        spilled.extend([keys[n] for n in part], [b"%d" % (n % 900) for n in part], [None] * 50, ["train"] * 50)
+    assert len(list((tmp_path / "leaves").iterdir())) > 200
+    assert len(spilled) == len(whole) == 1_000
+    assert spilled.bucket_hashes() == whole.bucket_hashes()
+    merged = Manifest()
+    merged.update(spilled)
+    assert merged.version_id == spilled.version_id == whole.version_id
 
 
 @settings(max_examples=50)

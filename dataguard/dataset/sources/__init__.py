@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +61,34 @@ class Pictures(Protocol):
 
         Raises:
             UnreadableFileError: it cannot be had, or is larger than `max_bytes`.
+        """
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RowBatch:
+    """Some rows of a table, by column: what as many `Reference` would say. A column that is None is None in each."""
+
+    numbers: Sequence[int]
+    """From 1."""
+    sample_ids: Sequence[str]
+    ids_are_numbers: bool
+    """Whether each is called by its number, so that no two have one name."""
+    digests: Sequence[bytes | None]
+    splits: Sequence[str | None] | None = None
+    labels: Sequence[str | None] | None = None
+    groups: Sequence[str | None] | None = None
+    times: Sequence[datetime | None] | None = None
+
+
+@runtime_checkable
+class RowSource(Protocol):
+    """A source whose samples may be rows, and none a picture."""
+
+    def row_batches(self, n_rows: int) -> Iterator[RowBatch] | None:
+        """The rows in their order, so many at a time; None where `Source.references` has more to say.
+
+        Raises:
+            SourceError: the source cannot be read.
         """
 
 

@@ -16,7 +16,7 @@ from dataguard.core.errors import ConfigurationError, NothingToCheckError, Sourc
 from dataguard.core.paths import encode_path
 from dataguard.dataset.files import stamp_of
 from dataguard.dataset.kinds import COLUMNS, Opening, SourceKind
-from dataguard.dataset.sources import Identity, Pictures, Reference
+from dataguard.dataset.sources import Identity, Pictures, Reference, RowBatch
 from dataguard.dataset.sources.joined_files import FILE, FILE_ROW, LABEL_NAMES, ROW, SPLIT, TABLE, JoinedFiles
 from dataguard.dataset.sources.table_columns import Columns
 from dataguard.dataset.sources.table_files import FLOATS, INTEGERS, TableFile, is_table, named_tables, suffix_hint
@@ -245,6 +245,50 @@ class TableSource:
             for shard, reason in part.damage.items():
                 name = f"{part.name}/{shard}" if self._several else shard
                 yield Reference(sample_id=name, path=name, split=part.split, damage=reason)
+
+    def row_batches(self, n_rows: int) -> Iterator[RowBatch] | None:
+        """The rows, so many at a time; None where they name pictures, or a shard is broken.
+
+        Raises:
+            SourceError: the file is broken.
+            NothingToCheckError: it has no row.
+        """
+        if self.image is not None or any(part.damage for part in self._parts):
+            return None
+        if not self.n_rows:
+            raise NothingToCheckError("the table has no row", where=self.path)
+        return self._row_batches(n_rows)
+
+    def _row_batches(self, n_rows: int) -> Iterator[RowBatch]:
+        import duckdb
+
+        features = self.feature_names
+        # The names, so that a renamed column makes another version.
+        names = "".join(f"{len(name.encode())}:{name}" for name in features) + "\n"
+        encoded = f"encode(concat({literal(names)}, {', '.join(map(self._columns.canonical, features))}))"
+        wanted = {
+            "numbers": f"CAST({self._row} + 1 AS BIGINT)",
+            "digests": encoded if features else "NULL",
+            "sample_ids": None if self.id is None else self._id(),
+            "splits": None if self.split_column is None else self._split_text(),
+            "labels": None if self.label is None else self._columns.text(self.label),
+            "groups": None if self.group is None else self._columns.text(self.group),
+            "times": None if self.time is None else f"CAST({quoted(self.time)} AS TIMESTAMP)",
+        }
+        chosen = {name: expression for name, expression in wanted.items() if expression is not None}
+        try:
+            cursor = self._database.connection.cursor().execute(
+                f"SELECT {', '.join(chosen.values())} FROM {self._table}"
+            )
+            while rows := cursor.fetchmany(n_rows):
+                columns: dict[str, Any] = dict(zip(chosen, zip(*rows, strict=True), strict=True))
+                if features:
+                    columns["digests"] = [blake3(value).digest() for value in columns["digests"]]
+                if self.id is None:
+                    columns["sample_ids"] = list(map(str, columns["numbers"]))
+                yield RowBatch(**columns, ids_are_numbers=self.id is None)
+        except duckdb.Error as error:
+            raise broken(error, self.path) from error
 
     def identity(self) -> Identity | None:
         """The file's content and what each column means; None where the rows name files."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataguard.core.errors import NothingToCheckError, SourceError, did_you_mean
 from dataguard.core.paths import encode_path
+from dataguard.dataset.memory import SOURCE_SHARE, connect
 from dataguard.dataset.sources.table_files import ARROW_SUFFIXES, TableFile
 
 if TYPE_CHECKING:
@@ -54,11 +55,7 @@ class Database:
     """A DuckDB database in memory that files are opened in."""
 
     def __init__(self) -> None:
-        import duckdb
-
-        self.connection: duckdb.DuckDBPyConnection = duckdb.connect()
-        # What does not fit into memory goes there, and not into the user's working directory.
-        self.connection.execute(f"SET temp_directory = {literal(tempfile.gettempdir())}")
+        self.connection: duckdb.DuckDBPyConnection = connect(SOURCE_SHARE)
         self.connection.execute("SET TimeZone = 'UTC'")
 
     def open(self, file: TableFile, number: int, text_columns: Sequence[str] = ()) -> Part:

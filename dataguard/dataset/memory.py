@@ -1,0 +1,106 @@
+"""How much memory a run may use, and what each part of it gets."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dataguard.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import duckdb
+
+SOURCE_SHARE, TABLE_SHARE, WRITER_SHARE = 0.2, 0.4, 0.1
+"""What DuckDB may use to read the user's table, to query the sample table, and to write it. Seldom more than one is
+full; the rest is Python's with its libraries, some 350 MB, DuckDB's own that it does not count, and `BATCH_SHARE`."""
+BATCH_SHARE = 1 / 32
+"""What rows may take on their way from one to another, and the leaves of a manifest before they go to disk."""
+LEAST = 1 << 30
+"""Below this the libraries alone leave too little."""
+_LEAST_OF_A_PART = 64 << 20
+_UNITS = {
+    "": 1,
+    "K": 10**3,
+    "M": 10**6,
+    "G": 10**9,
+    "T": 10**12,
+    "KI": 1 << 10,
+    "MI": 1 << 20,
+    "GI": 1 << 30,
+    "TI": 1 << 40,
+}
+
+_limit: int | None = None
+
+
+def parse_memory(text: str, *, where: str) -> int:
+    """Bytes of a text such as ``2GB``, ``1.5 GiB`` or ``800M``.
+
+    >>> parse_memory("2GB", where="--memory"), parse_memory("1.5GiB", where="--memory")
+    (2000000000, 1610612736)
+
+    Raises:
+        ConfigurationError: it is none, or less than `LEAST`.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?I?)B?\s*", text.upper())
+    if found is None or found[2] not in _UNITS:
+        raise ConfigurationError(f"expected a size as 2GB or 1.5GiB, got {text!r}", where=where)
+    size = int(float(found[1]) * _UNITS[found[2]])
+    if size < LEAST:
+        raise ConfigurationError(
+            f"{text.strip()} is too little: the libraries alone take some 350 MB", where=where, hint="give 1GiB or more"
+        )
+    return size
+
+
+@contextmanager
+def memory_limited(limit: int | None) -> Iterator[None]:
+    """Have all that is opened meanwhile keep to a limit in bytes; None for half of the machine's memory.
+
+    It holds for the process, for the threads that work for one run are many.
+    """
+    global _limit  # noqa: PLW0603
+    before = _limit
+    _limit = limit
+    try:
+        yield
+    finally:
+        _limit = before
+
+
+def memory_limit() -> int:
+    """The limit in force, in bytes."""
+    return _limit or max(LEAST, machine_memory() // 2)
+
+
+def machine_memory() -> int:
+    """What this machine has, or what the control group that this process is in may use, in bytes."""
+    sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for name in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            sizes.append(int(Path(name).read_text(encoding="ascii")))
+        except (OSError, ValueError):
+            continue
+    return min(sizes)
+
+
+def connect(share: float) -> duckdb.DuckDBPyConnection:
+    """A DuckDB database in memory that uses no more than a share of the limit, and spills what does not fit."""
+    import duckdb
+
+    connection = duckdb.connect()
+    # What does not fit into memory goes there, and not into the user's working directory.
+    folder = tempfile.gettempdir().replace("'", "''")
+    connection.execute(f"SET temp_directory = '{folder}'")
+    connection.execute(f"SET memory_limit = '{max(_LEAST_OF_A_PART, int(memory_limit() * share))}B'")
+    return connection
+
+
+def batch_bytes() -> int:
+    """How many bytes of rows, or of leaves, are held at a time."""
+    return int(memory_limit() * BATCH_SHARE)
