@@ -130,6 +130,11 @@ def add_subject_options(parser: argparse.ArgumentParser) -> None:
         "spark=spark://host:7077 (docs/scale.md)",
     )
     parser.add_argument(
+        "--memory",
+        metavar="SIZE",
+        help="the most to use, as 2GB (default: half of what there is); what needs more is skipped with the reason",
+    )
+    parser.add_argument(
         "--resolve",
         action="store_true",
         help="with --environment: let uv or pip ask the index whether the requirements can be installed together",
@@ -199,6 +204,7 @@ def checked(config: Config, arguments: argparse.Namespace, *, baseline: str | No
             baseline=baseline,
             jobs=arguments.jobs,
             engine=arguments.engine,
+            memory=arguments.memory,
             cache=not arguments.no_cache,
             progress=progress,
         )

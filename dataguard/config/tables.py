@@ -197,6 +197,7 @@ SETTINGS: Mapping[str, Value] = {
     "strict": flag,
     "jobs": whole(1),
     "engine": text,
+    "memory": text,
     "seed": whole(0),
     "max_pixels": whole(1),
     "cache": text,

@@ -69,6 +69,21 @@ COLUMNS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LabelNumbers:
+    """Labels as numbers."""
+
+    others: tuple[str, ...]
+    """Some that DuckDB takes for none, if there are any."""
+    n_known: int
+    """Finite numbers."""
+    n_distinct: int
+    fractions: bool
+    """Whether any is not whole."""
+    span: float
+    """The greatest less the least."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SampleTable:
     """One row a sample; see `COLUMNS`.
 
@@ -200,6 +215,24 @@ class SampleTable:
                 found[side] = list(self.connection.execute(f"SELECT {sizes} FROM {self.query}").fetchall()[0])
         return found
 
+    def label_numbers(self) -> LabelNumbers:
+        """What the labels are as numbers, without holding them all."""
+        number = "TRY_CAST(label AS DOUBLE)"
+        others = self.connection.execute(
+            f"SELECT DISTINCT label FROM {self.query} WHERE label != '' AND {number} IS NULL ORDER BY 1 LIMIT 10"
+        ).fetchall()
+        known, distinct, fractions, span = self.connection.execute(
+            f"SELECT count(v), count(DISTINCT v), coalesce(bool_or(v != trunc(v)), false), coalesce(max(v) - min(v), 0)"
+            f" FROM (SELECT {number} AS v FROM {self.query}) WHERE isfinite(v)"
+        ).fetchall()[0]
+        return LabelNumbers(
+            others=tuple(label for (label,) in others),
+            n_known=known,
+            n_distinct=distinct,
+            fractions=fractions,
+            span=span,
+        )
+
     def fetch(self, columns: Sequence[str], *, where: str = "", order: str = '"sample_id"') -> dict[str, NDArray[Any]]:
         """Some columns as read-only arrays.
 
@@ -229,6 +262,17 @@ class SampleTable:
             array.setflags(write=False)
             result[name] = array
         return result
+
+    def condition_on(self, positions: NDArray[np.int64], *, order: str) -> str:
+        """A condition in SQL that holds for the rows in some places, from 0, of an order; until the next such call."""
+        self.connection.execute(
+            "CREATE OR REPLACE TEMP TABLE chosen AS SELECT unnest($1::BIGINT[]) AS place", [positions]
+        )
+        self.connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE chosen_ids AS SELECT sample_id FROM (SELECT sample_id, "
+            f"row_number() OVER (ORDER BY {order}) - 1 AS place FROM {self.query}) SEMI JOIN chosen USING (place)"
+        )
+        return "sample_id IN (FROM chosen_ids)"
 
     def thumbnails(self, *, where: str = "") -> tuple[NDArray[np.object_], NDArray[np.uint8]]:
         """The thumbnails of all samples that have one.

@@ -30,6 +30,7 @@ def check(
     baseline: str | Path | None = None,
     jobs: int | None = None,
     engine: str | None = None,
+    memory: str | None = None,
     cache: bool | str | Path = True,
     progress: Progress = silent,
 ) -> Report:
@@ -61,6 +62,8 @@ def check(
         jobs: Threads; by default one a core.
         engine: What decodes pictures in place of threads here: ``"spark"``, ``"dask"``, ``"ray"``, each with the
             address of a cluster where need be, as ``"spark=spark://host:7077"``. The report is the same.
+        memory: The most that checks of a dataset may use, as ``"2GB"``; by default half of what the machine has. What
+            needs more is skipped, with the reason.
         cache: Whether to keep and use what was computed, or the folder to keep it in.
         progress: Called with how far it is.
 
@@ -109,6 +112,8 @@ def check(
         changes["jobs"] = jobs
     if engine is not None:
         changes["engine"] = engine
+    if memory is not None:
+        changes["memory"] = memory
     if not isinstance(cache, bool):
         changes["cache"] = str(Path(cache).absolute())
     settings = dataclasses.replace(settings, **changes)

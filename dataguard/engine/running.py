@@ -24,6 +24,7 @@ from dataguard.core.progress import Progress, silent
 from dataguard.core.report import Report, RuleRun, Status
 from dataguard.core.rule import Rule
 from dataguard.dataset.class_counts import ClassCounts
+from dataguard.dataset.memory import memory_limited, parse_memory
 from dataguard.engine import accepting
 from dataguard.engine.areas import DATASET, area_of, chosen, open_areas, subject
 from dataguard.engine.circumstances import settings_in_force, versions
@@ -67,17 +68,21 @@ def run(
     given = tuple(given)
     # A baseline that cannot be read is said before anything long.
     known = accepting.read_baseline(config)
-    inputs = Inputs(
-        config,
-        None if given or config.dataset.path is None else open_source(config),
-        use_cache=use_cache,
-        progress=progress,
-        loader=config.loader.target if loader is None else loader,
-    )
-    for value in given:
-        inputs.give(value)
-    with closing(inputs):
-        return _report(config, rules, inputs, known, use_cache=use_cache, started=started, clock=clock)
+    limit = None
+    if config.memory is not None:
+        limit = parse_memory(config.memory, where=f"{config.origin}: memory" if config.origin else "memory")
+    with memory_limited(limit):
+        inputs = Inputs(
+            config,
+            None if given or config.dataset.path is None else open_source(config),
+            use_cache=use_cache,
+            progress=progress,
+            loader=config.loader.target if loader is None else loader,
+        )
+        for value in given:
+            inputs.give(value)
+        with closing(inputs):
+            return _report(config, rules, inputs, known, use_cache=use_cache, started=started, clock=clock)
 
 
 def _report(

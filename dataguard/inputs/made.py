@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, TypeAlias, TypeVar
 
-import numpy as np
-
 from dataguard.config import Config
 from dataguard.core.finding import Inconclusive, Skipped
 from dataguard.core.progress import Progress
@@ -36,6 +34,7 @@ from dataguard.inputs import (
     training,
     versions,
 )
+from dataguard.inputs.capacity import shortage
 from dataguard.inputs.source import NO_DATASET, cache_folder
 
 T = TypeVar("T")
@@ -121,7 +120,7 @@ class Inputs:
     def get(self, kind: type[T]) -> T | Unavailable:
         """The input of that type, or why there is none."""
         if kind not in self._made:
-            self._made[kind] = self._make(kind)
+            self._made[kind] = shortage(kind, self) or self._make(kind)
         made: T | Unavailable = self._made[kind]
         return made
 
@@ -147,16 +146,18 @@ class Inputs:
     @cached_property
     def regression(self) -> bool:
         """Whether the label is a regression target: as configured, or as the numbers in a table look."""
-        from dataguard.labels.target_evidence import looks_continuous, numbers
+        from dataguard.labels.target_evidence import is_continuous, numbers
 
         if self.config.dataset.task is not None:
             return self.config.dataset.task == "regression"
         if not isinstance(self.source, TableSource) or self.source.label is None:
             return False
-        values = numbers(self.table().fetch(["label"])["label"])
-        if values is None or not looks_continuous(values):
+        found = self.table().label_numbers()
+        if numbers(found.others) is None:
             return False
-        distinct = len(np.unique(values[np.isfinite(values)]))
+        if not is_continuous(found.n_known, found.n_distinct, fractions=found.fractions, span=found.span):
+            return False
+        distinct = found.n_distinct
         self.guessed.append(
             f"{self.source.label!r} is taken for a regression target: {distinct:,} distinct numbers "
             '(dataset.task = "classification" if they name classes)'

@@ -36,9 +36,9 @@ class Rows:
     contents: tuple[str | None, ...]
 
     @classmethod
-    def of(cls, table: SampleTable, order: str) -> Rows:
-        """The rows of a sample table, ordered by one of its columns."""
-        fetched = table.fetch(["sample_id", "split", "path", "label", "content_hash"], order=order)
+    def of(cls, table: SampleTable, order: str, *, where: str = "") -> Rows:
+        """The rows of a sample table, or those that a condition in SQL holds for, ordered by one of its columns."""
+        fetched = table.fetch(["sample_id", "split", "path", "label", "content_hash"], order=order, where=where)
         return cls(
             sample_ids=tuple(fetched["sample_id"]),
             splits=tuple(split or "" for split in fetched["split"]),

@@ -21,20 +21,21 @@ if TYPE_CHECKING:
 def _split_samples(inputs: Inputs) -> SplitSamples:
     """The samples; of more than `MOST_SAMPLES` a random part, chosen by the seed."""
     table, source = inputs.table(), inputs.source
-    rows = Rows.of(table, inputs.order)
-    fetched = table.fetch(["group_id", "time", "bytes", "width", "height"], order=inputs.order)
-    n = len(rows.sample_ids)
+    n = table.n_samples
     chosen = np.arange(n)
+    where = ""
     if n > MOST_SAMPLES:
         chosen = np.sort(np.random.default_rng(inputs.config.seed).choice(n, MOST_SAMPLES, replace=False))
         inputs.guessed.append(
             f"leakage between splits is judged by {MOST_SAMPLES:,} of {n:,} samples, drawn with seed "
             f"{inputs.config.seed}"
         )
-        rows = rows.take(chosen.tolist())
+        where = table.condition_on(chosen, order=inputs.order)
+    rows = Rows.of(table, inputs.order, where=where)
+    fetched = table.fetch(["group_id", "time", "bytes", "width", "height"], order=inputs.order, where=where)
     columns: pd.DataFrame | None = None
     if isinstance(source, TableSource) and source.image is None:
-        columns = source.columns().iloc[chosen].reset_index(drop=True)
+        columns = source.columns(rows=chosen if where else None)
     features, names, kind = _features(inputs, rows, columns)
     labels: NDArray[np.object_] | None = None
     targets: NDArray[np.float64] | None = None
@@ -44,11 +45,11 @@ def _split_samples(inputs: Inputs) -> SplitSamples:
         targets = numbers(rows.labels)
     elif any(label is not None for label in rows.labels):
         labels = rows.labels
-    groups = fetched["group_id"][chosen]
-    times = _moments(fetched["time"][chosen])
+    groups = fetched["group_id"]
+    times = _moments(fetched["time"])
     facts: dict[str, NDArray[np.float64]] | None = None
     if table.has_thumbnails:
-        facts = {name: fetched[name][chosen].astype(np.float64) for name in ("bytes", "width", "height")}
+        facts = {name: fetched[name].astype(np.float64) for name in ("bytes", "width", "height")}
     for array in (chosen, features, labels, targets, times, *(facts or {}).values()):
         if array is not None:
             array.setflags(write=False)

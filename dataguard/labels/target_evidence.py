@@ -91,11 +91,25 @@ def looks_continuous(values: NDArray[np.float64]) -> bool:
     """
     known = values[np.isfinite(values)]
     distinct = np.unique(known)
-    if (distinct != np.trunc(distinct)).any():
-        return len(distinct) >= MIN_DISTINCT
-    if len(distinct) < MIN_DISTINCT_WHOLE or len(known) >= RARE * len(distinct):
+    fractions = bool((distinct != np.trunc(distinct)).any())
+    span = float(distinct[-1] - distinct[0]) if len(distinct) else 0.0
+    return is_continuous(len(known), len(distinct), fractions=fractions, span=span)
+
+
+def is_continuous(n_known: int, n_distinct: int, *, fractions: bool, span: float) -> bool:
+    """What `looks_continuous` says, by figures of the labels alone.
+
+    Args:
+        n_known: Finite numbers.
+        n_distinct: How many of them differ.
+        fractions: Whether any is not whole.
+        span: The greatest less the least.
+    """
+    if fractions:
+        return n_distinct >= MIN_DISTINCT
+    if n_distinct < MIN_DISTINCT_WHOLE or n_known >= RARE * n_distinct:
         return False
-    return bool(distinct[-1] - distinct[0] + 1 > len(distinct))
+    return span + 1 > n_distinct
 
 
 def out_of_sample_targets(

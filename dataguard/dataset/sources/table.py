@@ -25,7 +25,9 @@ from dataguard.dataset.sources.table_part import Database, Part, broken, changed
 from dataguard.dataset.sources.table_pictures import RowPictures, is_picture_struct, picture_columns, picture_sql
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 SPLIT_NAMES = ("split", "subset", "fold")
 
@@ -156,8 +158,12 @@ class TableSource:
         """How many rows there are."""
         return int(self._query(f"SELECT count(*) FROM {self._table}")[0][0])
 
-    def columns(self, names: Sequence[str] | None = None) -> pd.DataFrame:
+    def columns(self, names: Sequence[str] | None = None, *, rows: NDArray[np.int64] | None = None) -> pd.DataFrame:
         """Some columns, or all but those of pictures, in the table's order of rows.
+
+        Args:
+            names: The columns.
+            rows: Numbers of rows from 0, ascending; None for all of them.
 
         Raises:
             SourceError: the file is broken.
@@ -168,7 +174,13 @@ class TableSource:
             names = [name for name in self._types if name not in self._picture_columns]
         selected = ", ".join(map(quoted, names)) or "1"
         try:
-            return self._database.connection.execute(f"SELECT {selected} FROM {self._table}").df()
+            if rows is None:
+                return self._database.connection.execute(f"SELECT {selected} FROM {self._table}").df()
+            cursor = self._database.connection.cursor()
+            cursor.execute("CREATE OR REPLACE TEMP TABLE chosen AS SELECT unnest($1::BIGINT[]) AS place", [rows])
+            return cursor.execute(
+                f"SELECT {selected} FROM {self._table} WHERE {self._row} IN (FROM chosen) ORDER BY {self._row}"
+            ).df()
         except duckdb.Error as error:
             raise broken(error, self.path) from error
 
