@@ -15,6 +15,7 @@ from dataguard.dataset.memory import batch_bytes, connect, memory_limit, memory_
 from dataguard.dataset.scan import scan
 from dataguard.dataset.sources import RowBatch
 from dataguard.dataset.sources.table import TableSource
+from dataguard.dataset.sources.table_files import TableFile
 
 
 class OneByOne(TableSource):
@@ -53,6 +54,23 @@ def test_neither_label_nor_split_nor_feature_is_needed(tmp_path: Path) -> None:
         path = tmp_path / f"{name}.parquet"
         duckdb.sql(f"COPY (SELECT {columns} FROM range(20) t(i)) TO '{path}'")
         assert scan(TableSource(path), cache=None).version_id == scan(OneByOne(path), cache=None).version_id
+
+
+@pytest.mark.parametrize("roles", [{}, {"id": "name"}], ids=["plain", "id"])
+def test_rows_of_several_files_are_called_by_file_and_row(tmp_path: Path, roles: dict[str, Any]) -> None:
+    files = []
+    for split in ("train", "test"):
+        path = tmp_path / f"{split}.parquet"
+        duckdb.sql(
+            f"COPY (SELECT 'n' || i AS name, i % 7 AS x, 'a' || i % 2 AS label FROM range(300) t(i)) TO '{path}'"
+        )
+        files.append(TableFile(path=path, name=path.name, split=split))
+    by_column = scan(TableSource(tmp_path, files=files, **roles), cache=None)
+    one_by_one = scan(OneByOne(tmp_path, files=files, **roles), cache=None)
+
+    assert by_column.version_id == one_by_one.version_id
+    pd.testing.assert_frame_equal(by_column.to_pandas(), one_by_one.to_pandas())
+    assert by_column.to_pandas()["sample_id"].str.contains("t").all()
 
 
 def test_an_id_that_occurs_twice_is_an_error(tmp_path: Path) -> None:

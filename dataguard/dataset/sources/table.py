@@ -275,13 +275,14 @@ class TableSource:
         import duckdb
 
         features = self.feature_names
+        numbered = self.id is None and not self._several
         # The names, so that a renamed column makes another version.
         names = "".join(f"{len(name.encode())}:{name}" for name in features) + "\n"
         encoded = f"encode(concat({literal(names)}, {', '.join(map(self._columns.canonical, features))}))"
         wanted = {
             "numbers": f"CAST({self._row} + 1 AS BIGINT)",
             "digests": encoded if features else "NULL",
-            "sample_ids": None if self.id is None else self._id(),
+            "sample_ids": None if numbered else self._id(),
             "splits": None if self.split_column is None else self._split_text(),
             "labels": None if self.label is None else self._columns.text(self.label),
             "groups": None if self.group is None else self._columns.text(self.group),
@@ -296,9 +297,9 @@ class TableSource:
                 columns: dict[str, Any] = dict(zip(chosen, zip(*rows, strict=True), strict=True))
                 if features:
                     columns["digests"] = [blake3(value).digest() for value in columns["digests"]]
-                if self.id is None:
+                if numbered:
                     columns["sample_ids"] = list(map(str, columns["numbers"]))
-                yield RowBatch(**columns, ids_are_numbers=self.id is None)
+                yield RowBatch(**columns, ids_are_numbers=numbered)
         except duckdb.Error as error:
             raise broken(error, self.path) from error
 
