@@ -130,6 +130,12 @@ def add_subject_options(parser: argparse.ArgumentParser) -> None:
         "spark=spark://host:7077 (docs/scale.md)",
     )
     parser.add_argument(
+        "--sample",
+        metavar="N",
+        type=int,
+        help="judge by N samples, chosen at random by --seed; what needs all of them is skipped with the reason",
+    )
+    parser.add_argument(
         "--memory",
         metavar="SIZE",
         help="the most to use, as 2GB (default: half of what there is); what needs more is skipped with the reason",
@@ -176,6 +182,8 @@ def configured(arguments: argparse.Namespace, *, images: bool = False) -> Config
 
     if arguments.jobs is not None and arguments.jobs < 1:
         raise ConfigurationError(f"expected at least 1, got {arguments.jobs}", where="--jobs")
+    if arguments.sample is not None and arguments.sample < 1:
+        raise ConfigurationError(f"expected at least 1, got {arguments.sample}", where="--sample")
     others = arguments.loader is not None or bool(arguments.code) or arguments.environment is not None
     source = arguments.source
     if source is not None:
@@ -205,6 +213,7 @@ def checked(config: Config, arguments: argparse.Namespace, *, baseline: str | No
             jobs=arguments.jobs,
             engine=arguments.engine,
             memory=arguments.memory,
+            sample=arguments.sample,
             cache=not arguments.no_cache,
             progress=progress,
         )

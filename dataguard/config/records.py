@@ -276,6 +276,8 @@ class Config:
     engine: str | None = None
     """What decodes: 'spark', 'dask', 'ray', or one that another package brings, each with an address where need be, as
     ``spark=spark://host:7077``; None for threads of this process. The report is the same."""
+    sample: int | None = None
+    """How many samples to judge by, chosen at random; None for all. Rules that need all are skipped."""
     memory: str | None = None
     """The most that checks of a dataset may use, as ``2GB``; None for half of what the machine has."""
     seed: int = 0

@@ -197,6 +197,7 @@ SETTINGS: Mapping[str, Value] = {
     "strict": flag,
     "jobs": whole(1),
     "engine": text,
+    "sample": whole(1),
     "memory": text,
     "seed": whole(0),
     "max_pixels": whole(1),

@@ -31,6 +31,7 @@ def check(
     jobs: int | None = None,
     engine: str | None = None,
     memory: str | None = None,
+    sample: int | None = None,
     cache: bool | str | Path = True,
     progress: Progress = silent,
 ) -> Report:
@@ -64,6 +65,8 @@ def check(
             address of a cluster where need be, as ``"spark=spark://host:7077"``. The report is the same.
         memory: The most that checks of a dataset may use, as ``"2GB"``; by default half of what the machine has. What
             needs more is skipped, with the reason.
+        sample: How many samples to judge by, chosen by a hash of the seed and each one's name. Shares come with
+            intervals, and rules that need every sample are skipped.
         cache: Whether to keep and use what was computed, or the folder to keep it in.
         progress: Called with how far it is.
 
@@ -112,6 +115,8 @@ def check(
         changes["jobs"] = jobs
     if engine is not None:
         changes["engine"] = engine
+    if sample is not None:
+        changes["sample"] = sample
     if memory is not None:
         changes["memory"] = memory
     if not isinstance(cache, bool):

@@ -46,6 +46,7 @@ def settings_in_force(config: Config, *, use_cache: bool) -> dict[str, Any]:
         "fail_on": config.fail_on.word,
         "strict": config.strict,
         "seed": config.seed,
+        **({} if config.sample is None else {"sample": config.sample}),
         "max_pixels": config.max_pixels,
         "cache": use_cache,
     }

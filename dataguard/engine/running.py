@@ -25,7 +25,8 @@ from dataguard.core.report import Report, RuleRun, Status
 from dataguard.core.rule import Rule
 from dataguard.dataset.class_counts import ClassCounts
 from dataguard.dataset.memory import memory_limited, parse_memory
-from dataguard.engine import accepting
+from dataguard.dataset.table import SampleTable
+from dataguard.engine import accepting, sampling
 from dataguard.engine.areas import DATASET, area_of, chosen, open_areas, subject
 from dataguard.engine.circumstances import settings_in_force, versions
 from dataguard.inputs import Inputs, Loader, open_source
@@ -130,6 +131,7 @@ def _report(
         runs += [_of_broken(plugin) for plugin in broken_plugins()]
     runs += _runs_about_the_run(config, inputs, accepted, FinishedRuns(runs=tuple(runs)), started.date())
     counts, stream = inputs.made(ClassCounts), inputs.made(BatchStream)
+    part = sampled(inputs)
     pairs = [pair for pair in (inputs.made(PipelinePair), inputs.made(DeclaredPair)) if pair is not None]
     case = inputs.made(TrainingCase)
     broken = "" if stream is None else broken_off(stream)
@@ -149,6 +151,7 @@ def _report(
         ),
         notes=(
             *([broken] if broken else []),
+            *(() if part is None else (sampling.note(*part, config.seed),)),
             *inputs.notes,
             *accepting.notes(accepted, n_known),
             *(() if case is None else training_notes(case)),
@@ -192,6 +195,9 @@ def _run_rule(rule: Rule[Any], config: Config, inputs: Inputs) -> RuleRun:
     clock = time.perf_counter()
     arguments: list[object] = []
     try:
+        part = sampled(inputs)
+        if part is not None and (refusal := sampling.refused(rule, *part)) is not None:
+            return _settled(rule, [refusal], options, time.perf_counter() - clock)
         for parameter in rule.inputs:
             value: object = inputs.get(parameter.type)
             if isinstance(value, Skipped | Inconclusive):
@@ -201,6 +207,8 @@ def _run_rule(rule: Rule[Any], config: Config, inputs: Inputs) -> RuleRun:
             else:
                 arguments.append(value)
         outcomes = rule(*arguments, **options)
+        if part is not None and rule.code in sampling.ANSWERED:
+            outcomes = [sampling.with_intervals(item) if isinstance(item, Finding) else item for item in outcomes]
     except DataguardError as error:
         return _record(rule, Status.CRASHED, reason=str(error), options=options)
     except Exception as error:  # noqa: BLE001 - one broken rule must not take the others' findings with it
@@ -209,6 +217,12 @@ def _run_rule(rule: Rule[Any], config: Config, inputs: Inputs) -> RuleRun:
         reason = f"{type(error).__name__} at {place}: {error} ({_whose(rule)})"
         return _record(rule, Status.CRASHED, reason=reason, options=options)
     return settled(rule, outcomes, options, time.perf_counter() - clock)
+
+
+def sampled(inputs: Inputs) -> tuple[int, int] | None:
+    """How many samples were drawn, of how many; None where all are looked at."""
+    table = inputs.made(SampleTable)
+    return None if table is None or inputs.n_all is None else (table.n_samples, inputs.n_all)
 
 
 def settled(rule: Rule[Any], outcomes: Iterable[object], options: Mapping[str, Any], seconds: float) -> RuleRun:

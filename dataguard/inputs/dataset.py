@@ -6,12 +6,15 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from dataguard.core.errors import ConfigurationError
 from dataguard.core.finding import Skipped
 from dataguard.core.picture_access import offer
 from dataguard.dataset.class_counts import ClassCounts
 from dataguard.dataset.duplicates import Duplicates
+from dataguard.dataset.sampling import SampledSource
 from dataguard.dataset.scan import scan
 from dataguard.dataset.schema import SchemaFailures, validate
+from dataguard.dataset.sources import Source
 from dataguard.dataset.sources.table import TableSource
 from dataguard.dataset.table import SampleTable
 from dataguard.inputs.source import NO_DATASET, label_hint
@@ -24,17 +27,39 @@ def _scan(inputs: Inputs) -> SampleTable | Skipped:
     if inputs.source is None:
         return NO_DATASET
     config, engine = inputs.config, inputs.engine
+    source = inputs.source
+    if config.sample is not None:
+        source = _sampled(inputs, source, config.sample)
     table = scan(
-        inputs.source,
+        source,
         cache=inputs.cache,
         jobs=config.jobs,
         progress=inputs.progress,
         max_pixels=config.max_pixels,
         engine=engine,
     )
+    if isinstance(source, SampledSource):
+        inputs.n_all = source.n_all if source.n_all > table.n_samples else None
     if table.pictures is not None:
         offer(table.version_id, table.read_stored)
     return table
+
+
+def _sampled(inputs: Inputs, source: Source, n: int) -> Source:
+    """A random part of a source; a table keeps it itself, for its columns are read as well."""
+    dataset = inputs.config.dataset
+    for key in ("pred_probs", "predictions", "features"):
+        if getattr(dataset, key) is not None:
+            raise ConfigurationError(
+                f"dataset.{key} has a row for every sample, and sample = {n} judges by a part of them",
+                where=inputs.config.origin or f"dataset.{key}",
+                hint="leave one of the two out",
+            )
+    if not isinstance(source, TableSource):
+        return SampledSource(source, n, inputs.config.seed)
+    n_all = source.take_sample(n, inputs.config.seed)
+    inputs.n_all = n_all if n_all > n else None
+    return source
 
 
 def _class_counts(inputs: Inputs) -> ClassCounts | Skipped:

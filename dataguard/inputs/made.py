@@ -75,6 +75,7 @@ class Inputs:
         cache: Where results are kept; None for nowhere.
         progress: Told how far it is.
         guessed: What was taken for what, in words; makers add to it.
+        n_all: Of how many samples those that are looked at were drawn; None where they are all.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Inputs:
         if use_cache:
             self.cache = Cache(cache_folder(config))
         self.guessed: list[str] = []
+        self.n_all: int | None = None
         self._made: dict[type, Any] = {}
 
     @property

@@ -35,6 +35,7 @@ _ENCODING_VERSION = 1
 """Counts up whenever the digest of a row changes."""
 
 _ROWS_AT_A_TIME = 10_000
+_SAMPLED_ROW = "number of the row, of which some are kept"
 _VECTORS_AT_A_TIME = 16
 """DuckDB's vectors of 2,048 rows in a chunk."""
 
@@ -100,6 +101,7 @@ class TableSource:
         self.root = self.path if files or shards else self.path.parent
         self.notes: list[str] = []
         self._ids_recur = False
+        self._sample = ""
         roles = [name for name in (label, image, group, time, id, text) if name is not None]
         if files and split is not None:
             raise SourceError(
@@ -303,12 +305,34 @@ class TableSource:
         except duckdb.Error as error:
             raise broken(error, self.path) from error
 
+    def take_sample(self, n: int, seed: int) -> int:
+        """Keep so many rows, at random: those whose `dataguard.dataset.sampling.rank` is least.
+
+        Returns:
+            How many there were.
+
+        Raises:
+            SourceError: the file is broken.
+        """
+        n_all = self.n_rows
+        if n_all > n:
+            name = f"coalesce({self._id()}, CAST({self._row} + 1 AS VARCHAR))"
+            self._query(
+                f"CREATE OR REPLACE TABLE sampled AS SELECT * FROM (SELECT *, {self._row} AS {quoted(_SAMPLED_ROW)} "
+                f"FROM {self._table} ORDER BY md5('{seed}:' || {name}) LIMIT {n}) ORDER BY {quoted(_SAMPLED_ROW)}"
+            )
+            self._table, self._row = "sampled", quoted(_SAMPLED_ROW)
+            self._columns = replace(self._columns, table=self._table)
+            self._sample = f" sample {n} {seed}"
+            self.__dict__.pop("n_rows", None)
+        return n_all
+
     def identity(self) -> Identity | None:
         """The file's content and what each column means; None where the rows name files."""
         if self.image is not None or self._in_memory or any(part.damage for part in self._parts):
             return self._identity_of_pictures()
         digest = blake3(f"rows {_ENCODING_VERSION} {self.label!r} {self.split!r} {self.group!r} {self.time!r}".encode())
-        digest.update(f" {self.id!r} {self.path.suffixes!r}".encode())
+        digest.update(f" {self.id!r} {self.path.suffixes!r}{self._sample}".encode())
         unchanged = True
         try:
             for part in self._parts:
@@ -329,7 +353,7 @@ class TableSource:
         if self._query(f"SELECT 1 FROM {self._table} WHERE NOT coalesce({stored}, false) LIMIT 1"):
             return None
         roles = (self.kind, self.label, self.split, self.image, self.group, self.time, self.id)
-        digest = blake3(f"pictures {_ENCODING_VERSION} {roles!r}".encode())
+        digest = blake3(f"pictures {_ENCODING_VERSION} {roles!r}{self._sample}".encode())
         for part in self._parts:
             for path in part.files:
                 stamp = stamp_of(str(path))
