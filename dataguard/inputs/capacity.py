@@ -64,5 +64,5 @@ def shortage(kind: type, inputs: Inputs) -> Skipped | None:
 
 def _round(n: int) -> int:
     """Down to one digit and noughts."""
-    unit = 10 ** max(0, len(str(n)) - 1)
+    unit: int = 10 ** max(0, len(str(n)) - 1)
     return n // unit * unit

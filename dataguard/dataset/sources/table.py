@@ -374,6 +374,8 @@ class TableSource:
     ) -> str | None:
         """Open the files; and the column that is the label because some of them lack it."""
         self._database = Database()
+        self._table: str
+        self._row: str
         self._in_memory = frame is not None
         if frame is not None:
             self._parts: tuple[Part, ...] = (self._database.open_frame(frame, self.path, 0),)
