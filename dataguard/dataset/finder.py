@@ -28,7 +28,7 @@ _OVERHEAD = 1 << 26
 _HELD_BYTES = 1 << 20
 """How much of files is read before the cache is asked for all of them at a time, and they are decoded."""
 
-_WRITTEN_AT_A_TIME = 512
+WRITTEN_AT_A_TIME = 512
 _WRITTEN_EVERY = 0.5
 """Samples and seconds between two writes to the cache; what a killed run loses. A write costs as much as its pages."""
 
@@ -217,7 +217,7 @@ class Keeper:
         if self._cache is None or not self._cache.usable:
             return
         self._samples += [sample for sample in samples if sample.stamp is not None or sample.decoded]
-        if len(self._samples) >= _WRITTEN_AT_A_TIME or time.monotonic() - self._written > _WRITTEN_EVERY:
+        if len(self._samples) >= WRITTEN_AT_A_TIME or time.monotonic() - self._written > _WRITTEN_EVERY:
             self._write()
 
     def _write(self) -> None:

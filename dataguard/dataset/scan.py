@@ -35,6 +35,7 @@ from dataguard.dataset.memory import batch_bytes
 from dataguard.dataset.sample import Sample
 from dataguard.dataset.sources import Identity, Pictures, Reference, RowBatch, RowSource, Source
 from dataguard.dataset.table import COLUMNS, SampleTable
+from dataguard.dataset.workers import Workers
 from dataguard.dataset.writer import TableWriter
 
 _LISTED_AT_A_TIME = 1_000
@@ -44,6 +45,8 @@ _ROWS_IN_A_CHUNK = 4_096
 _MOST_ROWS, _ROW_BYTES = 50_000, 800
 """Rows that are read at a time by column; each takes so much as Python's objects."""
 _IMAGES_IN_A_CHUNK = 64
+_FOR_PROCESSES = 2_000
+"""From so many images on, processes pay for their start."""
 _CHUNKS_PER_JOB = 16
 """Chunks are made so small that the last one does not keep the other threads waiting for long."""
 
@@ -123,7 +126,7 @@ def scan(
     Args:
         source: The samples.
         cache: Where facts are kept; None for nowhere.
-        jobs: How many threads decode; None for one a CPU that this process may use.
+        jobs: How many threads, or processes, decode; None for one a CPU that this process may use.
         progress: Called with the stages 'listing' and 'scanning'.
         max_pixels: Pictures with more pixels than that are not decoded.
         engine: What decodes in place of threads of this process; the table is the same, bit for bit.
@@ -297,19 +300,38 @@ def _parts(
     size = _IMAGES_IN_A_CHUNK
     if listing.n_samples is not None:
         size = max(8, min(size, listing.n_samples // (_CHUNKS_PER_JOB * jobs)))
-    work = partial(chunk, root=source.root, cache=cache, max_pixels=max_pixels, stop=stop, pictures=source.pictures)
+    # In a first scan there is nothing to ask a cache for.
+    known = cache if cache is not None and cache.usable and cache.has_facts(decoder_id()) else None
+    work = partial(chunk, root=source.root, cache=known, max_pixels=max_pixels, stop=stop, pictures=source.pictures)
+    everything = source.references() if listing.references is None else iter(listing.references)
+    first = next(everything, None)
+    if first is None:
+        return
+    several = jobs > 1 and first.path is not None and (listing.n_samples or _FOR_PROCESSES) >= _FOR_PROCESSES
+    workers = Workers(
+        jobs if several else 0,
+        root=source.root,
+        cache=None if known is None else known.folder,
+        max_pixels=max_pixels,
+        pictures=source.pictures,
+    )
+    threads = jobs * Workers.THREADS_EACH if several else jobs
+
+    def found(references: Sequence[Reference]) -> Summary:
+        samples = workers.samples(references) if several and not stop.is_set() else None
+        return work(references) if samples is None else _summary(samples)
+
     under_way: deque[Future[Summary]] = deque()
-    pool = ThreadPoolExecutor(jobs, thread_name_prefix="dataguard-scan")
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="dataguard-scan")
     try:
-        everything = source.references() if listing.references is None else iter(listing.references)
-        for references in _chunks(everything, size):
+        for references in _chunks(chain((first,), everything), size):
             if references[0].path is None:
                 # Rows are nothing but Python, which a second thread would only get in the way of.
                 yield from _drained(under_way)
                 yield chunk(references, root=source.root, max_pixels=max_pixels)
                 continue
-            under_way.append(pool.submit(work, references))
-            while len(under_way) > 2 * jobs:
+            under_way.append(pool.submit(found, references))
+            while len(under_way) > 2 * threads:
                 yield under_way.popleft().result()
         yield from _drained(under_way)
     except BaseException:
@@ -318,6 +340,7 @@ def _parts(
             future.cancel()
         raise
     finally:
+        workers.close()
         pool.shutdown(wait=True)
 
 

@@ -345,7 +345,7 @@ def test_a_killed_scan_resumes(images: Path, tmp_path: Path, decoded: list[int])
         "from dataguard.dataset.scan import scan\n"
         "from dataguard.dataset import finder\n"
         "from dataguard.dataset.sources.folder import FolderSource\n"
-        "finder._WRITTEN_AT_A_TIME = 1\n"
+        "finder.WRITTEN_AT_A_TIME = 1\n"
         "def die(stage, done, total):\n"
         "    if stage == 'scanning' and done >= 16: os.kill(os.getpid(), signal.SIGKILL)\n"
         "scan(FolderSource(sys.argv[1]), cache=Cache(sys.argv[2]), jobs=1, progress=die)\n"
