@@ -22,7 +22,7 @@ from typing import Any
 from dataguard.dataset.decode import ImageFacts
 
 SCHEMA_VERSION = 1
-_RACY_NS = 2_000_000_000
+RACY_NS = 2_000_000_000
 _TABLE_DAYS = 30
 _BUSY_SECONDS = 30
 _RETRY_SECONDS = 0.02
@@ -58,7 +58,7 @@ class Stamp:
         has just been written is not trusted: git's rule for "racily clean" entries, with the 2 s of the coarsest
         file systems in use.
         """
-        return self.seen_ns - self.mtime_ns > _RACY_NS
+        return self.seen_ns - self.mtime_ns > RACY_NS
 
 
 class Cache:

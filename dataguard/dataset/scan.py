@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, compress, islice, repeat
 from pathlib import Path
@@ -30,10 +30,11 @@ from dataguard.dataset.cache import Cache
 from dataguard.dataset.decode import MAX_PIXELS, decoder_id, decoding
 from dataguard.dataset.engines import Engine
 from dataguard.dataset.finder import Finder, Keeper, known_files, stamps_of, whole_path
+from dataguard.dataset.listing_state import ListingState
 from dataguard.dataset.manifest import Manifest
 from dataguard.dataset.memory import batch_bytes
 from dataguard.dataset.sample import Sample
-from dataguard.dataset.sources import Identity, Pictures, Reference, RowBatch, RowSource, Source
+from dataguard.dataset.sources import Pictures, Reference, RowBatch, RowSource, Source
 from dataguard.dataset.table import COLUMNS, SampleTable
 from dataguard.dataset.workers import Workers
 from dataguard.dataset.writer import TableWriter
@@ -143,12 +144,14 @@ def scan(
     tables = None if cache is None else cache.tables
     if key is not None and tables is not None and (table := _open(tables / key.table, source, key.version_id)):
         progress("scanning", table.n_samples, table.n_samples)
-        return table
+        if listing.state is not None:
+            _remember(cache, listing.state, key, max_pixels)
+        return replace(table, state=listing.state)
     jobs = jobs or len(os.sched_getaffinity(0))
     folder = _partial_folder(tables)
     try:
         manifest, details = Manifest(spill=folder / "leaves"), Manifest(spill=folder / "details")
-        done = 0
+        done, all_read = 0, True
         with (
             decoding(),
             TableWriter(folder, where=source.root) as writer,
@@ -171,14 +174,21 @@ def scan(
                 manifest.update(part.manifest)
                 details.update(part.details)
                 done += part.n_samples
+                all_read = all_read and all(sample.content is not None for sample in part.samples)
                 progress("scanning", done, total)
             writer.finish()
         key = _key(manifest, details, max_pixels)
         for name in ("leaves", "details"):
             shutil.rmtree(folder / name, ignore_errors=True)
-        if cache is not None and (identity := source.identity()) is not None:
-            cache.put_blob(_identity_key(identity, max_pixels), f"{key.table} {key.version_id}".encode())
-        return _publish(folder, tables, source, key, cache)
+        identity = source.identity()
+        state = listing.state if identity is None else identity.digest
+        # A file that could not be read may be readable tomorrow, and its stat the same.
+        if identity is None and not all_read:
+            state = None
+        table = replace(_publish(folder, tables, source, key, cache), state=state)
+        if state is not None:
+            _remember(cache, state, key, max_pixels)
+        return table
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -201,6 +211,8 @@ class _Listing:
     """Of the finished table, where every file is known to be unchanged."""
     references: Sequence[Reference] | None = None
     """All of them, where there are not too many to keep."""
+    state: str | None = None
+    """A digest of all that decides on the table, where it is known."""
 
 
 def _summary(samples: list[Sample]) -> Summary:
@@ -263,33 +275,58 @@ def _listed(
 ) -> _Listing:
     identity = source.identity()
     if identity is not None:
-        stored = None if cache is None else cache.get_blob(_identity_key(identity, max_pixels))
-        table, _, version_id = (stored or b"").decode().partition(" ")
-        key = _Key(table=table, version_id=version_id) if stored else None
-        return _Listing(n_samples=identity.n_samples, key=key)
+        key = None if cache is None else _stored_key(cache, _state_key(identity.digest, max_pixels))
+        return _Listing(n_samples=identity.n_samples, key=key, state=identity.digest)
     if rows:
         # To list them is to read them.
         return _Listing(n_samples=None, key=None)
+    keeping = cache is not None and cache.usable
     total = 0
     kept: list[Reference] = []
-    summary: Summary | None = None if cache is None or not cache.usable else Summary()
+    stats = ListingState(source.root) if keeping else None
     for references in _batches(source.references(), _LISTED_AT_A_TIME):
         total += len(references)
         progress("listing", total, None)
         if total <= _KEPT_REFERENCES:
             kept += references
-        if summary is None or cache is None:
-            continue
+        if stats is not None:
+            stats.update(references)
+    everything = kept if len(kept) == total else None
+    state = None if stats is None else stats.digest()
+    if cache is None or state is None:
+        return _Listing(n_samples=total, key=None, references=everything)
+    key = _stored_key(cache, _state_key(state, max_pixels))
+    if key is None:
+        # The same files under other names, or with other times: whether their contents are known says more.
+        key = _key_of_known(source, everything, cache, max_pixels)
+    return _Listing(n_samples=total, key=key, references=everything, state=state)
+
+
+def _remember(cache: Cache | None, state: str, key: _Key, max_pixels: int) -> None:
+    if cache is not None:
+        cache.put_blob(_state_key(state, max_pixels), f"{key.table} {key.version_id}".encode())
+
+
+def _stored_key(cache: Cache, name: str) -> _Key | None:
+    stored = cache.get_blob(name)
+    if not stored:
+        return None
+    table, _, version_id = stored.decode().partition(" ")
+    return _Key(table=table, version_id=version_id)
+
+
+def _key_of_known(source: Source, listed: Sequence[Reference] | None, cache: Cache, max_pixels: int) -> _Key | None:
+    """What the table is called where the content of every file is known by its stat; None where one is not."""
+    summary = Summary()
+    prefix = encode_path(str(source.root))
+    for references in _batches(source.references() if listed is None else listed, _LISTED_AT_A_TIME):
         hashes = cache.hashes(stamps_of(source.root, references))
         if len(hashes) < sum(reference.path is not None for reference in references):
-            summary = None
-            continue
-        prefix = encode_path(str(source.root))
+            return None
         for reference in references:
             content = reference.digest if reference.path is None else hashes[whole_path(prefix, reference.path)]
             _enter(summary.manifest, summary.details, reference, content)
-    key = None if summary is None else _key(summary.manifest, summary.details, max_pixels)
-    return _Listing(n_samples=total, key=key, references=kept if len(kept) == total else None)
+    return _key(summary.manifest, summary.details, max_pixels)
 
 
 def _parts(
@@ -331,7 +368,7 @@ def _parts(
                 yield chunk(references, root=source.root, max_pixels=max_pixels)
                 continue
             under_way.append(pool.submit(found, references))
-            while len(under_way) > 2 * threads:
+            while len(under_way) >= threads + jobs:
                 yield under_way.popleft().result()
         yield from _drained(under_way)
     except BaseException:
@@ -417,8 +454,8 @@ def _key(manifest: Manifest, details: Manifest, max_pixels: int) -> _Key:
     return _Key(table=blake3("\n".join(parts).encode()).hexdigest(), version_id=version_id)
 
 
-def _identity_key(identity: Identity, max_pixels: int) -> str:
-    return f"scan/{identity.digest}/{max_pixels}/{decoder_id()}/{len(COLUMNS)}"
+def _state_key(state: str, max_pixels: int) -> str:
+    return f"scan/{state}/{max_pixels}/{decoder_id()}/{len(COLUMNS)}"
 
 
 def _partial_folder(tables: Path | None) -> Path:

@@ -100,6 +100,8 @@ class SampleTable:
     n_samples: int
     pictures: Pictures | None = None
     """What reads pictures that are no files of their own."""
+    state: str | None = None
+    """A digest of all that decides on the rows, times and places of the files included; None where it is not known."""
     elsewhere: nw.LazyFrame[Any] | None = None
     """The same rows as an engine other than DuckDB reads them."""
 

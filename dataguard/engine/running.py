@@ -197,7 +197,7 @@ def _run_rule(rule: Rule[Any], config: Config, inputs: Inputs) -> RuleRun:
     try:
         part = sampled(inputs)
         if part is not None and (refusal := sampling.refused(rule, *part)) is not None:
-            return _settled(rule, [refusal], options, time.perf_counter() - clock)
+            return settled(rule, [refusal], options, time.perf_counter() - clock)
         for parameter in rule.inputs:
             value: object = inputs.get(parameter.type)
             if isinstance(value, Skipped | Inconclusive):

@@ -392,3 +392,40 @@ def test_without_a_cache_nothing_stays(images: Path, tmp_path: Path, monkeypatch
     assert len(rows(table)) == 40
     del table
     assert list(scratch.iterdir()) == []
+
+
+def test_an_unchanged_folder_is_told_by_its_listing_alone(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = scan(FolderSource(images), cache=Cache(tmp_path / "cache"))
+    assert first.state is not None
+    asked: list[int] = []
+    plain = Cache.hashes
+
+    def counting(cache: Cache, stamps: Any) -> Any:
+        asked.append(len(stamps))
+        return plain(cache, stamps)
+
+    monkeypatch.setattr(Cache, "hashes", counting)
+    again = scan(FolderSource(images), cache=Cache(tmp_path / "cache"))
+    assert (again.state, again.version_id, rows(again)) == (first.state, first.version_id, rows(first))
+    assert asked == []
+    # Under another name the contents are known, and the table is the other one: found by the stats, and then at once.
+    images.rename(images.with_name("moved"))
+    moved = FolderSource(images.with_name("moved"))
+    assert scan(moved, cache=Cache(tmp_path / "cache")).version_id == first.version_id
+    settle(moved.root / "test/cat/000.png")
+    touched = scan(moved, cache=Cache(tmp_path / "cache"))
+    assert touched.version_id == first.version_id
+    assert touched.state not in (None, first.state)
+
+
+def test_files_that_could_not_be_read_are_tried_again(images: Path, tmp_path: Path, decoded: list[int]) -> None:
+    (images / "train/cat/gone.png").symlink_to(tmp_path / "later.png")
+    cache = Cache(tmp_path / "cache")
+    assert scan(FolderSource(images), cache=cache).state is None
+    draw(tmp_path / "later.png", 50)
+    decoded.clear()
+    table = scan(FolderSource(images), cache=cache)
+    assert len(decoded) == 1
+    assert sum(row["decode_error"] is None for row in rows(table)) == 41
