@@ -311,7 +311,7 @@ def _stored_key(cache: Cache, name: str) -> _Key | None:
     stored = cache.get_blob(name)
     if not stored:
         return None
-    table, _, version_id = stored.decode().partition(" ")
+    table, _, version_id = stored.decode(errors="replace").partition(" ")
     return _Key(table=table, version_id=version_id)
 
 

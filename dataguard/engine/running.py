@@ -29,6 +29,7 @@ from dataguard.dataset.table import SampleTable
 from dataguard.engine import accepting, sampling
 from dataguard.engine.areas import DATASET, area_of, chosen, open_areas, subject
 from dataguard.engine.circumstances import settings_in_force, versions
+from dataguard.engine.remembering import Memory
 from dataguard.inputs import Inputs, Loader, open_source
 from dataguard.preprocessing.pair import DeclaredPair, PipelinePair
 from dataguard.preprocessing.summary import compared_overview
@@ -106,6 +107,7 @@ def _report(
     except KeyboardInterrupt:
         # What was decoded is in the cache: the next run goes on from there.
         partial = True
+    memory = None if partial else Memory.of(config, inputs)
     for number, rule in enumerate(selected):
         if partial:
             runs.append(_record(rule, Status.NOT_RUN, reason="interrupted before it"))
@@ -113,7 +115,7 @@ def _report(
             continue
         progress(f"checking {rule.code}", number, len(selected))
         try:
-            made, status = _accepted_run(rule, config, inputs, started.date())
+            made, status = _accepted_run(rule, config, inputs, started.date(), memory)
         except KeyboardInterrupt:
             partial = True
             made, status = _record(rule, Status.NOT_RUN, reason="interrupted while it ran"), None
@@ -163,7 +165,9 @@ def _report(
     )
 
 
-def _accepted_run(rule: Rule[Any], config: Config, inputs: Inputs, today: dt.date) -> tuple[RuleRun, Status | None]:
+def _accepted_run(
+    rule: Rule[Any], config: Config, inputs: Inputs, today: dt.date, memory: Memory | None = None
+) -> tuple[RuleRun, Status | None]:
     """A rule's part in a run, and what would have become of it were it not ignored; None where it was not run."""
     left_out = accepting.ignored_by(rule, config.left_out, today, where="--ignore")
     if left_out is not None:
@@ -171,7 +175,11 @@ def _accepted_run(rule: Rule[Any], config: Config, inputs: Inputs, today: dt.dat
     ignored = accepting.ignored_by(rule, config.ignore, today, where="ignore")
     if ignored is not None and not accepting.runs_ignored(config):
         return _record(rule, Status.IGNORED, reason=ignored[1]), None
-    made = _run_rule(rule, config, inputs)
+
+    def run_now() -> RuleRun:
+        return _run_rule(rule, config, inputs)
+
+    made = run_now() if memory is None else memory.run(rule, run_now)
     if area_of(rule) is DATASET:
         made = accepting.with_contents(made, inputs)
     return (made if ignored is None else accepting.hidden(made, ignored[1])), made.status
