@@ -24,9 +24,17 @@ from dataguard.dataset.decode import ImageFacts
 SCHEMA_VERSION = 1
 RACY_NS = 2_000_000_000
 _TABLE_DAYS = 30
+MOST_BYTES = 8 << 30
+"""Of the database, 3.6 kB a picture: what two million come to. The oldest goes first."""
+MOST_TABLE_BYTES = 16 << 30
+"""Of finished sample tables, 3.4 kB a picture; the one that was opened longest ago goes first."""
+_JUST_OPENED = 3_600
+"""Seconds for which a table is left alone: somebody may be reading it."""
+_REMOVED_AT_A_TIME = 5_000
 _BUSY_SECONDS = 30
 _RETRY_SECONDS = 0.02
 _KEYS_AT_A_TIME = 500
+_FIGURES = ("page_count", "freelist_count", "page_size")
 _SCHEMA = (
     "CREATE TABLE files (path TEXT PRIMARY KEY, size INT, mtime_ns INT, inode INT, hash BLOB) WITHOUT ROWID",
     "CREATE TABLE decoders (id INTEGER PRIMARY KEY, name TEXT UNIQUE)",
@@ -181,17 +189,52 @@ class Cache:
     def put_blob(self, key: str, value: bytes) -> None:
         """Keep some bytes under a key, in place of what was there."""
         self._write(("INSERT OR REPLACE INTO blobs VALUES (?, ?)", [(key, value)]))
+        if self._live_bytes() > MOST_BYTES:
+            self.prune()
 
-    def prune_tables(self) -> None:
-        """Remove sample tables that nobody has opened for 30 days, and what killed runs left of theirs for a day."""
+    def prune(self) -> None:
+        """Remove the oldest of what is kept where it is more than `MOST_BYTES`, and sample tables that are not used.
+
+        These are tables that nobody has opened for 30 days, those beyond `MOST_TABLE_BYTES`, and what killed runs left
+        of theirs for a day.
+        """
+        self._prune_tables()
+        # A third is left free, so that not every run has something to remove.
+        while self._live_bytes() > MOST_BYTES * 2 // 3:
+            before = self._live_bytes()
+            of_blobs = self._select("SELECT coalesce(sum(length(value)), 0) FROM blobs WHERE 1 IN", [1])
+            if of_blobs and of_blobs[0][0] > MOST_BYTES // 4:
+                self._write(("DELETE FROM blobs WHERE rowid = (SELECT min(rowid) FROM blobs)", [()]))
+            else:
+                oldest = "DELETE FROM facts WHERE rowid IN (SELECT rowid FROM facts ORDER BY rowid LIMIT ?)"
+                unknown = "DELETE FROM files WHERE NOT EXISTS (SELECT 1 FROM facts WHERE facts.hash = files.hash)"
+                self._write((oldest, [(_REMOVED_AT_A_TIME,)]), (unknown, [()]))
+            if self._live_bytes() >= before:
+                break
+
+    def _prune_tables(self) -> None:
         tables = self.tables
         if tables is None:
             return
+        now, total = time.time(), 0
+        found = []
         for path in tables.iterdir():
+            with contextlib.suppress(OSError):
+                found.append((path.stat().st_mtime, path))
+        for opened, path in sorted(found, reverse=True):
             days = 1 if path.name.startswith(".") else _TABLE_DAYS
             with contextlib.suppress(OSError):
-                if path.stat().st_mtime < time.time() - days * 86_400:
-                    shutil.rmtree(path, ignore_errors=True)
+                total += sum(part.stat().st_size for part in path.iterdir())
+            if opened < now - days * 86_400 or (total > MOST_TABLE_BYTES and opened < now - _JUST_OPENED):
+                shutil.rmtree(path, ignore_errors=True)
+
+    def _live_bytes(self) -> int:
+        """What the database holds; the file does not get smaller, and what was freed in it is used again."""
+        figures = [self._select(f"SELECT {name} FROM pragma_{name} WHERE 1 IN", [1]) for name in _FIGURES]
+        if not all(figures):
+            return 0
+        pages, free, size = (int(rows[0][0]) for rows in figures)
+        return (pages - free) * size
 
     def close(self) -> None:
         """Close it; nothing is kept or found from then on."""
@@ -248,7 +291,7 @@ class Cache:
                 self._connection.close()
             self._connection = None
 
-    def _select(self, statement: str, keys: Sequence[str | bytes], *more: str) -> list[tuple[Any, ...]]:
+    def _select(self, statement: str, keys: Sequence[str | bytes | int], *more: str) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = []
         with self._lock:
             try:

@@ -484,7 +484,7 @@ def _publish(folder: Path, tables: Path | None, source: Source, key: _Key, cache
                 shutil.rmtree(folder, ignore_errors=True)
                 return table
         else:
-            cache.prune_tables()
+            cache.prune()
             folder = target
     table = SampleTable.open(
         folder, root=source.root, source=source.kind, version_id=key.version_id, pictures=source.pictures

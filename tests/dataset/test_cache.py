@@ -168,8 +168,55 @@ def test_old_tables_are_removed(tmp_path: Path) -> None:
         folder.mkdir()
         (folder / "000000.parquet").write_bytes(b"")
         os.utime(folder, times=(time.time() - days * 86_400,) * 2)
-    cache.prune_tables()
+    cache.prune()
     assert {path.name for path in cache.tables.iterdir()} == {"used", ".partial-new"}
+
+
+def test_tables_that_are_too_large_go_the_longest_unused_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dataguard.dataset.cache.MOST_TABLE_BYTES", 2_500)
+    cache = Cache(tmp_path)
+    assert cache.tables is not None
+    for number, hours in enumerate((0, 2, 3, 4, 0.5)):
+        table = cache.tables / str(number)
+        table.mkdir()
+        (table / "000000.parquet").write_bytes(bytes(1_000))
+        os.utime(table, times=(time.time() - hours * 3_600,) * 2)
+    cache.prune()
+    # The first two to go are those opened 3 and 4 hours ago; what was opened within the hour stays whatever it takes.
+    assert {path.name for path in cache.tables.iterdir()} == {"0", "4"}
+
+
+@pytest.mark.parametrize("blobs", [False, True])
+def test_it_stays_bounded_and_the_oldest_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blobs: bool) -> None:
+    monkeypatch.setattr("dataguard.dataset.cache.MOST_BYTES", 2 << 20)
+    monkeypatch.setattr("dataguard.dataset.cache._REMOVED_AT_A_TIME", 50)
+    cache = Cache(tmp_path)
+    for number in range(0, 2_000, 100):
+        digests = [value.to_bytes(32, "big") for value in range(number, number + 100)]
+        if blobs:
+            cache.put_blob(f"key {number:04}", bytes(200_000))
+        cache.put([(f"/{digest.hex()}", OLD, digest) for digest in digests], [(one, FACTS) for one in digests], "d")
+        cache.prune()
+        assert cache._live_bytes() <= 2 << 20
+    known = cache.facts([value.to_bytes(32, "big") for value in range(2_000)], "d")
+    newest = [int.from_bytes(digest, "big") for digest in known]
+    assert newest
+    assert sorted(newest) == list(range(2_000 - len(newest), 2_000))
+    files = cache.hashes({f"/{value.to_bytes(32, 'big').hex()}": OLD for value in range(2_000)})
+    assert set(files.values()) == set(known)
+    if blobs:
+        assert cache.get_blob("key 1900") is not None
+        assert cache.get_blob("key 0000") is None
+    assert cache.notes == []
+
+
+def test_a_blob_that_is_put_bounds_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dataguard.dataset.cache.MOST_BYTES", 1 << 20)
+    cache = Cache(tmp_path)
+    for number in range(30):
+        cache.put_blob(f"key {number}", bytes(100_000))
+    assert cache._live_bytes() <= 1 << 20
+    assert cache.get_blob("key 29") is not None
 
 
 def test_the_default_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
