@@ -146,13 +146,20 @@ def main() -> None:
         expected = {(table, version) for table, version, _, _ in undisturbed.values()}
         if len(expected) > 1 or any(count != options.images for _, _, count, _ in undisturbed.values()):
             raise SystemExit("two undisturbed runs differ")
-        for number in range(options.kills):
-            how = ("threads", "processes")[number % 2]
+        number = 0
+        while len(twice) < options.kills:
+            number += 1
+            how = ("threads", "processes")[len(twice) % 2]
             cache = scratch / f"cache-{number}"
             process = scans.start(cache, how)
             time.sleep(generator.random() * undisturbed[how][3])
             started = children(process.pid)
-            after_end += process.poll() is not None
+            if process.poll() is not None:
+                # It has ended before: another moment.
+                after_end += 1
+                process.communicate()
+                scans.decoded()
+                continue
             process.send_signal(signal.SIGKILL)
             process.communicate()
             killed = time.perf_counter()
@@ -170,11 +177,14 @@ def main() -> None:
             twice.append(before + after - options.images)
             kept.append(options.images - after)
             print(
-                f"{number + 1:4} {how:10} decoded {before:5,} before, {after:5,} after; twice {twice[-1]:4,}"
+                f"{len(twice):4} {how:10} decoded {before:5,} before, {after:5,} after; twice {twice[-1]:4,}"
                 f"{'' if (table, version) in expected else '  ANOTHER TABLE'}",
                 flush=True,
             )
-    print(f"\n{options.kills} kills, {after_end} of them after the end; tables or caches that were wrong: {wrong}")
+    print(
+        f"\n{options.kills} kills during a scan ({after_end} came too late and were done again); tables or caches that"
+        f" were wrong: {wrong}"
+    )
     print(
         f"decoded twice: median {statistics.median(twice):,.0f}, at most {max(twice):,} of {options.images:,};"
         f" taken over from the killed run: up to {max(kept):,}; decoded never: {-min(0, *twice)}"
