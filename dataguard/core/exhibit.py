@@ -303,8 +303,8 @@ class SmallHistogramRow:
 
     name: str
     """What it is called."""
-    histograms: tuple[SmallHistogram | None, ...]
-    """One a column; None where there is none."""
+    histograms: tuple[SmallHistogram, ...]
+    """One a column; one without bins where there is nothing, whose words say why."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

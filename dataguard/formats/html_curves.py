@@ -203,9 +203,9 @@ def _grid(shown: SmallHistograms, first: int, last: int) -> Element:
     return element("div", table, class_="scroll", role="region", aria_label=shown.title, tabindex=0)
 
 
-def _small(name: str, item: SmallHistogram | None) -> list[Child]:
-    if item is None or not item.counts or not max(item.counts):
-        return [element("span", "none" if item is None else item.words or "nothing")]
+def _small(name: str, item: SmallHistogram) -> list[Child]:
+    if not item.counts or not max(item.counts):
+        return [element("span", item.words or "nothing")]
     width, height, n, top = 150, 34, len(item.counts), max(item.counts)
     # The square root, so that tails show beside a spike.
     heights = [math.sqrt(count / top) * (height - 2) for count in item.counts]

@@ -46,8 +46,8 @@ def copied(values: tuple[Any, ...]) -> tuple[Any, ...]:
         for item in value.buffers() if isinstance(value, torch.nn.Module) else ():
             if isinstance(item, torch.nn.parameter.UninitializedBuffer):
                 # torch copies lazy parameters, and not lazy buffers.
-                made: Any = torch.nn.parameter.UninitializedBuffer
-                memory[id(item)] = made(requires_grad=False, device=item.device, dtype=item.dtype)
+                kind: Any = torch.nn.parameter.UninitializedBuffer
+                memory[id(item)] = kind(requires_grad=False, device=item.device, dtype=item.dtype)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -189,10 +189,6 @@ def _calm(copy: ModelCopy, *, alone: bool) -> ModelCopy:
         if "Dropout" in kind or "DropPath" in kind or "StochasticDepth" in kind or (alone and "BatchNorm" in kind):
             module.eval()
         elif isinstance(getattr(module, "dropout", None), float):
-            _without_dropout(module)
+            # Recurrent layers and attention hold the probability as a number.
+            vars(module)["dropout"] = 0.0
     return copy
-
-
-def _without_dropout(module: Any) -> None:
-    # Recurrent layers and attention hold the probability as a number.
-    module.dropout = 0.0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import linecache
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +83,8 @@ def _source(thing: Any) -> tuple[str, str, int] | None:
     thing = inspect.unwrap(thing) if inspect.isroutine(thing) else thing
     if thing is None or not (inspect.isroutine(thing) or isinstance(thing, type)):
         return None
+    if isinstance(thing, type) and (found := _class_source(thing)) is not None:
+        return found
     try:
         path = inspect.getsourcefile(thing)
         lines, start = inspect.getsourcelines(thing)
@@ -89,6 +93,33 @@ def _source(thing: Any) -> tuple[str, str, int] | None:
     if path is None or "site-packages" in path or path.startswith("<"):
         return None
     return path, "".join(lines), max(start, 1)
+
+
+def _class_source(thing: type) -> tuple[str, str, int] | None:
+    """A class by the code of its own functions, which knows its file also where another module has its name."""
+    codes = [item.__code__ for item in vars(thing).values() if inspect.isfunction(item)]
+    if not codes:
+        return None
+    path, line = codes[0].co_filename, codes[0].co_firstlineno
+    if "site-packages" in path or path.startswith("<"):
+        return None
+    linecache.checkcache(path)
+    lines = linecache.getlines(path)
+    try:
+        tree = ast.parse("".join(lines))
+    except SyntaxError:
+        return None
+    holding = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        and node.name == thing.__name__
+        and node.lineno <= line <= (node.end_lineno or 0)
+    ]
+    if not holding:
+        return None
+    node = max(holding, key=lambda item: item.lineno)
+    return path, "".join(lines[node.lineno - 1 : node.end_lineno]), node.lineno
 
 
 def _assigned(text: str, start: int, attribute: str) -> int:

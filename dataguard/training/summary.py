@@ -22,6 +22,7 @@ from dataguard.training.passes import FirstPass
 from dataguard.training.structure import form
 
 _SHOWN_LAYERS = 200
+_NONE = SmallHistogram(low=0.0, high=0.0, counts=(), words="no gradient came here")
 
 
 def training_facts(case: TrainingCase) -> dict[str, Any]:
@@ -105,7 +106,7 @@ def _layers(first: FirstPass) -> SmallHistograms:
     rows = [
         SmallHistogramRow(
             name=f"{layer.name or type(first.case.original).__name__} ({layer.kind})",
-            histograms=(_small(layer.activation), None if layer.gradient is None else _small(layer.gradient)),
+            histograms=(_small(layer.activation), _NONE if layer.gradient is None else _small(layer.gradient)),
         )
         for layer in first.layers[:_SHOWN_LAYERS]
     ]

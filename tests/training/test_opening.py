@@ -45,6 +45,7 @@ class Returning(nn.Module):
         return self.pack(self.head(x), labels)
 
 
+Made: Any = namedtuple("Made", "model loss loader")  # noqa: PYI024
 Outputs = namedtuple("Outputs", "hidden logits")  # noqa: PYI024
 
 
@@ -188,8 +189,8 @@ def test_an_unknown_device_and_one_that_is_not_there() -> None:
 
 
 def test_lazy_layers_are_made_on_the_copy_alone() -> None:
-    model = nn.Sequential(nn.LazyLinear(8), nn.LazyBatchNorm1d(), nn.ReLU(), nn.LazyLinear(3))
-    case = opened(model, nn.CrossEntropyLoss())
+    model: Any = nn.Sequential(nn.LazyLinear(8), nn.LazyBatchNorm1d(), nn.ReLU(), nn.LazyLinear(3))
+    case: Any = opened(model, nn.CrossEntropyLoss())
     assert isinstance(model[0].weight, nn.parameter.UninitializedParameter)
     assert tuple(case.template[0].weight.shape) == (8, 6)
     assert loss_of(case) > 0
@@ -221,7 +222,7 @@ def test_what_a_function_may_return() -> None:
         (model, loss, [(X, Y)], torch.optim.SGD(model.parameters(), 0.1)),
         {"model": model, "loss": loss, "batch": (X, Y)},
         Training(model=model, loss=loss, batch=(X, Y)),
-        namedtuple("Made", "model loss loader")(model, loss, [(X, Y)]),  # noqa: PYI024
+        Made(model, loss, [(X, Y)]),
     ):
         assert as_training(value, where="train.py:make").model is model
 

@@ -28,7 +28,7 @@ def outcome(model: Any, loss: Any, targets: Any, x: Any = X) -> Outcome:
 
 def linear(outputs: int, *others: Any, scale: float = 1.0) -> Any:
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(6, outputs), *others)
+    model: Any = nn.Sequential(nn.Linear(6, outputs), *others)
     with torch.no_grad():
         model[0].weight *= scale
     return model
