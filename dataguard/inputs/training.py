@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from dataguard.core.finding import Inconclusive, Skipped
+from dataguard.training.call_pass import CallPass, call_pass
 from dataguard.training.case import TrainingCase
 from dataguard.training.golden import GoldenRuns, golden_runs
 from dataguard.training.influence import (
@@ -44,6 +45,7 @@ MAKERS: Mapping[type, Callable[[Inputs], Any]] = {
     TrainingCase: _no_case,
     FirstPass: _of_case(first_pass, "running the model once"),
     EvalPass: _of_case(eval_pass, "running the model in eval mode"),
+    CallPass: _of_case(call_pass, "watching the calls of one run"),
     ShortTraining: _of_case(short_training, "training a few steps"),
     SampleInfluence: _of_case(sample_influence, "exchanging samples"),
     PaddingInfluence: _of_case(padding_influence, "exchanging padding"),
