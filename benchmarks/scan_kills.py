@@ -28,7 +28,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-import scan
+import scan  # type: ignore[import-not-found]
 
 from dataguard.dataset.finder import WRITTEN_AT_A_TIME
 from dataguard.dataset.table import COLUMNS
@@ -133,7 +133,9 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     generator = np.random.default_rng(0)
-    twice, kept, wrong, after_end, slowest = [], [], 0, 0, 0.0
+    twice: list[int] = []
+    kept: list[float] = []
+    wrong, after_end, slowest = 0, 0, 0.0
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         images = scratch / "images"

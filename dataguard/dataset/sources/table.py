@@ -102,6 +102,9 @@ class TableSource:
         self.notes: list[str] = []
         self._ids_recur = False
         self._sample = ""
+        self._table: str
+        self._row: str
+        self._types: dict[str, str]
         roles = [name for name in (label, image, group, time, id, text) if name is not None]
         if files and split is not None:
             raise SourceError(
@@ -374,8 +377,6 @@ class TableSource:
     ) -> str | None:
         """Open the files; and the column that is the label because some of them lack it."""
         self._database = Database()
-        self._table: str
-        self._row: str
         self._in_memory = frame is not None
         if frame is not None:
             self._parts: tuple[Part, ...] = (self._database.open_frame(frame, self.path, 0),)

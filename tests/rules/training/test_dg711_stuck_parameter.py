@@ -97,7 +97,7 @@ def test_silent_on_a_branch_whose_last_norm_begins_at_zero() -> None:
     class Residual(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.branch = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.LayerNorm(4))
+            self.branch: Any = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.LayerNorm(4))
             nn.init.zeros_(self.branch[2].weight)
             self.head = nn.Linear(4, 3)
 

@@ -16,7 +16,7 @@ from dataguard.training.opening import open_case  # noqa: E402
 from dataguard.training.passes import first_pass  # noqa: E402
 
 
-def stack(depth: int, activation: Any, scale: float = 1.0) -> nn.Sequential:
+def stack(depth: int, activation: Any, scale: float = 1.0) -> Any:
     layers: list[nn.Module] = []
     for _ in range(depth):
         layers += [nn.Linear(16, 16), activation()]

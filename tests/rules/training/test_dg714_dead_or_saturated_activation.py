@@ -76,9 +76,9 @@ def test_silent_on_new_networks(seed: int) -> None:
 
 
 def test_edge_a_narrow_layer_and_a_layer_of_zeros_by_design_are_passed_over() -> None:
-    narrow = nn.Sequential(nn.Linear(16, 4), nn.ReLU(), nn.Linear(4, 3))
+    narrow: Any = nn.Sequential(nn.Linear(16, 4), nn.ReLU(), nn.Linear(4, 3))
     nn.init.constant_(narrow[0].bias, -50)
     assert isinstance(outcomes(narrow)[0], Observation)
-    blank = nn.Sequential(nn.Linear(16, 16), nn.LayerNorm(16), nn.Linear(16, 3))
+    blank: Any = nn.Sequential(nn.Linear(16, 16), nn.LayerNorm(16), nn.Linear(16, 3))
     nn.init.zeros_(blank[1].weight)
     assert isinstance(outcomes(blank)[0], Observation)

@@ -16,7 +16,7 @@ from dataguard.training.opening import open_case  # noqa: E402
 from dataguard.training.passes import first_pass  # noqa: E402
 
 
-def network() -> nn.Sequential:
+def network() -> Any:
     return nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 3))
 
 
@@ -69,7 +69,7 @@ def test_edge_a_bias_is_no_signal_and_zeros_by_design_are_no_fault() -> None:
     class Residual(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.branch = nn.Sequential(nn.Linear(16, 16), nn.LayerNorm(16))
+            self.branch: Any = nn.Sequential(nn.Linear(16, 16), nn.LayerNorm(16))
             nn.init.zeros_(self.branch[1].weight)
             self.head = nn.Linear(16, 3)
 
