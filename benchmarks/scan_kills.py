@@ -134,7 +134,7 @@ def main() -> None:
     options = parser.parse_args()
     generator = np.random.default_rng(0)
     twice: list[int] = []
-    kept: list[float] = []
+    kept: list[int] = []
     wrong, after_end, slowest = 0, 0, 0.0
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)

@@ -98,7 +98,8 @@ def test_silent_on_a_branch_whose_last_norm_begins_at_zero() -> None:
         def __init__(self) -> None:
             super().__init__()
             self.branch: Any = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.LayerNorm(4))
-            nn.init.zeros_(self.branch[2].weight)
+            last: Any = self.branch[2]
+            nn.init.zeros_(last.weight)
             self.head = nn.Linear(4, 3)
 
         def forward(self, x: Any) -> Any:

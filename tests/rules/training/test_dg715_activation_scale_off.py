@@ -70,7 +70,8 @@ def test_edge_a_bias_is_no_signal_and_zeros_by_design_are_no_fault() -> None:
         def __init__(self) -> None:
             super().__init__()
             self.branch: Any = nn.Sequential(nn.Linear(16, 16), nn.LayerNorm(16))
-            nn.init.zeros_(self.branch[1].weight)
+            last: Any = self.branch[1]
+            nn.init.zeros_(last.weight)
             self.head = nn.Linear(16, 3)
 
         def forward(self, x: Any) -> Any:
