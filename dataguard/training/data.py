@@ -49,36 +49,29 @@ class Batch:
         return Batch(inputs=inputs, targets=self.targets, size=self.size, number=self.number, axis=self.axis)
 
     def zeroed(self) -> Batch:
-        """The same targets with inputs of nothing but zeros; token ids, which name things, become the first one's.
+        """The same targets with inputs that are the same for all samples.
 
-        Masks, of type bool or named so, stay.
+        They are zeros; and of what is no size (ids, masks, lengths) the first sample's, for lengths alone can tell
+        samples apart.
         """
-        return self.with_inputs(_each_input(self.inputs, self.size, self.axis))
+        return self.with_inputs(_alike(self.inputs, self.size, self.axis, named=""))
 
 
-def _each_input(inputs: Any, size: int, axis: int) -> Any:
+def _alike(inputs: Any, size: int, axis: int, *, named: str) -> Any:
     import torch
 
     if isinstance(inputs, Mapping):
-        return {
-            key: item if "mask" in str(key) or "length" in str(key) else _each_input(item, size, axis)
-            for key, item in inputs.items()
-        }
+        return {key: _alike(item, size, axis, named=str(key)) for key, item in inputs.items()}
 
-    def emptied(item: Any) -> Any:
-        if not isinstance(item, torch.Tensor) or item.dtype == torch.bool:
-            return item
-        place = batch_axis(item, size, axis)
+    def made(item: Any) -> Any:
+        place = batch_axis(item, size, axis) if isinstance(item, torch.Tensor) else None
         if place is None:
             return item
-        # Zero may be padding, or no id at all: where inputs are numbers of things, all samples are made the first one.
-        return (
-            torch.zeros_like(item)
-            if item.is_floating_point()
-            else item.select(place, 0).unsqueeze(place).expand_as(item).contiguous()
-        )
+        if item.is_floating_point() and "mask" not in named and "length" not in named:
+            return torch.zeros_like(item)
+        return item.select(place, 0).unsqueeze(place).expand_as(item).contiguous()
 
-    return changed(inputs, emptied)
+    return changed(inputs, made)
 
 
 def fetched(

@@ -17,6 +17,7 @@ from torch.nn import functional  # noqa: E402
 from dataguard.core.errors import ConfigurationError, DataguardError, NothingToCheckError  # noqa: E402
 from dataguard.training import Training  # noqa: E402
 from dataguard.training.case import ProbeSettings, TrainingCase  # noqa: E402
+from dataguard.training.data import Batch  # noqa: E402
 from dataguard.training.losses import LossKind  # noqa: E402
 from dataguard.training.opening import open_case  # noqa: E402
 from dataguard.training.subject import as_training  # noqa: E402
@@ -269,3 +270,21 @@ def test_a_layer_is_found_at_the_line_that_makes_it() -> None:
     lines = Path(__file__).read_text(encoding="utf-8").splitlines()
     assert "self.head = nn.Linear(6, 3)" in lines[(location.line or 0) - 1]
     assert location.note == "head (Linear): is slow"
+
+
+def test_blank_inputs_tell_no_samples_apart() -> None:
+    batch = Batch(
+        inputs={
+            "ids": torch.arange(12).reshape(4, 3),
+            "attention_mask": torch.eye(4)[:, :3],
+            "x": X[:4],
+            "temperature": 2.0,
+        },
+        targets=Y[:4],
+        size=4,
+    )
+    blank = batch.zeroed().inputs
+    assert all(torch.equal(blank[key], blank[key][:1].expand_as(blank[key])) for key in ("ids", "attention_mask", "x"))
+    assert not blank["x"].any()
+    assert torch.equal(blank["ids"][3], batch.inputs["ids"][0])
+    assert blank["temperature"] == 2.0

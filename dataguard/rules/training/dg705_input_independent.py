@@ -22,8 +22,8 @@ def input_independent(
 
     ## What it does
 
-    Takes the inputs away (zeros; one sample's for all, where they are ids) and looks whether outputs and losses change,
-    before and after training.
+    Takes the inputs away (zeros; one sample's for all, where they are ids, masks or lengths) and looks whether outputs
+    and losses change, before and after training.
 
     ## Why is this bad?
 
@@ -46,6 +46,9 @@ def input_independent(
 
     - `least`: the largest difference of outputs, as a share of the largest output, that counts as none.
     - `ratio`: how near the loss with inputs may come to that without.
+
+    Measured (`benchmarks/golden.py`): 1 false alarm in 82 sound trainings of 19 architectures, by lengths in a mask,
+    which are taken away with the inputs since; 19 of 19 planted faults found (inputs lost, inputs replaced by noise).
 
     ## Example
 
