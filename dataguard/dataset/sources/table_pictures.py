@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dataguard.core.errors import DataguardError
+from dataguard.dataset.files import UnreadableFileError
 from dataguard.dataset.image_header import image_format
 from dataguard.dataset.sources import Picture
 
@@ -38,13 +40,15 @@ class RowPictures:
     Attributes:
         column: Its name.
         files: The Parquet file of each part that lies in one.
-        tables: The pyarrow table of each part that lies in none, or the pandas one.
+        shards: The Arrow files of each part that is made of these.
+        tables: The table of pyarrow or pandas of each other part; of Arrow files, where they are open.
         in_struct: Whether the column of the files holds structs of ``bytes`` and ``path``.
     """
 
     column: str
     files: Mapping[int, Path]
-    tables: Mapping[int, Any] = field(default_factory=dict)
+    tables: dict[int, Any] = field(default_factory=dict)
+    shards: Mapping[int, tuple[Path, ...]] = field(default_factory=dict)
     in_struct: bool = False
     _sizes: dict[int, int] = field(default_factory=dict)
     _blocks: OrderedDict[tuple[int, int], Sequence[Any]] = field(default_factory=OrderedDict)
@@ -52,7 +56,15 @@ class RowPictures:
     _connection: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"column": self.column, "files": self.files, "tables": self.tables, "in_struct": self.in_struct}
+        # Files are opened again where this goes to: their rows would be as large as the dataset.
+        tables = {part: table for part, table in self.tables.items() if part not in self.shards}
+        return {
+            "column": self.column,
+            "files": self.files,
+            "shards": self.shards,
+            "tables": tables,
+            "in_struct": self.in_struct,
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
@@ -63,11 +75,9 @@ class RowPictures:
         Raises:
             UnreadableFileError: it cannot be had.
         """
-        from dataguard.dataset.files import UnreadableFileError
-
         part, row = map(int, place.split())
-        if part in self.tables:
-            values, at = self._from_memory(self.tables[part], row), 0
+        if part not in self.files:
+            values, at = self._from_memory(self._table(part), row), 0
         else:
             size = self._rows_of_a_block(part)
             values, at = self._block(part, row // size, size), row % size
@@ -101,6 +111,18 @@ class RowPictures:
             self._blocks.move_to_end(key)
             return self._blocks[key]
 
+    def _table(self, part: int) -> Any:
+        if part not in self.tables:
+            from dataguard.dataset.sources.table_arrow import read_shards
+
+            shards = self.shards[part]
+            try:
+                table, _ = read_shards(shards, shards[0].parent, names={})
+            except DataguardError as error:
+                raise UnreadableFileError(error.message) from error
+            self.tables[part] = table.select([self.column])
+        return self.tables[part]
+
     def _from_memory(self, table: Any, row: int) -> Sequence[Any]:
         if hasattr(table, "iloc"):
             return list(table[self.column].iloc[row : row + 1])
@@ -110,7 +132,6 @@ class RowPictures:
     def _from_parquet(self, path: Path, start: int, size: int) -> Sequence[Any]:
         import duckdb
 
-        from dataguard.dataset.files import UnreadableFileError
         from dataguard.dataset.sources.table_part import broken, literal, quoted
 
         data = f"struct_extract({quoted(self.column)}, 'bytes')" if self.in_struct else quoted(self.column)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from dataguard.config import Config, DatasetConfig
 from dataguard.dataset import finder
 from dataguard.dataset.cache import Cache
+from dataguard.dataset.files import UnreadableFileError
 from dataguard.dataset.scan import scan
 from dataguard.inputs import open_source
 from tests.dataset.sources.same_data import TIME, as_parquet, as_saved, as_shards, made, planted
@@ -49,6 +51,7 @@ def n_decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_an_unchanged_dataset_is_not_read_again(way: str, tmp_path: Path, n_decoded: list[int]) -> None:
     if way in ("parquet", "huggingface"):
@@ -109,3 +112,20 @@ def test_a_model_is_given_files_only_of_what_it_asks_for(tmp_path: Path) -> None
     assert Path(given[4]).read_bytes() == by_key[paths[4]]
     assert [path.name for path in folder.iterdir()] == ["4"]
     assert [Path(name).read_bytes() for name in given[:2]] == [by_key[path] for path in paths[:2]]
+
+
+@pytest.mark.parametrize("way", [name for name in WAYS if name != "numpy"])
+def test_what_reads_pictures_goes_to_other_processes_without_them(way: str, tmp_path: Path) -> None:
+    if way != "webdataset":
+        pytest.importorskip("pyarrow")
+    keys: dict[str, Any] = {} if way == "webdataset" else {"id": "key"}
+    source = open_source(Config(dataset=DatasetConfig(path=str(WAYS[way](tmp_path / "data")), **keys)))
+    by_key = {item.key: item.data for item in SAMPLES}
+    sent = pickle.dumps(source.pictures)
+    assert len(sent) < 2_000
+    there = pickle.loads(sent)  # noqa: S301
+    for reference in source.references():
+        picture = there.read(reference.place, max_bytes=1 << 20)
+        assert picture.data == by_key[reference.sample_id]
+    with pytest.raises(UnreadableFileError, match="more than any picture"):
+        there.read(next(item.place for item in source.references() if by_key[item.sample_id]), max_bytes=10)

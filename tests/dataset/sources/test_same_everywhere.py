@@ -159,6 +159,7 @@ as_arrays, as_pillow, as_tensors = Mine(lambda pixels: pixels), Mine(pillow), Mi
 # Rows of numbers and text
 
 
+@pytest.mark.slow
 def test_a_table_is_the_same_from_every_file_and_from_memory(tmp_path: Path) -> None:
     pd = pytest.importorskip("pandas")
     rng = np.random.default_rng(5)
@@ -199,6 +200,7 @@ def test_a_table_is_the_same_from_every_file_and_from_memory(tmp_path: Path) -> 
         assert rows == found["csv"], name
 
 
+@pytest.mark.slow
 def test_a_frame_has_the_findings_of_its_file(tmp_path: Path) -> None:
     pd = pytest.importorskip("pandas")
     frame = pd.DataFrame({"x": np.arange(300.0) % 7, "label": ["a", "b", "c"] * 100})
