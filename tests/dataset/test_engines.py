@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import random
+import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import dataguard
 from dataguard.core.errors import ConfigurationError, EngineError, SourceError
 from dataguard.dataset import engines
 from dataguard.dataset.cache import Cache
@@ -242,3 +244,54 @@ def test_the_same_report_comes_out_of_every_engine(
 
     assert found == here
     assert {code for code, status, *_ in here["runs"] if status == "found"} >= {"DG801"}
+
+
+@pytest.fixture
+def standalone(tmp_path: Path) -> Iterator[str]:
+    """A cluster of Spark's own: a master and two workers, each a process."""
+    pyspark = pytest.importorskip("pyspark")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"spark://127.0.0.1:{port}"
+    home = Path(pyspark.__file__).parent
+    environment = {**os.environ, "SPARK_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_NO_DAEMONIZE": "1"}
+    package = "org.apache.spark.deploy"
+    master = [f"{package}.master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", "0"]
+    worker = [f"{package}.worker.Worker", "--cores", "1", "--memory", "1g", "--webui-port", "0"]
+    commands = [master, *([*worker, "--work-dir", str(tmp_path / f"worker{n}"), address] for n in (1, 2))]
+    running: list[subprocess.Popen[bytes]] = []
+    logs = [(tmp_path / f"{number}.log").open("wb") for number in range(3)]
+    try:
+        for command, log in zip(commands, logs, strict=True):
+            running.append(
+                subprocess.Popen(
+                    [str(home / "bin/spark-class"), *command], stdout=log, stderr=log, env=environment, cwd=tmp_path
+                )
+            )
+        yield address
+    finally:
+        for process in reversed(running):
+            process.terminate()
+        for process in running:
+            process.wait(timeout=60)
+        for log in logs:
+            log.close()
+
+
+@pytest.mark.slow
+def test_a_cluster_of_a_master_and_two_workers_comes_to_the_same(
+    folder: Path, here: dict[str, Any], standalone: str, tmp_path: Path
+) -> None:
+    found = checked(
+        folder,
+        f"spark={standalone}",
+        # As a cluster's own settings would say; the driver is no part of it.
+        PYSPARK_PYTHON=sys.executable,
+        PYTHONPATH=os.pathsep.join([str(Path(dataguard.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]),
+        SPARK_LOCAL_IP="127.0.0.1",
+    )
+
+    assert found == here
+    # Both had a part in it.
+    assert all(list((tmp_path / f"worker{number}").glob("app-*/*/stderr")) for number in (1, 2))

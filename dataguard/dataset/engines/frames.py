@@ -54,7 +54,7 @@ def _spark(frame: Any, path: Path) -> None:
     # would hold them all, and executors need not see this machine's files.
     packed = frame.mapInArrow(_packed, "batch binary").toLocalIterator(prefetchPartitions=True)
     batches = (batch for row in packed for batch in pa.ipc.open_stream(bytes(row[0])))
-    _write_batches(batches, path, empty=lambda: frame.limit(0).toArrow().schema)
+    _write_batches(batches, path, empty=lambda: pa.Schema.from_pandas(frame.limit(0).toPandas()))
 
 
 def _packed(batches: Iterable[Any]) -> Iterator[Any]:
