@@ -218,7 +218,7 @@ def checked(folder: Path, engine: str, cache: str = "", **environment: str) -> d
         [sys.executable, "-c", _SCAN, str(folder), engine, cache],
         capture_output=True,
         text=True,
-        timeout=500,
+        timeout=900,
         env={**os.environ, "OMP_NUM_THREADS": "1", "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", **environment},
     )
     assert done.returncode == 0, done.stderr[-3000:]

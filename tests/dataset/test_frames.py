@@ -167,7 +167,7 @@ def checked(path: Path, name: str) -> dict[str, Any]:
         [sys.executable, "-c", _CHECK, str(path), name],
         capture_output=True,
         text=True,
-        timeout=500,
+        timeout=900,
         env={**os.environ, "OMP_NUM_THREADS": "1", "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"},
     )
     assert done.returncode == 0, done.stderr[-3000:]

@@ -79,6 +79,9 @@ class TableSource:
             the columns of several files do not fit together.
     """
 
+    _table: str
+    _row: str
+
     def __init__(
         self,
         path: str | Path,
