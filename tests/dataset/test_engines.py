@@ -41,6 +41,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(pixels).save(place / f"{number:03}.{'png' if number % 5 else 'jpg'}")
     (root / "train/cat/000.png").write_bytes((root / "test/cat/003.png").read_bytes())
     (root / "train/dog/torn.jpg").write_bytes((root / "test/dog/000.jpg").read_bytes()[:200])
+    for path in root.rglob("*.*"):
+        # A cache trusts no file that was changed a moment ago.
+        os.utime(path, (1.7e9, 1.7e9))
     return root
 
 
