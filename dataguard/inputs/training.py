@@ -18,6 +18,7 @@ from dataguard.training.influence import (
     sample_influence,
 )
 from dataguard.training.metrics import MetricTrial, metric_trial
+from dataguard.training.modes import Modes, modes
 from dataguard.training.passes import EvalPass, FirstPass, eval_pass, first_pass
 from dataguard.training.steps import ShortTraining, short_training
 
@@ -48,6 +49,7 @@ MAKERS: Mapping[type, Callable[[Inputs], Any]] = {
     EvalPass: _of_case(eval_pass, "running the model in eval mode"),
     CallPass: _of_case(call_pass, "watching the calls of one run"),
     MetricTrial: _of_case(metric_trial, "trying the metric"),
+    Modes: _of_case(modes, "comparing train and eval mode"),
     ShortTraining: _of_case(short_training, "training a few steps"),
     SampleInfluence: _of_case(sample_influence, "exchanging samples"),
     PaddingInfluence: _of_case(padding_influence, "exchanging padding"),
