@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -70,11 +71,12 @@ def modes(case: TrainingCase) -> Modes:
     kinds = sensitive_kinds()
     with case.sandbox(), torch.no_grad():
         copy = case.copy()
-        sensitive = [
+        sensitive: list[tuple[str, nn.Module]] = [
             (name, module) for name, module in copy.model.named_modules() if isinstance(module, kinds) and _acts(module)
         ]
         training = {id(module) for module in copy.model.modules() if module.training}
         handed_eval = not any(case.modes)
+        left: list[tuple[str, nn.Module]]
         left = [] if handed_eval else [item for item in sensitive if id(item[1]) not in training]
         copy.eval()
         stay_train = [item for item in sensitive if item[1].training]
@@ -166,7 +168,7 @@ def _meant(model: nn.Module, case: TrainingCase, item: tuple[str, nn.Module]) ->
     return any(at not in case.frozen for at in own)
 
 
-def _stuck(items: list[tuple[str, nn.Module]]) -> tuple[Stuck, ...]:
+def _stuck(items: Sequence[tuple[str, nn.Module]]) -> tuple[Stuck, ...]:
     return tuple(Stuck(layer=name, kind=type(module).__name__) for name, module in items)
 
 
