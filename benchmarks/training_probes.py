@@ -1,0 +1,171 @@
+"""How often the rules about training (DG701 to DG722) are wrong, what they find, and what they cost.
+
+    python benchmarks/training_probes.py sound               26 sound models × 5 seeds: every finding is a false alarm
+    python benchmarks/training_probes.py planted             each rule's faults in each of them where they apply
+    python benchmarks/training_probes.py published           the 59 synthetic faults of TheDeepChecker, redone
+    python benchmarks/training_probes.py time                seconds on a small CNN, and how often rules run it
+
+Every run goes through `dataguard.probe_training`, as a user's does. A line of JSON a run is added to ``--out``, and
+what is there already is not run again; the tables are made of the whole file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from dataguard.core.errors import DataguardError
+from dataguard.engine import probe_training
+from dataguard.training import Training
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from training_faults import FAULTS, Fault, ready  # type: ignore[import-not-found]
+from training_published import FAULTS as PUBLISHED  # type: ignore[import-not-found]
+from training_published import PROGRAMS
+from training_tables import (  # type: ignore[import-not-found]
+    Run,
+    keep,
+    kept,
+    of_report,
+    planted_table,
+    published_table,
+    sound_table,
+)
+from training_zoo import SOUND, sound  # type: ignore[import-not-found]
+
+UNTRAINED = (
+    *("DG707", "DG708", "DG709", "DG710", "DG712", "DG714", "DG715"),
+    *("DG717", "DG718", "DG720", "DG721", "DG722"),
+)
+"""Rules that look at single passes, and train nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A training to be probed."""
+
+    model: str
+    fault: str = ""
+    rule: str = ""
+    seed: int
+    make: Callable[[], tuple[Training, str]]
+    """Makes it, and says what a finding must name."""
+
+    @property
+    def key(self) -> tuple[str, str, str, int]:
+        """See `Run.key`."""
+        return (self.model, self.fault, self.rule, self.seed)
+
+    def run(self, select: tuple[str, ...]) -> Run:
+        """What the rules say of it."""
+        training, place = self.make()
+        clock = time.process_time()
+        try:
+            found, undecided = of_report(probe_training(training, seed=self.seed, select=select or None, budget=1e6))
+        except DataguardError as error:
+            found, undecided = (), (("", "refused", str(error)),)
+        return Run(
+            model=self.model,
+            fault=self.fault,
+            rule=self.rule,
+            place=place,
+            seed=self.seed,
+            seconds=round(time.process_time() - clock, 2),
+            found=found,
+            open=undecided,
+        )
+
+
+def sound_jobs(seeds: int, models: list[str]) -> Iterator[Job]:
+    """Every sound model."""
+    for seed in range(seeds):
+        for model in models or SOUND:
+            yield Job(model=model, seed=seed, make=lambda m=model, s=seed: (sound(m, s), ""))  # type: ignore[misc]
+
+
+def planted_jobs(seeds: int, models: list[str], faults: list[str], rules: tuple[str, ...]) -> Iterator[Job]:
+    """Every fault in every model that it applies to."""
+
+    def made(fault: Fault, model: str, seed: int) -> tuple[Training, str]:
+        training = ready(sound(model, seed))
+        place = fault.place(training)
+        torch.manual_seed(seed)
+        return fault.plant(training), place
+
+    for seed in range(seeds):
+        for fault in FAULTS:
+            if (rules and fault.rule not in rules) or (faults and fault.name not in faults):
+                continue
+            for model in models or SOUND:
+                if fault.applies(model):
+                    make = lambda f=fault, m=model, s=seed: made(f, m, s)  # noqa: E731
+                    yield Job(model=model, fault=fault.name, rule=fault.rule, seed=seed, make=make)
+
+
+def published_jobs(seeds: int, models: list[str]) -> Iterator[Job]:
+    """The programs without a fault, and with each of the catalogue's."""
+    for seed in range(seeds):
+        for program, make in PROGRAMS.items():
+            if models and program not in models:
+                continue
+            yield Job(model=program, seed=seed, make=lambda m=make, s=seed: (m(s), ""))  # type: ignore[misc]
+            for kind, plant in PUBLISHED[program].items():
+                planted = lambda m=make, s=seed, p=plant: (p(m(s)), "")  # noqa: E731
+                yield Job(model=program, fault=kind, seed=seed, make=planted)
+
+
+def timed(select: tuple[str, ...]) -> str:
+    """Seconds of the whole set on a small CNN, and the passes of the rules that train nothing."""
+    from dataguard.training.opening import open_case  # noqa: F401
+
+    clock, own = time.perf_counter(), time.process_time()
+    report = probe_training(sound("cnn", 0), select=select or None)
+    seconds, processor = time.perf_counter() - clock, time.process_time() - own
+    slowest = sorted(report.runs, key=lambda run: -run.seconds)[:4]
+    told = ", ".join(f"{run.code} {run.seconds:.1f} s" for run in slowest)
+    return f"cnn, all rules: {seconds:.1f} s, {processor:.1f} s of processor; slowest: {told}"
+
+
+def main() -> None:
+    """Run what is asked for, and print its table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("sound", "planted", "published", "time"))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--models", nargs="*", default=[])
+    parser.add_argument("--faults", nargs="*", default=[])
+    parser.add_argument("--select", nargs="*", default=[], help="codes of rules")
+    parser.add_argument("--out", type=Path, default=None, help="a file of JSON lines")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    select = tuple(arguments.select)
+    if arguments.what == "time":
+        print(timed(select))
+        return
+    jobs = {
+        "sound": lambda: sound_jobs(arguments.seeds, arguments.models),
+        "planted": lambda: planted_jobs(arguments.seeds, arguments.models, arguments.faults, select),
+        "published": lambda: published_jobs(arguments.seeds, arguments.models),
+    }[arguments.what]()
+    runs = {run.key: run for run in kept(arguments.out)}
+    for job in jobs:
+        if job.key not in runs:
+            run = job.run((job.rule,) if job.rule else select)
+            keep(arguments.out, run)
+            runs[job.key] = run
+            missed = f"  MISSED {run.open}" if job.fault and not run.is_found else ""
+            print(f"{' '.join(map(str, job.key))}: {', '.join(sorted(run.codes)) or '-'} ({run.seconds} s){missed}")
+            sys.stdout.flush()
+    print({"sound": sound_table, "planted": planted_table, "published": published_table}[arguments.what](runs.values()))
+
+
+if __name__ == "__main__":
+    main()
