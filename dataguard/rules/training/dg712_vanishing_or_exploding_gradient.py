@@ -41,7 +41,8 @@ def vanishing_or_exploding_gradient(
 
     Options:
 
-    - `least`, `most`: the bounds of the ratio.
+    - `least`: the lower bound of the ratio.
+    - `most`: the upper bound.
 
     ## Example
 

@@ -41,7 +41,8 @@ def disproportionate_update(
 
     Options:
 
-    - `least`, `most`: the bounds of the ratio.
+    - `least`: the lower bound of the ratio.
+    - `most`: the upper bound.
 
     ## Example
 

@@ -47,7 +47,8 @@ def activation_scale_off(
 
     Options:
 
-    - `least`, `most`: the bounds of the signal.
+    - `least`: the lower bound of the signal.
+    - `most`: the upper bound.
     - `drop`: how many times smaller or larger one layer may make it.
 
     ## Example
