@@ -8,9 +8,8 @@ Of a Parquet file of 12 columns (numbers, texts, a truth value, a time, a split,
 
 Of a folder of JPEGs, 160×120: ``pictures``, the scan with all threads.
 
-Processor time counts, for other programs make a run slower and seldom add to that; memory is the highest resident set of
-any of its processes.
-The exponent is the slope of the logarithms over the three largest sizes.
+Processor time counts, for other programs make a run slower and seldom add to that; memory is the highest resident
+set of any of its processes. The exponent is the slope of the logarithms over the three largest sizes.
 
     python benchmarks/scale.py [--rows 1000 10000 …] [--images 100 …] [--memory 2GB] [--output FILE] [--plot FILE.svg]
 """
@@ -64,12 +63,12 @@ def generate_rows(path: Path, n: int) -> None:
     )
 
 
-def generate_images(folder: Path, first: int, n: int) -> None:
-    """Write pictures that are not there yet."""
+def generate_images(folder: Path, n: int) -> None:
+    """Write so many pictures."""
     import cv2
 
-    generator = np.random.default_rng(first)
-    for number in range(first, n):
+    generator = np.random.default_rng(0)
+    for number in range(n):
         place = folder / ("train" if number % 5 else "test") / f"class {number % 7}"
         place.mkdir(parents=True, exist_ok=True)
         small = generator.integers(0, 256, (12, 16, 3), dtype=np.uint8)
@@ -244,11 +243,11 @@ def main() -> int:
                 f"{times:.2f} times by hand{' (too much)' if late else ''}",
                 flush=True,
             )
-        before = 0
         for n in arguments.images:
-            generate_images(work / "images", before, n)
-            before = n
-            results["pictures"].append({"n": n, **measured("pictures", arguments.memory, work / "images")})
+            pictures = work / f"images-{n}"
+            if not pictures.exists():
+                generate_images(pictures, n)
+            results["pictures"].append({"n": n, **measured("pictures", arguments.memory, pictures)})
             print(f"{n:>12,} pictures: scan {shown(results['pictures'][-1])}", flush=True)
     finally:
         if not arguments.work:
