@@ -9,6 +9,7 @@ from dataguard.core.finding import Inconclusive, Skipped
 from dataguard.training.call_pass import CallPass, call_pass
 from dataguard.training.case import TrainingCase
 from dataguard.training.golden import GoldenRuns, golden_runs
+from dataguard.training.gradchecks import GradientChecks, gradient_checks
 from dataguard.training.influence import (
     FutureInfluence,
     PaddingInfluence,
@@ -50,6 +51,7 @@ MAKERS: Mapping[type, Callable[[Inputs], Any]] = {
     CallPass: _of_case(call_pass, "watching the calls of one run"),
     MetricTrial: _of_case(metric_trial, "trying the metric"),
     Modes: _of_case(modes, "comparing train and eval mode"),
+    GradientChecks: _of_case(gradient_checks, "checking gradients"),
     ShortTraining: _of_case(short_training, "training a few steps"),
     SampleInfluence: _of_case(sample_influence, "exchanging samples"),
     PaddingInfluence: _of_case(padding_influence, "exchanging padding"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dataguard.core.errors import ConfigurationError
 from dataguard.core.users_code import shortened_error
@@ -68,7 +68,7 @@ def modes(case: TrainingCase) -> Modes:
     """
     import torch
 
-    kinds = sensitive_kinds()
+    kinds: Any = sensitive_kinds()
     with case.sandbox(), torch.no_grad():
         copy = case.copy()
         sensitive: list[tuple[str, nn.Module]] = [

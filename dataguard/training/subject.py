@@ -89,6 +89,9 @@ class Training:
     """The least loss that can be reached, likewise."""
     notes: Mapping[str, Any] = field(default_factory=dict)
     """Whatever else the report should say of how it is trained."""
+    surrogate: tuple[str, ...] = ()
+    """Beginnings of names of layers whose gradient is not meant to be the derivative, as straight-through or reversed
+    ones; 'loss' for the loss."""
 
 
 _TUPLE = ("model", "loss", "loader", "optimizer")
