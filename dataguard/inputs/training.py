@@ -21,6 +21,7 @@ from dataguard.training.influence import (
 from dataguard.training.metrics import MetricTrial, metric_trial
 from dataguard.training.modes import Modes, modes
 from dataguard.training.passes import EvalPass, FirstPass, eval_pass, first_pass
+from dataguard.training.penalties import PenaltyBalance, penalty_balance
 from dataguard.training.steps import ShortTraining, short_training
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ MAKERS: Mapping[type, Callable[[Inputs], Any]] = {
     MetricTrial: _of_case(metric_trial, "trying the metric"),
     Modes: _of_case(modes, "comparing train and eval mode"),
     GradientChecks: _of_case(gradient_checks, "checking gradients"),
+    PenaltyBalance: _of_case(penalty_balance, "weighing penalties"),
     ShortTraining: _of_case(short_training, "training a few steps"),
     SampleInfluence: _of_case(sample_influence, "exchanging samples"),
     PaddingInfluence: _of_case(padding_influence, "exchanging padding"),

@@ -17,7 +17,7 @@ from dataguard.training.gradchecks import gradient_checks  # noqa: E402
 from dataguard.training.opening import open_case  # noqa: E402
 
 
-class Swish(torch.autograd.function.Function):  # type: ignore[misc]
+class Swish(torch.autograd.function.Function):  # type: ignore[misc, name-defined]
     """x·sigmoid(x), whose derivative is off by a factor or a sign, or right."""
 
     @staticmethod
