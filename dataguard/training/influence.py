@@ -102,14 +102,18 @@ class _Runs:
         """The predictions."""
         return self.copy.prediction(self.outputs(batch, trace)).detach()
 
-    def outputs(self, batch: Batch, trace: Trace | None = None) -> Any:
+    def is_random(self, batch: Batch, base: Tensor) -> bool:
+        """Whether the same batch gives other predictions than `base` from another random state."""
+        return relative(base, self.copy.prediction(self.outputs(batch, salt=1)).detach()) > TOLERANCE
+
+    def outputs(self, batch: Batch, trace: Trace | None = None, *, salt: int = 0) -> Any:
         """The model's whole output."""
         import torch
 
         from dataguard.training.calling import call_model
 
         case = self.case
-        seed_all(case.settings.seed)
+        seed_all(case.settings.seed + salt)
         case.counter.forward += 1
         with torch.no_grad():
             given = (case.calls, self.copy.model, batch.inputs, batch.targets, case.training.forward, case.target_key)
@@ -149,6 +153,15 @@ def _runs(case: TrainingCase) -> _Runs:
     return _Runs(case, case.copy().eval())
 
 
+_RANDOM = Inconclusive(
+    reason="outputs are random in eval mode, so that what changes them cannot be told (DG720 says where from)"
+)
+
+
+def _differ(*reactions: Reaction | None) -> bool:
+    return any(item is not None and not item.error and item.deviation > TOLERANCE for item in reactions)
+
+
 def sample_influence(case: TrainingCase) -> SampleInfluence | Skipped | Inconclusive:
     """Make a `SampleInfluence`: four runs forward."""
     import torch
@@ -186,6 +199,8 @@ def sample_influence(case: TrainingCase) -> SampleInfluence | Skipped | Inconclu
             (_samples(repeated, n, preferred), _samples(list(range(prime)), prime, preferred)),
             with_loss=True,
         )
+        if _differ(others, alone, at_prime) and runs.is_random(batch, base):
+            return _RANDOM
         return SampleInfluence(
             case=case,
             n=n,
@@ -236,6 +251,8 @@ def padding_influence(case: TrainingCase) -> PaddingInfluence | Skipped | Inconc
             )
             content = runs.compared(batch, base, changed, (counted, counted))
         trimmed, lengths = _trimmed(runs, batch, base, padded)
+        if _differ(content, trimmed) and runs.is_random(batch, base):
+            return _RANDOM
         return PaddingInfluence(
             case=case, padding=value, origin=origin, share=share, content=content, trimmed=trimmed, lengths=lengths
         )
@@ -274,7 +291,10 @@ def future_influence(case: TrainingCase) -> FutureInfluence | Skipped | Inconclu
             by_step = _steps_second(tensor, n, steps)
             return None if by_step is None else by_step[past.to(tensor.device)]
 
-        return FutureInfluence(case=case, steps=steps, future=runs.compared(batch, base, changed, (earlier, earlier)))
+        future_change = runs.compared(batch, base, changed, (earlier, earlier))
+        if _differ(future_change) and runs.is_random(batch, base):
+            return _RANDOM
+        return FutureInfluence(case=case, steps=steps, future=future_change)
 
 
 def _steps_second(tensor: Tensor, n: int, steps: int) -> Tensor | None:

@@ -135,3 +135,13 @@ def test_edge_outputs_that_are_random_on_purpose_are_drawn_alike() -> None:
 
     (outcome,) = outcomes(nn.Sequential(nn.Linear(8, 6), Always(), nn.Linear(6, 4)), stochastic_eval=True)
     assert isinstance(outcome, Observation)
+
+
+def test_edge_outputs_that_are_random_in_eval_mode_say_nothing_of_other_samples() -> None:
+    class Dropped(nn.Module):
+        def forward(self, x: Any) -> Any:
+            return nn.functional.dropout(x, 0.5, training=True)
+
+    found = evidence(nn.Sequential(nn.Linear(8, 6), Dropped(), nn.Linear(6, 4)))
+    assert isinstance(found, Inconclusive)
+    assert "random in eval mode" in found.reason
