@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +15,9 @@ from dataguard.core.users_code import shortened_error
 from dataguard.training.case import TrainingCase
 from dataguard.training.layers import LayerRecorder, LayerStatistics
 from dataguard.training.optimizers import described
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 STEPS = 10
 """Steps of a short training."""
@@ -34,6 +40,9 @@ class ShortTraining:
     """Norm of its gradient; NaN where there is none."""
     updates: NDArray[np.float64]
     """Norm of its change."""
+    rise: float
+    """Cosine of the angle between the gradient and the first change of all parameters: −1 is straight down, above 0 is
+    up; NaN where no step could be made."""
     layers: tuple[LayerStatistics, ...]
     """Of the last step, forward only."""
 
@@ -51,6 +60,7 @@ def short_training(case: TrainingCase, *, steps: int = STEPS) -> ShortTraining:
         optimizer = copy.optimizer()
         named = copy.parameters()
         losses: list[float] = []
+        rise = float("nan")
         rows: list[tuple[list[float], list[float], list[float]]] = []
         recorder = LayerRecorder(copy.model)
         try:
@@ -67,10 +77,13 @@ def short_training(case: TrainingCase, *, steps: int = STEPS) -> ShortTraining:
                 copy.backward(loss)
                 gradients = [_norm(item.grad) for _, item in named]
                 before = [item.detach().clone() for _, item in named]
+                slopes = [] if step else [None if item.grad is None else item.grad.clone() for _, item in named]
                 if case.training.clip is not None:
                     torch.nn.utils.clip_grad_norm_([item for _, item in named], case.training.clip)
                 optimizer.step()
                 updates = [_norm(item.detach() - old) for (_, item), old in zip(named, before, strict=True)]
+                if not step:
+                    rise = _cosine(slopes, [item.detach() - old for (_, item), old in zip(named, before, strict=True)])
                 rows.append(([_norm(old) for old in before], gradients, updates))
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
             raise ConfigurationError(
@@ -85,8 +98,24 @@ def short_training(case: TrainingCase, *, steps: int = STEPS) -> ShortTraining:
             weights=tables[:, 0],
             gradients=tables[:, 1],
             updates=tables[:, 2],
+            rise=rise,
             layers=recorder.layers(),
         )
+
+
+def _cosine(slopes: Sequence[Tensor | None], changes: Sequence[Tensor]) -> float:
+    """Of the angle between two vectors that come in parts; parts without a gradient are left out."""
+    dot = lengths = paths = 0.0
+    for slope, change in zip(slopes, changes, strict=True):
+        if slope is not None:
+            along = (slope.to_dense() if slope.is_sparse else slope).double().flatten()
+            moved = change.double().flatten()
+            dot, lengths, paths = (
+                dot + float(along @ moved),
+                lengths + float(along @ along),
+                paths + float(moved @ moved),
+            )
+    return dot / math.sqrt(lengths * paths) if lengths > 0 and paths > 0 else float("nan")
 
 
 def _norm(tensor: object) -> float:

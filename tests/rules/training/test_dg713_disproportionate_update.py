@@ -66,3 +66,43 @@ def test_edge_a_model_whose_only_matrix_begins_at_zero_is_no_finding() -> None:
     nn.init.zeros_(model.weight)
     (outcome,) = outcomes(lambda p: torch.optim.Adam(p, lr=1.0), model)
     assert not isinstance(outcome, Finding)
+
+
+class Ascending(torch.optim.SGD):
+    """Adds what it should take off."""
+
+    def step(self, closure: Any = None) -> Any:
+        for group in self.param_groups:
+            for item in group["params"]:
+                item.grad.neg_()
+        return super().step(closure)
+
+
+class AscendingAdam(torch.optim.Adam):
+    """Likewise, with steps of Adam's size."""
+
+    def step(self, closure: Any = None) -> Any:
+        for group in self.param_groups:
+            for item in group["params"]:
+                item.grad.neg_()
+        return super().step(closure)
+
+
+@pytest.mark.parametrize("kind", [lambda p: Ascending(p, lr=0.01), lambda p: AscendingAdam(p, lr=1e-3)])
+def test_fires_on_steps_that_go_up(kind: Any) -> None:
+    finding, _ = outcomes(kind)
+    assert isinstance(finding, Finding)
+    assert finding.severity is Severity.ERROR
+    assert finding.message.startswith("The first step goes up the loss: the cosine")
+
+
+@pytest.mark.parametrize("kind", [torch.optim.Adagrad, torch.optim.RMSprop, torch.optim.NAdam, torch.optim.AdamW])
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_silent_on_steps_that_go_down(kind: Any, decay: float) -> None:
+    (outcome,) = outcomes(lambda p: kind(p, lr=1e-3, weight_decay=decay))
+    assert isinstance(outcome, Observation)
+
+
+def test_edge_an_optimizer_that_is_told_to_maximize_goes_up() -> None:
+    (outcome,) = outcomes(lambda p: torch.optim.SGD(p, lr=0.01, maximize=True))
+    assert isinstance(outcome, Observation)
