@@ -45,7 +45,8 @@ def disproportionate_update(
     The first step goes the wrong way if its change and the gradient of the loss have a cosine above 0.05: a sign is
     flipped where gradients are made or applied. The first step of gradient descent, with or without momentum, has a
     cosine of −1, and those of Adam, RMSprop and Adagrad, which divide each gradient by its own size, are below 0
-    whatever the gradients are; weight decay adds a part that is all but perpendicular to it. On the 26 sound models × 5 seeds it is −1 to −0.14. An optimizer that is told
+    whatever the gradients are; weight decay adds a part that is all but perpendicular to it. On the 26 sound models × 5
+    seeds it is −1 to −0.14. An optimizer that is told
     to ``maximize`` is passed over.
 
     Options:
