@@ -68,7 +68,7 @@ def test_edge_a_model_whose_only_matrix_begins_at_zero_is_no_finding() -> None:
     assert not isinstance(outcome, Finding)
 
 
-class Ascending(torch.optim.SGD):
+class Ascending(torch.optim.SGD):  # type: ignore[name-defined,misc]
     """Adds what it should take off."""
 
     def step(self, closure: Any = None) -> Any:
@@ -78,7 +78,7 @@ class Ascending(torch.optim.SGD):
         return super().step(closure)
 
 
-class AscendingAdam(torch.optim.Adam):
+class AscendingAdam(torch.optim.Adam):  # type: ignore[name-defined,misc]
     """Likewise, with steps of Adam's size."""
 
     def step(self, closure: Any = None) -> Any:
