@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -37,12 +38,16 @@ def squashed(training: Training) -> Training:
     return changed(training, head(training)[1], lambda o: 0.1 * torch.tanh(o))
 
 
-def loud(training: Training) -> Training:
-    """The last layer begins fifty times too large."""
-    with torch.no_grad():
-        for parameter in head(training)[1].parameters():
-            parameter.mul_(50)
-    return training
+def loud(factor: float) -> Callable[[Training], Training]:
+    """The last layer begins too large by a factor."""
+
+    def plant(training: Training) -> Training:
+        with torch.no_grad():
+            for parameter in head(training)[1].parameters():
+                parameter.mul_(factor)
+        return training
+
+    return plant
 
 
 def bounded(training: Training) -> Training:
@@ -108,8 +113,8 @@ def shuffled_outputs(training: Training) -> Training:
 GOLDEN = (
     Fault(rule="DG701", name="detached", plant=detached),
     Fault(rule="DG701", name="squashed", plant=squashed),
-    Fault(rule="DG702", name="loud", plant=loud, but=VALUES),
-    Fault(rule="DG703", name="loud", plant=loud, but=VALUES),
+    Fault(rule="DG702", name="head x 50", plant=loud(50), but=VALUES),
+    Fault(rule="DG703", name="head x 1000", plant=loud(1000), but=VALUES),
     Fault(rule="DG703", name="bounded", plant=bounded, only=("autoencoder", "regression")),
     Fault(rule="DG704", name="unpaired", plant=unpaired, but=("autoencoder", "variational")),
     Fault(rule="DG704", name="told", plant=told, but=(*INSIDE, "multi_label", "residual")),

@@ -221,6 +221,8 @@ _RELU: tuple[str, ...] = (
     "tied",
 )
 _RELU += ("autoencoder", "variational", "regression", "multi_label", "siamese", "unet", "inside")
+_REFUSED = ("multi_label",)
+"""Models whose loss refuses NaN itself, before any rule, and whose last sigmoid has no gradient once it saturates."""
 _ONE_LAYER = ("lstm", "gru", "bag")
 """Models whose only layer with weights of that kind is the last."""
 
@@ -229,7 +231,7 @@ LAYERS = (
     Fault(rule="DG711", name="cut", plant=cut, where=named(first), but=(*_FROZEN, "lstm", "gru", "tied", "averaged")),
     Fault(rule="DG711", name="forgotten", plant=forgotten, where=named(first), but=(*_FROZEN, "tied", "averaged")),
     Fault(rule="DG712", name="faint head", plant=faint_head, but=(*_FROZEN, "tied")),
-    Fault(rule="DG712", name="steep head", plant=steep_head, but=(*_FROZEN, "tied")),
+    Fault(rule="DG712", name="steep head", plant=steep_head, but=(*_FROZEN, "tied", *_REFUSED)),
     Fault(
         rule="DG712",
         name="deep sigmoids",
@@ -242,10 +244,10 @@ LAYERS = (
     Fault(rule="DG714", name="saturated", plant=saturated, only=("tanh_mlp",), where=lambda _: "1|2"),
     Fault(rule="DG715", name="weights x 10000", plant=scaled(1e4), where=named(hidden), but=_ONE_LAYER),
     Fault(rule="DG715", name="weights / 10000", plant=scaled(1e-4), where=named(hidden), but=_ONE_LAYER),
-    Fault(rule="DG716", name="logarithm", plant=logarithm, where=named(hidden)),
-    Fault(rule="DG716", name="divided", plant=divided, where=named(hidden)),
-    Fault(rule="DG716", name="missing values", plant=missing_values, where=lambda _: "input", but=IDS),
-    Fault(rule="DG716", name="broken weight", plant=broken_weight, where=named(hidden)),
+    Fault(rule="DG716", name="logarithm", plant=logarithm, where=named(hidden), but=_REFUSED),
+    Fault(rule="DG716", name="divided", plant=divided, where=named(hidden), but=_REFUSED),
+    Fault(rule="DG716", name="missing values", plant=missing_values, where=lambda _: "input", but=(*IDS, *_REFUSED)),
+    Fault(rule="DG716", name="broken weight", plant=broken_weight, where=named(hidden), but=_REFUSED),
     Fault(rule="DG721", name="drawn, std 1", plant=drawn(1), where=_any_layer),
     Fault(rule="DG721", name="constant", plant=constant(0.01), where=_any_layer),
     Fault(rule="DG721", name="zero", plant=constant(0.0), where=_any_layer),
