@@ -9,9 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import tempfile
 import threading
-import weakref
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,21 +19,29 @@ from functools import partial
 from itertools import chain, compress, islice, repeat
 from pathlib import Path
 
-from blake3 import blake3
-
-from dataguard.core.errors import EngineError, OutputError
+from dataguard.core.errors import EngineError
 from dataguard.core.paths import encode_path
 from dataguard.core.progress import Progress, silent
 from dataguard.dataset.cache import Cache
 from dataguard.dataset.decode import MAX_PIXELS, decoder_id, decoding
 from dataguard.dataset.engines import Engine
 from dataguard.dataset.finder import Finder, Keeper, known_files, stamps_of, whole_path
+from dataguard.dataset.finished_tables import (
+    Key,
+    key_of,
+    opened,
+    partial_folder,
+    publish,
+    remember,
+    state_key,
+    stored_key,
+)
 from dataguard.dataset.listing_state import ListingState
 from dataguard.dataset.manifest import Manifest
 from dataguard.dataset.memory import batch_bytes
 from dataguard.dataset.sample import Sample
 from dataguard.dataset.sources import Pictures, Reference, RowBatch, RowSource, Source
-from dataguard.dataset.table import COLUMNS, SampleTable
+from dataguard.dataset.table import SampleTable
 from dataguard.dataset.workers import Workers
 from dataguard.dataset.writer import TableWriter
 
@@ -142,13 +148,13 @@ def scan(
     listing = _listed(source, cache, max_pixels, progress, rows=rows is not None)
     total, key = listing.n_samples, listing.key
     tables = None if cache is None else cache.tables
-    if key is not None and tables is not None and (table := _open(tables / key.table, source, key.version_id)):
+    if key is not None and tables is not None and (table := opened(tables / key.table, source, key.version_id)):
         progress("scanning", table.n_samples, table.n_samples)
         if listing.state is not None:
-            _remember(cache, listing.state, key, max_pixels)
+            remember(cache, listing.state, key, max_pixels)
         return replace(table, state=listing.state)
     jobs = jobs or len(os.sched_getaffinity(0))
-    folder = _partial_folder(tables)
+    folder = partial_folder(tables)
     try:
         manifest, details = Manifest(spill=folder / "leaves"), Manifest(spill=folder / "details")
         done, all_read = 0, True
@@ -177,7 +183,7 @@ def scan(
                 all_read = all_read and all(sample.content is not None for sample in part.samples)
                 progress("scanning", done, total)
             writer.finish()
-        key = _key(manifest, details, max_pixels)
+        key = key_of(manifest, details, max_pixels)
         for name in ("leaves", "details"):
             shutil.rmtree(folder / name, ignore_errors=True)
         identity = source.identity()
@@ -185,9 +191,9 @@ def scan(
         # A file that could not be read may be readable tomorrow, and its stat the same.
         if identity is None and not all_read:
             state = None
-        table = replace(_publish(folder, tables, source, key, cache), state=state)
+        table = replace(publish(folder, tables, source, key, cache), state=state)
         if state is not None:
-            _remember(cache, state, key, max_pixels)
+            remember(cache, state, key, max_pixels)
         return table
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -195,19 +201,11 @@ def scan(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Key:
-    """What a finished table is called, and the dataset version that it shows."""
-
-    table: str
-    version_id: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class _Listing:
     """What going through a source tells before anything is read."""
 
     n_samples: int | None
-    key: _Key | None
+    key: Key | None
     """Of the finished table, where every file is known to be unchanged."""
     references: Sequence[Reference] | None = None
     """All of them, where there are not too many to keep."""
@@ -275,7 +273,7 @@ def _listed(
 ) -> _Listing:
     identity = source.identity()
     if identity is not None:
-        key = None if cache is None else _stored_key(cache, _state_key(identity.digest, max_pixels))
+        key = None if cache is None else stored_key(cache, state_key(identity.digest, max_pixels))
         return _Listing(n_samples=identity.n_samples, key=key, state=identity.digest)
     if rows:
         # To list them is to read them.
@@ -295,27 +293,14 @@ def _listed(
     state = None if stats is None else stats.digest()
     if cache is None or state is None:
         return _Listing(n_samples=total, key=None, references=everything)
-    key = _stored_key(cache, _state_key(state, max_pixels))
+    key = stored_key(cache, state_key(state, max_pixels))
     if key is None:
         # The same files under other names, or with other times: whether their contents are known says more.
         key = _key_of_known(source, everything, cache, max_pixels)
     return _Listing(n_samples=total, key=key, references=everything, state=state)
 
 
-def _remember(cache: Cache | None, state: str, key: _Key, max_pixels: int) -> None:
-    if cache is not None:
-        cache.put_blob(_state_key(state, max_pixels), f"{key.table} {key.version_id}".encode())
-
-
-def _stored_key(cache: Cache, name: str) -> _Key | None:
-    stored = cache.get_blob(name)
-    if not stored:
-        return None
-    table, _, version_id = stored.decode(errors="replace").partition(" ")
-    return _Key(table=table, version_id=version_id)
-
-
-def _key_of_known(source: Source, listed: Sequence[Reference] | None, cache: Cache, max_pixels: int) -> _Key | None:
+def _key_of_known(source: Source, listed: Sequence[Reference] | None, cache: Cache, max_pixels: int) -> Key | None:
     """What the table is called where the content of every file is known by its stat; None where one is not."""
     summary = Summary()
     prefix = encode_path(str(source.root))
@@ -326,7 +311,7 @@ def _key_of_known(source: Source, listed: Sequence[Reference] | None, cache: Cac
         for reference in references:
             content = reference.digest if reference.path is None else hashes[whole_path(prefix, reference.path)]
             _enter(summary.manifest, summary.details, reference, content)
-    return _key(summary.manifest, summary.details, max_pixels)
+    return key_of(summary.manifest, summary.details, max_pixels)
 
 
 def _parts(
@@ -446,66 +431,3 @@ def _chunks(references: Iterator[Reference], images: int) -> Iterator[list[Refer
     for first in references:
         size = images if first.path is not None else _ROWS_IN_A_CHUNK
         yield list(chain((first,), islice(references, size - 1)))
-
-
-def _key(manifest: Manifest, details: Manifest, max_pixels: int) -> _Key:
-    version_id = manifest.version_id
-    parts = (decoder_id(), str(max_pixels), version_id, details.version_id, *COLUMNS)
-    return _Key(table=blake3("\n".join(parts).encode()).hexdigest(), version_id=version_id)
-
-
-def _state_key(state: str, max_pixels: int) -> str:
-    return f"scan/{state}/{max_pixels}/{decoder_id()}/{len(COLUMNS)}"
-
-
-def _partial_folder(tables: Path | None) -> Path:
-    for parent in (tables, None):
-        try:
-            return Path(tempfile.mkdtemp(prefix=".partial-", dir=parent))
-        except OSError as error:
-            failure = error
-    raise OutputError(
-        f"there is no place for temporary files: {failure.strerror}",
-        where=tempfile.gettempdir(),
-        hint="free some space, or set TMPDIR to a folder with room",
-    )
-
-
-def _publish(folder: Path, tables: Path | None, source: Source, key: _Key, cache: Cache | None) -> SampleTable:
-    """The finished table, under its own name among the tables, or for as long as it is in use where nothing is kept."""
-    if cache is not None and tables is not None and folder.parent == tables:
-        target = tables / key.table
-        try:
-            folder.rename(target)
-        except OSError:
-            # Another process was faster, or something of that name is broken.
-            table = _open(target, source, key.version_id)
-            if table is not None:
-                shutil.rmtree(folder, ignore_errors=True)
-                return table
-        else:
-            cache.prune()
-            folder = target
-    table = SampleTable.open(
-        folder, root=source.root, source=source.kind, version_id=key.version_id, pictures=source.pictures
-    )
-    if tables is None or folder.parent != tables or folder.name.startswith("."):
-        weakref.finalize(table.connection, shutil.rmtree, folder, ignore_errors=True)
-    return table
-
-
-def _open(folder: Path, source: Source, version_id: str) -> SampleTable | None:
-    """A finished table; None where there is none, or it is broken, which removes it."""
-    import duckdb
-
-    if not folder.is_dir():
-        return None
-    try:
-        table = SampleTable.open(
-            folder, root=source.root, source=source.kind, version_id=version_id, pictures=source.pictures
-        )
-        os.utime(folder)
-    except (duckdb.Error, OSError):
-        shutil.rmtree(folder, ignore_errors=True)
-        return None
-    return table

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import posixpath
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -13,16 +11,22 @@ from typing import TYPE_CHECKING, Any
 from blake3 import blake3
 
 from dataguard.core.errors import ConfigurationError, NothingToCheckError, SourceError, did_you_mean
-from dataguard.core.paths import encode_path
-from dataguard.dataset.files import stamp_of
 from dataguard.dataset.kinds import COLUMNS, Opening, SourceKind
 from dataguard.dataset.sources import Identity, Pictures, Reference, RowBatch
 from dataguard.dataset.sources.joined_files import FILE, FILE_ROW, LABEL_NAMES, ROW, SPLIT, TABLE, JoinedFiles
+from dataguard.dataset.sources.table_checks import check_ids, check_times, guessed_text
 from dataguard.dataset.sources.table_columns import Columns
 from dataguard.dataset.sources.table_files import FLOATS, INTEGERS, TableFile, is_table, named_tables, suffix_hint
 from dataguard.dataset.sources.table_folders import holds_tables, tables_of
-from dataguard.dataset.sources.table_part import Database, Part, broken, changed_at, literal, quoted
-from dataguard.dataset.sources.table_pictures import RowPictures, is_picture_struct, picture_columns, picture_sql
+from dataguard.dataset.sources.table_identity import identity_of_pictures, identity_of_rows
+from dataguard.dataset.sources.table_part import Database, Part, broken, literal, quoted
+from dataguard.dataset.sources.table_pictures import (
+    RowPictures,
+    is_picture_struct,
+    picture_columns,
+    picture_sql,
+    relative_path,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -153,7 +157,8 @@ class TableSource:
         if text is not None and self._types[text] != "VARCHAR":
             raise SourceError(f"the text column {text!r} holds {self._types[text]}, not text", where=self.path)
         if text is None and self.image is None and self.label is not None:
-            self.text = self._guess_text()
+            self.text, self.prose, note = guessed_text(self._columns, self.feature_names)
+            self.notes += [note] if note else []
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -255,7 +260,7 @@ class TableSource:
                     name = str(row) if sample_id is None else sample_id
                     yield Reference(
                         sample_id=name,
-                        path=name if is_stored else None if file is None else self._relative(file),
+                        path=name if is_stored else None if file is None else relative_path(self.root, file),
                         place=at if is_stored else None,
                         split=split,
                         label=label,
@@ -285,8 +290,6 @@ class TableSource:
         return self._row_batches(n_rows)
 
     def _row_batches(self, n_rows: int) -> Iterator[RowBatch]:
-        import duckdb
-
         features = self.feature_names
         numbered = self.id is None and not self._several
         # The names, so that a renamed column makes another version.
@@ -302,19 +305,14 @@ class TableSource:
             "times": None if self.time is None else f"CAST({quoted(self.time)} AS TIMESTAMP)",
         }
         chosen = {name: expression for name, expression in wanted.items() if expression is not None}
-        try:
-            cursor = self._database.connection.cursor().execute(
-                f"SELECT {', '.join(chosen.values())} FROM {self._table}"
-            )
-            while rows := cursor.fetchmany(n_rows):
-                columns: dict[str, Any] = dict(zip(chosen, zip(*rows, strict=True), strict=True))
-                if features:
-                    columns["digests"] = [blake3(value).digest() for value in columns["digests"]]
-                if numbered:
-                    columns["sample_ids"] = list(map(str, columns["numbers"]))
-                yield RowBatch(**columns, ids_are_numbers=numbered)
-        except duckdb.Error as error:
-            raise broken(error, self.path) from error
+        rows = self._database.fetched(f"SELECT {', '.join(chosen.values())} FROM {self._table}", n_rows, self.path)
+        for some in rows:
+            columns: dict[str, Any] = dict(zip(chosen, zip(*some, strict=True), strict=True))
+            if features:
+                columns["digests"] = [blake3(value).digest() for value in columns["digests"]]
+            if numbered:
+                columns["sample_ids"] = list(map(str, columns["numbers"]))
+            yield RowBatch(**columns, ids_are_numbers=numbered)
 
     def take_sample(self, n: int, seed: int) -> int:
         """Keep so many rows, at random: those whose `dataguard.dataset.sampling.rank` is least.
@@ -342,19 +340,9 @@ class TableSource:
         """The file's content and what each column means; None where the rows name files."""
         if self.image is not None or self._in_memory or any(part.damage for part in self._parts):
             return self._identity_of_pictures()
-        digest = blake3(f"rows {_ENCODING_VERSION} {self.label!r} {self.split!r} {self.group!r} {self.time!r}".encode())
-        digest.update(f" {self.id!r} {self.path.suffixes!r}{self._sample}".encode())
-        unchanged = True
-        try:
-            for part in self._parts:
-                if len(self._parts) > 1 or part.split is not None:
-                    digest.update(blake3(f"{part.name!r} {part.split!r}".encode()).digest())
-                for path in part.files:
-                    digest.update(bytes.fromhex(_digest(path)))
-                unchanged = unchanged and changed_at(part.path) == part.changed_at
-        except OSError:
-            return None
-        return Identity(digest=digest.hexdigest(), n_samples=self.n_rows) if unchanged else None
+        said = f"rows {_ENCODING_VERSION} {self.label!r} {self.split!r} {self.group!r} {self.time!r}"
+        said += f" {self.id!r} {self.path.suffixes!r}{self._sample}"
+        return identity_of_rows(said, self._parts, self.n_rows)
 
     def _identity_of_pictures(self) -> Identity | None:
         """By the files' stat, where every picture lies in them: reading them all costs as much as the scan."""
@@ -364,15 +352,7 @@ class TableSource:
         if self._query(f"SELECT 1 FROM {self._table} WHERE NOT coalesce({stored}, false) LIMIT 1"):
             return None
         roles = (self.kind, self.label, self.split, self.image, self.group, self.time, self.id)
-        digest = blake3(f"pictures {_ENCODING_VERSION} {roles!r}{self._sample}".encode())
-        for part in self._parts:
-            for path in part.files:
-                stamp = stamp_of(str(path))
-                if stamp is None or not stamp.settled:
-                    return None
-                said = (str(path), part.name, part.split, stamp.size, stamp.mtime_ns, stamp.inode)
-                digest.update(repr((*said, sorted(part.names.items()))).encode())
-        return Identity(digest=digest.hexdigest(), n_samples=self.n_rows)
+        return identity_of_pictures(f"pictures {_ENCODING_VERSION} {roles!r}{self._sample}", self._parts, self.n_rows)
 
     def _open(
         self,
@@ -432,22 +412,6 @@ class TableSource:
         numbers = " ".join(f"WHEN {literal(part.name)} THEN '{at} '" for at, part in enumerate(self._parts))
         return f"CASE {quoted(FILE)} {numbers} END || CAST({quoted(FILE_ROW)} AS VARCHAR)"
 
-    def _guess_text(self) -> str | None:
-        names = self.feature_names
-        prose = {name: words for name in names if (words := self._columns.words(name)) is not None}
-        if not prose:
-            return None
-        found = self.prose = max(prose, key=prose.__getitem__)
-        others = [name for name in names if name not in prose and self._columns.tells_apart(name)]
-        if others:
-            self.notes.append(
-                f"{found!r} reads like text and is not used, for there are other columns, as {others[0]!r}; "
-                f"dataset.text = {found!r} judges the labels by it instead"
-            )
-            return None
-        self.notes.append(f"{found!r} is taken for the text column: {prose[found]:.0f} words a row on average")
-        return found
-
     def _check(self) -> None:
         if self.label is not None and self.n_rows and not self._columns.has_value(self.label):
             raise SourceError(
@@ -461,55 +425,17 @@ class TableSource:
                 where=self.path,
             )
         if self.time is not None:
-            self._check_time(self.time)
+            number = f"{self._row} + 1"
+            if self._several:
+                number = f"{quoted(FILE)} || ' ' || CAST({quoted(FILE_ROW)} + 1 AS VARCHAR)"
+            check_times(self.time, self._types[self.time], number, self._table, self._query, self.path)
         if self.id is not None:
-            self._check_ids(self.id)
-
-    def _check_time(self, column: str) -> None:
-        kind = self._types[column]
-        if kind != "VARCHAR" and not kind.startswith(("DATE", "TIMESTAMP")):
-            raise SourceError(
-                f"the time column {column!r} holds {kind}, neither dates nor times",
-                where=self.path,
-                hint="write times as ISO 8601, as 2024-01-31T23:59:59",
-            )
-        row = f"{self._row} + 1"
-        if self._several:
-            row = f"{quoted(FILE)} || ' ' || CAST({quoted(FILE_ROW)} + 1 AS VARCHAR)"
-        bad = self._query(
-            f"SELECT {row}, {quoted(column)} FROM {self._table} WHERE {quoted(column)} IS NOT NULL"
-            f" AND TRY_CAST({quoted(column)} AS TIMESTAMP) IS NULL LIMIT 1"
-        )
-        if bad:
-            row, value = bad[0]
-            raise SourceError(
-                f"column {column!r}, data row {row}: {value!r} is no date or time",
-                where=self.path,
-                hint="write times as ISO 8601, as 2024-01-31T23:59:59",
-            )
-
-    def _check_ids(self, column: str) -> None:
-        text = self._columns.text(column)
-        for part in self._parts:
-            table, row = (part.table, part.row) if self._several else (self._table, self._row)
-            nulls = self._query(f"SELECT {row} + 1 FROM {table} WHERE {text} IS NULL LIMIT 1")
-            if nulls:
-                raise SourceError(f"the id column {column!r} is null in data row {nulls[0][0]}", where=part.path)
-            twice = self._query(
-                f"SELECT {text}, count(*) FROM {table} GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT 3"
-            )
-            if twice:
-                names = ", ".join(f"{name!r} ({count} times)" for name, count in twice)
-                raise SourceError(f"the id column {column!r} does not tell rows apart: {names}", where=part.path)
-        recurring = self._query(
-            f"SELECT count(*), min(id) FROM (SELECT {text} AS id FROM {self._table} GROUP BY 1 HAVING count(*) > 1)"
-        )[0]
-        self._ids_recur = bool(recurring[0])
-        if self._ids_recur:
-            self.notes.append(
-                f"{recurring[0]:,} values of the id column {column!r} are in several files, as {recurring[1]!r}: "
-                "rows are called by file and id"
-            )
+            within = [(part.table, part.row, part.path) for part in self._parts]
+            if not self._several:
+                within = [(self._table, self._row, part.path) for part in self._parts]
+            note = check_ids(self.id, self._columns.text(self.id), within, self._table, self._query)
+            self._ids_recur = bool(note)
+            self.notes += [note] if note else []
 
     def _query(self, statement: str, path: Path | None = None) -> list[tuple[Any, ...]]:
         return self._database.query(statement, path or self.path)
@@ -533,22 +459,6 @@ class TableSource:
 
     def _split_text(self) -> str:
         return quoted(SPLIT) if self._several else self._columns.text(self.split)
-
-    def _relative(self, file: str) -> str:
-        if not file:
-            return ""
-        path = posixpath.normpath(file)
-        if path.startswith("/"):
-            root = str(self.root)
-            if os.path.commonpath([root, path]) == root:
-                path = posixpath.relpath(path, root)
-        return encode_path(path)
-
-
-def _digest(path: Path) -> str:
-    digest = blake3()
-    digest.update_mmap(path)
-    return digest.hexdigest()
 
 
 def _open(opening: Opening) -> TableSource:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import posixpath
 import re
 import tempfile
 import threading
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataguard.core.errors import DataguardError
+from dataguard.core.paths import encode_path
 from dataguard.dataset.files import UnreadableFileError
 from dataguard.dataset.image_header import image_format
 from dataguard.dataset.sources import Picture
@@ -216,3 +219,13 @@ def picture_sql(image: str | None, types: Mapping[str, str], pictures: Sequence[
     if is_picture_struct(types[image]):
         return file, f"struct_extract({name}, 'bytes') IS NOT NULL"
     return file, f"coalesce(struct_extract({name}, 'stored'), false)"
+
+
+def relative_path(root: Path, file: str) -> str:
+    """A picture's path as a row has it, relative to the table's folder where it lies within, encoded."""
+    if not file:
+        return ""
+    path = posixpath.normpath(file)
+    if path.startswith("/") and os.path.commonpath([str(root), path]) == str(root):
+        path = posixpath.relpath(path, str(root))
+    return encode_path(path)
