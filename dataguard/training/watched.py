@@ -188,6 +188,7 @@ class Watch:
     @contextlib.contextmanager
     def watching(self, model: nn.Module) -> Iterator[Watch]:
         """Calls are seen inside."""
+        import torch
         from torch.overrides import TorchFunctionMode
 
         seen = self._seen
@@ -203,7 +204,8 @@ class Watch:
             handles.append(module.register_forward_pre_hook(self._enter(name)))
             handles.append(module.register_forward_hook(self._leave, always_call=True))
         try:
-            with Mode():
+            # Compiled parts are run as they are written: what is compiled is not seen call by call.
+            with Mode(), torch.compiler.set_stance("force_eager"):
                 yield self
         finally:
             for handle in handles:

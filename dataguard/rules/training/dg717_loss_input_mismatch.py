@@ -48,8 +48,9 @@ def loss_input_mismatch(found: CallPass) -> Iterator[Outcome]:
     with a probability of some (1e-3/s√K)ᴺ. Class weights of the wrong length are refused by torch, and so before any
     rule runs.
 
-    Measured on 26 sound models × 5 seeds: no false alarm. 17 planted mistakes, each in every model that it fits: all
-    found (``tests/rules/training/test_dg717_loss_input_mismatch.py`` has them).
+    On 26 sound models × 5 seeds no false alarm. Ten mistakes planted in each of these models that they fit (softmax,
+    sigmoid or ReLU before cross entropy, in the model and in the loss; logits into NLL; …): 97 of 97 found
+    (``benchmarks/training_pairing.py``).
 
     ## Example
 

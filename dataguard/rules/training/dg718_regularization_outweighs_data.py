@@ -41,6 +41,9 @@ def regularization_outweighs_data(
     Weight decay of SGD and Adam is the gradient λw. AdamW's is apart from the gradient: it moves weights by lr·λ·|w|,
     and the data by about lr·√n in n numbers, so that R = λ·|w|/√n.
 
+    On 26 sound models with decay in use (SGD 5e-4, Adam 1e-3, AdamW 0.1) it was silent, R being 0.09 at most. A sum of
+    squares times 10, and decay of 10 in SGD and in Adam: 78 of 78 found (``benchmarks/training_pairing.py``).
+
     Penalties that are computed of the user's own model by a name outside of the loss, and those of a loss inside the
     model, cannot be told from the data.
 

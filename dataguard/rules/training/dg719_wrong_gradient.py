@@ -39,7 +39,8 @@ def wrong_gradient(found: GradientChecks) -> Iterator[Outcome]:
     purpose gives one by design. Declare it: ``Training(surrogate=("quantizer",))``, or ``"loss"``. Where no gradient
     comes through at all, confidence is medium for that reason.
 
-    On 26 sound models × 5 seeds no false alarm.
+    On 26 sound models × 5 seeds no false alarm. A reversed gradient and a detached factor after each model, and a loss
+    of which half is detached: 67 of 67 found (``benchmarks/training_pairing.py``).
 
     ## Example
 
