@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -138,15 +138,30 @@ def _share(group: list[Run]) -> str:
     return f"{len(hits)} of {len(group)} ({len(hits) / len(group):.0%}){named}"
 
 
-def published_table(runs: Iterable[Run]) -> str:
-    """Detection by kind of fault and program, and what is found in programs without a fault."""
+def published_table(runs: Collection[Run], hindered: Collection[tuple[str, str]] = ()) -> str:
+    """Detection by kind of fault, and what is found in programs without a fault.
+
+    Args:
+        runs: What came of the programs.
+        hindered: Programs and faults that learn less for it; where there are none, that column is left out.
+    """
     by: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
-        by[run.fault].append(run)
+        by[run.fault.split(",")[0]].append(run)
     lines = []
-    for fault, group in sorted(by.items()):
+    for kind, group in sorted(by.items()):
         codes = Counter(code for run in group for code in run.codes)
         told = ", ".join(f"{code} {n}" for code, n in sorted(codes.items())) or "-"
-        models = "/".join(sorted({run.model for run in group}))
-        lines.append(f"{fault or 'sound'} ({models}): {sum(bool(run.codes) for run in group)} of {len(group)}: {told}")
+        lines.append(f"{kind or 'without a fault':<24} {_found(group, hindered)}: {told}")
+    faulty = [run for run in runs if run.fault]
+    if faulty:
+        kinds = {kind for kind, group in by.items() if kind and any(run.codes for run in group)}
+        lines.append(f"all faults {_found(faulty, hindered)}; {len(kinds)} of {len(by) - ('' in by)} kinds")
     return "\n".join(lines)
+
+
+def _found(group: Iterable[Run], hindered: Collection[tuple[str, str]]) -> str:
+    every = list(group)
+    some = [run for run in every if (run.model, run.fault) in hindered]
+    told = f", of those that hinder {sum(bool(run.codes) for run in some)} of {len(some)}" if hindered and some else ""
+    return f"{sum(bool(run.codes) for run in every)} of {len(every)}{told}"

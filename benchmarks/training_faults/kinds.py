@@ -19,7 +19,7 @@ IDS = ("transformer", "tied", "bag")
 """Those whose inputs are ids."""
 INSIDE = ("inside",)
 """Those that compute their loss themselves."""
-_IDLE = re.compile(r"^average\.|\bout_proj$|\bconv2$")
+_IDLE = re.compile(r"^average\.|\bout_proj$|\bconv[12]$")
 WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d)
 
 

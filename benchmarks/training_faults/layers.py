@@ -248,7 +248,7 @@ LAYERS = (
     Fault(rule="DG716", name="divided", plant=divided, where=named(hidden), but=_REFUSED),
     Fault(rule="DG716", name="missing values", plant=missing_values, where=lambda _: "input", but=(*IDS, *_REFUSED)),
     Fault(rule="DG716", name="broken weight", plant=broken_weight, where=named(hidden), but=_REFUSED),
-    Fault(rule="DG721", name="drawn, std 1", plant=drawn(1), where=_any_layer),
-    Fault(rule="DG721", name="constant", plant=constant(0.01), where=_any_layer),
-    Fault(rule="DG721", name="zero", plant=constant(0.0), where=_any_layer),
+    Fault(rule="DG721", name="drawn, std 1", plant=drawn(1), where=_any_layer, but=("bag",)),
+    Fault(rule="DG721", name="constant", plant=constant(0.01), where=_any_layer, but=("gru",)),
+    Fault(rule="DG721", name="zero", plant=constant(0.0), where=_any_layer, but=(*_FROZEN, *_ONE_LAYER)),
 )

@@ -16,8 +16,6 @@ from torch.utils.data import DataLoader, Subset
 
 from dataguard.training import Training
 from training_faults.kinds import (  # type: ignore[import-not-found]
-    INSIDE,
-    VALUES,
     Fault,
     changed,
     head,
@@ -141,7 +139,7 @@ class _Followed(nn.Module):
 
 def wrong_gradient(training: Training) -> Training:
     """A layer of one's own whose gradient is half of what it should be."""
-    name, layer = hidden(training)
+    name, layer = head(training)
     *parents, last = name.split(".")
     setattr(inner(training).get_submodule(".".join(parents)), last, _Followed(layer))
     return training
@@ -224,22 +222,14 @@ LOSSES = (
     Fault(rule="DG717", name="broadcast, torch's loss", plant=broadcast_builtin, only=("regression", "gru")),
     Fault(rule="DG718", name="penalty", plant=penalized),
     Fault(rule="DG718", name="weight decay", plant=decayed),
-    Fault(
-        rule="DG719",
-        name="layer",
-        plant=wrong_gradient,
-        where=named(hidden),
-        but=("averaged", "frozen", "tied", *VALUES[:0]),
-    ),
+    Fault(rule="DG719", name="layer", plant=wrong_gradient, where=named(head), but=("averaged",)),
     Fault(
         rule="DG719",
         name="loss",
         plant=wrong_loss_gradient,
         only=("gru", "causal_convolution", "autoencoder", "regression"),
     ),
-    Fault(
-        rule="DG720", name="dropout in eval", plant=always_dropped, where=named(hidden), but=("averaged", *INSIDE[:0])
-    ),
+    Fault(rule="DG720", name="dropout in eval", plant=always_dropped, where=named(hidden), but=("averaged",)),
     Fault(rule="DG720", name="left in eval", plant=left_in_eval, only=(*_DROPPING, *_NORMED)),
     Fault(rule="DG720", name="batch norm in eval", plant=batch_statistics, where=_batch_norm, only=_NORMED),
     Fault(rule="DG722", name="accuracy", plant=imbalanced, only=_TABLES),
