@@ -146,11 +146,7 @@ class TableSource:
                 files={number: part.path for number, part in enumerate(self._parts) if part.arrow is None},
                 in_struct=is_picture_struct(self._types[self.image]),
                 tables={number: part.arrow for number, part in enumerate(self._parts) if part.arrow is not None},
-                shards={
-                    number: part.files
-                    for number, part in enumerate(self._parts)
-                    if part.arrow is not None and part.files
-                },
+                shards={at: part.files for at, part in enumerate(self._parts) if part.arrow is not None and part.files},
             )
         self.text = text
         self.prose: str | None = None
