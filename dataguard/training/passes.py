@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 PERMUTATIONS = 199
 """Of the targets among the samples, for the loss by chance: the least p-value is 1/200 on each side."""
+DRAWS = 99
+"""Of the weights, where the loss is low: the least p-value is 1/100."""
+LOW = 0.2
+"""The share of permutations with a lower loss up to which weights are drawn anew: the greatest level of the test."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -38,6 +42,9 @@ class FirstPass:
     permuted: NDArray[np.float64]
     """The data loss with the targets permuted among the samples, once a permutation; empty where the loss is inside
     the model, or there is nothing to permute."""
+    redrawn: NDArray[np.float64]
+    """Where the loss is among the lowest of `permuted`: the data loss of copies whose weights were drawn anew, once a
+    draw; empty where it is not, or layers cannot be reset."""
     layers: tuple[LayerStatistics, ...]
     """In the order in which they were run."""
     parameters: tuple[ParameterStatistics, ...]
@@ -89,6 +96,8 @@ def first_pass(case: TrainingCase) -> FirstPass:
         with torch.no_grad():
             data_loss = float(copy.loss(outputs, batch, regularized=False))
             permuted = _permuted(case, copy, outputs, batch)
+            is_low = len(permuted) > 0 and float(np.mean(permuted <= data_loss)) <= LOW
+            redrawn = _redrawn(case, batch) if is_low else np.zeros(0)
         return FirstPass(
             case=case,
             batch=batch,
@@ -97,6 +106,7 @@ def first_pass(case: TrainingCase) -> FirstPass:
             outputs=outputs,
             predictions=predictions,
             permuted=permuted,
+            redrawn=redrawn,
             layers=recorder.layers(),
             parameters=parameter_statistics(copy.model),
         )
@@ -116,6 +126,28 @@ def _permuted(case: TrainingCase, copy: Any, outputs: Any, batch: Batch) -> NDAr
     )
     found.flags.writeable = False
     return found
+
+
+def _redrawn(case: TrainingCase, batch: Batch) -> NDArray[np.float64]:
+    """The loss of other draws of the weights: what a model that has learnt nothing gets by luck."""
+    found = []
+    for _ in range(DRAWS):
+        copy = case.copy()
+        resets: list[Any] = [
+            module.reset_parameters for module in copy.model.modules() if hasattr(module, "reset_parameters")
+        ]
+        held = sum(1 for module in copy.model.modules() if next(module.parameters(recurse=False), None) is not None)
+        if len(resets) < max(held, 1):
+            return np.zeros(0)
+        for reset in resets:
+            reset()
+        try:
+            found.append(float(copy.loss(copy.forward(batch), batch, regularized=False)))
+        except (RuntimeError, ValueError, TypeError, IndexError):
+            return np.zeros(0)
+    losses = np.array(found)
+    losses.flags.writeable = False
+    return losses
 
 
 def eval_pass(case: TrainingCase) -> EvalPass:

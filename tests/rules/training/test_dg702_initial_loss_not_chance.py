@@ -88,3 +88,23 @@ def test_edge_a_loss_of_the_users_own_is_inconclusive_unless_chance_is_declared(
     assert isinstance(outcome, Inconclusive)
     (known,) = outcomes(torch.nn.Linear(8, 5), cosine, batch, chance=1.0)
     assert isinstance(known, Observation)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_silent_on_a_single_weight_whose_sign_happens_to_be_right(seed: int) -> None:
+    torch.manual_seed(seed)
+    x = torch.randn(64, 1)
+    assert not [
+        item for item in outcomes(torch.nn.Linear(1, 1), torch.nn.MSELoss(), (x, 2 * x)) if isinstance(item, Finding)
+    ]
+
+
+def test_fires_on_weights_that_are_trained_where_drawing_them_anew_is_worse() -> None:
+    x, y = classes()
+    x[:, :5] += 2 * torch.nn.functional.one_hot(y, 5).float()
+    model = torch.nn.Linear(8, 5)
+    with torch.no_grad():
+        model.weight.copy_(torch.eye(5, 8) * 2)
+    (finding,) = outcomes(model, torch.nn.CrossEntropyLoss(), (x, y))
+    assert isinstance(finding, Finding)
+    assert "better than chance" in finding.message
