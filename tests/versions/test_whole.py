@@ -270,7 +270,7 @@ def test_croissant_metadata_name_the_version_of_later_checks(described: Path) ->
 )
 @pytest.mark.filterwarnings("ignore")
 def test_mlcroissant_reads_the_metadata(described: Path) -> None:
-    import mlcroissant  # type: ignore[import-not-found, unused-ignore]
+    import mlcroissant
 
     read: Callable[..., Any] = mlcroissant.Dataset
     dataset = read(jsonld=str(described))
