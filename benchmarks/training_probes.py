@@ -7,6 +7,25 @@
 
 Every run goes through `dataguard.probe_training`, as a user's does. A line of JSON a run is added to ``--out``, and
 what is there already is not run again; the tables are made of the whole file.
+
+Measured with torch 2.13 on a processor (bars in brackets):
+
+- 26 sound models × 5 seeds: no false alarm of 22 rules (0).
+- Planted faults, detection (95 %), over 5 seeds: DG707 275 of 275, DG708 175 of 175, DG709 20 of 20, DG710 25 of 25,
+  DG711 345 of 345, DG712 335 of 335, DG713 260 of 260, DG714 85 of 85, DG715 230 of 230, DG716 482 of 485 (the rest had
+  nothing negative to take a logarithm of), DG717 340 of 345, DG718 260 of 260, DG719 145 of 145, DG720 200 of 200,
+  DG721 359 of 360, DG722 55 of 55; over 1 seed: DG701 52 of 52, DG702 21 of 21, DG703 23 of 23, DG704 47 of 47,
+  DG705 49 of 51, DG706 19 of 19. Where a layer is at fault, it is named in all of them but 10 of DG710's 25.
+- TheDeepChecker's faults × 2 seeds, DG719 left out: 60 of 118 are found, of the 80 that keep these programs from
+  learning (``--hindered``) 53; of 21 kinds 17. Nothing is found in the programs without a fault (0 of 6). DG719 wrongly
+  blames the gradient where inputs are so small that every step crosses kinks (4 of 118). Not found are rates within
+  DG713's wide band, too much dropout, a softmax in a hidden layer, and classes that are rare (no metric is given).
+- TrainCheck's 18 scripted issues: 3 define a model and a loss that run here; found is the optimizer that holds frozen
+  parameters (forum 84911, DG701, DG706 and DG711), and of a fourth's mechanism dropout of attention in eval mode
+  (transformers 33844). Not found: the loop without zero_grad (no probe sees the loop) and spectral norm before its
+  first step (pytorch 51800). The others need several GPUs, downloads, or are about serving and data.
+- A small CNN, all rules: 6.1 s on two busy cores (30 s), 2.2 s of processor; the 12 rules that train nothing take 9
+  passes forward and 3 back, as much as 5.0 passes forward and back (5).
 """
 
 from __future__ import annotations
