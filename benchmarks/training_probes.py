@@ -20,10 +20,11 @@ Measured with torch 2.13 on a processor (bars in brackets):
   learning (``--hindered``) 53; of 21 kinds 17. Nothing is found in the programs without a fault (0 of 6). DG719 wrongly
   blames the gradient where inputs are so small that every step crosses kinks (4 of 118). Not found are rates within
   DG713's wide band, too much dropout, a softmax in a hidden layer, and classes that are rare (no metric is given).
-- TrainCheck's 18 scripted issues: 3 define a model and a loss that run here; found is the optimizer that holds frozen
-  parameters (forum 84911, DG701, DG706 and DG711), and of a fourth's mechanism dropout of attention in eval mode
-  (transformers 33844). Not found: the loop without zero_grad (no probe sees the loop) and spectral norm before its
-  first step (pytorch 51800). The others need several GPUs, downloads, or are about serving and data.
+- TrainCheck's 18 scripted issues: the models and losses of 3 run here, and none of these is found: a loop without
+  zero_grad and one under dynamo, since no probe sees the loop, and spectral norm before its first step (pytorch 51800).
+  With a small network in place of the one that is downloaded, 2 more are: an optimizer that holds frozen parameters
+  (forum 84911; DG701, DG706, DG711) and dropout of attention in eval mode (transformers 33844; DG720). The others need
+  several GPUs or downloads, or are about serving and data.
 - A small CNN, all rules: 6.1 s on two busy cores (30 s), 2.2 s of processor; the 12 rules that train nothing take 9
   passes forward and 3 back, as much as 5.0 passes forward and back (5).
 """
