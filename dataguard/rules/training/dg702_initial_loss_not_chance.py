@@ -59,8 +59,8 @@ def initial_loss_not_chance(
 
     - `alpha`: the level of the permutation test.
 
-    Measured (`benchmarks/golden.py`): no false alarm in 82 sound trainings of 19 architectures; 12 of 12 planted faults
-    found (outputs fifty times too large, inputs not scaled where no norm undoes that).
+    Measured (`benchmarks/golden.py`): no false alarm in 130 sound trainings (26 architectures, 5 seeds); 12 of 12
+    planted faults found (outputs fifty times too large, inputs not scaled where no norm undoes that).
 
     ## Example
 

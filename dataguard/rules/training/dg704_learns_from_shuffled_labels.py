@@ -51,8 +51,8 @@ def learns_from_shuffled_labels(
     - `alpha`: the level of the permutation test.
     - `slower`: by what share training on real targets must come lower.
 
-    Measured (`benchmarks/golden.py`): no false alarm in 82 sound trainings of 19 architectures; found are 7 of 7 leaks,
-    7 of 7 losses that ignore the targets, and 7 of 8 loaders whose inputs and targets are shuffled apart.
+    Measured (`benchmarks/golden.py`): no false alarm in 130 sound trainings (26 architectures, 5 seeds); found are 7
+    of 7 leaks, 7 of 7 losses that ignore the targets, and 7 of 8 loaders whose inputs and targets are shuffled apart.
 
     ## Example
 
