@@ -49,10 +49,10 @@ def start() -> Iterator[Callable[..., Workers]]:
         made.append(workers)
         reference = Reference(sample_id="x", path="there is none")
         deadline = time.monotonic() + DEADLINE
-        for _ in range(count):
-            while workers.samples([reference]) is None:
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
+        # Asked in turn: all have come up where so many in a row answer.
+        while any([workers.samples([reference]) is None for _ in range(count * Workers.THREADS_EACH)]):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
         return workers
 
     yield starting
