@@ -50,7 +50,7 @@ def start() -> Iterator[Callable[..., Workers]]:
         reference = Reference(sample_id="x", path="there is none")
         deadline = time.monotonic() + DEADLINE
         # Asked in turn: all have come up where so many in a row answer.
-        while any([workers.samples([reference]) is None for _ in range(count * Workers.THREADS_EACH)]):
+        while any(workers.samples([reference]) is None for _ in range(count * Workers.THREADS_EACH)):
             assert time.monotonic() < deadline
             time.sleep(0.02)
         return workers
