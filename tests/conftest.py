@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import gc
 import itertools
+import os
 import random
 import sys
 from collections.abc import Generator
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
-from numpy.typing import NDArray
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # There is a worker for each core already, and threads of one wait for those of another.
+    for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(_name, "1")
+
+import cv2  # noqa: E402 - reads the environment
+import numpy as np  # noqa: E402
+from numpy.typing import NDArray  # noqa: E402
 
 _NUMBERS = itertools.count()
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 LOAD_TIMEOUT = 180.0
 """Seconds that importing the function may take: frameworks need some on a cold disk."""
 _CHILD = "dataguard.preprocessing.probe.child"
-_FOLDER = "/work"
+_FOLDER = "/sandboxed"
 """Where the sandbox sees the folder that it works in."""
 _PACKAGES = "/opt/dataguard"
 """Where the sandbox sees dataguard."""

@@ -47,7 +47,7 @@ def calls_home(pixels):
     socket.create_connection(("192.0.2.1", 80), 5)
 
 def writes(pixels):
-    open("/work/new", "w")
+    open("/sandboxed/new", "w")
 
 def allocates(pixels):
     return np.ones(1 << 30, dtype=np.uint8)
