@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from dataguard.core.exhibit import Curve, Curves, SmallHistogram, SmallHistograms
 from dataguard.formats import wording
+from dataguard.formats.html_text import key, text_at
 from dataguard.formats.markup import Child, Element, element
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#b0588f", "#8a6d00", "#56809c")
@@ -27,11 +28,12 @@ def curves(shown: Curves) -> list[Child]:
     if not drawn:
         return [element("p", "There is nothing to draw.", class_="note")]
     keys: list[Child] = [
-        element("li", _key(COLOURS[at % len(COLOURS)], _DASHES[at % len(_DASHES)]), f" {curve.name}")
+        element("li", key(_line(COLOURS[at % len(COLOURS)], _DASHES[at % len(_DASHES)])), f" {curve.name}")
         for at, curve in enumerate(drawn)
     ]
     keys += [
-        element("li", _key("#565c64", "1 3"), f" {level.name}: {wording.number(level.value)}") for level in shown.levels
+        element("li", key(_line("#565c64", "1 3")), f" {level.name}: {wording.number(level.value)}")
+        for level in shown.levels
     ]
     return [
         *([element("p", wording.prose(shown.note), class_="note")] if shown.note else []),
@@ -59,9 +61,9 @@ def _plot(shown: Curves, drawn: Sequence[Curve]) -> Element:
         parts.append(
             element("path", class_="grid", d=f"M{_LEFT} {y(tick)}H{_LEFT + _WIDTH}", stroke="#deded8", fill="none")
         )
-        parts.append(_text(wording.number(tick), _LEFT - 8, y(tick) + 4.5, "end"))
+        parts.append(text_at(wording.number(tick), _LEFT - 8, y(tick) + 4.5, "end"))
     parts += [
-        _text(f"{int(tick):,}", x(tick), _TOP + _HEIGHT + 18, "middle")
+        text_at(f"{int(tick):,}", x(tick), _TOP + _HEIGHT + 18, "middle")
         for tick in _ticks(0, steps)
         if float(tick).is_integer()
     ]
@@ -80,7 +82,7 @@ def _plot(shown: Curves, drawn: Sequence[Curve]) -> Element:
         if low <= level.value <= high
     ]
     parts += [
-        _text(_brief(level.name), _LEFT + _WIDTH - 4, y(level.value) - 4, "end", class_="level")
+        text_at(_brief(level.name), _LEFT + _WIDTH - 4, y(level.value) - 4, "end", class_="level")
         for level in shown.levels
         if low <= level.value <= high
     ]
@@ -98,8 +100,8 @@ def _plot(shown: Curves, drawn: Sequence[Curve]) -> Element:
             )
         )
     middle = _TOP + _HEIGHT / 2
-    parts.append(_text(shown.step_axis, _LEFT + _WIDTH / 2, _TOP + _HEIGHT + 38, "middle", class_="axis-name"))
-    parts.append(_text(shown.value_axis, 13, middle, "middle", turn=f"rotate(-90 13 {middle})", class_="axis-name"))
+    parts.append(text_at(shown.step_axis, _LEFT + _WIDTH / 2, _TOP + _HEIGHT + 38, "middle", class_="axis-name"))
+    parts.append(text_at(shown.value_axis, 13, middle, "middle", turn=f"rotate(-90 13 {middle})", class_="axis-name"))
     width, height = _LEFT + _WIDTH + 16, _TOP + _HEIGHT + 46
     return element(
         "svg",
@@ -253,22 +255,5 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
     return element("div", table, class_="scroll", role="region", aria_label=title, tabindex=0)
 
 
-def _key(colour: str, dashes: str | None) -> Element:
-    line = element("path", d="M0 8H28", stroke=colour, stroke_width=2, stroke_dasharray=dashes, fill="none")
-    return element("svg", line, class_="key", viewBox="0 0 28 16", width=28, height=16, aria_hidden="true")
-
-
-def _text(
-    words: str, x: float, y: float, anchor: str, *, turn: str | None = None, class_: str | None = None
-) -> Element:
-    return element(
-        "text",
-        words,
-        x=round(x, 2),
-        y=round(y, 2),
-        text_anchor=anchor,
-        transform=turn,
-        font_size=13,
-        font_family="sans-serif",
-        class_=class_,
-    )
+def _line(colour: str, dashes: str | None) -> Element:
+    return element("path", d="M0 8H28", stroke=colour, stroke_width=2, stroke_dasharray=dashes, fill="none")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from dataguard.core.exhibit import HeatMap, Reliability
 from dataguard.formats import wording
+from dataguard.formats.html_text import key, text_at
 from dataguard.formats.markup import Element, element
 from dataguard.formats.matrix import View, coloured, has_diagonal, value
 
@@ -40,18 +41,18 @@ def heat_map(shown: HeatMap, part: View) -> Element:
     full_height = top + height * len(part.rows) + 2
 
     drawn: list[Element] = [
-        _text(shown.column_axis, x=left, y=14, class_="axis-name"),
-        _text(shown.row_axis, x=left - 8, y=top - 8, anchor="end", class_="axis-name"),
+        text_at(shown.column_axis, x=left, y=14, class_="axis-name"),
+        text_at(shown.row_axis, x=left - 8, y=top - 8, anchor="end", class_="axis-name"),
     ]
     for place, name in enumerate(column_names):
         x = left + width * (place + 0.5)
         drawn.append(
-            _text(name, x=x + 4.5, y=top - 6, turn=f"rotate(-90 {x + 4.5:.4g} {top - 6:.4g})")
+            text_at(name, x=x + 4.5, y=top - 6, turn=f"rotate(-90 {x + 4.5:.4g} {top - 6:.4g})")
             if upright
-            else _text(name, x=x, y=top - 8, anchor="middle")
+            else text_at(name, x=x, y=top - 8, anchor="middle")
         )
     for place, name in enumerate(row_names):
-        drawn.append(_text(name, x=left - 8, y=top + height * (place + 0.5) + 4.5, anchor="end"))
+        drawn.append(text_at(name, x=left - 8, y=top + height * (place + 0.5) + 4.5, anchor="end"))
     drawn.append(
         element(
             "rect",
@@ -108,7 +109,7 @@ def _cell(
     text = None
     if numbered:
         words = _in_cell(number, shown.unit)
-        text = _text(words, x=x + width / 2, y=y + height / 2 + 4.5, anchor="middle") if words else None
+        text = text_at(words, x=x + width / 2, y=y + height / 2 + 4.5, anchor="middle") if words else None
     return element("g", element("title", said), rect, text, class_="muted" if agreeing or not strength else None)
 
 
@@ -151,7 +152,7 @@ def heat_legend(shown: HeatMap, part: View) -> Element:
                 fill=_FALLBACK,
                 fill_opacity=round(strength, 3),
             ),
-            _text(text, x=width * (index + 0.5) - 0.5, y=27, anchor="middle"),
+            text_at(text, x=width * (index + 0.5) - 0.5, y=27, anchor="middle"),
         ]
     return element(
         "svg",
@@ -194,8 +195,8 @@ def calibration(shown: Reliability) -> Element:
                 stroke="#deded8",
                 fill="none",
             ),
-            _text(text, x=x(tick), y=top + height + 18, anchor="middle"),
-            _text(text, x=left - 8, y=y(tick) + 4.5, anchor="end"),
+            text_at(text, x=x(tick), y=top + height + 18, anchor="middle"),
+            text_at(text, x=left - 8, y=y(tick) + 4.5, anchor="end"),
         ]
     drawn.append(
         element(
@@ -247,8 +248,8 @@ def calibration(shown: Reliability) -> Element:
         drawn.append(element("g", element("title", words), span, dot))
     middle = top + height / 2
     drawn += [
-        _text(shown.predicted_axis, x=left + width / 2, y=top + height + 38, anchor="middle", class_="axis-name"),
-        _text(
+        text_at(shown.predicted_axis, x=left + width / 2, y=top + height + 38, anchor="middle", class_="axis-name"),
+        text_at(
             shown.observed_axis, x=13, y=middle, anchor="middle", turn=f"rotate(-90 13 {middle})", class_="axis-name"
         ),
     ]
@@ -280,7 +281,7 @@ def key_line(kind: str) -> Element:
                 "path", class_=kind, d="M0 8H28", stroke=stroke, stroke_width=1.5, stroke_dasharray=dashes, fill="none"
             )
         ]
-    return element("svg", drawn, class_="key", viewBox="0 0 28 16", width=28, height=16, aria_hidden="true")
+    return key(*drawn)
 
 
 def _start(shown: Reliability) -> float:
@@ -296,25 +297,6 @@ def _ticks(low: float) -> list[float]:
     step = 0.2 if low < 0.5 else 0.1 if low < 0.8 else 0.05 if low < 0.9 else 0.02
     first = math.ceil(round(low / step, 6))
     return [round(index * step, 6) for index in range(first, round(1 / step) + 1)]
-
-
-# --- text
-
-
-def _text(
-    words: str, *, x: float, y: float, anchor: str | None = None, turn: str | None = None, class_: str | None = None
-) -> Element:
-    return element(
-        "text",
-        words,
-        x=round(x, 2),
-        y=round(y, 2),
-        text_anchor=anchor,
-        transform=turn,
-        font_size=13,
-        font_family="sans-serif",
-        class_=class_,
-    )
 
 
 def _short(name: str) -> str:

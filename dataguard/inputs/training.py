@@ -20,7 +20,7 @@ from dataguard.training.influence import (
 )
 from dataguard.training.metrics import MetricTrial, metric_trial
 from dataguard.training.modes import Modes, modes
-from dataguard.training.passes import EvalPass, FirstPass, eval_pass, first_pass
+from dataguard.training.passes import FirstPass, first_pass
 from dataguard.training.penalties import PenaltyBalance, penalty_balance
 from dataguard.training.steps import ShortTraining, short_training
 
@@ -48,7 +48,6 @@ def _of_case(make: Callable[[TrainingCase], Any], stage: str) -> Callable[[Input
 MAKERS: Mapping[type, Callable[[Inputs], Any]] = {
     TrainingCase: _no_case,
     FirstPass: _of_case(first_pass, "running the model once"),
-    EvalPass: _of_case(eval_pass, "running the model in eval mode"),
     CallPass: _of_case(call_pass, "watching the calls of one run"),
     MetricTrial: _of_case(metric_trial, "trying the metric"),
     Modes: _of_case(modes, "comparing train and eval mode"),

@@ -1,7 +1,7 @@
 """Training probes: what a model, its loss and a few batches show when they are tried, on copies.
 
 A user's function returns a `Training`; `open_case` (in ``opening``) makes a `TrainingCase` of it; further functions
-make evidence of a case, once a run: `FirstPass`, `EvalPass` (``passes``), `ShortTraining` (``steps``), `GoldenRuns`
+make evidence of a case, once a run: `FirstPass` (``passes``), `ShortTraining` (``steps``), `GoldenRuns`
 (``golden``). Rules are pure functions from evidence to findings and train nothing themselves.
 
 To add a rule that the evidence is enough for: one file in ``rules/training/`` whose input is the evidence. To add

@@ -16,14 +16,11 @@ from dataguard.training.case import ModelCopy, TrainingCase
 from dataguard.training.data import Batch
 from dataguard.training.guard import seed_all
 from dataguard.training.structure import batch_axis, tensors
-from dataguard.training.traced import Divergence, Region, Trace, first_divergence, relative
+from dataguard.training.traced import TOLERANCE, Divergence, Region, Trace, first_divergence, relative
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-TOLERANCE = 1e-4
-"""Share of the greatest output: some 800 float32 roundings. On sound models the greatest was 3e-6, see
-``benchmarks/training_probes.py``."""
 PRIMES = (5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47)
 
 

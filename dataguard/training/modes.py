@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dataguard.core.errors import ConfigurationError
 from dataguard.core.users_code import shortened_error
 from dataguard.training.case import TrainingCase
-from dataguard.training.traced import Divergence, Trace, first_divergence, relative
+from dataguard.training.traced import TOLERANCE, Divergence, Trace, first_divergence, relative
 from dataguard.training.watched import Call, Watch
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ DROPOUTS = frozenset(
 )
 """Functions that take ``training``, and how likely a number is dropped (rrelu none)."""
 RANDOM = frozenset({"multi_head_attention_forward", "scaled_dot_product_attention", "gumbel_softmax"})
-TOLERANCE = 1e-4
-"""Of the greatest output, some 800 roundings of float32: two passes of the same numbers differ by nothing, or by the
-order of atomic sums on a GPU; dropout of a share p changes what it drops by all of it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

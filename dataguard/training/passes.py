@@ -1,4 +1,4 @@
-"""What one run of the model shows: forward and backward in train mode, and forward in eval mode."""
+"""What one run of the model shows: forward and backward in train mode."""
 
 from __future__ import annotations
 
@@ -52,21 +52,6 @@ class FirstPass:
     def layer(self, name: str) -> LayerStatistics | None:
         """A layer by name."""
         return next((item for item in self.layers if item.name == name), None)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class EvalPass:
-    """Two forward passes of one fresh copy on the first batch, in eval mode, from different random states."""
-
-    case: TrainingCase
-    batch: Batch
-    loss: float
-    predictions: Tensor
-    again: Tensor
-    """The predictions of the second pass."""
-    outputs: Any
-    """The whole output of the first pass."""
-    layers: tuple[LayerStatistics, ...]
 
 
 def first_pass(case: TrainingCase) -> FirstPass:
@@ -148,35 +133,3 @@ def _redrawn(case: TrainingCase, batch: Batch) -> NDArray[np.float64]:
     losses = np.array(found)
     losses.flags.writeable = False
     return losses
-
-
-def eval_pass(case: TrainingCase) -> EvalPass:
-    """Make an `EvalPass`.
-
-    Raises:
-        ConfigurationError: the model fails in eval mode.
-    """
-    import torch
-
-    with case.sandbox(), torch.no_grad():
-        copy = case.copy().eval()
-        recorder = LayerRecorder(copy.model)
-        batch = case.first
-        try:
-            with recorder.recording():
-                outputs = copy.forward(batch)
-            loss = copy.loss(outputs, batch)
-            again = copy.forward(batch)
-        except (RuntimeError, ValueError, TypeError, IndexError) as error:
-            raise ConfigurationError(
-                f"the model fails in eval mode on the first batch: {shortened_error(error)}", where=case.target
-            ) from error
-        return EvalPass(
-            case=case,
-            batch=batch,
-            loss=float(loss),
-            predictions=copy.prediction(outputs).detach(),
-            again=copy.prediction(again).detach(),
-            outputs=outputs,
-            layers=recorder.layers(),
-        )

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from dataguard.core.finding import Confidence, Location, Measurement, Observation, Outcome, Severity
 from dataguard.core.rule import rule
-from dataguard.training.influence import TOLERANCE, Reaction, SampleInfluence
+from dataguard.training.influence import Reaction, SampleInfluence
+from dataguard.training.traced import TOLERANCE
 
 
 @rule("DG707", "batch-cross-talk", Severity.ERROR)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from dataguard.core.finding import Confidence, Measurement, Observation, Outcome, Severity
 from dataguard.core.rule import rule
-from dataguard.training.influence import TOLERANCE, SampleInfluence
+from dataguard.training.influence import SampleInfluence
+from dataguard.training.traced import TOLERANCE
 
 
 @rule("DG708", "hidden-dimension-mix-up", Severity.ERROR)

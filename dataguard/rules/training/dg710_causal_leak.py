@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from dataguard.core.finding import Confidence, Inconclusive, Measurement, Observation, Outcome, Severity
 from dataguard.core.rule import rule
-from dataguard.training.influence import TOLERANCE, FutureInfluence
+from dataguard.training.influence import FutureInfluence
+from dataguard.training.traced import TOLERANCE
 
 
 @rule("DG710", "causal-leak", Severity.ERROR)

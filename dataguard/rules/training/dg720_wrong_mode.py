@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from dataguard.core.finding import Confidence, Finding, Location, Measurement, Observation, Outcome, Severity
 from dataguard.core.rule import rule
-from dataguard.training.modes import TOLERANCE, Modes, Stuck
+from dataguard.training.modes import Modes, Stuck
+from dataguard.training.traced import TOLERANCE
 
 
 @rule("DG720", "wrong-mode", Severity.ERROR)
