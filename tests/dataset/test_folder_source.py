@@ -197,3 +197,8 @@ def test_a_folder_that_may_not_be_listed_is_one_sample(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(os, "scandir", forbidding)
     assert [name for name, _, _ in rows(FolderSource(tmp_path))] == ["cat/1.jpg", "dog"]
+
+
+def test_a_pattern_with_a_range_backwards_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"the pattern '\{label\}/\[z-a\]\*' is no glob: bad character range"):
+        by_pattern(tmp_path, "{label}/[z-a]*")

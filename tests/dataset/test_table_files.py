@@ -265,3 +265,19 @@ def test_the_common_type_holds_every_value(kinds: list[str], expected: str | Non
 def test_another_spelling_of_a_column_is_recognized() -> None:
     assert other_spelling("Sepal length (cm)", ["sepal_length_cm"]) == "sepal_length_cm"
     assert other_spelling("age", ["ages", "wage"]) is None
+
+
+def test_a_column_of_two_types_that_are_not_one_is_named(tmp_path: Path) -> None:
+    folder(tmp_path, suffix=".parquet", train=TRAIN.assign(x=True), test=TEST.assign(x=pd.Timestamp("2024-01-31")))
+    with pytest.raises(SourceError, match=r"the column 'x' holds TIMESTAMP.*, and BOOLEAN in train.parquet"):
+        source(tmp_path)
+
+
+def test_of_several_columns_of_pictures_one_is_to_be_named(tmp_path: Path) -> None:
+    picture = b"\x89PNG\r\n\x1a\n" + bytes(40)
+    table = pd.DataFrame({"left": [picture] * 3, "right": [picture] * 3, "label": ["a", "b", "a"]})
+    duckdb.from_df(table).write_parquet(str(tmp_path / "pairs.parquet"))
+    with pytest.raises(SourceError, match="several columns hold pictures: 'left', 'right'") as caught:
+        TableSource(tmp_path / "pairs.parquet")
+    assert caught.value.hint == "say with dataset.image which one is meant"
+    assert TableSource(tmp_path / "pairs.parquet", image="right").image == "right"
