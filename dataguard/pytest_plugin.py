@@ -13,7 +13,7 @@ pytest, and does nothing where neither the fixture nor the option is used.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,21 +59,10 @@ class Dataguard:
             The report, where it fails nothing.
         """
         __tracebackhide__ = True
-        from dataguard.config import severity_named
-        from dataguard.core.errors import DataguardError
         from dataguard.engine import check
 
-        try:
-            named = None if path is None and options.get("loader") is not None else self._root / (path or ".")
-            least = None if fail_on is None else severity_named(fail_on, where="fail_on")
-            report = check(named, **options)
-        except DataguardError as error:
-            pytest.fail(_shown(f"dataguard: {error}"), pytrace=False)
-        severity, is_strict = _gate(report)
-        severity, is_strict = severity if least is None else least, is_strict if strict is None else strict
-        if report.exit_code(fail_on=severity, strict=is_strict):
-            pytest.fail(_text(report, severity, strict=is_strict), pytrace=False)
-        return report
+        named = None if path is None and options.get("loader") is not None else self._root / (path or ".")
+        return _held(lambda: check(named, **options), fail_on, strict)
 
     def probe_training(
         self, target: Any = None, *, fail_on: str | None = None, strict: bool | None = None, **options: Any
@@ -90,20 +79,31 @@ class Dataguard:
             The report, where it fails nothing.
         """
         __tracebackhide__ = True
-        from dataguard.config import severity_named
-        from dataguard.core.errors import DataguardError
         from dataguard.engine import probe_training
 
-        try:
-            least = None if fail_on is None else severity_named(fail_on, where="fail_on")
-            report = probe_training(target, **{"base": self._root, **options})
-        except DataguardError as error:
-            pytest.fail(f"dataguard: {error}", pytrace=False)
-        severity, is_strict = _gate(report)
-        severity, is_strict = severity if least is None else least, is_strict if strict is None else strict
-        if report.exit_code(fail_on=severity, strict=is_strict):
-            pytest.fail(_text(report, severity, strict=is_strict), pytrace=False)
-        return report
+        return _held(lambda: probe_training(target, **{"base": self._root, **options}), fail_on, strict)
+
+
+def _held(run: Callable[[], Report], fail_on: str | None, strict: bool | None) -> Report:
+    """A report that fails nothing; the test fails where it does, or where there is none."""
+    __tracebackhide__ = True
+    from dataguard.config import severity_named
+    from dataguard.core.errors import DataguardError
+
+    report, refused = None, ""
+    try:
+        least = None if fail_on is None else severity_named(fail_on, where="fail_on")
+        report = run()
+    except DataguardError as error:
+        refused = _shown(f"dataguard: {error}")
+    if report is None:
+        # Outside of the handler: pytest would print what was raised before as it is.
+        pytest.fail(refused, pytrace=False)
+    severity, is_strict = _gate(report)
+    severity, is_strict = severity if least is None else least, is_strict if strict is None else strict
+    if report.exit_code(fail_on=severity, strict=is_strict):
+        pytest.fail(_text(report, severity, strict=is_strict), pytrace=False)
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -63,6 +63,39 @@ def test_the_fixture_fails_a_test_with_the_findings(session: pytest.Pytester) ->
     done.stdout.no_fnmatch_line("*Traceback*")
 
 
+def test_the_fixture_probes_a_model_and_says_nothing_that_a_job_of_github_would_run(
+    session: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch", reason="torch is not installed")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    session.makepyfile(
+        """
+        import torch
+
+        def made(scale=1.0):
+            torch.manual_seed(0)
+            x, y = torch.randn(64, 8), torch.arange(64) % 4
+            return torch.nn.Linear(8, 4), torch.nn.CrossEntropyLoss(), [(scale * x, y)]
+
+        def raises():
+            raise RuntimeError("\\n::add-mask::secret")
+
+        def test_sound(dataguard):
+            assert not list(dataguard.probe_training(made, select=["DG702"]).findings)
+
+        def test_raw(dataguard):
+            dataguard.probe_training(lambda: made(255.0), select=["DG702"], fail_on="warning")
+
+        def test_raising(dataguard):
+            dataguard.probe_training(raises)
+        """
+    )
+    done = run(session)
+    done.assert_outcomes(passed=1, failed=2)
+    done.stdout.fnmatch_lines(["*DG702 initial-loss-not-chance*", "*add-mask*secret*"])
+    done.stdout.no_fnmatch_line("::add-mask*")
+
+
 def test_the_option_adds_a_test_for_each_rule(session: pytest.Pytester) -> None:
     session.makepyfile("def test_mine(): pass")
     done = run(session, "--dataguard=good.toml", "-v")
