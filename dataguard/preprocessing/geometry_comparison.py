@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
 
 from dataguard.preprocessing.differing import ONE_LEVEL, Aspect, Difference, Effect, measured_effect
 from dataguard.preprocessing.errors import MissingLibraryError, UndeterminedError
@@ -22,7 +25,6 @@ from dataguard.preprocessing.trials import trial_sizes
 from dataguard.preprocessing.words import arithmetic_words, geometry_words, kernel_words, step_words
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 Steps: TypeAlias = tuple[Step, ...]
@@ -38,31 +40,49 @@ _SIZE = (
 _PLACE = ("crop", "resize", "affine", "perspective", "scale", "rotat", "elastic", "zoom")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Trial:
-    """The pictures that steps are executed on."""
+    """The pictures that steps are executed on, made when they are first asked for."""
 
-    pictures: tuple[NDArray[np.uint8], ...]
-    """Shape (height, width, 3), uint8."""
+    sizes: tuple[tuple[int, int], ...]
+    """Height and width of each."""
+    make: Callable[[], tuple[NDArray[np.uint8], ...]]
+    """Makes them."""
     on: str
     """What they are, in words."""
     share: float | None = None
     """The share of sizes at which pixels come from elsewhere; None where that was not looked at."""
 
+    @cached_property
+    def pictures(self) -> tuple[NDArray[np.uint8], ...]:
+        """Shape (height, width, 3), uint8."""
+        return self.make()
+
     @property
     def names(self) -> list[str]:
         """Their sizes."""
-        return [f"{len(picture)}×{picture.shape[1]}" for picture in self.pictures]
+        return [f"{height}×{width}" for height, width in self.sizes]
+
+    @classmethod
+    def of(cls, pictures: Sequence[NDArray[np.uint8]], on: str, share: float | None = None) -> Trial:
+        """Pictures that are at hand."""
+        given = tuple(pictures)
+        sizes = tuple((len(picture), picture.shape[1]) for picture in given)
+        return cls(sizes=sizes, make=lambda: given, on=on, share=share)
 
 
 def trial_for(left: Steps, right: Steps, pictures: Sequence[NDArray[np.uint8]] | None, seed: int) -> Trial:
     """The given pictures, or photographs that are made for these steps."""
     if pictures is not None:
-        return Trial(pictures=tuple(pictures), on=f"on {len(pictures)} given pictures")
+        return Trial.of(pictures, f"on {len(pictures)} given pictures")
     sizes, share = trial_sizes(left, right, seed=seed)
-    made = tuple(photograph(*size, seed + index) for index, size in enumerate(sizes))
     shown = ", ".join(f"{high}×{wide}" for high, wide in sizes)
-    return Trial(pictures=made, on=f"on {len(made)} generated photographs ({shown})", share=share)
+    return Trial(
+        sizes=tuple(sizes),
+        make=lambda: tuple(photograph(*size, seed + index) for index, size in enumerate(sizes)),
+        on=f"on {len(sizes)} generated photographs ({shown})",
+        share=share,
+    )
 
 
 def canonical_steps(steps: Sequence[Step]) -> Steps:
@@ -135,7 +155,7 @@ def geometry_differences(
         return
     if witness is not None:
         kept = tuple(picture for picture in trial.pictures if _differs(one, two, picture, witness))
-        trial = replace(trial, pictures=kept)
+        trial = Trial.of(kept, trial.on, trial.share)
         # The functions themselves agree where the steps found for them do not.
         if not kept:
             return
@@ -160,7 +180,7 @@ def moves_pixels(step: Random) -> bool:
 
 
 def _differs(one: Steps, two: Steps, picture: NDArray[np.uint8], witness: Witness) -> bool:
-    effect = _effect(one, two, Trial(pictures=(picture,), on=""))
+    effect = _effect(one, two, Trial.of((picture,), ""))
     if isinstance(effect, Effect) and _nothing(one, two, effect):
         return True
     seen = witness(picture)
@@ -337,10 +357,33 @@ def _nothing(one: Steps, two: Steps, effect: Effect) -> bool:
 def _effect(one: Steps, two: Steps, trial: Trial) -> Effect | str:
     """How far apart two sequences of steps are; or why that cannot be told."""
     try:
+        tried(one, two, trial.sizes)
         pairs = [(executed(one, picture), executed(two, picture)) for picture in trial.pictures]
     except (UndeterminedError, MissingLibraryError) as error:
         return error.message
     return measured_effect(pairs, on=trial.on, names=trial.names)
+
+
+def tried(one: Steps, two: Steps, sizes: Sequence[tuple[int, int]]) -> None:
+    """Try steps on nothing but sizes: making photographs takes a hundred times as long, and most refusals need none.
+
+    Raises:
+        UndeterminedError: a step lacks something at one of the sizes.
+        MissingLibraryError: a library is not installed.
+    """
+    if not sizes:
+        return
+    height, width = min(sizes, key=lambda size: size[0] * size[1])
+    blank = np.zeros((height, width, 3), dtype=np.uint8)
+    try:
+        executed(one, blank)
+        executed(two, blank)
+    except (UndeterminedError, MissingLibraryError):
+        # The reason is that of the first picture, as it is where pictures are at hand.
+        for height, width in sizes:
+            blank = np.zeros((height, width, 3), dtype=np.uint8)
+            executed(one, blank)
+            executed(two, blank)
 
 
 def _undetermined(left: Pipeline, right: Pipeline, one: Steps, two: Steps) -> Iterator[Difference]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 from dataguard.preprocessing.affine_comparison import affine_effect
-from dataguard.preprocessing.comparison import difference
 from dataguard.preprocessing.differing import Difference
+from dataguard.preprocessing.geometry_comparison import geometry_differences
 from dataguard.preprocessing.pipeline import Pipeline
 from dataguard.preprocessing.probe.stimuli import photograph
 from dataguard.preprocessing.steps import Resize
@@ -45,30 +46,37 @@ def _kernel(left: Pipeline, right: Pipeline) -> Iterator[Difference]:
     sides = [_only_resize(path) for path in (left, right)]
     if sides[0] is None or sides[1] is None:
         return
-    at, _ = sides[1]
-    same = [
-        Pipeline(
-            decode=replace(path.decode, undetermined={}),
-            geometry=(
-                Resize(
-                    rule="exact",
-                    height=SIZE,
-                    width=SIZE,
-                    kernel=step.kernel,
-                    antialias=step.antialias,
-                    cubic=step.cubic,
-                    align=step.align,
-                    arithmetic=step.arithmetic,
-                    engine=step.engine,
-                    provenance=step.provenance,
-                ),
-            ),
+    (_, mine), (at, its) = sides
+    for item in _of_one_size(_sized(mine), _sized(its)):
+        yield replace(
+            item,
+            field=f"geometry[{at}].kernel",
+            left_origin=mine.origin_of("kernel"),
+            right_origin=its.origin_of("kernel"),
+            changed=None,
         )
-        for path, (_, step) in zip((left, right), (side for side in sides if side is not None), strict=True)
-    ]
-    for item in difference(*same):
-        if item.aspect == "kernel" and not item.unknown:
-            yield replace(item, field=f"geometry[{at}].kernel", changed=None)
+
+
+def _sized(step: Resize) -> Resize:
+    """A resize by the same kernel to one size."""
+    return Resize(
+        rule="exact",
+        height=SIZE,
+        width=SIZE,
+        kernel=step.kernel,
+        antialias=step.antialias,
+        cubic=step.cubic,
+        align=step.align,
+        arithmetic=step.arithmetic,
+        engine=step.engine,
+    )
+
+
+@lru_cache(maxsize=256)
+def _of_one_size(mine: Resize, its: Resize) -> tuple[Difference, ...]:
+    """How far the kernels of two resizes are apart; many paths of a repository have the same two."""
+    found = geometry_differences(Pipeline(geometry=(mine,)), Pipeline(geometry=(its,)))
+    return tuple(item for item in found if item.aspect == "kernel" and not item.unknown)
 
 
 def _only_resize(path: Pipeline) -> tuple[int, Resize] | None:

@@ -10,7 +10,7 @@ from dataguard.core.finding import Outcome, Severity
 from dataguard.core.rule import rule
 from dataguard.preprocessing.differing import Effect, measured_effect
 from dataguard.preprocessing.errors import MissingLibraryError, UndeterminedError
-from dataguard.preprocessing.geometry_comparison import executed, trial_for
+from dataguard.preprocessing.geometry_comparison import executed, trial_for, tried
 from dataguard.preprocessing.static.reading import CodeFact, RepositoryReading
 from dataguard.preprocessing.steps import Antialias, Resize
 from dataguard.rules.preprocessing.facts import fact_findings
@@ -93,6 +93,7 @@ def _effect(reading: RepositoryReading, fact: CodeFact) -> Effect | None:
     one, two = (replace(step, antialias=kind, undetermined={}) for kind in ("none", widened))
     trial = trial_for((one,), (two,), None, 0)
     try:
+        tried((one,), (two,), trial.sizes)
         pairs = [(executed((one,), picture), executed((two,), picture)) for picture in trial.pictures]
     except (MissingLibraryError, UndeterminedError, ValueError):
         return None
