@@ -18,6 +18,9 @@ from dataguard.dataset.manifest import Manifest
 from dataguard.dataset.sources import Source
 from dataguard.dataset.table import COLUMNS, SampleTable
 
+_FORMAT = 2
+"""Counts up whenever the same samples come to another version id."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Key:
@@ -36,7 +39,7 @@ def key_of(manifest: Manifest, details: Manifest, max_pixels: int) -> Key:
 
 def state_key(state: str, max_pixels: int) -> str:
     """What the cache calls the table of a source in this state."""
-    return f"scan/{state}/{max_pixels}/{decoder_id()}/{len(COLUMNS)}"
+    return f"scan/{_FORMAT}/{state}/{max_pixels}/{decoder_id()}/{len(COLUMNS)}"
 
 
 def partial_folder(tables: Path | None) -> Path:

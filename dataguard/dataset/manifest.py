@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,10 +27,11 @@ _LEAF, _BUCKET, _ROOT = b"\x00", b"\x01", b"\x02"
 class Manifest:
     """A multiset of samples that knows its version id.
 
-    A sample is a leaf, ``blake3(key ‖ content ‖ label ‖ split)`` with each part's length before it: the same picture
-    under another name, label or split makes another version. Leaves lie in 4,096 buckets by their 12 leading bits; a
-    bucket's hash is that of its sorted leaves, and the version id the hash of the buckets' hashes. So neither the order
-    of samples nor how they were divided among workers matters, and an edit changes two buckets at most.
+    A sample is a leaf, ``sha256(key ‖ content ‖ label ‖ split)`` with each part's length before it, the content as
+    hexadecimal digits, so that databases can tell it (`leaf_sql`): the same picture under another name, label or split
+    makes another version. Leaves lie in 4,096 buckets by their 12 leading bits; a bucket's hash is that of its sorted
+    leaves, and the version id the hash of the buckets' hashes. So neither the order of samples nor how they were
+    divided among workers matters, and an edit changes two buckets at most.
 
     Args:
         spill: A folder that leaves go to where there are too many for memory, 32 bytes each; made where it is needed.
@@ -52,43 +54,17 @@ class Manifest:
             split: None for a sample without a split.
         """
         # Netstrings: a part's length is before it, and '-' stands for a part that is not there.
-        name = key.encode()
         stated = self._stated.get((label, split))
         if stated is None:
             stated = self._stated[label, split] = _netstring(label) + _netstring(split)
-        if content is None:
-            leaf = blake3(b"%b%d:%b-%b" % (_LEAF, len(name), name, stated)).digest()
-        else:
-            leaf = blake3(b"%b%d:%b%d:%b%b" % (_LEAF, len(name), name, len(content), content, stated)).digest()
-        self._leaves += leaf
+            if len(self._stated) > _KEPT_STATED:
+                self._stated.clear()
+        known = b"-" if content is None else b"%d:%b" % (2 * len(content), content.hex().encode())
+        self._leaves += sha256(b"%b%b%b%b" % (_LEAF, _netstring(key), known, stated)).digest()
 
-    def extend(
-        self,
-        keys: Sequence[str],
-        contents: Sequence[bytes | None],
-        labels: Iterable[str | None],
-        splits: Iterable[str | None],
-    ) -> None:
-        """Add many samples, as `add` does each."""
-        # Unrolled, and without names to look up: tables have a hundred million rows.
-        known = self._stated
-        stated = []
-        for pair in zip(labels, splits, strict=True):
-            text = known.get(pair)
-            if text is None:
-                text = known[pair] = _netstring(pair[0]) + _netstring(pair[1])
-            stated.append(text)
-        if len(known) > _KEPT_STATED:
-            known.clear()
-        names = [key.encode() for key in keys]
-        self._leaves += b"".join(
-            [
-                blake3(b"\0%d:%b-%b" % (len(name), name, text)).digest()
-                if content is None
-                else blake3(b"\0%d:%b%d:%b%b" % (len(name), name, len(content), content, text)).digest()
-                for name, content, text in zip(names, contents, stated, strict=True)
-            ]
-        )
+    def add_leaves(self, leaves: bytes) -> None:
+        """Add samples by their leaves, 32 bytes each, as `leaf_sql` has them."""
+        self._leaves += leaves
         self._spill()
 
     def update(self, other: Manifest) -> None:
@@ -194,6 +170,19 @@ def _in_order(leaves: bytearray) -> NDArray[np.uint8]:
         # Samples that are alike in all, or one pair in 2^64: the whole leaves decide.
         order = np.lexsort(rows.T[::-1])
     return np.ascontiguousarray(rows[order])
+
+
+def leaf_sql(key: str, content: str, label: str, split: str) -> str:
+    """SQL for the text whose SHA-256 is a sample's leaf.
+
+    Args:
+        key: SQL for what the sample is called.
+        content: For the digest of its content, as hexadecimal digits, or NULL.
+        label: For its label, or NULL.
+        split: For its split, or NULL.
+    """
+    parts = (f"coalesce(strlen({part}) || ':' || {part}, '-')" for part in (key, content, label, split))
+    return f"concat(chr({_LEAF[0]}), {', '.join(parts)})"
 
 
 def _netstring(text: str | None) -> bytes:

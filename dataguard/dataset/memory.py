@@ -97,8 +97,13 @@ def connect(share: float) -> duckdb.DuckDBPyConnection:
     # What does not fit into memory goes there, and not into the user's working directory.
     folder = tempfile.gettempdir().replace("'", "''")
     connection.execute(f"SET temp_directory = '{folder}'")
-    connection.execute(f"SET memory_limit = '{max(_LEAST_OF_A_PART, int(memory_limit() * share))}B'")
+    connection.execute(f"SET memory_limit = '{memory_share(share)}B'")
     return connection
+
+
+def memory_share(share: float) -> int:
+    """So much of the limit in bytes, and never next to nothing."""
+    return max(_LEAST_OF_A_PART, int(memory_limit() * share))
 
 
 def batch_bytes() -> int:

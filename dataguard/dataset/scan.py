@@ -16,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain, compress, islice, repeat
+from itertools import chain, compress, islice
 from pathlib import Path
 
 from dataguard.core.errors import EngineError
@@ -38,9 +38,9 @@ from dataguard.dataset.finished_tables import (
 )
 from dataguard.dataset.listing_state import ListingState
 from dataguard.dataset.manifest import Manifest
-from dataguard.dataset.memory import batch_bytes
+from dataguard.dataset.row_scan import enter_rows
 from dataguard.dataset.sample import Sample
-from dataguard.dataset.sources import Pictures, Reference, RowBatch, RowSource, Source
+from dataguard.dataset.sources import Pictures, Reference, RowSource, Source
 from dataguard.dataset.table import SampleTable
 from dataguard.dataset.workers import Workers
 from dataguard.dataset.writer import TableWriter
@@ -49,8 +49,6 @@ _LISTED_AT_A_TIME = 1_000
 _KEPT_REFERENCES = 20_000
 """Up to so many samples a source is gone through once and not twice: some 10 MB."""
 _ROWS_IN_A_CHUNK = 4_096
-_MOST_ROWS, _ROW_BYTES = 50_000, 800
-"""Rows that are read at a time by column; each takes so much as Python's objects."""
 _IMAGES_IN_A_CHUNK = 64
 _FOR_PROCESSES = 2_000
 """From so many images on, processes pay for their start."""
@@ -144,7 +142,7 @@ def scan(
         NothingToCheckError: it is empty.
         OutputError: there is no room for the table.
     """
-    rows = _row_batches(source)
+    rows = source.rows() if isinstance(source, RowSource) else None
     listing = _listed(source, cache, max_pixels, progress, rows=rows is not None)
     total, key = listing.n_samples, listing.key
     tables = None if cache is None else cache.tables
@@ -168,11 +166,9 @@ def scan(
                 else _parts_elsewhere(source, listing, cache, engine, max_pixels)
             ) as parts,
         ):
-            for batch in rows or ():
-                writer.add_rows(batch)
-                _enter_rows(manifest, details, batch)
-                done += len(batch.numbers)
-                progress("scanning", done, total)
+            if rows is not None:
+                written = writer.copy_rows(rows, progress, jobs)
+                enter_rows(manifest, details, rows, written, progress)
             for part in parts if rows is None else ():
                 writer.add(part.samples)
                 keeper.add(part.samples)
@@ -243,29 +239,6 @@ def _enter(manifest: Manifest, details: Manifest, reference: Reference, content:
         rest = (*rest, reference.place)
     if any(item is not None for item in rest):
         details.add(reference.sample_id, repr(rest).encode(), None, None)
-
-
-def _row_batches(source: Source) -> Iterator[RowBatch] | None:
-    """The samples of a table by column; None where they are pictures, or there is more to say of each."""
-    if not isinstance(source, RowSource):
-        return None
-    return source.row_batches(max(_ROWS_IN_A_CHUNK, min(_MOST_ROWS, batch_bytes() // _ROW_BYTES)))
-
-
-def _enter_rows(manifest: Manifest, details: Manifest, batch: RowBatch) -> None:
-    """What `_enter` does, of many rows."""
-    nothing = [None] * len(batch.numbers)
-    manifest.extend(batch.sample_ids, batch.digests, batch.labels or nothing, batch.splits or nothing)
-    named = [None if str(row) == name else row for row, name in zip(batch.numbers, batch.sample_ids, strict=True)]
-    rest = zip(named, batch.groups or repeat(None), batch.times or repeat(None), strict=False)
-    said = [
-        (name, repr((None, *known)).encode())
-        for name, known in zip(batch.sample_ids, rest, strict=True)
-        if known != (None, None, None)
-    ]
-    if said:
-        names, texts = zip(*said, strict=True)
-        details.extend(names, texts, nothing[: len(names)], nothing[: len(names)])
 
 
 def _listed(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -11,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from dataguard.core.errors import OutputError, SourceError
+from dataguard.core.errors import SourceError
+from dataguard.core.progress import Progress
 from dataguard.dataset.memory import WRITER_SHARE, connect
+from dataguard.dataset.row_scan import cannot_write, copy_rows, is_ascending
 from dataguard.dataset.table import COLUMNS
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataguard.dataset.sample import Sample
-    from dataguard.dataset.sources import RowBatch
+    from dataguard.dataset.sources import RowQuery
 
 _SMALLEST_PART, _LARGEST_PART = 1 << 20, 1 << 24
 _PARTS = 8
@@ -32,13 +33,8 @@ _CHANNELS = 4
 _NUMBERS = ("row", "bytes", "width", "height")
 _ABSENT = -1
 
-_ROWS_IN_A_PART = 245_760
-"""Of a table: two row groups of DuckDB's, some 75 MB while they are Python's objects."""
-
 # Thumbnails and hashes do not compress, and looking for repeats among them costs more than all the rest.
 _OPTIONS = "FORMAT parquet, COMPRESSION uncompressed, DICTIONARY_SIZE_LIMIT 1"
-# Labels and splits of rows repeat.
-_ROW_OPTIONS = "FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 10000"
 
 
 class TableWriter:
@@ -57,7 +53,6 @@ class TableWriter:
         self._parts = 0
         self._last = ""
         self._sorted = True
-        self._batches: list[RowBatch] = []
 
     def __enter__(self) -> Self:
         return self
@@ -89,31 +84,16 @@ class TableWriter:
         if self._bytes >= min(_LARGEST_PART, max(_SMALLEST_PART, self._written // _PARTS)):
             self._flush()
 
-    def add_rows(self, batch: RowBatch) -> None:
-        """Write some rows of a table. Those that are called by their numbers stay in the order of these."""
-        self._batches.append(batch)
-        if sum(len(batch.numbers) for batch in self._batches) >= _ROWS_IN_A_PART:
-            self._flush_rows()
+    def copy_rows(self, query: RowQuery, progress: Progress, jobs: int | None = None) -> Path:
+        """Write all rows of a table. Those that are called by their numbers stay in the order of these.
 
-    def _flush_rows(self) -> None:
-        batches, self._batches = self._batches, []
-        for batch in batches:
-            if not batch.ids_are_numbers:
-                ids = [self._last, *batch.sample_ids]
-                self._sorted = self._sorted and all(map(operator.lt, ids, ids[1:]))
-                self._last = ids[-1]
-        columns: dict[str, NDArray[Any]] = {
-            "row": np.concatenate([np.array(batch.numbers, dtype=np.int64) for batch in batches]),
-            "sample_id": _objects([name for batch in batches for name in batch.sample_ids]),
-            "content_hash": _objects([value and value.hex() for batch in batches for value in batch.digests]),
-        }
-        for column, field in (("split", "splits"), ("label", "labels"), ("group_id", "groups"), ("time", "times")):
-            found = [getattr(batch, field) for batch in batches]
-            if found[0] is not None:
-                values = [value for part in found for value in part]
-                columns[column] = np.array(values, dtype="datetime64[us]") if column == "time" else _objects(values)
-        selected = {name: f'"{name}"' if name in columns else "NULL" for name in COLUMNS}
-        self._write(columns, selected, _ROW_OPTIONS)
+        Raises:
+            SourceError: the table is broken.
+        """
+        written = copy_rows(query, self.folder, progress, jobs)
+        self._parts += 1
+        self._sorted = query.ids_are_numbers or is_ascending(self._connection, f"read_parquet({_text(written)})")
+        return written
 
     def finish(self) -> None:
         """Write what is left, and put everything in order where it did not come in order.
@@ -121,8 +101,6 @@ class TableWriter:
         Raises:
             SourceError: two samples have one id.
         """
-        if self._batches:
-            self._flush_rows()
         if self._rows or not self._parts:
             self._flush()
         if self._sorted:
@@ -147,13 +125,10 @@ class TableWriter:
         batch = _columns(self._rows)
         self._written += self._bytes
         self._rows, self._bytes = [], 0
-        self._write(batch, {name: _expression(name) for name in COLUMNS}, _OPTIONS)
-
-    def _write(self, batch: Mapping[str, NDArray[Any]], expressions: Mapping[str, str], options: str) -> None:
-        selected = ", ".join(f'CAST({expressions[name]} AS {kind}) AS "{name}"' for name, kind in COLUMNS.items())
+        selected = ", ".join(f'CAST({_expression(name)} AS {kind}) AS "{name}"' for name, kind in COLUMNS.items())
         self._connection.register("batch", batch)
         target = self.folder / f"{self._parts:06d}.parquet"
-        self._execute(f"COPY (SELECT {selected} FROM batch) TO {_text(target)} ({options})")
+        self._execute(f"COPY (SELECT {selected} FROM batch) TO {_text(target)} ({_OPTIONS})")
         self._connection.unregister("batch")
         self._parts += 1
 
@@ -163,12 +138,7 @@ class TableWriter:
         try:
             return self._connection.execute(statement).fetchall()
         except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
-            reason = str(error).splitlines()[0]
-            raise OutputError(
-                f"the sample table cannot be written: {reason}",
-                where=self.folder,
-                hint="free some space there, or name another cache folder",
-            ) from error
+            raise cannot_write(error, self.folder) from error
 
 
 def _expression(column: str) -> str:

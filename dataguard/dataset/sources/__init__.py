@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,7 +28,7 @@ class Reference:
     row: int | None = None
     """The number of the data row, from 1; None for files."""
     digest: bytes | None = None
-    """For a sample that is a row and no file: BLAKE3 of its values, 32 bytes."""
+    """For a sample that is a row and no file: SHA-256 of its values, 32 bytes."""
     place: str | None = None
     """Where a picture that is no file of its own lies, in the words of the source's `Source.pictures`."""
     damage: str | None = None
@@ -65,27 +68,27 @@ class Pictures(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RowBatch:
-    """Some rows of a table, by column: what as many `Reference` would say. A column that is None is None in each."""
+class RowQuery:
+    """The rows of a table as DuckDB is asked for them; they say what as many `Reference` would."""
 
-    numbers: Sequence[int]
-    """From 1."""
-    sample_ids: Sequence[str]
+    connection: duckdb.DuckDBPyConnection
+    table: str
+    """SQL to select from."""
+    columns: Mapping[str, str]
+    """SQL by column of the sample table: ``row`` from 1, ``sample_id``, and whichever is not NULL in all."""
+    n_rows: int
     ids_are_numbers: bool
     """Whether each is called by its number, so that no two have one name."""
-    digests: Sequence[bytes | None]
-    splits: Sequence[str | None] | None = None
-    labels: Sequence[str | None] | None = None
-    groups: Sequence[str | None] | None = None
-    times: Sequence[datetime | None] | None = None
+    path: Path
+    """What errors call it."""
 
 
 @runtime_checkable
 class RowSource(Protocol):
     """A source whose samples may be rows, and none a picture."""
 
-    def row_batches(self, n_rows: int) -> Iterator[RowBatch] | None:
-        """The rows in their order, so many at a time; None where `Source.references` has more to say.
+    def rows(self) -> RowQuery | None:
+        """All rows; None where `Source.references` has more to say.
 
         Raises:
             SourceError: the source cannot be read.

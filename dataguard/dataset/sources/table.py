@@ -8,11 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blake3 import blake3
-
 from dataguard.core.errors import ConfigurationError, NothingToCheckError, SourceError, did_you_mean
 from dataguard.dataset.kinds import COLUMNS, Opening, SourceKind
-from dataguard.dataset.sources import Identity, Pictures, Reference, RowBatch
+from dataguard.dataset.sources import Identity, Pictures, Reference, RowQuery
 from dataguard.dataset.sources.joined_files import FILE, FILE_ROW, LABEL_NAMES, ROW, SPLIT, TABLE, JoinedFiles
 from dataguard.dataset.sources.table_checks import check_ids, check_times, guessed_text
 from dataguard.dataset.sources.table_columns import Columns
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
 
 SPLIT_NAMES = ("split", "subset", "fold")
 
-_ENCODING_VERSION = 1
+_ENCODING_VERSION = 2
 """Counts up whenever the digest of a row changes."""
 
 _ROWS_AT_A_TIME = 10_000
@@ -244,15 +242,12 @@ class TableSource:
         time = "NULL" if self.time is None else f"CAST({quoted(self.time)} AS TIMESTAMP)"
         image, stored = picture_sql(self.image, self._types, self._picture_columns)
         place = self._place() if self.pictures is not None else "NULL"
-        features = self.feature_names if self.image is None else ()
-        values = f"concat({', '.join(map(self._columns.canonical, features))})" if features else "NULL"
-        # The names, so that a renamed column makes another version.
-        names = "".join(f"{len(name.encode())}:{name}" for name in features).encode()
-        statement = f"SELECT {', '.join([number, *texts, time, image, stored, place, values])} FROM {self._table}"
+        content = self._columns.contents(self.feature_names if self.image is None else ())
+        statement = f"SELECT {', '.join([number, *texts, time, image, stored, place, content])} FROM {self._table}"
         try:
             cursor = self._database.connection.cursor().execute(statement)
             while rows := cursor.fetchmany(_ROWS_AT_A_TIME):
-                for row, sample_id, split, label, group, moment, file, is_stored, at, encoded in rows:
+                for row, sample_id, split, label, group, moment, file, is_stored, at, digest in rows:
                     name = str(row) if sample_id is None else sample_id
                     yield Reference(
                         sample_id=name,
@@ -263,7 +258,7 @@ class TableSource:
                         group_id=group,
                         time=moment,
                         row=row,
-                        digest=None if encoded is None else blake3(names + b"\n" + encoded.encode()).digest(),
+                        digest=digest and bytes.fromhex(digest),
                     )
         except duckdb.Error as error:
             raise broken(error, self.path) from error
@@ -272,8 +267,8 @@ class TableSource:
                 name = f"{part.name}/{shard}" if self._several else shard
                 yield Reference(sample_id=name, path=name, split=part.split, damage=reason)
 
-    def row_batches(self, n_rows: int) -> Iterator[RowBatch] | None:
-        """The rows, so many at a time; None where they name pictures, or a shard is broken.
+    def rows(self) -> RowQuery | None:
+        """All rows, in the table's order; None where they name pictures, or a shard is broken.
 
         Raises:
             SourceError: the file is broken.
@@ -283,32 +278,25 @@ class TableSource:
             return None
         if not self.n_rows:
             raise NothingToCheckError("the table has no row", where=self.path)
-        return self._row_batches(n_rows)
-
-    def _row_batches(self, n_rows: int) -> Iterator[RowBatch]:
-        features = self.feature_names
         numbered = self.id is None and not self._several
-        # The names, so that a renamed column makes another version.
-        names = "".join(f"{len(name.encode())}:{name}" for name in features) + "\n"
-        encoded = f"encode(concat({literal(names)}, {', '.join(map(self._columns.canonical, features))}))"
-        wanted = {
-            "numbers": f"CAST({self._row} + 1 AS BIGINT)",
-            "digests": encoded if features else "NULL",
-            "sample_ids": None if numbered else self._id(),
-            "splits": None if self.split_column is None else self._split_text(),
-            "labels": None if self.label is None else self._columns.text(self.label),
-            "groups": None if self.group is None else self._columns.text(self.group),
-            "times": None if self.time is None else f"CAST({quoted(self.time)} AS TIMESTAMP)",
+        number = f"CAST({self._row} + 1 AS BIGINT)"
+        columns = {
+            "row": number,
+            "sample_id": f"CAST({number} AS VARCHAR)" if numbered else self._id(),
+            "split": self._split_text(),
+            "label": self._columns.text(self.label),
+            "group_id": self._columns.text(self.group),
+            "time": "NULL" if self.time is None else f"CAST({quoted(self.time)} AS TIMESTAMP)",
+            "content_hash": self._columns.contents(self.feature_names),
         }
-        chosen = {name: expression for name, expression in wanted.items() if expression is not None}
-        rows = self._database.fetched(f"SELECT {', '.join(chosen.values())} FROM {self._table}", n_rows, self.path)
-        for some in rows:
-            columns: dict[str, Any] = dict(zip(chosen, zip(*some, strict=True), strict=True))
-            if features:
-                columns["digests"] = [blake3(value).digest() for value in columns["digests"]]
-            if numbered:
-                columns["sample_ids"] = list(map(str, columns["numbers"]))
-            yield RowBatch(**columns, ids_are_numbers=numbered)
+        return RowQuery(
+            connection=self._database.connection,
+            table=self._table,
+            columns={name: expression for name, expression in columns.items() if expression != "NULL"},
+            n_rows=self.n_rows,
+            ids_are_numbers=numbered,
+            path=self.path,
+        )
 
     def take_sample(self, n: int, seed: int) -> int:
         """Keep so many rows, at random: those whose `dataguard.dataset.sampling.rank` is least.

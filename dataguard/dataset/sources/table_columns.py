@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dataguard.dataset.sources.table_files import FLOATS, INTEGERS
-from dataguard.dataset.sources.table_part import Database, quoted
+from dataguard.dataset.sources.table_part import Database, literal, quoted
 
 FREE_TEXT_WORDS = 8
 """A column of so many words a row on average is prose: names, addresses and titles have fewer."""
@@ -73,23 +74,34 @@ class Columns:
         value = f"CASE WHEN isnan({name}) THEN NULL ELSE {name} END" if self.types[column] in FLOATS else name
         return f"CAST({value} AS VARCHAR)"
 
-    def canonical(self, column: str) -> str:
-        """SQL for text that two values share if and only if they are equal, and that ends where it says.
+    def contents(self, names: Sequence[str]) -> str:
+        """SQL for the content of a row, 64 hexadecimal digits: SHA-256 of its features' names and values.
 
-        A type's letter, the number of bytes, and the value. NaN equals NaN and -0.0 equals 0.0; numbers are written
-        with as many digits as tell them apart, so that a value read from CSV and from Parquet is written alike.
+        Equal if and only if the values are: each ends where it says, and tells its type, where there is one. Of the
+        names there are 32 hexadecimal digits of SHA-256, so that a renamed column makes another version.
+        """
+        if not names:
+            return "NULL"
+        said = "".join(f"{len(name.encode())}:{name}" for name in names).encode()
+        head = literal(hashlib.sha256(said).hexdigest()[:32] + "\n")
+        return f"sha256(concat({head}, {', '.join(map(self._written, names))}))"
+
+    def _written(self, column: str) -> str:
+        """SQL for arguments of concat, to which NULL is nothing: a value as text, and what ends it.
+
+        Whole numbers have digits alone, fractions a point, an exponent or a name (NaN equals NaN, and -0.0 equals 0.0),
+        truth values a name; a text has its length in bytes and a colon before it, a time 't', and anything else both
+        'x' and its length. Numbers have as many digits as tell them apart, so that a value read from CSV and from
+        Parquet is written alike.
         """
         name, kind = quoted(column), self.types[column]
-        tag, value = "x", f"CAST({name} AS VARCHAR)"
+        text = f"CAST({name} AS VARCHAR)"
         if kind in FLOATS:
-            tag = "f"
-            value = f"CASE WHEN isnan({name}) THEN 'nan' ELSE CAST({name} + CAST(0 AS {kind}) AS VARCHAR) END"
-        elif kind in INTEGERS:
-            tag = "i"
+            text = f"CASE WHEN isnan({name}) THEN 'nan' ELSE CAST({name} + CAST(0 AS {kind}) AS VARCHAR) END"
         elif kind == "VARCHAR":
-            tag = "s"
-        elif kind == "BOOLEAN":
-            tag = "b"
+            text = f"strlen({name}) || ':' || {name}"
         elif kind.startswith(("DATE", "TIME")):
-            tag = "t"
-        return f"coalesce('{tag}' || strlen({value}) || ':' || {value}, 'n')"
+            text = f"'t' || {text}"
+        elif kind not in INTEGERS and kind != "BOOLEAN":
+            text = f"'x' || strlen({text}) || ':' || {text}"
+        return f"{text}, ';'"

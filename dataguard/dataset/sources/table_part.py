@@ -7,7 +7,7 @@ import gzip
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -198,21 +198,6 @@ class Database:
 
         try:
             return self.connection.execute(statement).fetchall()
-        except duckdb.Error as error:
-            raise broken(error, path) from error
-
-    def fetched(self, statement: str, n_rows: int, path: Path) -> Iterator[list[tuple[Any, ...]]]:
-        """The rows of a statement, so many at a time, beside others that are asked meanwhile.
-
-        Raises:
-            SourceError: the file is broken.
-        """
-        import duckdb
-
-        try:
-            cursor = self.connection.cursor().execute(statement)
-            while rows := cursor.fetchmany(n_rows):
-                yield rows
         except duckdb.Error as error:
             raise broken(error, path) from error
 

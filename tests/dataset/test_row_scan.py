@@ -1,8 +1,7 @@
-"""Rows that are read by column come to the same table as rows that are read one by one."""
+"""Rows that DuckDB copies come to the same table as rows that are read one by one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +9,18 @@ import duckdb
 import pandas as pd
 import pytest
 
-from dataguard.core.errors import ConfigurationError, SourceError
+from dataguard.core.errors import ConfigurationError, OutputError, SourceError
+from dataguard.dataset.cache import Cache
 from dataguard.dataset.memory import batch_bytes, connect, memory_limit, memory_limited, parse_memory
+from dataguard.dataset.row_scan import copy_rows
 from dataguard.dataset.scan import scan
-from dataguard.dataset.sources import RowBatch
+from dataguard.dataset.sources import RowQuery
 from dataguard.dataset.sources.table import TableSource
 from dataguard.dataset.sources.table_files import TableFile
 
 
 class OneByOne(TableSource):
-    def row_batches(self, n_rows: int) -> Iterator[RowBatch] | None:
+    def rows(self) -> RowQuery | None:
         return None
 
 
@@ -79,6 +80,69 @@ def test_an_id_that_occurs_twice_is_an_error(tmp_path: Path) -> None:
 
     with pytest.raises(SourceError, match="n0"):
         scan(TableSource(path, id="name"), cache=None)
+
+
+def test_an_interrupt_ends_the_scan_and_leaves_nothing_behind(table: Path, tmp_path: Path) -> None:
+    source = TableSource(table)
+    cache = Cache(tmp_path / "cache")
+
+    def interrupt(stage: str, done: int, total: int | None) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scan(source, cache=cache, progress=interrupt)
+
+    assert cache.tables is not None
+    assert list(cache.tables.iterdir()) == []
+    assert scan(source, cache=cache).version_id == scan(OneByOne(table), cache=None).version_id
+
+
+def test_a_table_that_cannot_be_written_is_said(table: Path, tmp_path: Path) -> None:
+    query = TableSource(table).rows()
+    assert query is not None
+    with pytest.raises(OutputError, match="cannot be written"):
+        copy_rows(query, tmp_path / "gone", lambda *_: None)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("'a' AS a, 'bc' AS b", "'ab' AS a, 'c' AS b"),
+        ("'a;' AS a, '' AS b", "'a' AS a, ';' AS b"),
+        ("NULL::VARCHAR AS a, '' AS b", "'' AS a, NULL::VARCHAR AS b"),
+        ("1 AS a, 2 AS b", "'1' AS a, 2 AS b"),
+        ("1 AS a, 2 AS b", "1.0::DOUBLE AS a, 2 AS b"),
+        ("1 AS a, 2 AS b", "1::DECIMAL(4, 0) AS a, 2 AS b"),
+        ("true AS a, 2 AS b", "'true' AS a, 2 AS b"),
+        ("DATE '2020-01-02' AS a, 2 AS b", "TIMESTAMP '2020-01-02' AS a, 2 AS b"),
+        ("1 AS a, 2 AS b", "1 AS a, 2 AS c"),
+        ("[1, 2] AS a, 2 AS b", "'[1, 2]' AS a, 2 AS b"),
+    ],
+)
+def test_rows_that_differ_differ_in_content(tmp_path: Path, one: str, other: str) -> None:
+    assert content(tmp_path / "one.parquet", one) != content(tmp_path / "other.parquet", other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("1::TINYINT AS a", "1::BIGINT AS a"),
+        ("0.1::FLOAT AS a", "0.1::DOUBLE AS a"),
+        ("-0.0::DOUBLE AS a", "0.0::DOUBLE AS a"),
+        ("'nan'::DOUBLE AS a", "-('nan'::DOUBLE) AS a"),
+        ("NULL::VARCHAR AS a", "NULL::DOUBLE AS a"),
+        ("TIMESTAMP '2020-01-02 03:04:05' AS a", "TIMESTAMP_MS '2020-01-02 03:04:05' AS a"),
+    ],
+)
+def test_rows_that_are_equal_are_equal_in_content(tmp_path: Path, one: str, other: str) -> None:
+    assert content(tmp_path / "one.parquet", one) == content(tmp_path / "other.parquet", other)
+
+
+def content(path: Path, selected: str) -> str:
+    duckdb.sql(f"COPY (SELECT {selected}) TO '{path}'")
+    found: str = scan(TableSource(path), cache=None).fetch(["content_hash"])["content_hash"][0]
+    assert len(found) == 64
+    return found
 
 
 @pytest.mark.parametrize(
