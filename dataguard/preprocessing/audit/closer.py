@@ -46,7 +46,7 @@ def _kernel(left: Pipeline, right: Pipeline) -> Iterator[Difference]:
     sides = [_only_resize(path) for path in (left, right)]
     if sides[0] is None or sides[1] is None:
         return
-    (_, mine), (at, its) = sides
+    (_, mine), (at, its) = sides[0], sides[1]
     for item in _of_one_size(_sized(mine), _sized(its)):
         yield replace(
             item,

@@ -105,7 +105,7 @@ def analyse(source: PythonSource, *, path: Path | None = None, modules: OwnModul
     text = "\n".join(source.lines)
     trace = Trace()
     told = tells(text)
-    interpreter = Interpreter(trace, path, modules if told and fits_or_splits(text) else None)
+    interpreter = Interpreter(trace, path, modules if told and fits_or_splits(text, lambda: source.tree) else None)
     if told:
         interpreter.run(source.tree)
     n_lines = len(source.lines)

@@ -37,6 +37,10 @@ MAX_NESTING = 150
 """Expressions within expressions that are followed."""
 
 
+_METHODS: dict[type[ast.expr], str] = {}
+"""The name of the method for each kind of expression that was met."""
+
+
 class Exhausted(Exception):
     """The work allowed for one file is done."""
 
@@ -149,8 +153,13 @@ class Expressions:
         """The abstract value of an expression."""
         if node is None:
             return NOTHING
-        self.tick()
-        method = getattr(self, "_of_" + type(node).__name__.lower(), None)
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise Exhausted
+        name = _METHODS.get(type(node))
+        if name is None:
+            name = _METHODS[type(node)] = "_of_" + type(node).__name__.lower()
+        method = getattr(self, name, None)
         if method is None or self.nesting > MAX_NESTING:
             return Data()
         self.nesting += 1

@@ -32,6 +32,10 @@ MAX_IMPORT_STEPS = 5_000
 """Nodes of modules after which no further one is gone through: some 20 ms, however many a project has."""
 
 
+_METHODS: dict[type[ast.stmt], str] = {}
+"""The name of the method for each kind of statement that was met."""
+
+
 class Interpreter(Calls):
     """Interprets one module and fills a trace."""
 
@@ -85,7 +89,10 @@ class Interpreter(Calls):
     def statement(self, node: ast.stmt) -> None:
         """Interpret one statement."""
         self.tick()
-        method = getattr(self, "_do_" + type(node).__name__.lower(), None)
+        name = _METHODS.get(type(node))
+        if name is None:
+            name = _METHODS[type(node)] = "_do_" + type(node).__name__.lower()
+        method = getattr(self, name, None)
         if method is not None:
             method(node)
 

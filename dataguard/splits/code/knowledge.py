@@ -319,7 +319,7 @@ def transformer_kind(name: str) -> Kind | None:
 def is_model(name: str) -> bool:
     """Whether a class's name is that of something that predicts labels."""
     word = last(name)
-    return word in MODEL_FUNCTIONS or any(word.endswith(tail) for tail in MODEL_WORDS)
+    return word in MODEL_FUNCTIONS or word.endswith(MODEL_WORDS)
 
 
 def strongest(kinds: Iterable[Kind]) -> Kind | None:

@@ -29,8 +29,15 @@ def test_a_script_tells_by_what_it_names(text: str, told: bool) -> None:
 
 
 def test_modules_are_followed_for_what_a_script_fits_itself() -> None:
-    assert fits_or_splits("X = scaler.fit_transform(X)")
-    assert not fits_or_splits("profit(X)\nmodel.train()")
+    def told(text: str) -> bool:
+        return fits_or_splits(text, lambda: ast.parse(text))
+
+    assert told("X = scaler.fit_transform(X)")
+    assert told("def split_rows(X): ...")
+    assert told("a, b = train_test_split(X)")
+    assert told("a, b = torch.utils.data.random_split(X, [8, 2])")
+    assert not told("profit(X)\nmodel.train()")
+    assert not told("parser.add_argument('--split', help='split (default: val)')  # a split (of three)")
 
 
 SOURCE = """
