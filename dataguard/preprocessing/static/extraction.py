@@ -26,7 +26,12 @@ _PICTURES = tuple(
 )
 """Words that code about pictures has."""
 _IMPORT = re.compile(
-    rb"(?m)^[ \t]*(?:from|import)[ \t]+([\w. ,]+?)(?:[ \t]+import[ \t]*\(?([\w ,\n]*))?(?:[ \t]*(?:as|#)|$|\\n)"
+    rb"(?m)\n[ \t]*(?:from|import)[ \t]+([\w. ,]+?)(?:[ \t]+import[ \t]*\(?([\w ,\n]*))?(?:[ \t]*(?:as|#)|$|\\n)"
+)
+# A pattern that begins with a newline is searched for some ten times as fast as one that begins with a margin.
+_ACTS = re.compile(
+    rb"\n(?:for |while |with |[a-zA-Z_][\w.]*\(|parser\.|args = |"
+    rb"[\w, ]+ = \w*(?:model|net|img|image|parser)\w*[.(])"
 )
 _CONSOLE = re.compile(r"""["']?[\w.-]+["']?\s*=\s*["']?([\w.]+):(\w+)""")
 
@@ -103,7 +108,7 @@ class Extraction(Findings):
         for path, data in self.raw.items():
             names = {
                 word
-                for match in _IMPORT.finditer(data)
+                for match in _IMPORT.finditer(b"\n" + data)
                 for word in re.split(rb"[\s.,()]+", match[1] + b" " + (match[2] or b""))
             }
             for word in names:
@@ -130,7 +135,7 @@ class Extraction(Findings):
                 continue
             if path.endswith(".ipynb"):
                 chosen.append((2, path))
-            elif _MAIN.search(data):
+            elif b"__main__" in data and _MAIN.search(data):
                 chosen.append((0 if path.count("/") < 2 else 1, path))
             elif name != "hubconf.py" and _acts(data):
                 chosen.append((1, path))
@@ -342,14 +347,7 @@ class Extraction(Findings):
 
 def _acts(data: bytes) -> bool:
     """Whether a module does more at its margin than define things: it calls, loops or tests there."""
-    return (
-        re.search(
-            rb"(?m)^(for |while |with |[a-zA-Z_][\w.]*\(|parser\.|args = |"
-            rb"[\w, ]+ = \w*(model|net|img|image|parser)\w*[.(])",
-            data,
-        )
-        is not None
-    )
+    return _ACTS.search(b"\n" + data) is not None
 
 
 def _works_on_pictures(node: ast.AST) -> bool:

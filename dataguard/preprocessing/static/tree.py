@@ -245,9 +245,14 @@ class Tree:
 
     def has_folder(self, dotted: str, origin: str) -> bool:
         """Whether a dotted name is a folder with modules in it, beside the file or its parents."""
-        tail = dotted.replace(".", "/") + "/"
+        tail = dotted.replace(".", "/")
         folder = origin.rpartition("/")[0]
-        return any(path.startswith((tail, f"{folder}/{tail}")) for path in self.modules)
+        return tail in self._folders or f"{folder}/{tail}" in self._folders
+
+    @cached_property
+    def _folders(self) -> frozenset[str]:
+        """All folders with modules in them, or in folders below."""
+        return frozenset(str(folder) for path in self.modules for folder in PurePosixPath(path).parents)
 
     def relative(self, origin: str, level: int, name: str) -> Module | None:
         """The module that ``from ..name import`` means in a file."""
