@@ -154,6 +154,12 @@ def arithmetic(machine: Machine, operator: ast.operator, left: Value, right: Val
         return _with_blank(machine, operator, left, right, node)
     operation = _OPERATIONS.get(type(operator))
     if isinstance(left, Picture) and isinstance(right, Picture):
+        mixed = _mixed_by_chance(left.state, right.state)
+        if mixed is not None:
+            return Picture(mixed)
+        if operation in ("add", "subtract") and _planes(left.state, right.state):
+            why = "channels are mixed"
+            return Picture(losing(replace(left.state, channels=("Y",)), place, why, "affine", "order"))
         if left.state.channels == right.state.channels and operation is not None:
             return Picture(losing(left.state, place, "two pictures are combined", "affine"))
         return Picture(losing(left.state, place, "two pictures are combined"))
@@ -167,7 +173,11 @@ def arithmetic(machine: Machine, operator: ast.operator, left: Value, right: Val
         state = mapped(left.state, operation, right, place)
         return Picture(_float(state) if operation == "divide" or _is_float(right) else state)
     if not isinstance(right, Picture):
-        return unknown_of(left, right, place)
+        return computed(operator, left, right, place)
+    if operation is not None and isinstance(left, Unknown) and left.kind == "random":
+        from dataguard.preprocessing.static.picture import by_chance
+
+        return Picture(by_chance(right.state, "levels", place, size=right.state.size))
     if operation in ("add", "multiply"):
         state = mapped(right.state, operation, left, place)
         return Picture(_float(state) if _is_float(left) else state)
@@ -175,6 +185,24 @@ def arithmetic(machine: Machine, operator: ast.operator, left: Value, right: Val
         state = mapped(mapped(right.state, "multiply", -1, place), "add", left, place)
         return Picture(state)
     return Picture(losing(right.state, place, "levels go through what is no straight line", "affine"))
+
+
+def _planes(left: State, right: State) -> bool:
+    """Whether two are single channels of one picture."""
+    return left.layout == right.layout == "HW" and left.loaded == right.loaded != "" and left.steps == right.steps
+
+
+def _mixed_by_chance(left: State, right: State) -> State | None:
+    """A picture mixed with what was made of it, in shares that chance decides: 'a * image + (1 - a) * gray'."""
+    from dataguard.preprocessing.steps import Random
+
+    ends = [bool(one.steps) and isinstance(one.steps[-1], Random) and one.steps[-1].name == "levels"
+            for one in (left, right)]  # fmt: skip
+    if not any(ends) or left.loaded != right.loaded:
+        return None
+    fewer = len(left.channels or ()) < len(right.channels or ())
+    base, step = (right, left) if fewer else (left, right)
+    return base if ends[fewer] else replace(base, steps=(*base.steps, step.steps[-1]))
 
 
 def _is_float(value: Value) -> bool:
@@ -267,6 +295,18 @@ def mark_content(machine: Machine, journal: list[tuple[Any, Any, Any]], node: as
             container[key] = Picture(replace(new.state, of_content=new.state.of_content or text))
 
 
+def computed(operator: ast.operator, left: Value, right: Value, place: str) -> Value:
+    """Arithmetic with something unknown: what is stored and divided by the largest level is taken for a picture."""
+    operation = _OPERATIONS.get(type(operator))
+    if operation == "divide" and isinstance(left, Unknown) and not left.kind and right in (255, 127.5, 255.0):
+        from dataguard.preprocessing.static.library.given import NO_PICTURES, from_caller
+
+        if left.why.startswith("an item of ") and not left.why.startswith(NO_PICTURES):
+            return Picture(_float(mapped(from_caller(left), "divide", right, place)))
+    found = unknown_of(left, right, place)
+    return replace(found, changed=True) if operation is not None and not found.kind else found
+
+
 def unknown_of(left: Value, right: Value, place: str) -> Unknown:
     """What an operation with something unknown gives: unknown for the same reason."""
     for one in (left, right):
@@ -328,7 +368,7 @@ def element(machine: Machine, source: Value, node: ast.expr | None) -> Value:
     if isinstance(source, Method) and isinstance(source.receiver, ExtObj):
         return element(machine, source.receiver, node)
     if isinstance(source, Unknown):
-        return Unknown(source.why, source.place, source.kind)
+        return Unknown(source.why, source.place, source.kind, changed=source.changed)
     return Unknown("an item of what is not known", machine.place(node))
 
 

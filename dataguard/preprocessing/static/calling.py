@@ -122,7 +122,7 @@ class Calling(Expressions):
         given = [receiver, *args] if receiver is not None else list(args)
         frame = Frame(
             names=names, module=func.module, func=func, outer=func.scope, receiver=receiver, owner=func.owner,
-            call_place=call_place,
+            call_place=call_place, words=tuple(self.assigning),
         )  # fmt: skip
         if len(self.frames) < feeding.DEEPEST_BRANCH and isinstance(node, ast.Call):
             frame.flags = self._from_options(func, node)
@@ -257,6 +257,10 @@ class Calling(Expressions):
             if func.name == "train" and args and isinstance(args[0], bool):
                 self.set_training(args[0])
                 return receiver
+            if func.name == "save_hyperparameters" and isinstance(receiver, Obj):
+                names = {name: value for name, value in self.frame.names.items() if value is not receiver}
+                self.put(receiver.attrs, "hparams", Obj(None, names, open=True))
+                return None
             if isinstance(receiver, Unknown):
                 return self._unknown_method(receiver, func.name, args, kwargs, node)
             if func.name == "super().__getitem__":
@@ -328,6 +332,10 @@ class Calling(Expressions):
 
     def fit(self, args: Sequence[Value], kwargs: dict[str, Value], node: ast.AST | None) -> None:
         """Give data sets to a model that is trained on them, or tested."""
+        for one in (*args, *kwargs.values()):
+            if isinstance(one, Obj) and loaders.asked(one.cls):
+                self.initialize(one)
+                loaders.follow_hooks(self, one, node)
         given: list[tuple[str, Value]] = [("train", one) for one in args[:1]]
         given += [("train", kwargs[name]) for name in ("generator", "x") if name in kwargs]
         given += [("val", kwargs[name]) for name in ("validation_data",) if name in kwargs]

@@ -180,7 +180,7 @@ class Expressions(Items):
                 return moved
         if isinstance(left, Map) and isinstance(right, Map) and isinstance(operator, ast.BitOr):
             return Map({**left.items, **right.items}, open=left.open or right.open)
-        return arrays.unknown_of(left, right, self.place(node))
+        return arrays.computed(operator, left, right, self.place(node))
 
     def _comparison(self, node: ast.Compare) -> Value:
         left = self.evaluate(node.left)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from dataguard.core.progress import Progress, silent
-from dataguard.preprocessing.static import versions
+from dataguard.preprocessing.static import loaders, versions
 from dataguard.preprocessing.static.arrays import pictures
 from dataguard.preprocessing.static.findings import Findings, Found
 from dataguard.preprocessing.static.interpreter import Interpreter
@@ -22,11 +22,12 @@ _MAIN = re.compile(rb"__name__\s*(==|!=|is)\s*['\"]__main__|['\"]__main__['\"]\s
 _PICTURES = tuple(
     b"cv2 PIL Image.open Image.fromarray Image.new imread torchvision transforms. skimage imageio load_img "
     b"albumentations ImageDataGenerator preprocess_input image_dataset_from_directory tf.image decode_jpeg "
-    b"VideoCapture DataLoader create_transform create_model_and_transforms ImageProcessor BasePredictor".split()
+    b"VideoCapture DataLoader create_transform create_model_and_transforms caffe.io ImageProcessor "
+    b"BasePredictor".split()
 )
 """Words that code about pictures has."""
 _IMPORT = re.compile(
-    rb"(?m)\n[ \t]*(?:from|import)[ \t]+([\w. ,]+?)(?:[ \t]+import[ \t]*\(?([\w ,\n]*))?(?:[ \t]*(?:as|#)|$|\\n)"
+    rb"(?m)\n[ \t]*(?:from|import)[ \t]+([\w. ,]+?)(?:[ \t]+import[ \t]*\(?([\w ,\n*]*))?(?:[ \t]*(?:as|#)|$|\\n)"
 )
 # A pattern that begins with a newline is searched for some ten times as fast as one that begins with a margin.
 _ACTS = re.compile(
@@ -189,7 +190,7 @@ class Extraction(Findings):
         finally:
             del machine.frames[depth:]
             machine.journal = None
-            machine.quiet = 0
+            machine.quiet = machine.turning = machine.trying = 0
             machine.assigning = []
             self.reserve -= steps - max(0, machine.left)
 
@@ -275,6 +276,8 @@ class Extraction(Findings):
 
     def _class(self, cls: Cls, module: Module) -> None:
         """A data set that nobody makes."""
+        if self._asked_by_trainer(cls, module):
+            return
         item = cls.attrs.get("__getitem__")
         if not isinstance(item, Func) or item.node in self.machine.seen:
             return
@@ -295,6 +298,27 @@ class Extraction(Findings):
             self._within(module, ask)
 
         self._guarded(work, module.path)
+
+    def _asked_by_trainer(self, cls: Cls, module: Module) -> bool:
+        """Follow what a trainer asks a class for that no script gives it to: its loaders, its layer of data."""
+        names = loaders.asked(cls)
+        known = [cls.find(name) for name in names if name not in ("prepare_data", "setup")]
+        if any(one is not None and isinstance(one[0], Func) and one[0].node in self.machine.seen for one in known):
+            return bool(names)
+
+        def work() -> None:
+            def ask() -> Value:
+                made = self.machine.call(cls, [], {}, cls.node)
+                if isinstance(made, Obj):
+                    self.machine.initialize(made)
+                    loaders.follow_hooks(self.machine, made, cls.node)
+                return None
+
+            self._within(module, ask)
+
+        if names:
+            self._guarded(work, module.path)
+        return bool(names)
 
     def _compositions(self, found: list[Found]) -> None:
         """Compositions of transforms that no picture went through: somebody else calls them."""

@@ -148,3 +148,18 @@ def is_ready(value: Value) -> bool:
     """Whether a picture is ready for a model: a batch, of levels that were mapped or in channels first."""
     state = value.state if isinstance(value, Picture) else None
     return state is not None and "N" in state.layout and (state.touched or state.kind == "tensor")
+
+
+def fed_by_item(target: ast.Subscript) -> str:
+    """What ``target = picture`` feeds in Caffe: 'model' for a net's input, 'dataset' for the top of a layer of data.
+
+    A net is fed by ``net.blobs["data"].data[...] = picture``, a layer of data gives ``top[0].data[...] = picture``.
+    """
+    data = target.value
+    if not isinstance(data, ast.Attribute) or data.attr != "data" or not isinstance(data.value, ast.Subscript):
+        return ""
+    holder = data.value.value
+    if isinstance(holder, ast.Attribute) and holder.attr == "blobs":
+        return "model"
+    first = isinstance(data.value.slice, ast.Constant) and data.value.slice.value == 0
+    return "dataset" if isinstance(holder, ast.Name) and holder.id == "top" and first else ""

@@ -61,7 +61,8 @@ class Findings:
                 if kept is not None:
                     first = by_first.setdefault(identity, kept.states)
                     better = identity not in extended or (not extended[identity] and _continues(one.states, first))
-                    if one.sink.kind == "model" and kept.sink.kind == "dataset" and better:
+                    further = one.sink.kind == "model" or _goes_further(one.states, kept.states)
+                    if further and kept.sink.kind == "dataset" and better:
                         by_identity[identity] = replace(kept, states=one.states, why=one.why)
                         extended[identity] = _continues(one.states, first)
                     continue
@@ -191,6 +192,11 @@ def _unfollowed(state: State) -> State:
     return losing(
         state, "", "whole levels leave the data set, and what becomes of them was not followed", "affine", "dtype"
     )
+
+
+def _goes_further(after: list[Any], before: list[Any]) -> bool:
+    """Whether more was done to what left a data set before it was handed on."""
+    return _continues(after, before) and len(after[0].places) > len(before[0].places)
 
 
 def _continues(after: list[Any], before: list[Any]) -> bool:

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from dataguard.preprocessing.static import arrays, parts
-from dataguard.preprocessing.static.feeding import DEEPEST_BRANCH
-from dataguard.preprocessing.static.importing import Importing
+from dataguard.preprocessing.static import arrays, feeding, parts
+from dataguard.preprocessing.static.branching import Branching
 from dataguard.preprocessing.static.joining import MISSING, truth
-from dataguard.preprocessing.static.machine import Flow, Frame, SpentError
+from dataguard.preprocessing.static.machine import Flow, Frame
 from dataguard.preprocessing.static.tree import Module
 from dataguard.preprocessing.static.values import (
     Blank,
@@ -31,15 +30,13 @@ from dataguard.preprocessing.static.values import (
     is_plain,
 )
 
-MOST_EXPLORED = 30_000
-"""Steps that a branch is followed for which the defaults of the command line do not take."""
 LONGEST_LOOP = 48
 """Turns of a loop over known items that are followed, where an item may be a transform or a picture."""
 SHORTEST_LOOP = 4
 """The same where all are constants: as many as a picture has channels."""
 
 
-class Interpreter(Importing):
+class Interpreter(Branching):
     """Follows the statements of modules and functions."""
 
     def run(self, body: Sequence[ast.stmt]) -> Flow:
@@ -171,6 +168,12 @@ class Interpreter(Importing):
         return choice([one.items[index] for one in value.options], value.why)
 
     def _set_item(self, target: ast.Subscript, value: Value) -> None:
+        fed = feeding.fed_by_item(target)
+        if fed == "model":
+            self.feed([value], target, "blobs")
+        elif fed and arrays.pictures(value):
+            owner = self.frame.owner.name if self.frame.owner is not None else ""
+            self.sink("dataset", arrays.pictures(value)[0], target, hints=(owner,))
         holder = self.evaluate(target.value)
         if isinstance(holder, Picture) or type(holder).__name__ == "Blank":
             made = arrays.written_part(self, holder, target.slice, value, target)
@@ -190,91 +193,20 @@ class Interpreter(Importing):
             # Pictures written into a batch that is made elsewhere: the batch holds them.
             self.assign(target.value, Picture(replace(value.state, layout=_batched(value.state.layout))))
 
-    def _branching(self, node: ast.If) -> Flow | None:
-        condition = self.evaluate(node.test)
-        known = truth(condition)
-        if known is not None:
-            other = node.orelse if known else node.body
-            if other and not self.exploring and len(self.frames) <= DEEPEST_BRANCH:
-                self._explore(node.test, other)
-            return self.run(node.body if known else node.orelse)
-        if isinstance(condition, Unknown) and condition.kind == "content" and condition.typical is not None:
-            with self.branch() as journal:
-                flow = self.run(node.body if condition.typical else node.orelse)
-            arrays.mark_content(self, journal, node)
-            return flow
-        if not isinstance(condition, Unknown | Measure):
-            condition = Unknown(f"it depends on {_shown(node.test)}", self.place(node))
-        elif isinstance(condition, Unknown) and condition.kind != "random":
-            condition = Unknown(f"it depends on {_shown(node.test)}", self.place(node), condition.kind)
-        return self._both(condition, node.body, node.orelse)
-
-    def _explore(self, test: ast.expr, body: Sequence[ast.stmt]) -> None:
-        """Follow a branch that only the defaults of the command line do not take, for the paths in it alone."""
-        if not any(self.is_option(one) for one in ast.walk(test) if isinstance(one, ast.Attribute | ast.Name)):
-            return
-        if not any(self._leads(one) for item in body for one in ast.walk(item) if isinstance(one, ast.Call)):
-            return
-        before, self.left = self.left, min(self.left, MOST_EXPLORED)
-        granted = self.left
-        self.exploring = True
-        depth = len(self.frames)
-        training = self.frame.training
-        try:
-            with self.branch() as journal:
-                try:
-                    self.run(body)
-                except SpentError:
-                    del self.frames[depth:]
-                finally:
-                    self.take_back(journal)
-                    journal.clear()
-        finally:
-            self.exploring = False
-            self.left = before - (granted - max(0, self.left))
-            self.frame.training = training
-
-    def _leads(self, node: ast.Call) -> bool:
-        """Whether a call may lead to the repository's own code, or feeds something."""
-        func = node.func
-        if isinstance(func, ast.Name):
-            return isinstance(self.lookup(func.id, None), Func | Cls)
-        if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
-            return isinstance(self.lookup(func.value.id, None), Mod | Obj) and func.attr not in ("eval", "cuda", "to")
-        return False
-
-    def _both(self, condition: Value, first: Sequence[ast.stmt], second: Sequence[ast.stmt]) -> Flow | None:
-        frame = self.frame
-        flows: list[Flow] = []
-        changes = []
-        for positive, body in ((True, first), (False, second)):
-            frame.conditions.append((condition, positive))
-            with self.branch() as journal:
-                flows.append(self.run(body))
-                changes.append(self.take_back(journal))
-                journal.clear()
-            frame.conditions.pop()
-        going = [flow == "next" for flow in flows]
-        if all(going):
-            self.merge(condition, *changes)
-            return None
-        if any(going):
-            self.merge(True, *([changes[going.index(True)]] * 2))
-            return None
-        if "raise" in flows and flows != ["raise", "raise"]:
-            kept = flows.index("raise") ^ 1
-            self.merge(True, *([changes[kept]] * 2))
-            return flows[kept]
-        self.merge(condition, *changes)
-        return "return" if "return" in flows else flows[0]
-
     def _looping(self, node: ast.For | ast.AsyncFor) -> Flow | None:
         source = self.evaluate(node.iter)
         if self._by_channel(node, source):
             return None
         items = arrays.iterated(self, source, node.iter)
-        if items is None:
-            items = [arrays.element(self, source, node.iter)]
+        if items is not None:
+            return self._turns(node, items)
+        self.turning += 1
+        try:
+            return self._turns(node, [arrays.element(self, source, node.iter)])
+        finally:
+            self.turning -= 1
+
+    def _turns(self, node: ast.For | ast.AsyncFor, items: list[Value]) -> Flow | None:
         for value in items[: LONGEST_LOOP if any(_may_act(one) for one in items) else SHORTEST_LOOP]:
             self.assign(node.target, value)
             flow = self.run(node.body)
@@ -318,11 +250,19 @@ class Interpreter(Importing):
     def _repeating(self, node: ast.While) -> Flow | None:
         if truth(self.evaluate(node.test)) is False:
             return self.run(node.orelse)
-        flow = self.run(node.body)
+        self.turning += 1
+        try:
+            flow = self.run(node.body)
+        finally:
+            self.turning -= 1
         return flow if flow in ("return", "raise") else None
 
     def _trying(self, node: ast.Try) -> Flow | None:
-        flow: Flow | None = self.run(node.body)
+        self.trying += bool(node.handlers)
+        try:
+            flow: Flow | None = self.run(node.body)
+        finally:
+            self.trying -= bool(node.handlers)
         if flow == "raise" and node.handlers:
             flow = self.run(node.handlers[0].body)
         elif flow == "next":
@@ -421,14 +361,6 @@ def _count(value: Value) -> int:
     return len(value.items) if isinstance(value, Seq | Shape) else 0
 
 
-def _shown(node: ast.AST) -> str:
-    try:
-        text = ast.unparse(node)
-    except (ValueError, RecursionError):
-        return "a condition"
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
 def _bound(target: ast.expr) -> str:
     if isinstance(target, ast.Name):
         return target.id
@@ -450,7 +382,7 @@ _BY_TYPE: dict[type[ast.stmt], Any] = {
     ast.Assign: Interpreter._assignment,
     ast.AnnAssign: Interpreter._annotated,
     ast.AugAssign: Interpreter._augmented,
-    ast.If: Interpreter._branching,
+    ast.If: Interpreter.branching,
     ast.For: Interpreter._looping,
     ast.AsyncFor: Interpreter._looping,
     ast.While: Interpreter._repeating,

@@ -159,7 +159,7 @@ class Items(Machine):
         if isinstance(value, Ext) and value.name.startswith(("typing.", "builtins.")):
             return value
         if isinstance(value, Unknown):
-            return Unknown(value.why, value.place, value.kind)
+            return Unknown(value.why, value.place, value.kind, changed=value.changed)
         return Unknown("an item of something that is not followed", self.place(node))
 
     def _of_sequence(self, value: Seq | Shape | str, index: ast.expr, node: ast.AST) -> Value:

@@ -11,6 +11,7 @@ from dataguard.preprocessing.static.picture import State, explicit
 from dataguard.preprocessing.static.values import (
     Bound,
     Choice,
+    Cls,
     Ext,
     ExtObj,
     Func,
@@ -207,10 +208,12 @@ def _batch(machine: Machine, source: ExtObj, node: ast.AST | None) -> Value:
     identity = identity_of(source)
     if collate is not None and not isinstance(collate, Unknown | Ext):
         made = machine.call(collate, [Seq([one], "list")], {}, node)
-        from dataguard.preprocessing.static.arrays import pictures
+        from dataguard.preprocessing.static.arrays import opaque, pictures
 
         if pictures(made):
             return stamped(made, identity, batched=True)
+        if pictures(one) and isinstance(collate, Obj):
+            one = opaque(machine, [pictures(one)[0]], "what collate_fn makes of it is not followed", node)
     return stamped(one, identity, batched=True)
 
 
@@ -273,3 +276,32 @@ def announce(machine: Machine, loader: ExtObj, node: ast.AST | None, words: tupl
     if found:
         place = loader.place
         machine.sink("dataset", found[0], node, hints=hints, identity=identity_of(loader), place=place)
+
+
+HOOKS = ("train_dataloader", "val_dataloader", "test_dataloader", "predict_dataloader")
+"""Methods that a trainer of Lightning asks for loaders."""
+
+
+def asked(cls: Cls | None) -> tuple[str, ...]:
+    """The methods that a library calls of a class that brings data, in its order; none of other classes.
+
+    Lightning asks a data module, or a model, for its loaders; Caffe asks a layer of data for its pictures.
+    """
+    if cls is None:
+        return ()
+    if any(isinstance((cls.find(name) or (None,))[0], Func) for name in HOOKS):
+        return ("prepare_data", "setup", *HOOKS)
+    return ("setup", "reshape", "forward") if any(one == "caffe.Layer" for one in cls.foreign()) else ()
+
+
+def follow_hooks(machine: Machine, module: Obj, node: ast.AST | None) -> None:
+    """Call these methods of an object, once."""
+    if module.cls is None or module.attrs.get("*hooked"):
+        return
+    module.attrs["*hooked"] = True
+    for name in asked(module.cls):
+        found = module.cls.find(name)
+        if found is not None and isinstance(found[0], Func):
+            spec = found[0].node.args
+            count = max(0, len(spec.args) - 1 - len(spec.defaults))
+            machine.call(Bound(found[0], module), [Unknown("what the trainer gives", "", "caller")] * count, {}, node)

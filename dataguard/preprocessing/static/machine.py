@@ -48,6 +48,8 @@ class Frame:
     """Parameters that options of the command line were given for."""
     training: bool | None = None
     """Whether a model was put into training (True) or evaluation (False) here."""
+    words: tuple[str, ...] = ()
+    """Names that the statement binds which called it."""
 
     @property
     def name(self) -> str:
@@ -102,6 +104,10 @@ class Machine(ABC):
         """Whether errors of the interpreter itself are raised; for tests."""
         self.exploring = False
         """Whether what is followed is a branch that the defaults of the command line do not take."""
+        self.turning = 0
+        """Loops within one another of which one turn stands for all."""
+        self.trying = 0
+        """``try`` within one another that catch what is raised."""
         self.assigning: list[str] = []
         """Names that the statement that is followed binds."""
         self.shared: dict[str, Value] = {}
@@ -169,6 +175,11 @@ class Machine(ABC):
             line = frame.module.line(frame.func.node.lineno) if frame.func is not None else 0
             found.append((frame.name, frame.module.path, line))
         return tuple(found)
+
+    def binding(self) -> tuple[str, ...]:
+        """Names that the innermost statement binds, then those that what is called here is returned to, from inside."""
+        outer = [word for frame in reversed(self.frames) for word in frame.words if " " not in word]
+        return tuple(dict.fromkeys((*self.assigning, *outer)))
 
     def note(self, kind: str, node: ast.AST | None, message: str, **detail: str | float) -> None:
         """Keep a fact about one place in the code."""

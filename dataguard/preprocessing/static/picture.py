@@ -278,6 +278,11 @@ def with_axis(state: State, axis: int, place: str) -> State:
     if axis == 1 and state.layout[:1] == "C" and "N" not in state.layout and len(state.channels or ()) == 1:
         # What was stacked on the first axis are several gray pictures.
         return moved(state, place, layout="NC" + state.layout[1:], said={**state.said, "layout": explicit(place)})
+    if axis in (1, 3) and state.layout == "NHW" and len(state.channels or ()) == 1:
+        layout = "NHWC" if axis == 3 else "NCHW"
+        return moved(state, place, layout=layout, said={**state.said, "layout": explicit(place)})
+    if axis == 3 and state.layout == "CHW" and len(state.channels or ()) == 1:
+        return moved(state, place, layout="NHWC", said={**state.said, "layout": explicit(place)})
     if state.layout == "HW" and axis in (0, 2):
         name = "C"
     elif "N" not in state.layout:

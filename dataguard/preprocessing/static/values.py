@@ -50,6 +50,8 @@ class Unknown:
     """Of a truth that depends on the picture's levels: what it is for a photograph."""
     shift: Any = 0
     """A number or `Measure` that was added, so that the difference of two that began as one is known."""
+    changed: bool = False
+    """Whether it went through arithmetic: of a picture that it turns out to be, the levels are not known."""
 
     def reason(self) -> str:
         """Why, and where."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dataguard.preprocessing.static.library import (  # noqa: F401 - what they know is kept as they are imported
     albumentations,
+    caffe,
     configuration,
     keras,
     numpy,

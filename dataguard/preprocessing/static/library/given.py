@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dataguard.preprocessing.pipeline import Decode
@@ -53,10 +54,45 @@ def from_caller(value: Unknown, *, kind: Kind = "array", opened: bool = False) -
     if not opened and value.kind != "caller" and value.why.startswith("what "):
         # Of an argument the caller is asked; what a function did to a picture nobody asks.
         lost["geometry"] = why
+    if value.why.startswith("an item of "):
+        # Of what is stored nothing is known, be it the order of axes.
+        lost["layout"] = lost["geometry"] = why
+    if value.changed or value.shift != 0:
+        lost["affine"] = lost["dtype"] = f"what it is was computed before: {value.reason()}"
     return State(
         kind=kind,
         decode=decode,
         channels=("R", "G", "B") if opened else ("0", "1", "2"),
         lost=lost,
         dtype="uint8",
+    )
+
+
+def of_numbers(value: Unknown, size: Sequence[Value], lengths: Sequence[Value], place: str) -> State:
+    """A picture made of numbers that were read out of a table or a file.
+
+    Args:
+        value: One of the numbers.
+        size: Its height and width.
+        lengths: Of its axes, as they were given.
+        place: 'file:line' of where it got them.
+    """
+    why = f"the numbers of the picture are read: {value.reason()}"
+    channels = lengths[-1] if len(lengths) > 2 and lengths[-1] in (1, 3) else lengths[0] if lengths[0] == 3 else 1
+    gray = channels == 1
+    decode = Decode(
+        library="array", order="GRAY" if gray else None, exif=None, alpha=None, gray=None, sixteen_bit=None,
+        undetermined={} if gray else {"order": why},
+    )  # fmt: skip
+    flat = len(lengths) == 2
+    layout = "HW" if flat else "HWC" if lengths[-1] == channels else "CHW"
+    return State(
+        kind="array",
+        decode=decode,
+        channels=("Y",) if gray else ("0", "1", "2"),
+        layout=layout if len(lengths) < 4 else f"N{layout}",
+        lost={} if gray else {"order": why},
+        size=(size[0], size[1]),
+        loaded=place,
+        places=(place,),
     )

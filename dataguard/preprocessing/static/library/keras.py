@@ -6,6 +6,7 @@ nearest, 256 × 256), keras ``utils/image_dataset_utils.py`` (bilinear), ``appli
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -178,11 +179,13 @@ def flow(call: Call) -> Value:
     made = generated(state, options, generator_.place, call)
     found_ = ExtObj("keras.flow", call.args, call.kwargs, place)
     picture = Picture(replace(made, through=(*made.through, f"{place}#{id(found_)}")))
-    found_.attrs["batch"] = Seq([picture, Unknown("labels")], "tuple")
+    alone = "class_mode" in call.kwargs and call.kwargs["class_mode"] is None
+    found_.attrs["batch"] = picture if alone else Seq([picture, Unknown("labels")], "tuple")
     words = [*call.machine.assigning, *(one for one in (*call.args, *call.kwargs.values()) if isinstance(one, str))]
     if call.kwargs.get("shuffle") is False:
         words.append("shuffle=False")
-    call.machine.sink("dataset", picture, call.node, hints=words, identity=f"{place}#{id(found_)}", place=place)
+    if not any(re.search(r"mask|target", word) for word in call.machine.assigning):
+        call.machine.sink("dataset", picture, call.node, hints=words, identity=f"{place}#{id(found_)}", place=place)
     return found_
 
 

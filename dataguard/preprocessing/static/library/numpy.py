@@ -8,6 +8,7 @@ from dataclasses import replace
 from dataguard.preprocessing.static import parts
 from dataguard.preprocessing.static.arrays import arithmetic
 from dataguard.preprocessing.static.library.registry import Call, function, methods
+from dataguard.preprocessing.static.parts import assembled
 from dataguard.preprocessing.static.picture import (
     State,
     cast,
@@ -86,6 +87,10 @@ def _array(call: Call) -> Value:
     if isinstance(value, Seq) and len(value.items) == 1 and isinstance(value.items[0], Picture):
         inner = value.items[0].state
         value = Picture(replace(inner, layout="N" + inner.layout)) if "N" not in inner.layout else value.items[0]
+    if isinstance(value, Seq) and len(value.items) > 2:
+        planes = [one.state for one in value.items if isinstance(one, Picture) and one.state.layout == "HW"]
+        whole = assembled(planes, call.place, axis="CHW") if len(planes) == len(value.items) else None
+        value = Picture(whole) if whole is not None else value
     if isinstance(value, Picture):
         state = moved(value.state, call.place, kind="array")
         if call.name == "numpy.squeeze":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataguard.preprocessing.static.library import given
 from dataguard.preprocessing.static.library.registry import Call, methods
 from dataguard.preprocessing.static.values import (
     Map,
+    Picture,
     Seq,
     Shape,
     Unknown,
@@ -69,6 +71,8 @@ def _of_map(call: Call) -> Value:
             else call.unknown("items")
         )
     if call.name in ("keys", "values"):
+        if receiver.open and not receiver.items:
+            return call.unknown(call.name)
         return Seq(list(receiver.items if call.name == "keys" else receiver.items.values()), "list")
     if call.name == "update":
         other = call.args[0] if call.args else None
@@ -114,7 +118,21 @@ def _of_text(call: Call) -> Value:
     return Seq(list(made), "list") if isinstance(made, list) else made
 
 
-@methods("value", "tolist", "item", "flatten", "squeeze", "to", "float", "cuda", "view", "reshape",
+@methods("value", "reshape")
+def _reshaped(call: Call) -> Value:
+    """Numbers of a table or a file, put into rows and columns: a picture."""
+    receiver = call.receiver
+    lengths = call.args[0].items if len(call.args) == 1 and isinstance(call.args[0], Seq) else call.args
+    sides = [one for one in lengths if isinstance(one, int) and one > 1]
+    unread = isinstance(receiver, Seq) and receiver.kind == "array" and all(
+        isinstance(one, Unknown) and not one.kind for one in receiver.items
+    )  # fmt: skip
+    if not unread or not receiver.items or len(sides) < 2 or len(sides) < len(lengths) - 2 or len(lengths) > 4:
+        return receiver
+    return Picture(given.of_numbers(receiver.items[0], sides[:2], lengths, call.place))
+
+
+@methods("value", "tolist", "item", "flatten", "squeeze", "to", "float", "cuda", "view",
          "astype", "unsqueeze", "type", "expand", "expand_as", "double", "cpu", "numpy", "type_as",
          "ravel", "permute", "transpose", "repeat")  # fmt: skip
 def _of_array(call: Call) -> Value:

@@ -34,7 +34,8 @@ _ORDERS = {0: "nearest", 1: "linear", 3: "cubic"}
 def _read(call: Call) -> Value:
     place = call.place
     gray = call.kwargs.get("as_gray", call.kwargs.get("as_grey", call.kwargs.get("flatten"))) is True
-    decode = replace(Decode.of("scikit-image"), provenance={"": explicit(place, call.name)})
+    decode = Decode.of("pillow") if call.name.startswith("scipy.") else Decode.of("scikit-image")
+    decode = replace(decode, provenance={"": explicit(place, call.name)})
     state = State(kind="array", decode=decode, loaded=place, places=(place,), said={"order": explicit(place)})
     if gray:
         state = replace(state, channels=COLOURS["GRAY"], layout="HW", decode=replace(decode, order="GRAY"))

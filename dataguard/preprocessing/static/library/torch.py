@@ -140,7 +140,7 @@ def _loader(call: Call) -> Value:
     from dataguard.preprocessing.static import loaders
 
     made = ExtObj("torch.utils.data.DataLoader", call.args, call.kwargs, call.place)
-    loaders.announce(call.machine, made, call.node, tuple(call.machine.assigning))
+    loaders.announce(call.machine, made, call.node, call.machine.binding())
     return made
 
 

@@ -84,8 +84,28 @@ def _model(call: Call) -> Value:
     return call.machine.feed([*call.args, *call.kwargs.values()], call.node, call.name)
 
 
+def _transformer(call: Call) -> Value:
+    from dataguard.preprocessing.static.library.caffe import transformer
+
+    return transformer(call)
+
+
+def _stored(call: Call) -> Value:
+    """Of a file of HDF5: a data set of pictures is written into it."""
+    from dataguard.preprocessing.static.arrays import pictures
+
+    if call.name == "create_group":
+        return call.receiver
+    if call.name == "create_dataset":
+        for one in pictures(call.get(1, "data", call.kwargs.get("data")))[:1]:
+            wrote(call, one, None, None)
+    return call.unknown(f"what h5py's {call.name} returns")
+
+
 OBJECT_METHODS: list[tuple[str, frozenset[str] | None, Handler]] = [
     ("cv2.VideoCapture", None, _capture),
+    ("caffe.io.Transformer", None, _transformer),
+    ("h5py.File", frozenset({"create_dataset", "create_group"}), _stored),
     ("imutils.", None, _capture),
     ("keras.preprocessing.image.ImageDataGenerator", None, _generator),
     ("argparse.", None, _parser),
@@ -136,7 +156,7 @@ def unlisted_object(call: Call) -> Value:
 def unlisted_method(call: Call) -> Value:
     """A method that no table knows."""
     from dataguard.preprocessing.static.arrays import opaque, pictures
-    from dataguard.preprocessing.static.feeding import FEEDING, is_transforming
+    from dataguard.preprocessing.static.feeding import FEEDING, FITTING, is_transforming
 
     receiver = call.receiver
     values = [*call.args, *call.kwargs.values()]
@@ -148,6 +168,9 @@ def unlisted_method(call: Call) -> Value:
         if call.name in ("train", "eval") and not call.args:
             call.machine.set_training(call.name == "train")
             return receiver
+        if call.name in (*FITTING, "validate", "test") and receiver.name.endswith("Trainer"):
+            call.machine.fit(call.args, call.kwargs, call.node)
+            return call.unknown("what a trainer returns")
         if call.name in (
             "to",
             "cuda",

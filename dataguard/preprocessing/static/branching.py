@@ -1,0 +1,145 @@
+"""Follows ``if``: the branch that is taken, both where reading does not tell, and those that options lead to."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+from dataguard.preprocessing.static import arrays
+from dataguard.preprocessing.static.feeding import DEEPEST_BRANCH
+from dataguard.preprocessing.static.importing import Importing
+from dataguard.preprocessing.static.joining import truth
+from dataguard.preprocessing.static.machine import Flow, SpentError
+from dataguard.preprocessing.static.values import Cls, Func, Measure, Mod, Obj, Seq, Unknown, Value, is_number
+
+MOST_EXPLORED = 30_000
+"""Steps that a branch is followed for which the defaults of the command line do not take."""
+
+
+class Branching(Importing):
+    """Follows branches."""
+
+    def branching(self, node: ast.If) -> Flow | None:
+        """Follow the branch that is taken, or both."""
+        condition = self.evaluate(node.test)
+        known = truth(condition)
+        if known is False and self.turning and self._fills(node.test):
+            # Loops are followed once; over all their turns a list does get as long as a batch.
+            return self.run(node.body)
+        if known is not None and not self.trying:
+            if known and _raises(node.body):
+                # Nobody runs what raises: something else is given than is known here.
+                return self.run(node.orelse)
+            if not known and self._raises_else(node):
+                why = f"none of the alternatives to {_shown(node.test)} is the default"
+                return self._both(Unknown(why, self.place(node)), node.body, node.orelse)
+        if known is not None:
+            other = node.orelse if known else node.body
+            if other and not self.exploring and len(self.frames) <= DEEPEST_BRANCH:
+                self._explore(node.test, other)
+            return self.run(node.body if known else node.orelse)
+        if isinstance(condition, Unknown) and condition.kind == "content" and condition.typical is not None:
+            with self.branch() as journal:
+                flow = self.run(node.body if condition.typical else node.orelse)
+            arrays.mark_content(self, journal, node)
+            return flow
+        if not isinstance(condition, Unknown | Measure):
+            condition = Unknown(f"it depends on {_shown(node.test)}", self.place(node))
+        elif isinstance(condition, Unknown) and condition.kind != "random":
+            condition = Unknown(f"it depends on {_shown(node.test)}", self.place(node), condition.kind)
+        return self._both(condition, node.body, node.orelse)
+
+    def _raises_else(self, node: ast.If) -> bool:
+        """Whether no test of a chain of ``elif`` holds, and what is left raises."""
+        rest: Sequence[ast.stmt] = node.orelse
+        while len(rest) == 1 and isinstance(rest[0], ast.If):
+            if truth(self.evaluate(rest[0].test)) is not False:
+                return False
+            rest = rest[0].orelse
+        return _raises(rest)
+
+    def _fills(self, test: ast.expr) -> bool:
+        """Whether a test asks if a list has become as long as something: 'len(batch) == batch_size'."""
+        if isinstance(test, ast.BoolOp):
+            return any(self._fills(one) for one in test.values)
+        if not isinstance(test, ast.Compare) or not isinstance(test.ops[0], ast.Eq | ast.GtE | ast.Gt):
+            return False
+        left = test.left
+        if not isinstance(left, ast.Call) or not isinstance(left.func, ast.Name) or left.func.id != "len":
+            return False
+        held = self.evaluate(left.args[0]) if len(left.args) == 1 else None
+        if not isinstance(held, Seq) or held.kind != "list":
+            return False
+        limit = self.evaluate(test.comparators[0])
+        return is_number(limit) and 0 < len(held.items) <= limit
+
+    def _explore(self, test: ast.expr, body: Sequence[ast.stmt]) -> None:
+        """Follow a branch that only the defaults of the command line do not take, for the paths in it alone."""
+        if not any(self.is_option(one) for one in ast.walk(test) if isinstance(one, ast.Attribute | ast.Name)):
+            return
+        if not any(self._leads(one) for item in body for one in ast.walk(item) if isinstance(one, ast.Call)):
+            return
+        before, self.left = self.left, min(self.left, MOST_EXPLORED)
+        granted = self.left
+        self.exploring = True
+        depth = len(self.frames)
+        training = self.frame.training
+        try:
+            with self.branch() as journal:
+                try:
+                    self.run(body)
+                except SpentError:
+                    del self.frames[depth:]
+                finally:
+                    self.take_back(journal)
+                    journal.clear()
+        finally:
+            self.exploring = False
+            self.left = before - (granted - max(0, self.left))
+            self.frame.training = training
+
+    def _leads(self, node: ast.Call) -> bool:
+        """Whether a call may lead to the repository's own code, or feeds something."""
+        func = node.func
+        if isinstance(func, ast.Name):
+            return isinstance(self.lookup(func.id, None), Func | Cls)
+        if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
+            return isinstance(self.lookup(func.value.id, None), Mod | Obj) and func.attr not in ("eval", "cuda", "to")
+        return False
+
+    def _both(self, condition: Value, first: Sequence[ast.stmt], second: Sequence[ast.stmt]) -> Flow | None:
+        frame = self.frame
+        flows: list[Flow] = []
+        changes = []
+        for positive, body in ((True, first), (False, second)):
+            frame.conditions.append((condition, positive))
+            with self.branch() as journal:
+                flows.append(self.run(body))
+                changes.append(self.take_back(journal))
+                journal.clear()
+            frame.conditions.pop()
+        going = [flow == "next" for flow in flows]
+        if all(going):
+            self.merge(condition, *changes)
+            return None
+        if any(going):
+            self.merge(True, *([changes[going.index(True)]] * 2))
+            return None
+        if "raise" in flows and flows != ["raise", "raise"]:
+            kept = flows.index("raise") ^ 1
+            self.merge(True, *([changes[kept]] * 2))
+            return flows[kept]
+        self.merge(condition, *changes)
+        return "return" if "return" in flows else flows[0]
+
+
+def _raises(body: Sequence[ast.stmt]) -> bool:
+    return bool(body) and isinstance(body[-1], ast.Raise)
+
+
+def _shown(node: ast.AST) -> str:
+    try:
+        text = ast.unparse(node)
+    except (ValueError, RecursionError):
+        return "a condition"
+    return text if len(text) <= 60 else text[:57] + "..."
