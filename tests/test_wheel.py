@@ -1,10 +1,12 @@
-"""A built wheel, installed outside the tree, still finds its schemas and templates."""
+"""A built wheel, installed outside the tree, still finds its schemas and templates, and what was compiled for it."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -18,11 +20,18 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("build", reason="the package `build` is not installed")
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return build("--wheel", tmp_path_factory.mktemp("wheel"))
+
+
+def build(what: str, folder: Path, source: Path = ROOT, compiler: str | None = None) -> Path:
+    """A wheel or a source distribution."""
+    command = [sys.executable, "-m", "build", what, "--no-isolation", "--outdir", str(folder), str(source)]
+    environment = {name: value for name, value in os.environ.items() if name != "CC"}
+    if compiler is not None:
+        environment["CC"] = compiler
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
-    (built,) = folder.glob("*.whl")
+    (built,) = folder.glob("dataguard-*.*")
     return built
 
 
@@ -71,3 +80,58 @@ def test_it_lists_its_rules_and_checks_a_table(installed: Path, tmp_path: Path) 
     done = run(installed, tmp_path, "-m", "dataguard", "check", "data.csv", "--select", "DG102,DG104")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "300" in done.stdout
+
+
+def test_a_wheel_with_the_compiled_library_is_one_of_this_platform(
+    wheel: Path, installed: Path, tmp_path: Path
+) -> None:
+    if not any(shutil.which(name) for name in ("cc", "gcc", "clang")):
+        pytest.skip("there is no C compiler")
+    platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+    assert wheel.name.endswith(f"-py3-none-{platform}.whl")
+    program = (
+        "import numpy\nfrom dataguard.dataset.native_measure import LIBRARY, native_measure\n"
+        "print(LIBRARY)\nprint(native_measure(numpy.full((5, 4, 3), 9, dtype=numpy.uint8), (2, 1, 0))[:2])"
+    )
+    place, found = run(installed, tmp_path, "-c", program).stdout.splitlines()
+    assert Path(place).is_relative_to(installed)
+    assert found == "((180, 180, 180), (1620, 1620, 1620))"
+
+
+@pytest.mark.parametrize("compiler", ["false", "no-such-compiler"])
+def test_without_a_compiler_a_wheel_is_for_any_platform(compiler: str, tmp_path: Path) -> None:
+    built = build("--wheel", tmp_path, compiler=compiler)
+    assert built.name.endswith("-py3-none-any.whl")
+    with zipfile.ZipFile(built) as archive:
+        assert not [name for name in archive.namelist() if name.endswith(".so")]
+        (stated,) = (archive.read(name).decode() for name in archive.namelist() if name.endswith("/WHEEL"))
+    assert "Root-Is-Purelib: true\n" in stated
+
+
+def test_a_source_distribution_builds_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
+    packed = build("--sdist", tmp_path / "packed")
+    shutil.unpack_archive(packed, tmp_path)
+    again = build("--wheel", tmp_path / "built", tmp_path / packed.name.removesuffix(".tar.gz"))
+    assert again.name == wheel.name
+    assert set(zipfile.ZipFile(again).namelist()) == set(zipfile.ZipFile(wheel).namelist())
+
+
+@pytest.mark.parametrize("compiler", ["cc", "false"])
+def test_an_editable_install_has_the_library_in_the_tree(compiler: str, tmp_path: Path) -> None:
+    if not shutil.which("cc"):
+        pytest.skip("there is no C compiler")
+    packed = build("--sdist", tmp_path / "packed")
+    shutil.unpack_archive(packed, tmp_path)
+    tree = tmp_path / packed.name.removesuffix(".tar.gz")
+    library = tree / "dataguard" / "dataset" / "libmeasure.so"
+    library.write_text("from another version", encoding="utf-8")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    done = subprocess.run(
+        [*command, "--target", str(tmp_path / "site"), "--editable", str(tree)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "CC": compiler},
+    )
+    assert done.returncode == 0, done.stderr
+    assert library.exists() == (compiler == "cc")

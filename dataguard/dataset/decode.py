@@ -19,7 +19,7 @@ import numpy as np
 
 from dataguard.dataset import decoder_messages
 from dataguard.dataset.image_header import ImageHeader, image_format, read_header
-from dataguard.dataset.measure import Reduced, reduced, thumbnails
+from dataguard.dataset.measure import Measured, Reduced, reduced, thumbnails
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -138,7 +138,7 @@ class Decoded:
     width: int
     height: int
     mode: str
-    rest: Reduced
+    rest: Reduced | Measured
 
 
 def image_facts(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageFacts:

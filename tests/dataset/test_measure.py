@@ -7,9 +7,20 @@ import pytest
 from numpy.typing import NDArray
 
 from dataguard.dataset import measure as module
+from dataguard.dataset import native_measure
 from dataguard.dataset.measure import measure
+from tests.dataset.compiled import compiled_library
 
 SIZES = [(1, 1), (1, 7), (8, 8), (31, 33), (64, 100), (127, 300), (128, 128), (129, 255), (375, 500), (401, 263)]
+
+
+@pytest.fixture(params=["measure.c", "OpenCV and numpy"], autouse=True)
+def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Either way of measuring."""
+    if request.param == "measure.c":
+        monkeypatch.setattr(native_measure, "LIBRARY", compiled_library())
+    else:
+        monkeypatch.setattr(module, "native_measure", lambda pixels, order: None)
 
 
 def picture(height: int, width: int, channels: int, dtype: Any = np.uint8) -> NDArray[Any]:

@@ -16,7 +16,16 @@ from tests.docker_engine import engine_with_base
 
 ROOT = Path(__file__).parents[2]
 LOCKS = ("requirements.txt", "docker/requirements-build.txt")
-SHIPPED = ("LICENSE", "README.md", "dataguard", "docker", "pyproject.toml", "requirements.txt", "schemas")
+SHIPPED = (
+    "LICENSE",
+    "README.md",
+    "dataguard",
+    "docker",
+    "hatch_build.py",
+    "pyproject.toml",
+    "requirements.txt",
+    "schemas",
+)
 
 
 def pins(name: str) -> dict[str, list[str]]:
