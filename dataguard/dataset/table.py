@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 THUMBNAIL_SIDE = 32
 """Side of the thumbnails, in pixels: the least that a 32×32 perceptual hash needs."""
+_FETCHED_AT_A_TIME = 2_048
 
 COLUMNS: Mapping[str, str] = {
     "sample_id": "VARCHAR",
@@ -285,8 +286,30 @@ class SampleTable:
         """
         condition = "thumbnail IS NOT NULL" + (f" AND ({where})" if where else "")
         fetched = self.fetch(["sample_id", "thumbnail"], where=condition)
-        joined = np.frombuffer(b"".join(bytes(blob) for blob in fetched["thumbnail"]), dtype=np.uint8)
-        return fetched["sample_id"], joined.reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3)
+        joined = np.empty((len(fetched["sample_id"]), THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3), dtype=np.uint8)
+        for place, blob in zip(joined, fetched["thumbnail"], strict=True):
+            place.flat = np.frombuffer(blob, dtype=np.uint8)
+        joined.setflags(write=False)
+        return fetched["sample_id"], joined
+
+    def thumbnail_parts(self, sample_ids: Sequence[str]) -> Iterator[tuple[list[str], NDArray[np.uint8]]]:
+        """The thumbnails of those of some samples that have one, some thousand at a time, in any order.
+
+        Nothing else may be asked of the table before the last part has come.
+
+        Returns:
+            Names and thumbnails as those of `thumbnails`.
+        """
+        condition = "thumbnail IS NOT NULL"
+        if len(sample_ids) < self.n_samples:
+            self.connection.execute(
+                "CREATE OR REPLACE TEMP TABLE wanted AS SELECT unnest($1::VARCHAR[]) AS sample_id", [list(sample_ids)]
+            )
+            condition += " AND sample_id IN (FROM wanted)"
+        found = self.connection.execute(f"SELECT sample_id, thumbnail FROM {self.query} WHERE {condition}")
+        while rows := found.fetchmany(_FETCHED_AT_A_TIME):
+            pictures = np.frombuffer(b"".join(blob for _, blob in rows), dtype=np.uint8)
+            yield [name for name, _ in rows], pictures.reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3)
 
     def stored_pictures(self, paths: Iterable[str]) -> dict[str, StoredPicture]:
         """Where the pictures of some paths can be read, by path."""

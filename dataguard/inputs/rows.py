@@ -68,19 +68,22 @@ def texts(inputs: Inputs) -> list[str | None]:
 
 def own_features(inputs: Inputs, kind: Kind, rows: Rows) -> tuple[Features, Rows]:
     """Features made here of pictures, texts or columns, and the rows that have them."""
-    from dataguard.labels.features import image_features, table_features
+    import numpy as np
+
+    from dataguard.labels.features import PictureFeatures, table_features
     from dataguard.labels.text_features import text_features
 
     if kind == "text":
         return text_features(texts(inputs), progress=inputs.progress), rows
     if kind == "table" and isinstance(inputs.source, TableSource):
         return table_features(inputs.source.columns(inputs.source.feature_names)), rows
-    with_picture, thumbnails = inputs.table().thumbnails()
-    # Thumbnails come by sample id, and rows in the order of a table: each is put where its row is.
-    place = {sample_id: index for index, sample_id in enumerate(with_picture)}
-    kept = [index for index, sample_id in enumerate(rows.sample_ids) if sample_id in place]
-    order = [place[rows.sample_ids[index]] for index in kept]
-    return image_features(thumbnails[order]), rows.take(kept)
+    # Thumbnails come in any order, and rows in the order of a table: each is put where its row is.
+    place = {sample_id: index for index, sample_id in enumerate(rows.sample_ids)}
+    made = PictureFeatures(len(place))
+    for sample_ids, thumbnails in inputs.table().thumbnail_parts(rows.sample_ids):
+        made.put(np.array([place[sample_id] for sample_id in sample_ids], dtype=np.intp), thumbnails)
+    there = made.there
+    return made.finished(), rows if there.all() else rows.take(np.flatnonzero(there).tolist())
 
 
 class _AsFiles(Sequence[str]):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dataguard.labels.scores import quality_scores as quality_scores
     from dataguard.labels.token import assess_tokens as assess_tokens
 
-ALGORITHM_VERSION = "2"
+ALGORITHM_VERSION = "3"
 """Part of the key that out-of-sample probabilities are cached under; changed whenever they would come out otherwise."""
 
 _HOMES = {

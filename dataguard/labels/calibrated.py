@@ -38,7 +38,7 @@ class CalibratedFit:
 
 
 def fit(
-    codes: NDArray[np.intp] | NDArray[np.int32], pred_probs: NDArray[np.floating], *, level: float
+    codes: NDArray[np.intp] | NDArray[np.int32], pred_probs: NDArray[np.floating], *, level: float | None
 ) -> CalibratedFit:
     """Estimate how many labels are wrong, and which, from probabilities of the true class.
 
@@ -56,7 +56,7 @@ def fit(
     Args:
         codes: Index of each given label, shape (n,), 0 … classes − 1.
         pred_probs: Out-of-sample probabilities, shape (n, classes), classes ≥ 2.
-        level: Coverage of the interval.
+        level: Coverage of the interval; None where nobody asks for one.
     """
     classes = pred_probs.shape[1]
     codes = codes.astype(np.intp)

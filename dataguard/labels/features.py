@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 ORIENTATIONS = 8
 """Bins of the signed gradient direction; signed, because a stroke's two edges differ."""
 CHUNK = 2048
-"""Pictures described at a time, so that memory does not grow with their number (about 70 MB)."""
+"""Pictures described at a time: about 70 MB."""
+_WIDTHS = (16 * ORIENTATIONS, 64 * ORIENTATIONS, 64, 32)
+"""How many numbers each block has: gradients over 4×4 and 8×8 cells, gray, colour."""
 MAX_CATEGORIES = 32
 """A text column with more distinct values than this, or one value every three rows, names rows and not groups."""
 
@@ -34,17 +36,53 @@ def image_features(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
     Returns:
         Shape (n, 736), float32: 128 + 512 gradient values, 64 gray, 32 colour.
     """
-    n, side = thumbnails.shape[:2]
-    blocks = [np.empty((n, width), dtype=np.float32) for width in (16 * ORIENTATIONS, 64 * ORIENTATIONS, 64, 32)]
-    for start in range(0, n, CHUNK):
-        part = slice(start, min(start + CHUNK, n))
-        rgb = thumbnails[part].astype(np.float32) / np.float32(255)
+    made = PictureFeatures(len(thumbnails))
+    for start in range(0, len(thumbnails), CHUNK):
+        part = slice(start, min(start + CHUNK, len(thumbnails)))
+        made.put(np.arange(part.start, part.stop), thumbnails[part])
+    return made.finished()
+
+
+class PictureFeatures:
+    """What `image_features` makes, of pictures that come a few at a time and in any order.
+
+    Args:
+        n: How many there are at most.
+    """
+
+    def __init__(self, n: int) -> None:
+        self._values = np.empty((n, sum(_WIDTHS)), dtype=np.float32)
+        self._there = np.zeros(n, dtype=np.bool_)
+
+    def put(self, rows: NDArray[np.intp], thumbnails: NDArray[np.uint8]) -> None:
+        """Describe some pictures: `CHUNK` at a time take 70 MB.
+
+        Args:
+            rows: Where each belongs, shape (k,).
+            thumbnails: RGB, shape (k, 32, 32, 3), uint8.
+        """
+        side = thumbnails.shape[1]
+        rgb = thumbnails.astype(np.float32) / np.float32(255)
         gray: NDArray[np.float32] = rgb @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
-        blocks[0][part], blocks[1][part] = _oriented_gradients(gray)
-        blocks[2][part] = _pooled(gray, side // 8)
+        coarse, fine = _oriented_gradients(gray)
         chroma = np.stack([rgb[..., 0] - gray, rgb[..., 2] - gray], axis=-1)
-        blocks[3][part] = _pooled(chroma, side // 4)
-    return np.hstack([_unit_spread(block) for block in blocks])
+        self._values[rows] = np.hstack([coarse, fine, _pooled(gray, side // 8), _pooled(chroma, side // 4)])
+        self._there[rows] = True
+
+    @property
+    def there(self) -> NDArray[np.bool_]:
+        """Which rows have a picture."""
+        return self._there
+
+    def finished(self) -> NDArray[np.float32]:
+        """The features of the pictures that have come, in the order of their rows."""
+        if not self._there.all():
+            self._values = self._values[self._there]
+        end = 0
+        for width in _WIDTHS:
+            begin, end = end, end + width
+            _scale_to_unit_spread(self._values[:, begin:end])
+        return self._values
 
 
 def _oriented_gradients(gray: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -80,13 +118,21 @@ def _pooled(picture: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     return flat
 
 
-def _unit_spread(block: NDArray[np.float32]) -> NDArray[np.float32]:
+def _scale_to_unit_spread(block: NDArray[np.float32]) -> None:
+    """Centre a block in place, and scale it."""
     if not len(block):
-        return block
-    centred = block - block.mean(axis=0, dtype=np.float64).astype(np.float32)
-    spread = float(np.mean(np.einsum("ij,ij->i", centred, centred, dtype=np.float64)))
+        return
+    block -= block.mean(axis=0, dtype=np.float64).astype(np.float32)
+    squares = 0.0
+    for start in range(0, len(block), CHUNK):
+        part = block[start : start + CHUNK]
+        squares += float(np.einsum("ij,ij->", part, part, dtype=np.float64))
+    spread = squares / len(block)
     # Rounding alone leaves about 1e-13 in a block of equal values.
-    return centred / np.float32(np.sqrt(spread)) if spread > 1e-10 else np.zeros_like(block)
+    if spread > 1e-10:
+        block /= np.float32(np.sqrt(spread))
+    else:
+        block[:] = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -21,9 +21,11 @@ WIDTHS = (1.0, 2.0, 4.0)
 """Kernel widths tried: exp(−w·d²/median d²). Around 1, the usual median heuristic."""
 RIDGES = tuple(10.0**power for power in np.arange(-2.0, 2.1, 0.5))
 SEARCH_SAMPLES = 800
-CHUNK = 4096
-KEPT_BYTES = 2**28
-"""Projections up to this size are kept between the passes over the samples; larger ones are computed anew."""
+CHUNK = 2048
+"""Samples at a time; each holds some 40 kB."""
+WELL_CONDITIONED = 1e-6
+"""Least share of the largest eigenvalue of the kernel among landmarks that the smallest one has where Gram matrices are
+computed the cheap way: rounding then reaches 1e-10 of a ridge."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -76,8 +78,9 @@ def leave_one_out(
         )
         if fitted[2] < best_error:
             best_width, best_error = width, fitted[2]
-    progress("predicting labels", 0, None)
-    scores, ridge, error = _fit(features, codes, n_classes, group, features[np.sort(landmarks)], best_width / bandwidth)
+    scores, ridge, error = _fit(
+        features, codes, n_classes, group, features[np.sort(landmarks)], best_width / bandwidth, progress
+    )
     return KernelScores(scores=scores, width=best_width, ridge=ridge, landmarks=len(landmarks), error=error)
 
 
@@ -99,8 +102,13 @@ def square_distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[
 
 
 def _kernel(a: NDArray[np.float32], b: NDArray[np.float32], rate: float) -> NDArray[np.float64]:
+    exponents = square_distances(a, b)
+    exponents *= np.float32(-rate)
+    # The distances are no better than single precision, in which the exponential takes a tenth of the time.
+    kernel = np.exp(exponents, out=exponents).astype(np.float64)
     # The added 1 is the intercept: a constant feature, so that leaving out stays exact.
-    return np.exp(-rate * square_distances(a, b).astype(np.float64)) + 1.0
+    kernel += 1.0
+    return kernel
 
 
 def _fit(
@@ -110,67 +118,75 @@ def _fit(
     group: NDArray[np.intp],
     landmarks: NDArray[np.float32],
     rate: float,
+    progress: Progress = silent,
 ) -> tuple[NDArray[np.float64], float, float]:
     """Leave-one-out scores with the ridge of least squared error, that ridge, and that error.
 
     Nyström: K ≈ C W⁺ Cᵀ with C the kernel between samples and landmarks, W that among landmarks; so features
     φ = C W^(−1/2), and ridge regression on φ. With all samples as landmarks it is exact.
+
+    The samples are gone through three times, and nothing is kept of them but their scores: for the Gram matrix, for the
+    error with each ridge, and for the scores with the best one.
     """
     n = len(features)
     values, vectors = _eigen(_kernel(landmarks, landmarks, rate))
     kept = values > values[-1] * 1e-10
     root = vectors[:, kept] / np.sqrt(values[kept])
-    parts = [slice(start, min(start + CHUNK, n)) for start in range(0, n, CHUNK)]
-    if len(landmarks) == n:
+    exact = len(landmarks) == n
+    starts = range(0, n, CHUNK)
+
+    def blocks(number: int) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        for start in starts:
+            progress("predicting labels", number * n + start, 3 * n)
+            part = slice(start, min(start + CHUNK, n))
+            yield part, _kernel(features[part], landmarks, rate)
+
+    # φᵀφ costs half as much by way of CᵀC, and is as good where W^(−1/2) does not blow up what was rounded.
+    plain = exact or bool(values[kept][0] > values[-1] * WELL_CONDITIONED)
+    width = len(landmarks) if plain else root.shape[1]
+    gram, weights = np.zeros((width, width)), np.zeros((width, n_classes))
+    for part, block in blocks(0):
+        phi = block if plain else block @ root
+        if not exact:
+            gram += phi.T @ phi
+        weights += phi.T @ _indicators(codes[part], n_classes)
+    if plain:
+        weights = root.T @ weights
+    if exact:
         # Then the features are K's own eigenvectors, and their Gram matrix is diagonal already.
         spectrum, rotation = values[kept], root
     else:
-        gram = np.zeros((root.shape[1], root.shape[1]))
-        for part in parts:
-            phi = _kernel(features[part], landmarks, rate) @ root
-            gram += phi.T @ phi
-        spectrum, basis = _eigen(gram)
+        spectrum, basis = _eigen(root.T @ gram @ root if plain else gram)
         spectrum = np.maximum(spectrum, 0)
-        rotation = root @ basis
-
-    def projected(part: slice) -> NDArray[np.float64]:
-        block: NDArray[np.float64] = _kernel(features[part], landmarks, rate) @ rotation
-        return block
-
-    kept_blocks = [projected(part) for part in parts] if n * len(spectrum) * 8 <= KEPT_BYTES else None
-
-    def blocks() -> Iterator[tuple[slice, NDArray[np.float64]]]:
-        return zip(parts, kept_blocks or map(projected, parts), strict=True)
-
-    weights = np.zeros((len(spectrum), n_classes))
-    for part, psi in blocks():
-        weights += psi.T @ _indicators(codes[part], n_classes)
-    copies = np.bincount(group)[group]
+        rotation, weights = root @ basis, basis.T @ weights
     shrinkage = 1 / (spectrum[:, None] + np.array(RIDGES))
 
+    copies = np.bincount(group)[group]
     errors = np.zeros(len(RIDGES))
-    for part, psi in blocks():
-        leverage = (psi**2) @ shrinkage
+    leverages = np.empty((n, len(RIDGES)))
+    for part, block in blocks(1):
+        psi = block @ rotation
+        wanted = _indicators(codes[part], n_classes)
+        leverages[part] = np.square(psi) @ shrinkage
+        left_over = _left_over(leverages[part], copies[part][:, None])
         for index in range(len(RIDGES)):
-            residual = _indicators(codes[part], n_classes) - psi @ (weights * shrinkage[:, index, None])
+            residual = wanted - psi @ (weights * shrinkage[:, index, None])
             # Exact where all copies have the same label; good enough to choose a ridge by.
-            residual /= _left_over(leverage[:, index], copies[part])[:, None]
+            residual /= left_over[:, index, None]
             errors[index] += np.einsum("ij,ij->", residual, residual)
     best = int(errors.argmin())
-
+    coefficients = rotation @ (weights * shrinkage[:, best, None])
     residuals = np.empty((n, n_classes))
-    leverages = np.empty(n)
-    for part, psi in blocks():
-        residuals[part] = _indicators(codes[part], n_classes) - psi @ (weights * shrinkage[:, best, None])
-        leverages[part] = (psi**2) @ shrinkage[:, best]
+    for part, block in blocks(2):
+        residuals[part] = _indicators(codes[part], n_classes) - block @ coefficients
+    leverage = leverages[:, best]
     summed = np.zeros((int(group.max()) + 1, n_classes))
     np.add.at(summed, group, residuals)
-    residuals += (leverages / _left_over(leverages, copies))[:, None] * summed[group]
-    return (
-        _indicators(codes, n_classes) - residuals,
-        RIDGES[best],
-        float(np.einsum("ij,ij->", residuals, residuals) / n),
-    )
+    residuals += (leverage / _left_over(leverage, copies))[:, None] * summed[group]
+    error = float(np.einsum("ij,ij->", residuals, residuals) / n)
+    scores = np.negative(residuals, out=residuals)
+    scores[np.arange(n), codes] += 1
+    return scores, RIDGES[best], error
 
 
 def _eigen(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

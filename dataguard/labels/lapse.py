@@ -20,6 +20,10 @@ tell wrong labels from a need of caution."""
 POWER_SPREAD = 0.35
 """Standard deviation of the normal prior on the log of the power: a factor of two either way is two deviations."""
 MAX_RATE = 0.9
+SAME_PLACE = 1e-3
+"""Calibrations whose logarithms of temperature and power differ by less are one maximum."""
+_CELLS = 40_000
+"""Probabilities that the likelihood is computed of at a time."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,7 +81,7 @@ class LapseLikelihood:
         self.free_pairs = free_pairs
         self.penalty = 0.5 * np.log(self.n) * free_pairs
         self.distance = distance
-        self.rows = np.arange(self.n), codes
+        self.codes = codes
         self.pattern = pattern
         row_sums = pattern.sum(axis=1)
         self.top = min(MAX_RATE, 0.99 / float(row_sums.max())) if row_sums.max() > 0 else MAX_RATE
@@ -88,26 +92,41 @@ class LapseLikelihood:
     def value(self, rate: float, log_temperature: float, log_power: float) -> tuple[float, NDArray[np.float64]]:
         """Penalised mean log likelihood and its gradient by (rate, log temperature, log power)."""
         power = np.exp(log_power)
-        log_u = power * (self.log_distance - log_temperature)
-        u = np.exp(np.minimum(log_u, 6.5))
-        q = np.exp(-u)
-        q /= q.sum(axis=1, keepdims=True)
-        indicator = q[self.rows]
-        noise = np.einsum("ij,ij->i", q, self.gain)
-        likelihood = np.maximum(indicator + rate * noise, 1e-300)
-        weighted = q * self.gain
-        weighted *= rate
-        weighted[self.rows] += indicator
-        gradient = np.empty(3)
-        gradient[0] = np.mean(noise / likelihood)
-        for index, slope in ((1, -power * u), (2, u * log_u)):
-            centre = np.einsum("ij,ij->i", q, slope)
-            change = np.einsum("ij,ij->i", weighted, slope) - centre * (indicator + rate * noise)
-            gradient[index] = -np.mean(change / likelihood)
+        total, gradient = 0.0, np.zeros(3)
+        # In place, and so many rows at a time that they stay in the processor's cache: half the time.
+        size = max(1, _CELLS // self.distance.shape[1])
+        for start in range(0, self.n, size):
+            part = slice(start, start + size)
+            log_u = self.log_distance[part] - log_temperature
+            log_u *= power
+            u = np.minimum(log_u, 6.5)
+            np.exp(u, out=u)
+            q = np.negative(u)
+            np.exp(q, out=q)
+            q /= q.sum(axis=1, keepdims=True)
+            given = np.arange(len(q)), self.codes[part]
+            indicator = q[given]
+            weighted = q * self.gain[part]
+            noise = weighted.sum(axis=1)
+            known = indicator + rate * noise
+            likelihood = np.maximum(known, 1e-300)
+            # The label's probability changes by this times the slope of each class's exponent: −power·u by the log of
+            # the temperature, u·log u by that of the power, both taken from 0.
+            weighted *= rate
+            weighted[given] += indicator
+            q *= known[:, None]
+            weighted -= q
+            weighted *= u
+            weighted /= likelihood[:, None]
+            total += float(np.log(likelihood).sum())
+            gradient[0] += float((noise / likelihood).sum())
+            gradient[1] += power * float(weighted.sum())
+            gradient[2] -= float(np.einsum("ij,ij->", weighted, log_u))
+        gradient /= self.n
         penalty = ((log_temperature / TEMPERATURE_SPREAD) ** 2 + (log_power / POWER_SPREAD) ** 2) / 2 / self.n
         gradient[1] -= log_temperature / TEMPERATURE_SPREAD**2 / self.n
         gradient[2] -= log_power / POWER_SPREAD**2 / self.n
-        return float(np.mean(np.log(likelihood)) - penalty), gradient
+        return total / self.n - penalty, gradient
 
     def best(self, start: NDArray[np.float64], *, rate: float | None = None) -> tuple[float, NDArray[np.float64]]:
         """The greatest penalised log likelihood and where it is; with the rate fixed where one is given."""
@@ -146,7 +165,7 @@ def search(
     return max((surface.best(start, rate=rate) for start in (*extra, *corners[:2])), key=lambda found: found[0])
 
 
-def fit(surfaces: Sequence[LapseLikelihood], *, level: float = 0.95) -> LapseFit:
+def fit(surfaces: Sequence[LapseLikelihood], *, level: float | None = 0.95) -> LapseFit:
     """The most likely rate and calibration over all surfaces, and the profile-likelihood interval of the rate.
 
     The interval holds every rate that some surface, at its best calibration, makes likely enough against the peak:
@@ -154,14 +173,15 @@ def fit(surfaces: Sequence[LapseLikelihood], *, level: float = 0.95) -> LapseFit
 
     Args:
         surfaces: Likelihoods of the same labels under different patterns.
-        level: Coverage of the interval, from the χ² distribution with one degree of freedom.
+        level: Coverage of the interval, from the χ² distribution with one degree of freedom. None where nobody asks
+            for one, which is most of the work: it is the rate alone then.
     """
     from scipy import optimize, stats
 
     peaks = [search(surface) for surface in surfaces]
     chosen = max(range(len(surfaces)), key=lambda index: peaks[index][0])
     peak, point = peaks[chosen]
-    floor = peak - float(stats.chi2.ppf(level, 1)) / 2
+    floor = np.inf if level is None else peak - float(stats.chi2.ppf(level, 1)) / 2
 
     def end(surface: LapseLikelihood, top: NDArray[np.float64], limit: float) -> float:
         # The profile can have two ridges; following each from its own end keeps the interval from stopping at a dip.
@@ -173,6 +193,9 @@ def fit(surfaces: Sequence[LapseLikelihood], *, level: float = 0.95) -> LapseFit
         def excess(rate: float) -> float:
             found = [surface.best(start, rate=rate) for start in warm]
             warm[:] = [place for _, place in found]
+            # Where both have come to one place they would go on together.
+            if len(warm) == 2 and np.abs(warm[0] - warm[1]).max() < SAME_PLACE:
+                del warm[1]
             return max(value for value, _ in found) - floor
 
         return float(optimize.brentq(excess, float(top[0]), limit, xtol=1e-4))

@@ -12,7 +12,7 @@ import numpy as np
 from dataguard.core.errors import SourceError, did_you_mean
 from dataguard.core.finding import Inconclusive, Measurement, Skipped
 from dataguard.core.progress import Progress, silent
-from dataguard.labels import cross_validation, kernel, naive_bayes, neighbours
+from dataguard.labels import calibrated, cross_validation, kernel, naive_bayes, neighbours
 from dataguard.labels.features import TableFeatures
 from dataguard.labels.pooling import pool
 from dataguard.labels.quality import assess
@@ -35,6 +35,7 @@ MAX_CONDITION = 20.0
 """Condition number of T above which its inverse would blow up the scores' own errors more than it corrects."""
 MIN_PER_CLASS = 5
 """A class of fewer samples cannot be learnt from the rest of itself, so its labels are not judged."""
+_HASHED_AT_A_TIME = 4_096
 SECOND_LIMIT = 10_000
 """Samples up to which nearest neighbours are looked for beside given probabilities: some 10 s on one core."""
 MIN_AGREEMENT = 0.7
@@ -136,7 +137,7 @@ def out_of_sample(
     names = [str(name) for name in sample_ids]
     # From here on in the order of the ids, so that the order of the input cannot reach a single bit.
     rows = np.array(sorted(labelled.tolist(), key=names.__getitem__), dtype=np.intp)
-    group = _copies(matrix[rows], None if groups is None else [groups[row] for row in rows])
+    group = _copies(_taken(matrix, rows), None if groups is None else [groups[row] for row in rows])
     coarse = kind == "table" and 2 * (int(group.max()) + 1) < len(rows)
     if coarse:
         # A few categories repeat in most rows: equal rows are different samples then, and all there is to learn from.
@@ -160,7 +161,7 @@ def out_of_sample(
     codes: NDArray[np.int32] = np.searchsorted(classes, given[rows].astype(str)).astype(np.int32)
     # Copies have equal content; where features of the same content jitter, the first copy's stand for all.
     first = np.unique(group, return_index=True)[1]
-    used = np.ascontiguousarray(matrix[rows[first[group]]])
+    used = np.ascontiguousarray(_taken(matrix, rows[first[group]]))
     tickets = np.array([_ticket(seed, names[row]) for row in rows], dtype=np.uint64)[first[group]]
     order = np.lexsort((np.arange(len(rows)), tickets))
 
@@ -363,7 +364,7 @@ def _naive_bayes(
         origin[BAYES] = f"not used: {n_classes} classes are too many for it"
         return {}
     trusted = np.ones(len(codes), dtype=np.bool_)
-    if assess(codes, pool(list(scores.values()), codes)[0], calibrated=True).free_pairs:
+    if calibrated.fit(codes, pool(list(scores.values()), codes)[0], level=None).free_pairs:
         trusted = ~assess(codes, _pooled(scores, codes)[0], calibrated=True).is_error
     bayes = naive_bayes.leave_one_out(features.tfidf, row, codes, n_classes, trusted=trusted, progress=progress)
     origin["labels that naive Bayes does not learn from"] = int(np.sum(~trusted))
@@ -385,10 +386,10 @@ def _pooled(
     rounds = 0
     while True:
         probs, weights, rate = pool(list(corrected.values()), codes)
-        quality = assess(codes, probs, calibrated=True) if rounds < MAX_CORRECTIONS else None
-        if quality is None or quality.free_pairs == 0 or np.linalg.cond(quality.transition) > MAX_CONDITION:
+        fitted = calibrated.fit(codes, probs, level=None) if rounds < MAX_CORRECTIONS else None
+        if fitted is None or fitted.free_pairs == 0 or np.linalg.cond(fitted.transition) > MAX_CONDITION:
             return probs, weights, rate, rounds
-        corrected[KERNEL] = scores[KERNEL] @ np.linalg.inv(quality.transition)
+        corrected[KERNEL] = scores[KERNEL] @ np.linalg.inv(fitted.transition)
         rounds += 1
 
 
@@ -407,8 +408,11 @@ def _copies(features: NDArray[np.float32], groups: Sequence[str | None] | None) 
     from scipy.sparse.csgraph import connected_components
 
     n = len(features)
-    contiguous = np.ascontiguousarray(features) + np.float32(0)  # −0 becomes 0
-    digests = [hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in contiguous]
+    digests = [
+        hashlib.blake2b(row.tobytes(), digest_size=16).digest()
+        for start in range(0, n, _HASHED_AT_A_TIME)
+        for row in features[start : start + _HASHED_AT_A_TIME] + np.float32(0)  # −0 becomes 0
+    ]
     keys: list[list[object]] = [list(digests)]
     if groups is not None:
         keys.append([row if value is None else value for row, value in enumerate(groups)])
@@ -419,6 +423,13 @@ def _copies(features: NDArray[np.float32], groups: Sequence[str | None] | None) 
     links = coo_array((np.ones(len(ends)), (np.tile(np.arange(n), len(keys)), np.array(ends))), shape=(n, n))
     number: NDArray[np.intp] = connected_components(links, directed=False)[1].astype(np.intp)
     return number
+
+
+def _taken(matrix: NDArray[np.float32], rows: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Some rows; no copy where they are all, in their order."""
+    if len(rows) == len(matrix) and np.array_equal(rows, np.arange(len(rows))):
+        return matrix
+    return matrix[rows]
 
 
 def _frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:

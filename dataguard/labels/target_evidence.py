@@ -14,7 +14,7 @@ from dataguard.core.errors import SourceError
 from dataguard.core.finding import Inconclusive, Measurement, Skipped
 from dataguard.core.progress import Progress, silent
 from dataguard.labels.features import TableFeatures
-from dataguard.labels.kernel import EXACT_LIMIT, KEPT_BYTES, WIDTHS, square_distances
+from dataguard.labels.kernel import EXACT_LIMIT, WIDTHS, square_distances
 from dataguard.labels.threads import limited
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ SEARCH_SAMPLES = 800
 WINSOR = 3.0
 """Residuals are cut at so many robust standard deviations before the second fit, so that wrong targets do not bend the
 predictions of their neighbours; of normal residuals 0.3 % are cut."""
+KEPT_BYTES = 2**28
+"""The most that projections on landmarks take."""
 LINEAR, KERNEL, TREES = "ridge regression", "kernel ridge regression", "boosted trees"
 
 
