@@ -286,11 +286,11 @@ class SampleTable:
         """
         condition = "thumbnail IS NOT NULL" + (f" AND ({where})" if where else "")
         fetched = self.fetch(["sample_id", "thumbnail"], where=condition)
-        joined = np.empty((len(fetched["sample_id"]), THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3), dtype=np.uint8)
-        for place, blob in zip(joined, fetched["thumbnail"], strict=True):
-            place.flat = np.frombuffer(blob, dtype=np.uint8)
+        joined = np.empty((len(fetched["sample_id"]), THUMBNAIL_SIDE * THUMBNAIL_SIDE * 3), dtype=np.uint8)
+        for row, blob in enumerate(fetched["thumbnail"]):
+            joined[row] = np.frombuffer(blob, dtype=np.uint8)
         joined.setflags(write=False)
-        return fetched["sample_id"], joined
+        return fetched["sample_id"], joined.reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3)
 
     def thumbnail_parts(self, sample_ids: Sequence[str]) -> Iterator[tuple[list[str], NDArray[np.uint8]]]:
         """The thumbnails of those of some samples that have one, some thousand at a time, in any order.
