@@ -271,6 +271,11 @@ class SampleTable:
         self.connection.execute(
             "CREATE OR REPLACE TEMP TABLE chosen AS SELECT unnest($1::BIGINT[]) AS place", [positions]
         )
+        if order == '"row"':
+            ends = self.connection.execute(f'SELECT min("row"), max("row"), count("row") FROM {self.query}').fetchall()
+            if ends == [(1, self.n_samples, self.n_samples)]:
+                # Every row has its place for a number: none need be put in order.
+                return '"row" IN (SELECT place + 1 FROM chosen)'
         self.connection.execute(
             f"CREATE OR REPLACE TEMP TABLE chosen_ids AS SELECT sample_id FROM (SELECT sample_id, "
             f"row_number() OVER (ORDER BY {order}) - 1 AS place FROM {self.query}) SEMI JOIN chosen USING (place)"

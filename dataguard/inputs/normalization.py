@@ -71,23 +71,14 @@ def _of_arrays(inputs: Inputs, named: Mapping[str, str]) -> NormalizationEvidenc
 
 def _of_table(inputs: Inputs, source: TableSource) -> NormalizationEvidence | Unavailable:
     names = source.number_names
-    split_column = source.split_column
-    if split_column is None:
+    if source.split_column is None:
         return Skipped(reason="the table has no split", hint="name the column with dataset.split")
     if not names:
         return Skipped(reason="the table has no column of numbers")
     states: dict[str, SplitState] = {}
-    for chunk in source.chunks([split_column, *names]):
-        splits = chunk[split_column]
-        for split, rows in chunk.groupby(splits.where(splits.notna(), ""), sort=False):
-            state = states.setdefault(str(split), SplitState(seed=inputs.config.seed))
-            state.add(rows[list(names)].to_numpy(dtype=_dtype(rows[list(names)])))
+    for split, values in source.numbers(names):
+        states.setdefault(split, SplitState(seed=inputs.config.seed)).add(values)
     return _made(inputs, states, "table", columns=names)
-
-
-def _dtype(frame: Any) -> type[np.float32 | np.float64]:
-    """float32 where every column is, so that its rounding is known for what it is."""
-    return np.float32 if all(kind == np.float32 for kind in frame.dtypes) else np.float64
 
 
 def _of_pictures(inputs: Inputs) -> NormalizationEvidence | Unavailable:

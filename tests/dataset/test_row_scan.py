@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -143,6 +144,26 @@ def content(path: Path, selected: str) -> str:
     found: str = scan(TableSource(path), cache=None).fetch(["content_hash"])["content_hash"][0]
     assert len(found) == 64
     return found
+
+
+def test_numbers_come_by_split_in_the_order_of_rows(table: Path) -> None:
+    found: dict[str, list[float]] = {"": [], "train": [], "test": []}
+    for split, values in TableSource(table).numbers(["part", "x"]):
+        assert values.dtype == np.float64
+        found[split] += values[:, 0].tolist()
+        assert np.isnan(values[:, 1]).any()
+    assert found["train"] == [i % 4 for i in range(5000) if i % 3 == 0]
+    assert found["test"] == [i % 4 for i in range(5000) if i % 3 == 1]
+    assert sum(map(len, found.values())) == 5000
+
+
+@pytest.mark.parametrize("roles", [{}, {"id": "name"}], ids=["numbered", "named"])
+@pytest.mark.parametrize("order", ['"row"', '"sample_id"'])
+def test_rows_in_some_places_of_an_order(table: Path, roles: dict[str, str], order: str) -> None:
+    scanned = scan(TableSource(table, **roles), cache=None)
+    places = np.array([0, 17, 4999])
+    found = scanned.fetch(["sample_id"], where=scanned.condition_on(places, order=order), order=order)
+    assert found["sample_id"].tolist() == scanned.fetch(["sample_id"], order=order)["sample_id"][places].tolist()
 
 
 @pytest.mark.parametrize(

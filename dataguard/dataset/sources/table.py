@@ -213,6 +213,16 @@ class TableSource:
         except duckdb.Error as error:
             raise broken(error, self.path) from error
 
+    def numbers(self, names: Sequence[str]) -> Iterator[tuple[str, NDArray[np.float64 | np.float32]]]:
+        """Columns of numbers, a part of the rows of one split at a time, in the table's order: shape (rows, names).
+
+        Single precision where all of them have it, so that its rounding is known for what it is.
+
+        Raises:
+            SourceError: the file is broken.
+        """
+        return self._columns.numbers(names, self._split_text())
+
     @property
     def split_column(self) -> str | None:
         """The column of `chunks` that tells the split: the table's own, or one that several files get beside theirs."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dataguard.dataset.sources.table_files import FLOATS, INTEGERS
-from dataguard.dataset.sources.table_part import Database, literal, quoted
+from dataguard.dataset.sources.table_part import Database, broken, literal, quoted
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 FREE_TEXT_WORDS = 8
 """A column of so many words a row on average is prose: names, addresses and titles have fewer."""
@@ -17,6 +21,9 @@ FREE_TEXT_DISTINCT = 0.5
 """Share of a column's values that differ, from which they are written row by row and not chosen from a list."""
 _CATEGORIES = 32
 """Distinct texts of a column that may still group rows, if there are three rows for each."""
+
+_VECTOR, _MOST_VECTORS, _NUMBERS_AT_A_TIME = 2_048, 64, 1 << 20
+"""Rows in a vector of DuckDB's; vectors and numbers at a time where there are nothing but numbers."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +58,10 @@ class Columns:
         if self.types[column] != "VARCHAR":
             return None
         name = quoted(column)
+        # So many words have a letter each, and what parts them; to count letters takes no time.
+        (letters,), *_ = self._query(f"SELECT avg(strlen({name})) FROM {self.table}")
+        if letters is None or letters < 2 * FREE_TEXT_WORDS - 1:
+            return None
         (known, distinct, words), *_ = self._query(
             f"SELECT count({name}), count(DISTINCT {name}), "
             f"avg(len(string_split_regex(trim({name}), '\\s+'))) FROM {self.table}"
@@ -73,6 +84,40 @@ class Columns:
         name = quoted(column)
         value = f"CASE WHEN isnan({name}) THEN NULL ELSE {name} END" if self.types[column] in FLOATS else name
         return f"CAST({value} AS VARCHAR)"
+
+    def numbers(self, names: Sequence[str], split: str) -> Iterator[tuple[str, NDArray[np.float64 | np.float32]]]:
+        """Columns of numbers, a part of the rows of one split at a time, in the table's order: shape (rows, names).
+
+        Single precision where all of them have it.
+
+        Args:
+            names: The columns.
+            split: SQL for what a row's split is called.
+
+        Raises:
+            SourceError: the file is broken.
+        """
+        import duckdb
+        import numpy as np
+
+        text = f"coalesce({split}, '')"
+        splits = [str(name) for (name,) in self._query(f"SELECT DISTINCT {text} FROM {self.table}")]
+        # Texts would cost more than all the numbers.
+        code = f"list_position([{', '.join(map(literal, splits))}], {text}) - 1"
+        kind = np.float32 if all(self.types[name] == "FLOAT" for name in names) else np.float64
+        vectors = max(1, min(_MOST_VECTORS, _NUMBERS_AT_A_TIME // (_VECTOR * len(names))))
+        try:
+            cursor = self.database.connection.cursor().execute(
+                f"SELECT {code}, {', '.join(map(quoted, names))} FROM {self.table}"
+            )
+            while len(frame := cursor.fetch_df_chunk(vectors)):
+                codes, values = frame.iloc[:, 0].to_numpy(), frame.iloc[:, 1:].to_numpy(dtype=kind)
+                for number in np.unique(codes):
+                    rows = codes == number
+                    # Column by column, as they lie in memory.
+                    yield splits[number], values if rows.all() else values.T[:, rows].T
+        except duckdb.Error as error:
+            raise broken(error, self.path) from error
 
     def contents(self, names: Sequence[str]) -> str:
         """SQL for the content of a row, 64 hexadecimal digits: SHA-256 of its features' names and values.

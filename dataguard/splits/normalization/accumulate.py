@@ -116,11 +116,10 @@ class SplitState:
             self.products = product if self.products is None else self.products + product
         if self._hashes is None:
             return
-        hashes = row_hashes(rows)
-        _, first = np.unique(hashes, return_index=True)
-        first.sort()
-        new = first[~among(hashes[first], self._hashes)]
-        self._hashes = np.sort(np.concatenate([self._hashes, np.sort(hashes[new])]), kind="stable")
+        hashes, first = np.unique(row_hashes(rows), return_index=True)
+        fresh = ~among(hashes, self._hashes)
+        new = np.sort(first[fresh])
+        self._hashes = np.sort(np.concatenate([self._hashes, hashes[fresh]]), kind="stable")
         if len(self._hashes) > MOST_HASHES:
             self._hashes, self.distinct = None, None
             return
@@ -323,11 +322,10 @@ class SplitState:
             if values is None:
                 self._hashes, self.distinct = None, None
                 return
-            hashes = row_hashes(values)
-            _, first = np.unique(hashes, return_index=True)
-            first.sort()
-            new = first[~among(hashes[first], self._hashes)]
-            self._hashes = np.sort(np.concatenate([self._hashes, np.sort(hashes[new])]), kind="stable")
+            hashes, first = np.unique(row_hashes(values), return_index=True)
+            fresh = ~among(hashes, self._hashes)
+            new = np.sort(first[fresh])
+            self._hashes = np.sort(np.concatenate([self._hashes, hashes[fresh]]), kind="stable")
             if len(new):
                 self.distinct = self.distinct.merge(UnitSums.of(values[new], self.distinct.shift))
             return

@@ -10,6 +10,11 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_LONG = 1_000
+"""Rows from which columns are gone through one by one."""
+_NARROW = 64
+"""Columns up to which what is summed over a row is summed column by column."""
+
 
 @dataclass(kw_only=True, slots=True, eq=False)
 class UnitSums:
@@ -50,6 +55,8 @@ class UnitSums:
         """
         if values.ndim == 2:
             values = values[:, :, None]
+        if values.shape[2] == 1 and len(values) >= _LONG:
+            return cls._of_columns(values[:, :, 0], shift)
         if values.size and np.isfinite(values.min()) and np.isfinite(values.max()):
             return cls._of_all(values, shift)
         known = np.isfinite(values)
@@ -113,6 +120,40 @@ class UnitSums:
         return cls._of_samples(u, w, shift, each, low, high, at_low, at_high, fractions)
 
     @classmethod
+    def _of_columns(cls, rows: NDArray[np.float64], shift: NDArray[np.float64] | None) -> UnitSums:
+        """`of` one value of each unit, shape (n, units): one unit after the other, which stays in the cache."""
+        width = rows.shape[1]
+        names = ("shift", "n", "values", "mean_u", "mean_w", "uu", "ww", "uw", "low", "high", "at_low", "at_high")
+        found = {name: np.zeros(width) for name in names}
+        fractions = np.zeros(width, dtype=np.bool_)
+        found["low"][:], found["high"][:] = np.inf, -np.inf
+        if shift is not None:
+            found["shift"][:] = shift
+        for unit in range(width):
+            x = np.ascontiguousarray(rows[:, unit])
+            low, high = x.min(), x.max()
+            if not (np.isfinite(low) and np.isfinite(high)):
+                x = x[np.isfinite(x)]
+                if not len(x):
+                    continue
+                low, high = x.min(), x.max()
+            n = len(x)
+            moved = x.sum() / n if shift is None else shift[unit]
+            u = x - moved
+            w = u * u
+            mean_u, mean_w = u.sum() / n, w.sum() / n
+            u -= mean_u
+            w -= mean_w
+            sums = (moved, n, n, mean_u, mean_w, u @ u, w @ w, u @ w, low, high)
+            for name, value in zip(
+                names, (*sums, np.count_nonzero(x == low), np.count_nonzero(x == high)), strict=True
+            ):
+                found[name][unit] = value
+            np.rint(x, out=u)
+            fractions[unit] = bool((u != x).any())
+        return cls(fractions=fractions, **found)
+
+    @classmethod
     def _of_samples(
         cls,
         u: NDArray[np.float64],
@@ -153,6 +194,8 @@ class UnitSums:
             units: Of the same samples, unit by unit.
             shift: What is subtracted before summing; by default the mean of these values.
         """
+        if len(rows) >= _LONG and rows.shape[1] <= _NARROW and units.values.any():
+            return cls._over_columns(rows, units, shift)
         if not len(rows) or units.values.sum() < rows.size:
             return cls.of(rows[:, None, :], shift)
         if shift is None:
@@ -171,6 +214,52 @@ class UnitSums:
             units.at_high[units.high == high].sum(keepdims=True),
             np.array([bool(units.fractions.any())]),
         )
+
+    @classmethod
+    def _over_columns(cls, rows: NDArray[np.float64], units: UnitSums, shift: NDArray[np.float64] | None) -> UnitSums:
+        """`over_all` of few columns: one after the other, which numpy adds up faster than the values of each row."""
+        per_unit = units.values.sum()
+        if shift is None:
+            shift = np.array([(units.mean * units.values).sum() / per_unit])
+        count, u, w = np.zeros(len(rows)), np.zeros(len(rows)), np.zeros(len(rows))
+        for column, values in enumerate(units.values):
+            x = np.ascontiguousarray(rows[:, column])
+            if values < len(rows):
+                known = np.isfinite(x)
+                x = np.where(known, x, shift[0])
+                count += known
+            else:
+                count += 1
+            moved = x - shift[0]
+            u += moved
+            moved *= moved
+            w += moved
+        if not count.all():
+            present = count > 0
+            count, u, w = count[present], u[present], w[present]
+        u /= count
+        w /= count
+        n = len(count)
+        weight = count * (n / per_unit)
+        mean_u, mean_w = u @ weight / n, w @ weight / n
+        u -= mean_u
+        w -= mean_w
+        low, high = units.low.min(), units.high.max()
+        single = {
+            "n": float(n),
+            "values": per_unit,
+            "mean_u": mean_u,
+            "mean_w": mean_w,
+            "uu": u @ u,
+            "ww": w @ w,
+            "uw": u @ w,
+            "low": low,
+            "high": high,
+            "at_low": units.at_low[units.low == low].sum(),
+            "at_high": units.at_high[units.high == high].sum(),
+        }
+        arrays = {name: np.array([value], dtype=np.float64) for name, value in single.items()}
+        return cls(shift=shift, fractions=np.array([bool(units.fractions.any())]), **arrays)
 
     def merge(self, other: UnitSums) -> UnitSums:
         """The sums of both; neither is changed."""
@@ -260,31 +349,51 @@ class RowFacts:
         empty = np.column_stack([np.full(8, np.inf), np.full(8, -np.inf)])
         if rows.shape[1] < 2:
             return cls(n=0, ranges=empty)
-        squares = np.einsum("nd,nd->n", rows, rows)
-        said = (squares > 0) & np.isfinite(squares)
-        if not said.all():
-            rows, squares = rows[said], squares[said]
-        if not len(rows):
-            return cls(n=0, ranges=empty)
-        magnitude = np.abs(rows)
         d = rows.shape[1]
-        mean = rows.sum(axis=1) / d
+        if len(rows) >= _LONG and d <= _NARROW:
+            squares, kinds = _over_columns(rows)
+            said = (squares > 0) & np.isfinite(squares)
+            if not said.all():
+                squares, kinds = squares[said], tuple(kind[said] for kind in kinds)
+        else:
+            squares = np.einsum("nd,nd->n", rows, rows)
+            said = (squares > 0) & np.isfinite(squares)
+            if not said.all():
+                rows, squares = rows[said], squares[said]
+            magnitude = np.abs(rows)
+            ends = (rows.min(axis=1, initial=np.inf), rows.max(axis=1, initial=-np.inf))
+            kinds = (magnitude.sum(axis=1), magnitude.max(axis=1, initial=0.0), *ends, rows.sum(axis=1))
+        if not len(squares):
+            return cls(n=0, ranges=empty)
+        absolute, largest, low, high, total = kinds
+        mean = total / d
         # Of rows about 0, the only ones for which it counts, no digit is lost.
         std = np.sqrt(np.maximum(squares / d - mean * mean, 0.0))
-        kinds = (
-            np.sqrt(squares),
-            magnitude.sum(axis=1),
-            magnitude.max(axis=1),
-            rows.min(axis=1),
-            rows.max(axis=1),
-            mean,
-            std,
-            std * np.sqrt(d / (d - 1)),
-        )
-        return cls(n=len(rows), ranges=np.array([[kind.min(), kind.max()] for kind in kinds]))
+        facts = (np.sqrt(squares), absolute, largest, low, high, mean, std, std * np.sqrt(d / (d - 1)))
+        return cls(n=len(squares), ranges=np.array([[fact.min(), fact.max()] for fact in facts]))
 
     def merge(self, other: RowFacts) -> RowFacts:
         """Of both."""
         low = np.minimum(self.ranges[:, 0], other.ranges[:, 0])
         high = np.maximum(self.ranges[:, 1], other.ranges[:, 1])
         return RowFacts(n=self.n + other.n, ranges=np.column_stack([low, high]))
+
+
+def _over_columns(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], tuple[NDArray[np.float64], ...]]:
+    """Of each row the sum of squares; and of magnitudes the sum and the largest, of values least, largest and sum."""
+    n = len(rows)
+    squares, absolute, total = np.zeros(n), np.zeros(n), np.zeros(n)
+    largest, low, high = np.zeros(n), np.full(n, np.inf), np.full(n, -np.inf)
+    # Rows that are not finite are left out afterwards.
+    with np.errstate(all="ignore"):
+        for column in range(rows.shape[1]):
+            x = np.ascontiguousarray(rows[:, column])
+            total += x
+            np.minimum(low, x, out=low)
+            np.maximum(high, x, out=high)
+            size = np.abs(x)
+            absolute += size
+            np.maximum(largest, size, out=largest)
+            size *= size
+            squares += size
+    return squares, (absolute, largest, low, high, total)
