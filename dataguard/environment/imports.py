@@ -31,7 +31,8 @@ _CONTINUED = re.compile(r"\b(?:import|from)[ \t]*\\\r?\n|\b(?:import|from)[ \t]+
 _EXTENSION = re.compile(r"\w*Extension\(\s*(?:name\s*=\s*)?[\"']([\w.]+)[\"']")
 # A word that begins with its own letters is searched for several times as fast as one that begins with a boundary.
 _STATEMENT = re.compile(
-    r"(?:import(?<!\wimport)|from(?<!\wfrom))[ \t]+([\w.]+(?:[ \t]+as[ \t]+\w+)?(?:[ \t]*,[ \t]*[\w.]+(?:[ \t]+as[ \t]+\w+)?)*)"
+    r"(?:import(?<!\wimport)|from(?<!\wfrom))[ \t]+"
+    r"([\w.]+(?:[ \t]+as[ \t]+\w+)?(?:[ \t]*,[ \t]*[\w.]+(?:[ \t]+as[ \t]+\w+)?)*)"
 )
 _QUOTED = re.compile(r"[\"']([^\"'\n]{1,200})[\"']")
 _WORD = re.compile(r"[A-Za-z][\w.-]+")
