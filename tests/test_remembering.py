@@ -88,7 +88,7 @@ def test_whatever_it_depends_on_is_looked_at_anew(
     elif change == "option":
         changed["rules"] = {"DG301": {"max_share": 0.5}}
     elif change == "code":
-        monkeypatch.setattr(remembering, "_code", lambda: [("x.py", 1, 1)])
+        monkeypatch.setattr(remembering, "code_state", lambda: [("x.py", 1, 1)])
     elif change == "version":
         monkeypatch.setattr(remembering, "versions", lambda **_: {"numpy": "1"})
     else:
@@ -121,7 +121,7 @@ def test_what_somebody_wrote_to_the_cache_is_not_run(
     stored = Cache.get_blob
 
     def planted(cache: Cache, key: str) -> bytes | None:
-        return pickle.dumps((Evil(), ())) if key.startswith("run/") else stored(cache, key)
+        return pickle.dumps((Evil(), ())) if key.startswith(("run/", "report/")) else stored(cache, key)
 
     monkeypatch.setattr(Cache, "get_blob", planted)
     again = check(images, tmp_path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import os
 import pickle
 import time
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from dataguard.config import Config
 from dataguard.core.report import RuleRun, Status
 from dataguard.core.rule import Rule
 from dataguard.dataset.cache import Cache
+from dataguard.dataset.memory import memory_limit
 from dataguard.dataset.table import SampleTable
 from dataguard.engine.circumstances import versions
 from dataguard.inputs import Inputs
@@ -29,7 +31,7 @@ from dataguard.inputs.made import OF_THE_DATASET
 MOST_BYTES = 64 << 20
 """An outcome that is larger is not kept."""
 
-_FILES_BESIDE = ("pred_probs", "predictions", "features", "embedding", "schema", "against", "serving", "frame")
+FILES_BESIDE = ("pred_probs", "predictions", "features", "embedding", "schema", "against", "serving", "frame")
 """Settings of ``[dataset]`` that name what is no part of it, and may change while it does not."""
 _ARRAYS = frozenset(
     {
@@ -41,7 +43,8 @@ _ARRAYS = frozenset(
     }
 )
 """What numpy's arrays are made again by."""
-_KEPT = frozenset({Status.PASSED, Status.FOUND, Status.INCONCLUSIVE, Status.SKIPPED})
+KEPT = frozenset({Status.PASSED, Status.FOUND, Status.INCONCLUSIVE, Status.SKIPPED})
+"""What a rule can come to that comes of it again; it may crash for want of something that is there tomorrow."""
 
 
 class Memory:
@@ -64,11 +67,11 @@ class Memory:
         table, cache = inputs.made(SampleTable), inputs.cache
         if cache is None or not cache.usable or table is None or table.state is None or table.source != "folder":
             return None
-        if any(getattr(config.dataset, name) is not None for name in _FILES_BESIDE):
+        if any(getattr(config.dataset, name) is not None for name in FILES_BESIDE):
             return None
         from blake3 import blake3
 
-        parts = (table.state, repr(config), __version__, _code(), versions(resampling=False))
+        parts = (table.state, *depends_on(config))
         return cls(cache, blake3(repr(parts).encode()).hexdigest(), inputs)
 
     def run(self, rule: Rule[Any], make: Callable[[], RuleRun]) -> RuleRun:
@@ -80,17 +83,16 @@ class Memory:
             return make()
         key = f"run/{self._digest}/{rule.code}"
         clock = time.perf_counter()
-        stored = _loaded(self._cache.get_blob(key))
+        stored = _outcome(self._cache.get_blob(key))
         if stored is not None:
             run, guessed = stored
             self._inputs.guessed += [text for text in guessed if text not in self._inputs.guessed]
             return dataclasses.replace(run, seconds=round(time.perf_counter() - clock, 3))
         before = len(self._inputs.guessed)
         run = make()
-        if run.status in _KEPT:
-            data = pickle.dumps((run, tuple(self._inputs.guessed[before:])), protocol=5)
-            # An outcome that cannot be read again as it was is of no use.
-            if len(data) <= MOST_BYTES and _loaded(data) is not None:
+        if run.status in KEPT:
+            data = kept_bytes((run, tuple(self._inputs.guessed[before:])))
+            if data is not None and len(data) <= MOST_BYTES:
                 self._cache.put_blob(key, data)
         return run
 
@@ -108,23 +110,46 @@ class _Reader(pickle.Unpickler):
         raise pickle.UnpicklingError(f"{module}.{name} is no part of a report")
 
 
-def _loaded(data: bytes | None) -> tuple[RuleRun, tuple[str, ...]] | None:
+def kept_bytes(value: object) -> bytes | None:
+    """What `loaded` makes a value of again; None where it has parts that are none of a report."""
+    data = pickle.dumps(value, protocol=5)
+    return None if loaded(data) is None else data
+
+
+def loaded(data: bytes | None) -> object:
+    """The value that `kept_bytes` was given; None where the bytes are broken, or not written by it."""
     if data is None:
         return None
     try:
-        run, guessed = _Reader(io.BytesIO(data)).load()
+        return _Reader(io.BytesIO(data)).load()
     except Exception:  # noqa: BLE001 - broken bytes make a reader raise anything, and cost time alone
         return None
-    return (run, guessed) if isinstance(run, RuleRun) else None
 
 
-def _code() -> list[tuple[str, int, int]]:
+def _outcome(data: bytes | None) -> tuple[RuleRun, tuple[str, ...]] | None:
+    match loaded(data):
+        case (RuleRun() as run, tuple() as guessed):
+            return run, guessed
+    return None
+
+
+def depends_on(config: Config) -> tuple[object, ...]:
+    """What the outcome of a rule of the dataset depends on beside the dataset."""
+    return repr(config), memory_limit(), __version__, code_state(), versions(resampling=False)
+
+
+def code_state() -> tuple[tuple[str, int, int], ...]:
     """The stats of dataguard's own modules: whoever changes a rule wants it run."""
     import dataguard
 
-    root = Path(dataguard.__file__).parent
-    found = []
-    for path in sorted(root.rglob("*.py")):
-        info = path.stat()
-        found.append((path.name, info.st_size, info.st_mtime_ns))
-    return found
+    found: list[tuple[str, int, int]] = []
+    folders = [str(Path(dataguard.__file__).parent)]
+    for folder in folders:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.endswith(".py"):
+                    info = entry.stat()
+                    found.append((entry.path, info.st_size, info.st_mtime_ns))
+                elif entry.is_dir() and entry.name != "__pycache__":
+                    folders.append(entry.path)
+    return tuple(sorted(found))

@@ -29,6 +29,7 @@ from dataguard.dataset.table import SampleTable
 from dataguard.engine import accepting, sampling
 from dataguard.engine.areas import DATASET, area_of, chosen, open_areas, subject
 from dataguard.engine.circumstances import settings_in_force, versions
+from dataguard.engine.remembered_report import ReportMemory
 from dataguard.engine.remembering import Memory
 from dataguard.inputs import Inputs, Loader, open_source
 from dataguard.preprocessing.pair import DeclaredPair, PipelinePair
@@ -74,6 +75,12 @@ def run(
     if config.memory is not None:
         limit = parse_memory(config.memory, where=f"{config.origin}: memory" if config.origin else "memory")
     with memory_limited(limit):
+        memory = None
+        if use_cache and loader is None and not given:
+            rules = tuple(rules)
+            memory = ReportMemory.of(config, rules, started.date())
+        if memory is not None and (remembered := memory.report(started, clock)) is not None:
+            return remembered
         inputs = Inputs(
             config,
             None if given or config.dataset.path is None else open_source(config),
@@ -84,7 +91,10 @@ def run(
         for value in given:
             inputs.give(value)
         with closing(inputs):
-            return _report(config, rules, inputs, known, use_cache=use_cache, started=started, clock=clock)
+            report = _report(config, rules, inputs, known, use_cache=use_cache, started=started, clock=clock)
+            if memory is not None:
+                memory.keep(report, inputs.source, inputs)
+            return report
 
 
 def _report(

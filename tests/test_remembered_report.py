@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import os
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from dataguard.config import Config, DatasetConfig, PreprocessingConfig
+from dataguard.core.report import Report, Status
+from dataguard.engine import remembering, running
+from dataguard.engine.remembered_report import ReportMemory
+from dataguard.inputs import open_source
+from dataguard.rules import all_rules
+
+pytestmark = pytest.mark.slow
+
+RULES = ("DG102", "DG301", "DG801")
+
+
+def aged(path: Path, seconds: float = 60) -> None:
+    os.utime(path, times=(time.time() - seconds,) * 2)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    root = tmp_path / "data"
+    generator = np.random.default_rng(0)
+    for number in range(24):
+        path = root / ("train", "test")[number % 4 == 0] / ("cat", "dog")[number % 2] / f"{number:03}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(cv2.imencode(".png", generator.integers(0, 256, (20, 20, 3), dtype=np.uint8))[1].tobytes())
+        aged(path)
+    return root
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.csv"
+    lines = [
+        f"{number},{number % 7},{('a', 'b')[number % 2]},{('train', 'test')[number % 5 == 0]}" for number in range(60)
+    ]
+    path.write_text("x,y,label,split\n" + "\n".join(lines) + "\n")
+    aged(path)
+    return path
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
+    """The datasets that are opened, for a report is made anew."""
+    paths: list[str | None] = []
+    plain = open_source
+
+    def noting(config: Config) -> Any:
+        paths.append(config.dataset.path)
+        return plain(config)
+
+    monkeypatch.setattr(running, "open_source", noting)
+    return paths
+
+
+def configured(root: Path, tmp_path: Path, **changed: Any) -> Config:
+    dataset = DatasetConfig(path=str(root), **changed.pop("dataset", {}))
+    return Config(
+        **{"base": tmp_path, "dataset": dataset, "select": RULES, "cache": str(tmp_path / "cache"), **changed}
+    )
+
+
+def check(root: Path, tmp_path: Path, *, use_cache: bool = True, **changed: Any) -> Report:
+    return running.run(configured(root, tmp_path, **changed), all_rules(), use_cache=use_cache)
+
+
+def plain(report: Report) -> Report:
+    runs = tuple(dataclasses.replace(run, seconds=0.0) for run in report.runs)
+    return dataclasses.replace(report, runs=runs, started_at="", seconds=0.0)
+
+
+@pytest.mark.parametrize("kind", ["images", "table"])
+def test_a_second_run_opens_nothing_and_says_the_same(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, opened: list[str | None]
+) -> None:
+    root = request.getfixturevalue(kind)
+    first = check(root, tmp_path)
+    assert len(opened) == 1
+    again = check(root, tmp_path)
+    assert len(opened) == 1
+    assert plain(again) == plain(first)
+    assert again.started_at >= first.started_at
+    assert again.exit_code() == first.exit_code()
+
+
+CHANGES = (
+    "touched", "rewritten in place", "replaced", "added", "removed", "renamed", "just written", "option", "selection",
+    "seed", "ignore", "baseline", "code", "library", "memory", "no cache",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_whatever_it_depends_on_is_looked_at_anew(
+    change: str, images: Path, tmp_path: Path, opened: list[str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check(images, tmp_path)
+    path, changed = images / "train/dog/001.png", dict[str, Any]()
+    before, data = path.stat(), path.read_bytes()
+    other = bytes(reversed(data))
+    if change == "touched":
+        aged(path, 50)
+    elif change in ("rewritten in place", "replaced"):
+        # Of the same size, and within the same tick as far as the time of change tells.
+        target = path if change == "rewritten in place" else path.with_suffix(".new")
+        target.write_bytes(other)
+        os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns))
+        target.replace(path)
+        assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    elif change == "added":
+        path.with_name("copy.png").write_bytes(data)
+        aged(path.with_name("copy.png"))
+    elif change == "removed":
+        path.unlink()
+    elif change == "renamed":
+        path.rename(images / "train/cat/001.png")
+    elif change == "just written":
+        path.touch()
+    elif change == "option":
+        changed["rules"] = {"DG301": {"max_share": 0.5}}
+    elif change == "selection":
+        changed["select"] = ("DG102",)
+    elif change == "seed":
+        changed["seed"] = 1
+    elif change == "ignore":
+        changed["ignore"] = {"DG102": "known (until 2999-01-01)"}
+    elif change == "baseline":
+        (tmp_path / "baseline.json").write_text('{"format": "dataguard-baseline", "version": 1, "findings": []}')
+        changed["baseline"] = str(tmp_path / "baseline.json")
+    elif change == "code":
+        monkeypatch.setattr(remembering, "code_state", lambda: (("x.py", 1, 1),))
+    elif change == "library":
+        monkeypatch.setattr(remembering, "versions", lambda **_: {"numpy": "1"})
+    elif change == "memory":
+        changed["memory"] = "1GiB"
+    assert len(opened) == 1
+    try:
+        report = check(images, tmp_path, use_cache=change != "no cache", **changed)
+    except Exception:
+        if change != "baseline":
+            raise
+        return  # it was read, and is none
+    assert len(opened) == 2
+    if change == "replaced":
+        assert any(run.code == "DG801" and run.status is Status.FOUND for run in report.runs)
+
+
+def test_a_file_that_had_just_been_written_is_read_again(
+    images: Path, tmp_path: Path, opened: list[str | None]
+) -> None:
+    path = images / "train/dog/001.png"
+    path.touch()
+    assert ReportMemory.of(configured(images, tmp_path), all_rules(), dt.date(2026, 1, 1)) is None
+    check(images, tmp_path)
+    aged(path)
+    check(images, tmp_path)
+    assert len(opened) == 2
+
+
+def test_an_ignore_ends(images: Path, tmp_path: Path) -> None:
+    keys = {
+        ReportMemory.of(configured(images, tmp_path, ignore=ignore), all_rules(), dt.date(2026, 1, day))._key  # type: ignore[union-attr]
+        for ignore in ({}, {"DG102": "known (until 2026-01-01)"})
+        for day in (1, 2)
+    }
+    assert len(keys) == 3
+
+
+def test_what_depends_on_more_is_not_kept(
+    images: Path, table: Path, tmp_path: Path, opened: list[str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = dt.date(2026, 1, 1)
+    (tmp_path / "schema.yaml").write_text("schema_type: dataframe\nversion: 0.1\ncolumns: {}\n")
+    for changed in (
+        {"dataset": {"schema": "schema.yaml"}},
+        {"preprocessing": PreprocessingConfig(train="x.py:f")},
+        {"engine": "dask"},
+        {"baseline": "no such file"},
+    ):
+        assert ReportMemory.of(configured(images, tmp_path, **changed), all_rules(), day) is None
+
+    elsewhere = SimpleNamespace(__module__="elsewhere.xy101_made_up")
+    assert ReportMemory.of(configured(images, tmp_path), all_rules(), day) is not None
+    assert ReportMemory.of(configured(images, tmp_path), (*all_rules(), elsewhere), day) is None  # type: ignore[arg-type]
+    # Rows that name pictures, which lie anywhere.
+    listed = tmp_path / "list.csv"
+    names = [str(path.relative_to(tmp_path)) for path in sorted(images.rglob("*.png"))]
+    listed.write_text("image,label\n" + "\n".join(f"{name},{Path(name).parent.name}" for name in names) + "\n")
+    aged(listed)
+    for _ in range(2):
+        check(listed, tmp_path, dataset={"image": "image"})
+    assert len(opened) == 2
+    # A rule that crashed may not do so tomorrow.
+    monkeypatch.setattr(running, "_run_rule", lambda rule, *_: running._record(rule, Status.CRASHED, reason="made up"))
+    for _ in range(2):
+        check(table, tmp_path)
+    assert len(opened) == 4
