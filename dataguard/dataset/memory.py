@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import re
+import secrets
+import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +28,7 @@ BATCH_SHARE = 1 / 32
 LEAST = 1 << 30
 """Below this the libraries alone leave too little."""
 _LEAST_OF_A_PART = 64 << 20
+_SPILLED = "dataguard-spilled-"
 _UNITS = {
     "": 1,
     "K": 10**3,
@@ -94,8 +100,9 @@ def connect(share: float) -> duckdb.DuckDBPyConnection:
     import duckdb
 
     connection = duckdb.connect()
-    # What does not fit into memory goes there, and not into the user's working directory.
-    folder = tempfile.gettempdir().replace("'", "''")
+    # What does not fit into memory goes there, and not into the user's working directory. Each database has a folder of
+    # its own, which DuckDB makes where it needs it and removes: up to 1.4, two in one folder overwrite each other's.
+    folder = str(_spill_folder()).replace("'", "''")
     connection.execute(f"SET temp_directory = '{folder}'")
     connection.execute(f"SET memory_limit = '{memory_share(share)}B'")
     return connection
@@ -104,6 +111,34 @@ def connect(share: float) -> duckdb.DuckDBPyConnection:
 def memory_share(share: float) -> int:
     """So much of the limit in bytes, and never next to nothing."""
     return max(_LEAST_OF_A_PART, int(memory_limit() * share))
+
+
+def _spill_folder() -> Path:
+    """A new name in the temporary folder (``$TMPDIR``)."""
+    remove_left_over(tempfile.gettempdir())
+    return Path(tempfile.gettempdir(), f"{_SPILLED}{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}")
+
+
+@functools.cache
+def remove_left_over(parent: str) -> None:
+    """Remove, once, what databases of killed processes of this machine have left in a folder."""
+    beginning = f"{_SPILLED}{socket.gethostname()}-"
+    with contextlib.suppress(OSError):
+        for folder in Path(parent).iterdir():
+            process = folder.name.removeprefix(beginning).partition("-")[0]
+            if folder.name.startswith(beginning) and process.isdecimal() and not _is_alive(int(process)):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        # It is somebody else's.
+        return True
+    return True
 
 
 def batch_bytes() -> int:

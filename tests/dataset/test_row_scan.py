@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +17,14 @@ import pytest
 
 from dataguard.core.errors import ConfigurationError, OutputError, SourceError
 from dataguard.dataset.cache import Cache
-from dataguard.dataset.memory import batch_bytes, connect, memory_limit, memory_limited, parse_memory
+from dataguard.dataset.memory import (
+    batch_bytes,
+    connect,
+    memory_limit,
+    memory_limited,
+    parse_memory,
+    remove_left_over,
+)
 from dataguard.dataset.row_scan import copy_rows
 from dataguard.dataset.scan import scan
 from dataguard.dataset.sources import RowQuery
@@ -191,3 +203,36 @@ def test_databases_keep_to_the_limit() -> None:
         assert batch_bytes() == 62_500_000
     assert stated == "476.8 MiB"
     assert memory_limit() == before >= 1 << 30
+
+
+def test_databases_that_spill_do_not_meet_and_leave_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    databases = [connect(0.0), connect(0.0)]
+    for number, database in enumerate(databases):
+        database.execute("SET memory_limit = '24MB'")
+        database.execute("SET threads = 1")
+        database.execute(f"CREATE TABLE x AS SELECT hash(i) h, i + {number} AS i FROM range(3000000) t(i)")
+    folders = list(tmp_path.iterdir())
+    assert len(folders) == 2
+    assert all(any(folder.iterdir()) for folder in folders)
+    for number, database in enumerate(databases):
+        assert database.execute("SELECT sum(i) FROM x").fetchall() == [(4_499_998_500_000 + 3_000_000 * number,)]
+        database.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_has_left_is_removed(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", "pass"])
+    gone.wait()
+    ours = f"dataguard-spilled-{socket.gethostname()}-"
+    names = [
+        f"{ours}{gone.pid}-00ff",
+        f"{ours}{os.getpid()}-00ff",
+        f"dataguard-spilled-another-{gone.pid}-00ff",
+        "data",
+    ]
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("")
+    remove_left_over(str(tmp_path))
+    assert {path.name for path in tmp_path.iterdir()} == set(names[1:])
