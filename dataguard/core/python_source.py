@@ -99,6 +99,11 @@ class Cell:
         return _tolerant(self.text, self.start)
 
     @property
+    def is_read(self) -> bool:
+        """Whether it was parsed before, so that its tree costs nothing."""
+        return "_read" in self.__dict__
+
+    @property
     def tree(self) -> ast.Module:
         """What could be parsed, with lines counted from ``start``."""
         return self._read[0]
@@ -132,6 +137,11 @@ class PythonSource:
     def tree(self) -> ast.Module:
         """All cells in order, as one module."""
         return ast.Module(body=[node for cell in self.cells for node in cell.tree.body], type_ignores=[])
+
+    @property
+    def is_read(self) -> bool:
+        """Whether all of it was parsed before, so that its tree costs nothing."""
+        return all(cell.is_read for cell in self.cells)
 
     @cached_property
     def lines(self) -> tuple[str, ...]:

@@ -141,7 +141,8 @@ def project_imports(
             shared |= {top for top in tops if own.has(top, name)}
             if not _names_foreign(tops, text, own, name):
                 continue
-            quick = import_lines(text, partial(own.foreign, importing=name))
+            parsed = files.read(path, name=name).is_read
+            quick = None if parsed else import_lines(text, partial(own.foreign, importing=name))
             if quick is not None:
                 lines = text.split("\n")
                 imports += [_of_line(item, name, lines) for item in quick]
@@ -170,7 +171,7 @@ def project_imports(
 
 
 def _quoted_words(text: str) -> set[str]:
-    return {word for quoted in _QUOTED.findall(text) for word in _WORD.findall(quoted)}
+    return set(_WORD.findall("\n".join(_QUOTED.findall(text))))
 
 
 def _imported(text: str) -> set[str]:

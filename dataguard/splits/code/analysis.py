@@ -9,7 +9,7 @@ from dataguard.core.python_source import Place, PythonSource
 from dataguard.splits.code.flows import Leak, LeakKind, leaks
 from dataguard.splits.code.interpreter import Interpreter
 from dataguard.splits.code.own_modules import OwnModule, OwnModules
-from dataguard.splits.code.telling import fits_or_splits, tells
+from dataguard.splits.code.telling import bare, fits_or_splits, may_tell, tells
 from dataguard.splits.code.trace import Split, Trace
 
 
@@ -34,7 +34,7 @@ class CodeAnalysis:
     n_unfollowed: int = 0
     """Modules of the project that were not, for the work that they would have taken."""
     told: bool = True
-    """Whether it names anything that fits, splits or scores; a file that does not was not parsed."""
+    """Whether it names anything that fits, splits or scores; a file that does not was not gone through."""
     truncated: bool = False
     """The work allowed for one file was done before its end, or it is nested too deeply: what follows was not seen."""
 
@@ -104,7 +104,10 @@ def analyse(source: PythonSource, *, path: Path | None = None, modules: OwnModul
     """
     text = "\n".join(source.lines)
     trace = Trace()
-    told = tells(text)
+    told = may_tell(text)
+    if told:
+        text = bare(text)
+        told = tells(text, lambda: source.tree)
     interpreter = Interpreter(trace, path, modules if told and fits_or_splits(text, lambda: source.tree) else None)
     if told:
         interpreter.run(source.tree)

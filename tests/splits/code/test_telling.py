@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dataguard.splits.code.files import analyse_files
-from dataguard.splits.code.telling import Telling, fits_or_splits, tells
+from dataguard.splits.code.telling import Telling, bare, fits_or_splits, may_tell, tells
 
 
 @pytest.mark.parametrize(
@@ -22,10 +22,18 @@ from dataguard.splits.code.telling import Telling, fits_or_splits, tells
         ("constrain(x)", False),
         ("model.train ()", True),
         ("net = nn.Linear(3, 4)", False),
+        ("rows = ImageFolder(path)", False),
+        ("x = F.unfold(x)", False),
+        ("for fold in folds: pass", True),
+        ("with torch.no_grad():\n    y = net(x)", True),
+        ("with torch.no_grad():\n    weight.copy_(x)", False),
+        ("@torch.no_grad()\ndef f(x):\n    return x", False),
+        ("class A:\n  def f(self):\n    if x:\n      with torch.inference_mode(): self.net(x)", True),
     ],
 )
 def test_a_script_tells_by_what_it_names(text: str, told: bool) -> None:
-    assert tells(text) is told
+    assert tells(text, lambda: ast.parse(text)) is told
+    assert may_tell(text) or not told
 
 
 def test_modules_are_followed_for_what_a_script_fits_itself() -> None:
@@ -116,3 +124,20 @@ def test_of_two_splits_that_keep_rows_apart_the_one_after_the_fit_is_named(tmp_p
     (leak,) = (leak for leak in main.leaks if leak.fit is not None)
     assert leak.split is not None
     assert (leak.fit.line if leak.fit else 0, leak.split.line) == (6, 7)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = 1  # model.fit(X)",
+        'def f():\n    """Predicts, and\n    evaluates \'nothing\'."""',
+        'print("a fold of", r"\\" + "it\'s a fit")',
+    ],
+)
+def test_words_of_comments_and_texts_tell_nothing(text: str) -> None:
+    assert may_tell(text)
+    assert not tells(bare(text), lambda: ast.parse(text))
+
+
+def test_code_in_texts_tells() -> None:
+    assert tells(bare("print(f'{model.score(X)}', rf\"{a}\")"), lambda: ast.parse(""))
