@@ -131,7 +131,7 @@ def test_of_two_splits_that_keep_rows_apart_the_one_after_the_fit_is_named(tmp_p
     [
         "x = 1  # model.fit(X)",
         'def f():\n    """Predicts, and\n    evaluates \'nothing\'."""',
-        'print("a fold of", r"\\" + "it\'s a fit")',
+        'print("a fold of", "\\d" + "it\'s a fit")',
     ],
 )
 def test_words_of_comments_and_texts_tell_nothing(text: str) -> None:
