@@ -3,7 +3,8 @@
 A path that evaluates or serves is held against the training paths that lie nearest to it: in its own file, else in the
 folder that shares the longest way with its own. What chance hides there, as behind a random crop, is held against
 evaluation instead. Where a repository does not train, evaluation takes its place, and failing that the first path that
-serves. Two paths with another number of channels feed two networks, and are not compared.
+serves. Two paths with another number of channels feed two networks, and are not compared; nor are two whose networks
+are of two classes. Where some feed the class or the weights that a path feeds, it is held against these alone.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dataguard.preprocessing.differing import Aspect, Difference
 from dataguard.preprocessing.pair import PipelinePair
 from dataguard.preprocessing.pipeline import Affine, Pipeline
 from dataguard.preprocessing.provenance import Origin, Part, Provenance
+from dataguard.preprocessing.static import networks
 from dataguard.preprocessing.static.reading import FoundPath, RepositoryReading
 
 MOST_PAIRS = 60
@@ -156,10 +158,23 @@ def _wanted(paths: Sequence[FoundPath]) -> Iterator[tuple[FoundPath, FoundPath, 
                 # Without training all are held against one.
                 first_of_all = next(path for path in paths if path.role == role)
                 others = [path for path in others if path is first_of_all]
-            near = _nearest(others, right)
+            mine = _of_its_network(others, right)
+            near = _nearest(mine, right)
             for left in near:
                 yield left, right, first
+            # What is open there is looked at where no network is named, as near as any.
+            for left in _nearest(others, right):
+                if not left.networks and all(left is not one for one in mine):
+                    yield left, right, False
             first = first and not near
+
+
+def _of_its_network(lefts: Sequence[FoundPath], right: FoundPath) -> list[FoundPath]:
+    """Those that feed what a path feeds, where the code names it; else all that may."""
+    likeness = [networks.joined(left.networks, right.networks) for left in lefts]
+    if any(likeness):
+        return [left for left, one in zip(lefts, likeness, strict=True) if one == max(likeness)]
+    return [left for left in lefts if not networks.apart(left.networks, right.networks)]
 
 
 def _nearest(lefts: Sequence[FoundPath], right: FoundPath) -> list[FoundPath]:

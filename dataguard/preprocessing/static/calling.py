@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dataguard.preprocessing.static import arrays, feeding, library, loaders
+from dataguard.preprocessing.static import arrays, feeding, library, loaders, networks
 from dataguard.preprocessing.static.expressions import Expressions
 from dataguard.preprocessing.static.joining import join
 from dataguard.preprocessing.static.library.configuration import OPTIONS
@@ -252,11 +252,14 @@ class Calling(Expressions):
                 self.set_training(func.name == "train")
                 return receiver
             if func.name in feeding.FITTING:
-                self.fit(args, kwargs, node)
+                self.fit(args, kwargs, node, receiver)
                 return Unknown("a history", self.place(node))
             if func.name == "train" and args and isinstance(args[0], bool):
                 self.set_training(args[0])
                 return receiver
+            if func.name == "super().__init__" and isinstance(receiver, Obj):
+                loaders.inherit(self, receiver, args, kwargs, node)
+                return None
             if func.name == "save_hyperparameters" and isinstance(receiver, Obj):
                 names = {name: value for name, value in self.frame.names.items() if value is not receiver}
                 self.put(receiver.attrs, "hparams", Obj(None, names, open=True))
@@ -268,7 +271,7 @@ class Calling(Expressions):
                 return found if found is not None else Unknown("an item of a library's data set", self.place(node))
             if feeding.is_model(receiver.cls) or func.name in feeding.FEEDING:
                 if func.name in feeding.FEEDING:
-                    return self.feed([*args, *kwargs.values()], node, func.name)
+                    return self.feed([*args, *kwargs.values()], node, func.name, network=receiver)
                 return (
                     receiver
                     if func.name in ("cuda", "to", "half", "float", "cpu", "double", "requires_grad_")
@@ -281,7 +284,8 @@ class Calling(Expressions):
         """A model is put into training, or into evaluation."""
         self.frame.training = training
         if not training:
-            self.evaluating.add(self.root)
+            # A module that is imported twice is followed once: its file is remembered beside the script's.
+            self.evaluating |= {self.root, self.frame.module.path}
 
     def _unknown_method(
         self, receiver: Unknown, name: str, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None
@@ -330,7 +334,7 @@ class Calling(Expressions):
             return arrays.opaque(self, args, f"what {name or 'it'} does is not known: {func.reason()}", node)
         return self.feed(values, node, name, func)
 
-    def fit(self, args: Sequence[Value], kwargs: dict[str, Value], node: ast.AST | None) -> None:
+    def fit(self, args: Sequence[Value], kwargs: dict[str, Value], node: ast.AST | None, model: Value = None) -> None:
         """Give data sets to a model that is trained on them, or tested."""
         for one in (*args, *kwargs.values()):
             if isinstance(one, Obj) and loaders.asked(one.cls):
@@ -342,9 +346,9 @@ class Calling(Expressions):
         for word, value in given:
             options = value.options if isinstance(value, Choice) else [value]
             for one in options:
-                self._fit_one(word, one, node)
+                self._fit_one(word, one, node, Seq([model, kwargs.get("callbacks")], "list"))
 
-    def _fit_one(self, word: str, value: Value, node: ast.AST | None) -> None:
+    def _fit_one(self, word: str, value: Value, node: ast.AST | None, model: Value) -> None:
         identity = ""
         if isinstance(value, Obj):
             made, identity = loaders.item(self, value, node), loaders.identity_of(value)
@@ -357,15 +361,21 @@ class Calling(Expressions):
             hints = (word, *loaders.hints_of(self, value))
             place = getattr(value, "place", "") or self.place(node)
             self.sink(
-                "dataset", found[0], node, hints=hints, identity=feeding.through(found[0]) or identity, place=place
-            )
+                "dataset", found[0], node, hints=hints, identity=feeding.through(found[0]) or identity, place=place,
+                network=networks.of(model),
+            )  # fmt: skip
 
-    def feed(self, values: Sequence[Value], node: ast.AST | None, name: str, model: Value = None) -> Value:
-        """Give pictures to a model."""
+    def feed(
+        self, values: Sequence[Value], node: ast.AST | None, name: str, model: Value = None, network: Value = None
+    ) -> Value:
+        """Give pictures to a model, which is a network's object where that is known."""
         for value in values:
             found = [one for one in arrays.pictures(value) if feeding.is_prepared(one)]
             if found:
-                self.sink("model", found[0], node, hints=(name,), identity=feeding.through(found[0]), model=model)
+                self.sink(
+                    "model", found[0], node, hints=(name,), identity=feeding.through(found[0]), model=model,
+                    network=networks.of(model if network is None else network),
+                )  # fmt: skip
                 break
         return Unknown("what a model returns", self.place(node))
 

@@ -158,7 +158,7 @@ class Extraction(Findings):
                 rb"BasePredictor|cog\b|@app\.(route|post|get)|gr\.Interface|BaseHandler", self.raw.get(path, b"")
             ):
                 module = self.tree.modules[path]
-                self._functions(module, lambda one: not one.startswith("__"), methods=True)
+                self._functions(module, lambda one: not one.startswith("__"), serving=True)
 
     def _console(self, path: str) -> None:
         text = self.tree.text(path) or ""
@@ -205,13 +205,23 @@ class Extraction(Findings):
 
         self._guarded(work, module.path)
 
-    def _functions(self, module: Module, wanted: Callable[[str], bool], *, methods: bool = False) -> None:
-        """Follow functions of a module with arguments that a caller gives."""
+    def _functions(self, module: Module, wanted: Callable[[str], bool], *, serving: bool = False) -> None:
+        """Follow functions of a module with arguments that a caller gives.
+
+        Args:
+            module: The module.
+            wanted: Whether a name is asked for.
+            serving: Methods too; those that answer requests first, and what they lead to not once more by itself.
+        """
         self._guarded(lambda: self.machine.run_module(module), module.path)
-        for name, value in list(module.names.items()):
+        found = list(module.names.items())
+        if serving:
+            found.sort(key=lambda one: not (isinstance(one[1], Func) and one[1].decorators))
+        for name, value in found:
             if isinstance(value, Func) and value.module is module and wanted(name):
-                self._ask(value, None, module)
-            elif methods and isinstance(value, Cls) and value.module is module:
+                if not serving or value.node not in self.machine.seen:
+                    self._ask(value, None, module)
+            elif serving and isinstance(value, Cls) and value.module is module:
                 self._methods(value, module)
 
     def _methods(self, cls: Cls, module: Module) -> None:

@@ -27,6 +27,8 @@ class Found:
     states: list[Any]
     why: str
     reachable: bool
+    networks: tuple[str, ...] = ()
+    """What names the networks that it was given to."""
 
 
 class Findings:
@@ -59,14 +61,19 @@ class Findings:
             if "#" in identity:
                 kept = by_identity.get(identity)
                 if kept is not None:
+                    known = tuple(dict.fromkeys((*kept.networks, *one.sink.network)))
+                    kept = by_identity[identity] = replace(kept, networks=known)
                     first = by_first.setdefault(identity, kept.states)
                     better = identity not in extended or (not extended[identity] and _continues(one.states, first))
-                    further = one.sink.kind == "model" or _goes_further(one.states, kept.states)
-                    if further and kept.sink.kind == "dataset" and better:
+                    fed = one.sink.kind == "model"
+                    if (fed or _goes_further(one.states, kept.states)) and kept.sink.kind == "dataset" and better:
                         by_identity[identity] = replace(kept, states=one.states, why=one.why)
                         extended[identity] = _continues(one.states, first)
+                    elif not fed and _continues(one.states, first):
+                        # It is handed to what trains as it left the data set.
+                        extended.setdefault(identity, True)
                     continue
-                by_identity[identity] = one
+                by_identity[identity] = replace(one, networks=one.sink.network)
         seen: list[tuple[str, str, Pipeline, tuple[str, ...]]] = []
         for one in found:
             if "#" in one.sink.identity and by_identity[one.sink.identity].sink is not one.sink:
@@ -100,6 +107,7 @@ class Findings:
             target=state.target,
             reachable=found.reachable,
             evidence=state.places,
+            networks=found.networks or sink.network,
         )
 
     def _role(self, sink: Sink) -> str:
@@ -169,7 +177,7 @@ class Findings:
         data = self.raw.get(root, b"")
         if (
             not found.reachable
-            or root in self.machine.evaluating
+            or self.machine.evaluating.intersection([root, *(path for _, path, _ in found.sink.stack)])
             or re.search(rb"\.eval\(|jit\.load|\.train\(False", data)
         ):
             return False
@@ -187,7 +195,7 @@ def _by_chance(states: list[Any]) -> bool:
 
 def _unfollowed(state: State) -> State:
     """What leaves a data set and was not seen to reach a model, which may be fed it in another form."""
-    if state.touched or state.is_float:
+    if state.touched or (state.is_float and state.kind == "tensor"):
         return state
     return losing(
         state, "", "whole levels leave the data set, and what becomes of them was not followed", "affine", "dtype"

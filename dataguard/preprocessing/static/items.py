@@ -98,7 +98,7 @@ class Items(Machine):
         if isinstance(value, Map) and name in value.items and name not in _MAP_METHODS:
             return value.items[name]
         if isinstance(value, ExtObj):
-            if name in value.attrs:
+            if name in value.attrs and name != "batch":
                 return value.attrs[name]
             return arrays.object_attribute(value, name)
         if isinstance(value, Blank) and name == "shape":
@@ -130,6 +130,8 @@ class Items(Machine):
         if found is None:
             if isinstance(receiver, Obj) and name in ("__getitem__", "__iter__"):
                 return Method(receiver, "super().__getitem__")
+            if isinstance(receiver, Obj) and name == "__init__":
+                return Method(receiver, "super().__init__")
             return Method(Unknown(f"super().{name} is of a library", self.place(node)), name)
         return Bound(found[0], receiver) if isinstance(found[0], Func) else found[0]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dataguard.preprocessing.static.picture import State, by_chance
+from dataguard.preprocessing.static.sizes import pairs, resize_rule
 from dataguard.preprocessing.static.values import (
     SIZES,
     Choice,
@@ -21,7 +22,7 @@ from dataguard.preprocessing.static.values import (
     is_number,
     same,
 )
-from dataguard.preprocessing.steps import Step
+from dataguard.preprocessing.steps import Resize, Step
 
 MISSING = object()
 """What a name that was not set has."""
@@ -170,5 +171,16 @@ def _sized(condition: Measure, first: State, second: State) -> State | None:
             return None
         sizes.append(found)
     made = longer.size
-    same_size = all(same(made[axis], sizes[axis]) for axis in (0, 1))
-    return replace(longer, size=(sizes[0], sizes[1])) if same_size else None
+    size = (sizes[0], sizes[1])
+    if all(same(made[axis], sizes[axis]) for axis in (0, 1)):
+        return replace(longer, size=size)
+    last = longer.steps[-1]
+    if len(longer.steps) != len(shorter.steps) + 1 or not isinstance(last, Resize):
+        return None
+    # Resized where the condition holds, left alone elsewhere: a rule of its own, if it is one.
+    before, after = pairs(*shorter.size), pairs(*size)
+    rule = resize_rule(before, after) if before is not None and after is not None else None
+    if rule is None:
+        return None
+    blank = {"height": None, "width": None, "side": None, "longest": None, "factor": None, "multiple": None}
+    return replace(longer, steps=(*longer.steps[:-1], replace(last, **{**blank, **rule})), size=size)

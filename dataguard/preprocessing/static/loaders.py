@@ -175,9 +175,21 @@ def _of_object(machine: Machine, source: Obj, node: ast.AST | None) -> Value:
     return inherited(machine, source)
 
 
+def inherit(machine: Machine, made: Obj, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None) -> None:
+    """Keep what the constructor of a library's data set is given by a class that inherits from it."""
+    for name in made.cls.foreign() if made.cls is not None else ():
+        last = name.rpartition(".")[2]
+        if last in FOLDERS | GRAY_FOLDERS and "datasets" in name:
+            machine.put(made.attrs, "*folder", ExtObj(name, args, kwargs, machine.place(node)))
+        elif last == "Subset":
+            given = kwargs.get("dataset", args[0] if args else None)
+            machine.put(made.attrs, "dataset", given)
+            machine.put(made.attrs, "indices", kwargs.get("indices", args[1] if len(args) > 1 else None))
+
+
 def inherited(machine: Machine, source: Obj) -> Value:
     """An item of a subclass of a library's data set that reads as the library does; None where it is no such."""
-    given = source.attrs.get("*given")
+    given = source.attrs.get("*folder", source.attrs.get("*given"))
     for name in source.cls.foreign() if source.cls is not None else ():
         last = name.rpartition(".")[2]
         if last in FOLDERS | GRAY_FOLDERS and "datasets" in name and isinstance(given, ExtObj):

@@ -77,6 +77,8 @@ class Sink:
     root: str = ""
     model: Value = None
     """What was fed, as far as it is known."""
+    network: tuple[str, ...] = ()
+    """What names it: words of ``networks.of``."""
 
 
 class Machine(ABC):
@@ -191,14 +193,14 @@ class Machine(ABC):
             self.notes.append(entry)
 
     def sink(self, kind: str, value: Value, node: ast.AST | None, *, hints: Sequence[str] = (), identity: str = "",
-             place: str = "", model: Value = None) -> None:  # fmt: skip
+             place: str = "", model: Value = None, network: tuple[str, ...] = ()) -> None:  # fmt: skip
         """Keep a picture that arrived."""
         if self.quiet:
             return
         place = place or self.place(node)
         training = next((frame.training for frame in reversed(self.frames) if frame.training is not None), None)
         self.sinks.append(
-            Sink(kind, value, place, self.stack(), tuple(hints), training, identity or place, self.root, model)
+            Sink(kind, value, place, self.stack(), tuple(hints), training, identity or place, self.root, model, network)
         )
 
     # Changes that a branch can take back.

@@ -45,6 +45,8 @@ class FoundPath:
     """Whether an entry point of the repository leads here."""
     evidence: tuple[str, ...] = ()
     """'file:line' of each step, in order."""
+    networks: tuple[str, ...] = ()
+    """What names the network that it feeds: 'class:Name', 'part:Name' of what that is made of, 'weights:path'."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

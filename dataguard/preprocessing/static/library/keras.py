@@ -279,4 +279,4 @@ def _use_layer(call: Call) -> Value:
 
 @applied("keras.models.")
 def _use_model(call: Call) -> Value:
-    return call.machine.feed([*call.args, *call.kwargs.values()], call.node, "model")
+    return call.machine.feed([*call.args, *call.kwargs.values()], call.node, "model", network=call.receiver)

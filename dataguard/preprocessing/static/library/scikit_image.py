@@ -117,6 +117,8 @@ def _old(call: Call, state: State) -> Value:
         return Picture(losing(state, call.place, "a resize by a factor", "geometry"))
     said = explicit(call.place) if call.given(2, "interp") else default(call.place, "scipy: bilinear")
     after = resized(state, height, width, fields, call.place, kernel=said)
+    if state.dtype == "uint8":
+        return Picture(after)
     return Picture(moved(after, call.place, of_content="imresize stretches levels of floats"))
 
 

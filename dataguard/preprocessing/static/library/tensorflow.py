@@ -55,15 +55,21 @@ _KERNELS = {
 
 @function("tensorflow.image.decode_jpeg", "tensorflow.image.decode_png",
           "tensorflow.image.decode_image", "tensorflow.io.decode_jpeg", "tensorflow.io.decode_image",
-          "tensorflow.io.decode_png", "tensorflow.io.decode_and_crop_jpeg")  # fmt: skip
+          "tensorflow.io.decode_png", "tensorflow.io.decode_and_crop_jpeg",
+          "tensorflow.image.decode_and_crop_jpeg")  # fmt: skip
 def _read(call: Call) -> Value:
     place = call.place
-    channels = call.get(1, "channels", 0)
+    cropped = call.name.endswith("decode_and_crop_jpeg")
+    channels = call.get(2 if cropped else 1, "channels", 0)
     flags = (f"channels={channels}",) if isinstance(channels, int) and channels else ()
     decode = replace(Decode.of("tensorflow", *flags), provenance={"": explicit(place, call.name)})
     state = State(kind="tf", decode=decode, loaded=place, places=(place,), said={"order": explicit(place)})
     if channels == 1:
         state = replace(state, channels=COLOURS["GRAY"], decode=replace(decode, order="GRAY"))
+    if cropped:
+        from dataguard.preprocessing.static import parts
+
+        state = parts.unknown_crop(state, "the window is computed of the picture's size", place)
     return Picture(state)
 
 
@@ -96,6 +102,8 @@ def _resize(call: Call) -> Value:
     state = call.picture(0, "images")
     if state is None:
         return call.unknown("no picture")
+    if isinstance(call.get(0, "images"), Seq) and "N" not in state.layout:
+        state = replace(state, layout=f"N{state.layout}")
     place = call.place
     name = call.name.rpartition(".")[2]
     special = {
@@ -264,7 +272,16 @@ def _random(call: Call) -> Value:
 
 @function("tensorflow.data.Dataset.*", "tensorflow.data.TFRecordDataset")
 def _dataset(call: Call) -> Value:
-    return ExtObj("tensorflow.data.Dataset", call.args, call.kwargs, call.place)
+    made = ExtObj("tensorflow.data.Dataset", call.args, call.kwargs, call.place)
+    given = call.get(0, "tensors")
+    if call.name.endswith("from_tensor_slices") and given is not None:
+        from dataguard.preprocessing.static.arrays import element, pictures
+
+        if isinstance(given, Seq) and given.kind == "tuple" and pictures(given):
+            made.attrs["batch"] = Seq([element(call.machine, one, None) for one in given.items], "tuple")
+        elif isinstance(given, Picture):
+            made.attrs["batch"] = element(call.machine, given, None)
+    return made
 
 
 def map_over(call: Call) -> Value:

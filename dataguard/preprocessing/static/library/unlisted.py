@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+from dataguard.preprocessing.static.library.given import from_caller
 from dataguard.preprocessing.static.library.pillow import enhanced
 from dataguard.preprocessing.static.library.registry import Call, Handler, applied
 from dataguard.preprocessing.static.values import (
@@ -10,6 +13,7 @@ from dataguard.preprocessing.static.values import (
     ExtObj,
     Picture,
     Seq,
+    Unknown,
     Value,
     last,
 )
@@ -42,6 +46,15 @@ _SILENT = (
     "numpy.save",
     "builtins.",
 )
+
+
+_READS = re.compile(
+    r"^(imread|(load|read|open|get|fetch|download)_?(img|image))(_?(from|as|file|url|array|rgb|bgr)\w*)?$"
+)
+"""Names of functions that read one picture."""
+_NO_READERS = ("keras.", "os.", "tkinter.", "pygame.")
+_FILMS = re.compile(r"^(cap_from|video_?capture|video_from)\w*$")
+"""Names of functions that open a video as OpenCV does."""
 
 
 def _capture(call: Call) -> Value:
@@ -79,9 +92,9 @@ def _model(call: Call) -> Value:
     from dataguard.preprocessing.static.feeding import FITTING
 
     if call.name in FITTING:
-        call.machine.fit(call.args, call.kwargs, call.node)
+        call.machine.fit(call.args, call.kwargs, call.node, call.receiver)
         return call.unknown("a history")
-    return call.machine.feed([*call.args, *call.kwargs.values()], call.node, call.name)
+    return call.machine.feed([*call.args, *call.kwargs.values()], call.node, call.name, network=call.receiver)
 
 
 def _transformer(call: Call) -> Value:
@@ -130,6 +143,10 @@ def unlisted(call: Call) -> Value:
         if tail in ("normalize", "standardize") or name.startswith(("torch.nn.functional", "torch.nn.init", "kornia")):
             return opaque(call.machine, given, f"what {name} does is not known", call.node)
         return opaque(call.machine, given, f"what {name} does is not known", call.node)
+    if not given and _READS.search(tail.lower()) and not name.startswith(_NO_READERS):
+        return Picture(from_caller(Unknown(f"{name} reads it", call.place)))
+    if not given and _FILMS.search(tail.lower()):
+        return ExtObj("cv2.VideoCapture", call.args, call.kwargs, call.place)
     if tail[:1].isupper() or name.startswith(("imutils.", "torch.nn.")):
         return ExtObj(name, call.args, call.kwargs, call.place)
     return call.unknown(f"what {name} returns")
@@ -150,7 +167,7 @@ def unlisted_object(call: Call) -> Value:
         or call.name.startswith(("imgaug.", "kornia.", "monai.", "torchio.", "augly."))
     ):
         return opaque(call.machine, values, f"what {call.name} does is not known", call.node)
-    return call.machine.feed(values, call.node, tail)
+    return call.machine.feed(values, call.node, tail, network=call.receiver)
 
 
 def unlisted_method(call: Call) -> Value:
@@ -191,7 +208,7 @@ def unlisted_method(call: Call) -> Value:
 
             return element(call.machine, receiver, None)
         if call.name in FEEDING and any(pictures(one) for one in values):
-            return call.machine.feed(values, call.node, call.name)
+            return call.machine.feed(values, call.node, call.name, network=receiver)
         if is_transforming(call.name) and any(isinstance(one, Picture) for one in values):
             return opaque(call.machine, values, f"what {call.name} does is not known", call.node)
         return call.unknown(f"what {receiver.name}.{call.name} returns")

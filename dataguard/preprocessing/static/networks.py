@@ -1,0 +1,115 @@
+"""Which network a path feeds, as far as the code names it: a class of the repository, or a file of weights.
+
+Two paths whose networks are known and have nothing in common are of two models, and say nothing about each other: a
+detector's preprocessing is no training of the recognizer that comes after it.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Sequence
+
+from dataguard.preprocessing.static.feeding import is_model
+from dataguard.preprocessing.static.values import Bound, Cls, ExtObj, Obj, Seq, Value
+
+_COMMON = frozenset(
+    {"net", "model", "network", "cnn", "mymodel", "mynet", "basemodel", "classifier", "generator", "encoder"}
+)
+"""Names that networks of all kinds have."""
+_WEIGHTS = re.compile(
+    r"\.(h5|hdf5|keras|pth?|pth\.tar|ckpt|onnx|pb|tflite|caffemodel|weights|safetensors|pkl)$", re.IGNORECASE
+)
+
+
+def of(value: Value) -> tuple[str, ...]:
+    """What names a network, as words 'class:…', 'part:…', 'weights:…', in order and each once.
+
+    A class is 'class:Name@file'; the repository's models that it is made of or inherits from are 'part:Name@file'. A
+    file that weights are read from or written to is 'weights:path', without its suffix.
+    """
+    return tuple(dict.fromkeys(_words(value)))
+
+
+def _words(value: Value) -> Iterable[str]:
+    if isinstance(value, Obj) and value.cls is not None and is_model(value.cls):
+        yield f"class:{value.cls.name}@{value.cls.module.path}"
+        yield from _parts(value.cls)
+    elif isinstance(value, Bound):
+        yield from _words(value.receiver)
+    elif isinstance(value, ExtObj):
+        for one in (*value.args, *value.kwargs.values()):
+            yield from _weights(one)
+            if isinstance(one, Obj):
+                yield from _words(one)
+    elif isinstance(value, Seq):
+        for one in value.items:
+            yield from _words(one) if not isinstance(one, str) else _weights(one)
+
+
+def _weights(value: Value) -> Iterable[str]:
+    if isinstance(value, str) and _WEIGHTS.search(value):
+        parts = [one for one in re.split(r"[/\\]+", _WEIGHTS.sub("", value)) if one not in ("", ".", "..")]
+        yield f"weights:{'/'.join(parts)}"
+
+
+def _parts(cls: Cls) -> Iterable[str]:
+    yield from (f"part:{one.name}@{one.module.path}" for one in cls.lineage()[1:])
+    names = getattr(cls.module, "names", {})
+    for node in ast.walk(cls.node) if cls.node is not None else ():
+        found = names.get(node.id) if isinstance(node, ast.Name) else None
+        if isinstance(found, Cls) and found is not cls and is_model(found):
+            yield f"part:{found.name}@{found.module.path}"
+
+
+def joined(one: Sequence[str], other: Sequence[str]) -> int:
+    """How much says that two paths feed one network: 0 for nothing known.
+
+    A class of one file says most, then a class that another file has by the same name, as copies for serving do; a name
+    that every network gets says nothing then. Of weights it is the length of what their names begin with.
+
+    >>> joined(["class:Net@a.py"], ["class:Net@a.py"])
+    2000
+    >>> joined(["class:Lit@t.py", "part:Crnn@m.py"], ["class:Crnn@m.py"])
+    2000
+    >>> joined(["class:Crnn@train/m.py"], ["class:Crnn@app/m.py"]), joined(["class:Net@a.py"], ["class:Net@b.py"])
+    (1000, 0)
+    >>> joined(["weights:models/emotion/mini"], ["weights:models/emotion/mini.102-0.66"])
+    19
+    """
+    ours, theirs = _named(one), _named(other)
+    for plain, strength in ((lambda name: name, 2000), (_without_file, 1000)):
+        mine, its = ({plain(name) for name in side["class"]} - {""} for side in (ours, theirs))
+        my_parts, its_parts = ({plain(name) for name in side["part"]} - {""} for side in (ours, theirs))
+        if mine & (its | its_parts) or my_parts & its:
+            return strength
+    return max((_alike(a, b) for a in ours["weights"] for b in theirs["weights"]), default=0)
+
+
+def apart(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether two paths feed networks of two classes, of which neither holds the other.
+
+    >>> apart(["class:Detector@a.py"], ["class:Reader@a.py"]), apart(["class:Detector@a.py"], [])
+    (True, False)
+    """
+    ours, theirs = _named(one), _named(other)
+    return bool(ours["class"] and theirs["class"]) and not joined(one, other)
+
+
+def _without_file(name: str) -> str:
+    bare = name.partition("@")[0]
+    return "" if bare.lower() in _COMMON else bare
+
+
+def _named(words: Sequence[str]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {"class": set(), "part": set(), "weights": set()}
+    for word in words:
+        kind, _, name = word.partition(":")
+        found[kind].add(name)
+    return found
+
+
+def _alike(one: str, other: str) -> int:
+    """The length of what two names of files begin with, but for folders alone that everything lies in."""
+    count = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    return count if "/" in one[:count] or count >= min(len(one), len(other)) // 2 else 0
