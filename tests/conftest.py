@@ -35,9 +35,10 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
-def pytest_unconfigure() -> None:
-    """Let what was kept be freed: extension modules complain of what is left at the end."""
-    gc.unfreeze()
+def pytest_configure(config: pytest.Config) -> None:
+    """Have what was kept freed at the very end, for extension modules complain of what is left."""
+    # What is registered first is done last: after pytest has searched for cycles of the tests, among fewer objects.
+    config.add_cleanup(gc.unfreeze)
 
 
 @pytest.fixture(autouse=True)

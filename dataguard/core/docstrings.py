@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import re
 import textwrap
+from collections.abc import Mapping
 from dataclasses import is_dataclass
+from types import MappingProxyType
 
 
-def field_docstrings(record: type) -> dict[str, str]:
+@functools.cache
+def field_docstrings(record: type) -> Mapping[str, str]:
     """The docstrings below the fields of a class, and of the records that it extends, by name.
 
     >>> from dataguard.core.report import RuleRun
@@ -37,7 +41,7 @@ def field_docstrings(record: type) -> dict[str, str]:
                 and isinstance(below.value.value, str)
             ):
                 documents[target.id] = inspect.cleandoc(below.value.value)
-    return documents
+    return MappingProxyType(documents)
 
 
 def in_one_line(docstring: str) -> str:

@@ -13,6 +13,9 @@ from dataguard.core.python_source import PythonSource, read_python
 MOST_KEPT = 16 * 2**20
 """Characters of code that are kept: with their syntax trees they take up to 600 MB. Files after that are read anew."""
 
+FEW = 50_000
+"""Objects that are looked through in a few milliseconds."""
+
 
 class PythonFiles:
     """Reads files and keeps what it read.
@@ -70,7 +73,8 @@ def uncollected() -> Iterator[None]:
         yield
     finally:
         if enabled:
-            if not gc.get_freeze_count():
+            # How many are frozen is found out by counting them, which takes longer than to look through a few new ones.
+            if gc.get_count()[0] > FEW and not gc.get_freeze_count():
                 # All that was made counts as old, or else the next allocation would look through the whole of it.
                 gc.freeze()
                 gc.unfreeze()

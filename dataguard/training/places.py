@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import linecache
 import re
@@ -105,21 +106,24 @@ def _class_source(thing: type) -> tuple[str, str, int] | None:
         return None
     linecache.checkcache(path)
     lines = linecache.getlines(path)
-    try:
-        tree = ast.parse("".join(lines))
-    except SyntaxError:
-        return None
     holding = [
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef)
-        and node.name == thing.__name__
-        and node.lineno <= line <= (node.end_lineno or 0)
+        (start, end) for name, start, end in _classes("".join(lines)) if name == thing.__name__ and start <= line <= end
     ]
     if not holding:
         return None
-    node = max(holding, key=lambda item: item.lineno)
-    return path, "".join(lines[node.lineno - 1 : node.end_lineno]), node.lineno
+    start, end = max(holding)
+    return path, "".join(lines[start - 1 : end]), start
+
+
+@functools.lru_cache(maxsize=4)
+def _classes(text: str) -> tuple[tuple[str, int, int], ...]:
+    """Name, first and last line of each class of a file, which many layers are asked about one after another."""
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:
+        return ()
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    return tuple((node.name, node.lineno, node.end_lineno or 0) for node in nodes)
 
 
 def _assigned(text: str, start: int, attribute: str) -> int:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import gc
 import weakref
 from pathlib import Path
@@ -64,3 +65,20 @@ def test_what_was_made_meanwhile_is_collected_with_what_is_old() -> None:
     assert gc.get_count()[0] < gc.get_threshold()[0]
     gc.collect()
     assert gone() is None
+
+
+@pytest.mark.parametrize(
+    ("few", "frozen", "called"), [(0, 0, ["freeze", "unfreeze"]), (0, 1, []), (10**9, 0, [])], ids=str
+)
+def test_many_count_as_old_unless_the_caller_froze_its_own(
+    few: int, frozen: int, called: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(python_files, "FEW", few)
+    monkeypatch.setattr(gc, "get_freeze_count", lambda: frozen)
+    for name in ("freeze", "unfreeze"):
+        monkeypatch.setattr(gc, name, functools.partial(calls.append, name))
+    with uncollected():
+        made: list[list[int]] = [[] for _ in range(1000)]
+    assert calls == called
+    assert len(made) == 1000
