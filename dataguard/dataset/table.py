@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 THUMBNAIL_SIDE = 32
 """Side of the thumbnails, in pixels: the least that a 32×32 perceptual hash needs."""
-_FETCHED_AT_A_TIME = 2_048
+_FETCHED_AT_A_TIME = 512
 
 COLUMNS: Mapping[str, str] = {
     "sample_id": "VARCHAR",
@@ -105,6 +105,8 @@ class SampleTable:
     """A digest of all that decides on the rows, times and places of the files included; None where it is not known."""
     elsewhere: nw.LazyFrame[Any] | None = None
     """The same rows as an engine other than DuckDB reads them."""
+    parts: tuple[str, ...] = ()
+    """FROM clauses of the files that ``query`` reads; empty where it reads none."""
 
     @classmethod
     def open(
@@ -127,6 +129,7 @@ class SampleTable:
             version_id=version_id,
             n_samples=n_samples,
             pictures=pictures,
+            parts=tuple(f"read_parquet({_quote(str(part))})" for part in parts),
         )
 
     @classmethod
@@ -298,7 +301,7 @@ class SampleTable:
         return fetched["sample_id"], joined.reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3)
 
     def thumbnail_parts(self, sample_ids: Sequence[str]) -> Iterator[tuple[list[str], NDArray[np.uint8]]]:
-        """The thumbnails of those of some samples that have one, some thousand at a time, in any order.
+        """The thumbnails of those of some samples that have one, some hundred at a time, in any order.
 
         Nothing else may be asked of the table before the last part has come.
 
@@ -311,10 +314,12 @@ class SampleTable:
                 "CREATE OR REPLACE TEMP TABLE wanted AS SELECT unnest($1::VARCHAR[]) AS sample_id", [list(sample_ids)]
             )
             condition += " AND sample_id IN (FROM wanted)"
-        found = self.connection.execute(f"SELECT sample_id, thumbnail FROM {self.query} WHERE {condition}")
-        while rows := found.fetchmany(_FETCHED_AT_A_TIME):
-            pictures = np.frombuffer(b"".join(blob for _, blob in rows), dtype=np.uint8)
-            yield [name for name, _ in rows], pictures.reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3)
+        # One after the other: of a query over all files DuckDB holds what it has read ahead of each.
+        for part in self.parts or (self.query,):
+            found = self.connection.execute(f"SELECT sample_id, thumbnail FROM {part} WHERE {condition}")
+            while rows := found.fetchmany(_FETCHED_AT_A_TIME):
+                pictures = np.frombuffer(b"".join(blob for _, blob in rows), dtype=np.uint8)
+                yield [name for name, _ in rows], pictures.reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3)
 
     def stored_pictures(self, paths: Iterable[str]) -> dict[str, StoredPicture]:
         """Where the pictures of some paths can be read, by path."""

@@ -116,7 +116,7 @@ def _features(
         place = {sample_id: row for row, sample_id in enumerate(found.sample_ids)}
         at = np.array([place.get(sample_id, -1) for sample_id in rows.sample_ids])
         values = np.where((at >= 0)[:, None], values[at], np.float32(0))
-    return np.array(values, dtype=np.float32), described, kind
+    return np.asarray(values, dtype=np.float32), described, kind
 
 
 MAKERS: Mapping[type, Callable[[Inputs], Any]] = {SplitSamples: _split_samples}

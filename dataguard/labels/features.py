@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 ORIENTATIONS = 8
 """Bins of the signed gradient direction; signed, because a stroke's two edges differ."""
-CHUNK = 2048
-"""Pictures described at a time: about 70 MB."""
+CHUNK = 512
+"""Pictures described at a time: about 40 MB."""
 _WIDTHS = (16 * ORIENTATIONS, 64 * ORIENTATIONS, 64, 32)
 """How many numbers each block has: gradients over 4×4 and 8×8 cells, gray, colour."""
 MAX_CATEGORIES = 32
@@ -55,7 +55,7 @@ class PictureFeatures:
         self._there = np.zeros(n, dtype=np.bool_)
 
     def put(self, rows: NDArray[np.intp], thumbnails: NDArray[np.uint8]) -> None:
-        """Describe some pictures: `CHUNK` at a time take 70 MB.
+        """Describe some pictures: `CHUNK` at a time take 40 MB.
 
         Args:
             rows: Where each belongs, shape (k,).

@@ -21,8 +21,8 @@ WIDTHS = (1.0, 2.0, 4.0)
 """Kernel widths tried: exp(−w·d²/median d²). Around 1, the usual median heuristic."""
 RIDGES = tuple(10.0**power for power in np.arange(-2.0, 2.1, 0.5))
 SEARCH_SAMPLES = 800
-CHUNK = 2048
-"""Samples at a time; each holds some 40 kB."""
+CHUNK = 512
+"""Samples at a time; each takes some 70 kB."""
 WELL_CONDITIONED = 1e-6
 """Least share of the largest eigenvalue of the kernel among landmarks that the smallest one has where Gram matrices are
 computed the cheap way: rounding then reaches 1e-10 of a ridge."""
@@ -132,6 +132,7 @@ def _fit(
     values, vectors = _eigen(_kernel(landmarks, landmarks, rate))
     kept = values > values[-1] * 1e-10
     root = vectors[:, kept] / np.sqrt(values[kept])
+    del vectors
     exact = len(landmarks) == n
     starts = range(0, n, CHUNK)
 
@@ -159,6 +160,8 @@ def _fit(
         spectrum, basis = _eigen(root.T @ gram @ root if plain else gram)
         spectrum = np.maximum(spectrum, 0)
         rotation, weights = root @ basis, basis.T @ weights
+        del basis
+    del gram, root
     shrinkage = 1 / (spectrum[:, None] + np.array(RIDGES))
 
     copies = np.bincount(group)[group]
@@ -194,7 +197,7 @@ def _eigen(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
 
     # At these sizes a second thread gains little, and on a busy machine waiting for it takes ten times as long.
     with limited(1):
-        values, vectors = linalg.eigh(matrix, driver="evd", check_finite=False)
+        values, vectors = linalg.eigh(matrix, driver="evd", overwrite_a=True, check_finite=False)
     return values, vectors
 
 

@@ -15,7 +15,7 @@ NEIGHBOURS = 10
 """Enough votes to outnumber the wrong ones at 30 % noise (P = 0.95), few enough to stay near."""
 REFERENCES = 10_000
 """At most so many samples are looked among, which bounds the cost at this many distances a sample."""
-CHUNK = 1024
+CHUNK = 256
 
 
 def neighbour_shares(
