@@ -321,9 +321,10 @@ def _candidates(compared: Any, table: SampleTable) -> Any:
     begun = compared.select(*columns, beginning=nw.col("content_hash").str.slice(0, _BEGINNING))
     alike = begun.group_by("beginning").agg(n=nw.len()).filter(nw.col("n") > 1).select("beginning")
     found = begun.join(alike, on="beginning", how="semi").select(*columns)
-    if table.elsewhere is not None:
-        return found
     # Asked for three times, and found once.
+    if table.elsewhere is not None:
+        native = found.to_native()
+        return nw.from_native(native.persist()) if hasattr(native, "persist") else found
     table.connection.execute(f"CREATE OR REPLACE TEMP TABLE candidates AS {found.to_native().sql_query()}")
     return nw.from_native(table.connection.sql("FROM candidates"))
 

@@ -103,10 +103,10 @@ class SampleTable:
     """What reads pictures that are no files of their own."""
     state: str | None = None
     """A digest of all that decides on the rows, times and places of the files included; None where it is not known."""
+    parquet: Path | None = None
+    """The Parquet file, or the folder of such files, that the rows lie in; None for a table in memory."""
     elsewhere: nw.LazyFrame[Any] | None = None
-    """The same rows as an engine other than DuckDB reads them."""
-    parts: tuple[str, ...] = ()
-    """FROM clauses of the files that ``query`` reads; empty where it reads none."""
+    """The same rows as an engine other than DuckDB reads them; see `dataguard.dataset.engines.on_engine`."""
 
     @classmethod
     def open(
@@ -118,8 +118,7 @@ class SampleTable:
             duckdb.Error: there is no such file, or it is broken.
         """
         connection = _connect()
-        parts = sorted(parquet.glob("*.parquet")) if parquet.is_dir() else [parquet]
-        query = f"read_parquet([{', '.join(_quote(str(part)) for part in parts)}])"
+        query = f"read_parquet([{', '.join(_quote(str(part)) for part in _files(parquet))}])"
         n_samples = connection.execute(f"SELECT count(*) FROM {query}").fetchall()[0][0]
         return cls(
             connection=connection,
@@ -129,7 +128,7 @@ class SampleTable:
             version_id=version_id,
             n_samples=n_samples,
             pictures=pictures,
-            parts=tuple(f"read_parquet({_quote(str(part))})" for part in parts),
+            parquet=parquet,
         )
 
     @classmethod
@@ -315,7 +314,10 @@ class SampleTable:
             )
             condition += " AND sample_id IN (FROM wanted)"
         # One after the other: of a query over all files DuckDB holds what it has read ahead of each.
-        for part in self.parts or (self.query,):
+        parts = (
+            [self.query] if self.parquet is None else [f"read_parquet({_quote(str(p))})" for p in _files(self.parquet)]
+        )
+        for part in parts:
             found = self.connection.execute(f"SELECT sample_id, thumbnail FROM {part} WHERE {condition}")
             while rows := found.fetchmany(_FETCHED_AT_A_TIME):
                 pictures = np.frombuffer(b"".join(blob for _, blob in rows), dtype=np.uint8)
@@ -394,3 +396,7 @@ def _connect() -> duckdb.DuckDBPyConnection:
 
 def _quote(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+def _files(parquet: Path) -> list[Path]:
+    return sorted(parquet.glob("*.parquet")) if parquet.is_dir() else [parquet]

@@ -11,6 +11,7 @@ from dataguard.core.finding import Skipped
 from dataguard.core.picture_access import offer
 from dataguard.dataset.class_counts import ClassCounts
 from dataguard.dataset.duplicates import Duplicates
+from dataguard.dataset.engines import on_engine
 from dataguard.dataset.sampling import SampledSource
 from dataguard.dataset.scan import scan
 from dataguard.dataset.schema import SchemaFailures, validate
@@ -40,6 +41,8 @@ def _scan(inputs: Inputs) -> SampleTable | Skipped:
     )
     if isinstance(source, SampledSource):
         inputs.n_all = source.n_all if source.n_all > table.n_samples else None
+    if engine is not None and table.parquet is not None:
+        table = dataclasses.replace(table, elsewhere=on_engine(engine, table.parquet, table.n_samples))
     if table.pictures is not None:
         offer(table.version_id, table.read_stored)
     return table

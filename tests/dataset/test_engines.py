@@ -11,11 +11,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pytest
 from PIL import Image
@@ -24,7 +26,9 @@ import dataguard
 from dataguard.core.errors import ConfigurationError, EngineError, SourceError
 from dataguard.dataset import engines
 from dataguard.dataset.cache import Cache
-from dataguard.dataset.engines import EngineName, engine_names, in_windows, open_engine
+from dataguard.dataset.class_counts import ClassCounts
+from dataguard.dataset.duplicates import Duplicates
+from dataguard.dataset.engines import EngineName, engine_names, in_windows, on_engine, open_engine
 from dataguard.dataset.engines.local import LocalEngine
 from dataguard.dataset.scan import Summary, chunk, merge, scan
 from dataguard.dataset.sources.folder import FolderSource
@@ -63,6 +67,7 @@ class Backwards:
     def __init__(self, address: str | None = None) -> None:
         self.n_chunks = 0
         self.closed = False
+        self.tables: list[Path] = []
 
     def map_chunks(self, function: Callable[[Any], Any], chunks: Iterable[Any]) -> Iterator[Any]:
         sent = [pickle.dumps((function, work)) for work in chunks]
@@ -73,7 +78,11 @@ class Backwards:
             yield pickle.loads(pickle.dumps(run(work)))  # noqa: S301
 
     def table(self, parquet: Path) -> Any:
-        return LocalEngine().table(parquet)
+        import narwhals.stable.v2 as nw
+
+        self.tables.append(parquet)
+        parts = [str(part) for part in sorted(parquet.glob("*.parquet"))]
+        return nw.from_native(duckdb.connect().read_parquet(parts))
 
     def close(self) -> None:
         self.closed = True
@@ -85,6 +94,30 @@ def test_the_order_of_the_work_does_not_matter(folder: Path) -> None:
     assert rows_of(folder, engine=Backwards()) == here
     assert rows_of(folder, engine=LocalEngine("3")) == here
     assert "torn.jpg" in here[1]
+
+
+def test_a_large_table_is_put_to_the_engine_if_its_workers_see_it(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = scan(FolderSource(folder), cache=Cache(tmp_path))
+    assert here.parquet is not None
+
+    small, large = Backwards(), Backwards()
+    assert on_engine(small, here.parquet, here.n_samples) is None
+    monkeypatch.setattr(engines, "FOR_ENGINE", 0)
+    assert on_engine(LocalEngine(), here.parquet, here.n_samples) is None
+    frame = on_engine(large, here.parquet, here.n_samples)
+    assert (small.n_chunks, small.tables, large.tables) == (0, [], [here.parquet])
+    there = replace(here, elsewhere=frame)
+    assert there.frame is frame
+    assert Duplicates.from_table(there) == Duplicates.from_table(here)
+    assert ClassCounts.from_table(there).counts.tolist() == ClassCounts.from_table(here).counts.tolist()
+
+    class Elsewhere(Backwards):
+        def map_chunks(self, function: Any, chunks: Iterable[Any]) -> Iterator[Any]:
+            return super().map_chunks(function, [(name + " of another machine", size) for name, size in chunks])
+
+    assert on_engine(Elsewhere(), here.parquet, here.n_samples) is None
 
 
 def test_what_the_cache_knows_is_not_sent(folder: Path, tmp_path: Path) -> None:
@@ -209,7 +242,9 @@ import json, sys, warnings
 warnings.simplefilter("ignore")
 from pathlib import Path
 import dataguard
+from dataguard.dataset import engines
 if __name__ == "__main__":
+    engines.FOR_ENGINE = 0
     report = dataguard.check(sys.argv[1], engine=sys.argv[2] or None, cache=sys.argv[3] if sys.argv[3] else False)
     runs = [[run.code, run.status.value, [repr(f) for f in run.findings], run.reason] for run in report.runs]
     print(json.dumps({"version": report.subject.version_id, "runs": runs}, default=str))

@@ -56,7 +56,7 @@ def table(tmp_path: Path) -> Path:
     ids=["plain", "id", "group", "time", "all"],
 )
 def test_by_column_and_one_by_one_are_the_same(table: Path, roles: dict[str, Any]) -> None:
-    by_column = scan(TableSource(table, **roles), cache=None)
+    by_column = scan(TableSource(table, id=identity), cache=None)
     one_by_one = scan(OneByOne(table, **roles), cache=None)
 
     assert by_column.version_id == one_by_one.version_id
@@ -169,10 +169,10 @@ def test_numbers_come_by_split_in_the_order_of_rows(table: Path) -> None:
     assert sum(map(len, found.values())) == 5000
 
 
-@pytest.mark.parametrize("roles", [{}, {"id": "name"}], ids=["numbered", "named"])
+@pytest.mark.parametrize("identity", [None, "name"], ids=["numbered", "named"])
 @pytest.mark.parametrize("order", ['"row"', '"sample_id"'])
-def test_rows_in_some_places_of_an_order(table: Path, roles: dict[str, str], order: str) -> None:
-    scanned = scan(TableSource(table, **roles), cache=None)
+def test_rows_in_some_places_of_an_order(table: Path, identity: str | None, order: str) -> None:
+    scanned = scan(TableSource(table, id=identity), cache=None)
     places = np.array([0, 17, 4999])
     found = scanned.fetch(["sample_id"], where=scanned.condition_on(places, order=order), order=order)
     assert found["sample_id"].tolist() == scanned.fetch(["sample_id"], order=order)["sample_id"][places].tolist()

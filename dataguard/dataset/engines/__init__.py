@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from dataguard.core.errors import ConfigurationError, did_you_mean
+from dataguard.core.errors import ConfigurationError, EngineError, did_you_mean
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -26,6 +26,12 @@ Result = TypeVar("Result")
 GROUP = "dataguard.engines"
 """The entry points of engines that other packages bring: each a function of an address, or None, that returns an
 `Engine`."""
+
+FOR_ENGINE = 20_000_000
+"""Samples from which their table is put to an engine: DuckDB takes 6 s of a core for so many, about what it takes a
+cluster to begin."""
+_ASKED = 64
+"""Chunks that ask whether a worker sees a file: so many that each worker is likely to be asked."""
 
 BUILT_IN: Mapping[str, str] = {
     "local": "dataguard.dataset.engines.local:LocalEngine",
@@ -53,8 +59,11 @@ class Engine(Protocol):
             EngineError: a chunk was lost, or the engine went away.
         """
 
-    def table(self, parquet: Path) -> nw.LazyFrame[Any]:
-        """A sample table, one Parquet file or a folder of them, as a frame that the engine computes with."""
+    def table(self, parquet: Path) -> nw.LazyFrame[Any] | None:
+        """A sample table, one Parquet file or a folder of them, as a frame that the engine computes with.
+
+        None where it has none, so that DuckDB computes with it here.
+        """
 
     def close(self) -> None:
         """Let go of what was started here; a session that was there before stays."""
@@ -108,6 +117,31 @@ def open_engine(text: str) -> Engine:
             f"the engine cannot be loaded: {error}", where=where, hint=f"it is {points[0].value}"
         ) from error
     return made
+
+
+def on_engine(engine: Engine, parquet: Path, n_samples: int) -> nw.LazyFrame[Any] | None:
+    """A sample table as an engine computes with it; None where DuckDB does that better, or alone can.
+
+    That is where there are fewer than `FOR_ENGINE` samples, or a worker does not see the file: the cache's folder is
+    on no file system that all of them share.
+    """
+    if n_samples < FOR_ENGINE:
+        return None
+    first = next(iter(sorted(parquet.glob("*.parquet"))), parquet)
+    try:
+        seen = engine.map_chunks(_sees, [(str(first), first.stat().st_size)] * _ASKED)
+        return engine.table(parquet) if all(seen) else None
+    except (EngineError, OSError):
+        return None
+
+
+def _sees(file: tuple[str, int]) -> bool:
+    """On a worker: whether a file is there, and the same."""
+    name, size = file
+    try:
+        return Path(name).stat().st_size == size
+    except OSError:
+        return False
 
 
 def required(module: str, *, engine: str, install: str) -> Any:

@@ -1,4 +1,4 @@
-"""Ray: the scan as tasks; tables are read by DuckDB, for Ray has no frames of its own that narwhals knows."""
+"""Ray: the scan as tasks; tables are queried by DuckDB, for Ray has no frames of its own that narwhals knows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dataguard.core.errors import DataguardError, EngineError
 from dataguard.dataset.engines import in_windows, required
-from dataguard.dataset.engines.local import LocalEngine
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -60,9 +59,9 @@ class RayEngine:
 
         yield from in_windows(lambda chunk: task.remote(shared, chunk), done, chunks, 4 * slots)
 
-    def table(self, parquet: Path) -> nw.LazyFrame[Any]:
-        """By DuckDB, on this machine."""
-        return LocalEngine().table(parquet)
+    def table(self, parquet: Path) -> nw.LazyFrame[Any] | None:  # noqa: ARG002 - the protocol's
+        """None: there are no narwhals' expressions on Ray."""
+        return None
 
     def close(self) -> None:
         """Disconnect, if the connection was made here."""
