@@ -7,11 +7,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from operator import itemgetter
 from pathlib import Path, PurePosixPath
 
 from dataguard.core.errors import NothingToCheckError, SourceError, did_you_mean
-from dataguard.core.paths import encode_path
+from dataguard.core.paths import decode_path, encode_path
 from dataguard.dataset.class_counts import split_order
 from dataguard.dataset.image_header import has_image_signature
 from dataguard.dataset.kinds import Opening, SourceKind
@@ -122,7 +121,7 @@ class FolderSource:
         return None
 
     def _has_splits(self) -> bool:
-        names = [entry.name for entry in _entries(str(self.root)) if not _ignored(entry.name) and _is_folder(entry)]
+        names = [name[:-1] for name in _listed(str(self.root)) if name[-1] == "/"]
         splits = [name for name in names if split_order(name)[0] < 3]
         # One class may well be called "test"; two splits, or nothing but splits, are no accident.
         return bool(splits) and (len(splits) == len(names) or len({split_order(name)[0] for name in splits}) > 1)
@@ -132,35 +131,29 @@ class FolderSource:
     ) -> Iterator[tuple[str, tuple[str, ...]]]:
         """The encoded path of every file that may be an image, ascending, and the names of the folders it lies in."""
         try:
-            entries = _entries(folder)
+            names = _listed(folder)
         except SourceError:
             if not folders:
                 raise
             # A folder that may not be listed is one unreadable sample, and the rest goes on.
             yield prefix[:-1], folders[:-1]
             return
-        # As if the separator were part of a folder's name: so the whole walk is in ascending order.
-        keyed = [
-            (encode_path(entry.name) + ("/" if _is_folder(entry) else ""), entry)
-            for entry in entries
-            if not _ignored(entry.name)
-        ]
-        keyed.sort(key=itemgetter(0))
-        for name, entry in keyed:
+        for name in names:
             suffix = _suffix(name)
+            path = f"{folder}/{decode_path(name)}"
             if name[-1] != "/":
-                if suffix in IMAGE_SUFFIXES or (suffix not in OTHER_SUFFIXES and has_image_signature(entry.path)):
+                if suffix in IMAGE_SUFFIXES or (suffix not in OTHER_SUFFIXES and has_image_signature(path)):
                     yield prefix + name, folders
                 else:
                     seen.others += 1
             elif suffix in IMAGE_SUFFIXES:
                 yield prefix + name[:-1], folders
             else:
-                info = entry.stat()
+                info = os.stat(path)  # noqa: PTH116 - as the rest of the walk
                 identity = (info.st_dev, info.st_ino)
                 # A link to a folder that this one lies in would lead in a circle.
                 if identity not in above:
-                    yield from self._walk(entry.path, prefix + name, (*folders, name[:-1]), above | {identity}, seen)
+                    yield from self._walk(path[:-1], prefix + name, (*folders, name[:-1]), above | {identity}, seen)
 
     def _by_pattern(self, path: str, seen: _Seen) -> Reference | None:
         match = self._regex.fullmatch(path) if self._regex is not None else None
@@ -210,10 +203,21 @@ def _identities(folder: Path) -> frozenset[tuple[int, int]]:
     return frozenset({(info.st_dev, info.st_ino)})
 
 
-def _entries(folder: str) -> list[os.DirEntry[str]]:
+def _listed(folder: str) -> list[str]:
+    """The encoded names of what is in a folder and not left out, ascending; a separator ends that of a folder.
+
+    So the whole walk is in ascending order. Names alone are kept: a folder may hold a million files.
+
+    Raises:
+        SourceError: it cannot be listed.
+    """
     try:
         with os.scandir(folder) as entries:
-            return list(entries)
+            return sorted(
+                encode_path(entry.name) + ("/" if _is_folder(entry) else "")
+                for entry in entries
+                if not _ignored(entry.name)
+            )
     except OSError as error:
         raise SourceError(
             f"the folder cannot be listed: {error.strerror or error}", where=encode_path(folder)
