@@ -314,10 +314,8 @@ class SampleTable:
             )
             condition += " AND sample_id IN (FROM wanted)"
         # One after the other: of a query over all files DuckDB holds what it has read ahead of each.
-        parts = (
-            [self.query] if self.parquet is None else [f"read_parquet({_quote(str(p))})" for p in _files(self.parquet)]
-        )
-        for part in parts:
+        files = [] if self.parquet is None else _files(self.parquet)
+        for part in [f"read_parquet({_quote(str(file))})" for file in files] or [self.query]:
             found = self.connection.execute(f"SELECT sample_id, thumbnail FROM {part} WHERE {condition}")
             while rows := found.fetchmany(_FETCHED_AT_A_TIME):
                 pictures = np.frombuffer(b"".join(blob for _, blob in rows), dtype=np.uint8)

@@ -10,7 +10,9 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from importlib import metadata
@@ -28,7 +30,7 @@ from dataguard.dataset import engines
 from dataguard.dataset.cache import Cache
 from dataguard.dataset.class_counts import ClassCounts
 from dataguard.dataset.duplicates import Duplicates
-from dataguard.dataset.engines import EngineName, engine_names, in_windows, on_engine, open_engine
+from dataguard.dataset.engines import EngineName, engine_names, in_windows, on_engine, open_engine, spark
 from dataguard.dataset.engines.local import LocalEngine
 from dataguard.dataset.scan import Summary, chunk, merge, scan
 from dataguard.dataset.sources.folder import FolderSource
@@ -284,22 +286,28 @@ def test_the_same_report_comes_out_of_every_engine(
     assert {code for code, status, *_ in here["runs"] if status == "found"} >= {"DG801"}
 
 
-@pytest.fixture
-def standalone(tmp_path: Path) -> Iterator[str]:
-    """A cluster of Spark's own: a master and two workers, each a process."""
-    pyspark = pytest.importorskip("pyspark")
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        port: int = free.getsockname()[1]
+    return port
+
+
+@contextmanager
+def cluster_of_processes(tmp_path: Path, workers: int) -> Iterator[str]:
+    """A cluster of Spark's own: a master and workers, each a process."""
+    pyspark = pytest.importorskip("pyspark")
+    port = free_port()
     address = f"spark://127.0.0.1:{port}"
     home = Path(pyspark.__file__).parent
     environment = {**os.environ, "SPARK_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_NO_DAEMONIZE": "1"}
     package = "org.apache.spark.deploy"
     master = [f"{package}.master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", "0"]
     worker = [f"{package}.worker.Worker", "--cores", "1", "--memory", "1g", "--webui-port", "0"]
-    commands = [master, *([*worker, "--work-dir", str(tmp_path / f"worker{n}"), address] for n in (1, 2))]
+    places = [str(tmp_path / f"worker{number + 1}") for number in range(workers)]
+    commands = [master, *([*worker, "--work-dir", place, address] for place in places)]
     running: list[subprocess.Popen[bytes]] = []
-    logs = [(tmp_path / f"{number}.log").open("wb") for number in range(3)]
+    logs = [(tmp_path / f"{number}.log").open("wb") for number in range(len(commands))]
     try:
         for command, log in zip(commands, logs, strict=True):
             running.append(
@@ -307,6 +315,7 @@ def standalone(tmp_path: Path) -> Iterator[str]:
                     [str(home / "bin/spark-class"), *command], stdout=log, stderr=log, env=environment, cwd=tmp_path
                 )
             )
+        until(lambda: "I have been elected leader" in (tmp_path / "0.log").read_text())
         yield address
     finally:
         for process in reversed(running):
@@ -315,6 +324,12 @@ def standalone(tmp_path: Path) -> Iterator[str]:
             process.wait(timeout=60)
         for log in logs:
             log.close()
+
+
+@pytest.fixture
+def standalone(tmp_path: Path) -> Iterator[str]:
+    with cluster_of_processes(tmp_path, 2) as address:
+        yield address
 
 
 @pytest.mark.slow
@@ -333,3 +348,94 @@ def test_a_cluster_of_a_master_and_two_workers_comes_to_the_same(
     assert found == here
     # Both had a part in it.
     assert all(list((tmp_path / f"worker{number}").glob("app-*/*/stderr")) for number in (1, 2))
+
+
+_IMPATIENT = """
+import sys, warnings
+warnings.simplefilter("ignore")
+from dataguard.cli import main
+from dataguard.dataset.engines import spark
+spark._PATIENCE, spark._LOOK_EVERY = 3.0, 0.2
+if __name__ == "__main__":
+    sys.exit(main(["check", sys.argv[1], "--no-cache", "--engine", f"spark={sys.argv[2]}"]))
+"""
+
+
+def refused(folder: Path, address: str) -> str:
+    """What the command says of a cluster that does nothing."""
+    done = subprocess.run(
+        [sys.executable, "-c", _IMPATIENT, str(folder), address],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable},
+    )
+    assert done.returncode == 2, done.stderr[-3000:]
+    assert "Traceback" not in done.stderr
+    said = done.stderr[done.stderr.index("dataguard: ") :]
+    # Spark's own lines about its start come before it, and none of its pages of Java behind it.
+    assert len(said.splitlines()) == 2, said
+    return said
+
+
+@pytest.mark.slow
+def test_a_master_without_workers_is_one_error(folder: Path, tmp_path: Path) -> None:
+    with cluster_of_processes(tmp_path, 0) as address:
+        said = refused(folder, address)
+    assert f"engine = 'spark={address}': the master has no worker to give: there has been no executor for 3" in said
+    assert "which workers are alive" in said
+
+
+@pytest.mark.slow
+def test_a_master_that_is_not_there_is_one_error_within_seconds(folder: Path) -> None:
+    pytest.importorskip("pyspark")
+    address = f"spark://127.0.0.1:{free_port()}"
+    said = refused(folder, address)
+    assert f"engine = 'spark={address}': no Spark master answers (127.0.0.1:" in said
+    assert "Connection refused" in said
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_one_of_several_masters_suffices_and_a_wrong_address_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spark, "_CONNECT_SECONDS", 0.0)
+    closed = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as master:
+        spark._require_master(f"spark://127.0.0.1:{closed},127.0.0.1:{master.getsockname()[1]}", "here")
+    with pytest.raises(EngineError, match=r"no Spark master answers \('127\.0\.0\.1' is not host:port\)"):
+        spark._require_master("spark://127.0.0.1", "here")
+    with pytest.raises(EngineError, match=rf"no Spark master answers \(127\.0\.0\.1:{closed}: Connection refused\)"):
+        spark._require_master(f"spark://127.0.0.1:{closed}", "here")
+
+
+def test_a_master_that_is_being_started_is_waited_for() -> None:
+    port = free_port()
+    started = threading.Timer(0.2, lambda: servers.append(socket.create_server(("127.0.0.1", port))))
+    servers: list[socket.socket] = []
+    started.start()
+    try:
+        spark._require_master(f"spark://127.0.0.1:{port}", "here")
+    finally:
+        started.join()
+        servers[0].close()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("An exception was thrown\nTraceback\nModuleNotFoundError: No module named 'x'\n", "ModuleNotFoundError: No"),
+        (
+            "An error occurred.\n: org.apache.X: Job\n\tat x\nCaused by: java.lang.NoClassDefFoundError: z\n",
+            "java.lang.NoClassDefFoundError: z",
+        ),
+        ("An error occurred\n: org.apache.spark.SparkException: [X] lost\n\tat y\n", "org.apache.spark.SparkExc"),
+        ("", "ValueError"),
+    ],
+)
+def test_of_a_page_of_java_the_line_that_says_most_is_kept(text: str, said: str) -> None:
+    assert spark._said(ValueError(text)).startswith(said)

@@ -56,7 +56,7 @@ def table(tmp_path: Path) -> Path:
     ids=["plain", "id", "group", "time", "all"],
 )
 def test_by_column_and_one_by_one_are_the_same(table: Path, roles: dict[str, Any]) -> None:
-    by_column = scan(TableSource(table, id=identity), cache=None)
+    by_column = scan(TableSource(table, **roles), cache=None)
     one_by_one = scan(OneByOne(table, **roles), cache=None)
 
     assert by_column.version_id == one_by_one.version_id

@@ -4,28 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
-import sys
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.docker_engine import engine_with_base
-
-ROOT = Path(__file__).parents[2]
-LOCKS = ("requirements.txt", "docker/requirements-build.txt")
-SHIPPED = (
-    "LICENSE",
-    "README.md",
-    "dataguard",
-    "docker",
-    "hatch_build.py",
-    "pyproject.toml",
-    "requirements.txt",
-    "schemas",
-)
+from tests.dataguard_image import ROOT, SHIPPED, dataguard_image, docker
 
 
 def pins(name: str) -> dict[str, list[str]]:
@@ -60,57 +44,9 @@ def test_nothing_but_what_it_needs_is_sent_to_the_engine() -> None:
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The image, built from wheels that pip fetched here, since a build may have no network."""
-    if shutil.which("docker") is None:
-        pytest.skip("there is no docker command here")
-    with engine_with_base() as (_, base):
-        version = docker("run", "--rm", "--network", "none", base, "python3", "-c", VERSION).stdout.strip()
-        context = tmp_path_factory.mktemp("context")
-        for name in SHIPPED:
-            source = ROOT / name
-            if source.is_dir():
-                shutil.copytree(source, context / name, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(source, context / name)
-        for lock in LOCKS:
-            fetched = subprocess.run(
-                [
-                    *(sys.executable, "-m", "pip", "download", "--quiet", "--only-binary", ":all:", "--require-hashes"),
-                    *("--python-version", version, "--dest", str(context / "wheels"), "-r", str(ROOT / lock)),
-                ],
-                capture_output=True,
-                text=True,
-            )
-            if fetched.returncode != 0:
-                pytest.skip(f"pip cannot fetch the locked wheels here: {fetched.stderr.strip()[-300:]}")
-        name = f"dataguard-test:{uuid.uuid4().hex}"
-        arguments = {"BASE": base, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/source/wheels"}
-        given = [part for key, value in arguments.items() for part in ("--build-arg", f"{key}={value}")]
-        built = docker(
-            "build",
-            "--network",
-            "none",
-            "--quiet",
-            "-f",
-            str(context / "docker/Dockerfile"),
-            *given,
-            "-t",
-            name,
-            str(context),
-        )
-        assert built.returncode == 0, built.stdout + built.stderr
-        try:
-            yield name
-        finally:
-            docker("image", "rm", "--force", name)
-
-
-VERSION = "import platform; print(platform.python_version())"
-
-
-def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["docker", *arguments], capture_output=True, text=True)
+def image() -> Iterator[str]:
+    with dataguard_image() as (name, _):
+        yield name
 
 
 @pytest.mark.slow

@@ -6,10 +6,12 @@ import functools
 import os
 import pickle
 import re
+import socket
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -31,6 +33,14 @@ under way already."""
 _JOBS_AT_A_TIME = 2
 _SLOTS = 64
 """Where the cluster does not tell how many cores it has, as through Spark Connect."""
+_STANDALONE = "spark://"
+_CONNECT_SECONDS = 20.0
+"""How long a master may take to answer: one try of Spark's, which makes three and ends with a page of Java."""
+_RETRY_SECONDS = 0.5
+_PATIENCE = 120.0
+"""Seconds without any executor after which a standalone cluster is given up, where Spark would wait for ever; as many
+as Spark takes to give up an executor that is silent, by ``spark.network.timeout``."""
+_LOOK_EVERY = 2.0
 
 
 class SparkEngine:
@@ -44,20 +54,31 @@ class SparkEngine:
     name = "spark"
 
     def __init__(self, address: str | None = None) -> None:
+        self._where = f"engine = 'spark{'' if address is None else '=' + address}'"
         sql = required("pyspark.sql", engine="spark", install="'dataguard[spark]'")
         required("pyarrow", engine="spark", install="'dataguard[spark]'")
         active = sql.SparkSession.getActiveSession()
         if active is None and _on_this_machine(address):
             # By default workers run whatever ``python3`` is, which need not have dataguard.
             os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        standalone = active is None and address is not None and address.startswith(_STANDALONE)
+        if standalone and address is not None:
+            _require_master(address, self._where)
         builder = sql.SparkSession.builder.appName("dataguard")
+        if standalone:
+            # Its progress bar and ours would write over one another.
+            builder = builder.config("spark.ui.showConsoleProgress", "false")
         if address is not None:
             builder = builder.remote(address) if address.startswith("sc://") else builder.master(address)
         try:
             self.session: Any = active or builder.getOrCreate()
         except Exception as error:  # what Java and gRPC say comes in many classes
-            raise _failed(error) from error
+            raise self._failed(error) from error
         self._own = active is None
+        self._lonely: float | None = None
+        self._may_be_empty = not standalone
+        if standalone:
+            _quieten(self.session)
 
     def map_chunks(self, function: Callable[[Chunk], Result], chunks: Iterable[Chunk]) -> Iterator[Result]:
         """A job for every few chunks a core, two jobs at a time; Spark repeats what a lost worker had."""
@@ -70,9 +91,12 @@ class SparkEngine:
 
         def first(under_way: deque[Future[list[Any]]]) -> Iterator[Result]:
             try:
+                self._watch(under_way[0])
                 rows = under_way.popleft().result()
+            except EngineError:
+                raise
             except Exception as error:
-                raise _failed(error) from error
+                raise self._failed(error) from error
             for row in rows:
                 yield _unpacked(row[0])
 
@@ -99,6 +123,79 @@ class SparkEngine:
             return max(1, int(self.session.sparkContext.defaultParallelism))
         except Exception:  # noqa: BLE001 - Spark Connect has no context, and says so in several ways
             return _SLOTS
+
+    def _watch(self, job: Future[Any]) -> None:
+        """Wait for a job for as long as there is an executor that may work on it.
+
+        Raises:
+            EngineError: there has been none for a while.
+        """
+        if self._may_be_empty:
+            return
+        while not wait([job], timeout=_LOOK_EVERY).done:
+            if self._n_executors() != 0:
+                self._lonely = None
+                continue
+            self._lonely = self._lonely or time.monotonic()
+            if time.monotonic() - self._lonely > _PATIENCE:
+                # Jobs end with the session, and so do the threads that wait for them.
+                self.close()
+                raise EngineError(
+                    f"the master has no worker to give: there has been no executor for {_PATIENCE:.0f} seconds",
+                    where=self._where,
+                    hint="the master's page says which workers are alive, and how many cores and how much memory of "
+                    "theirs are free",
+                )
+
+    def _n_executors(self) -> int | None:
+        """None where Spark does not tell."""
+        try:
+            # The driver is one of those that hold blocks.
+            return int(self.session.sparkContext._jsc.sc().getExecutorMemoryStatus().size()) - 1
+        except Exception:  # noqa: BLE001 - what is no part of the public interface may go at any time
+            return None
+
+    def _failed(self, error: Exception) -> EngineError:
+        return EngineError(
+            f"Spark failed: {_said(error)}",
+            where=self._where,
+            hint="the workers' log says more; dataguard must be installed on every worker, in the driver's version",
+        )
+
+
+def _require_master(address: str, where: str) -> None:
+    """Refuse an address that nobody listens at.
+
+    Raises:
+        EngineError: none of its masters does.
+    """
+    places = [place.rpartition(":") for place in address.removeprefix(_STANDALONE).split(",")]
+    failures = [f"{''.join(place)!r} is not host:port" for place in places if not (place[0] and place[2].isdecimal())]
+    deadline = time.monotonic() + _CONNECT_SECONDS
+    while not failures:
+        # One that is only just being started refuses for a while.
+        for host, _, port in places:
+            try:
+                left = max(0.1, deadline - time.monotonic())
+                socket.create_connection((host.strip("[]"), int(port)), timeout=left).close()
+            except (OSError, OverflowError) as error:
+                failures.append(f"{host}:{port}: {getattr(error, 'strerror', None) or error}")
+            else:
+                return
+        if time.monotonic() + _RETRY_SECONDS < deadline:
+            failures.clear()
+            time.sleep(_RETRY_SECONDS)
+    raise EngineError(
+        f"no Spark master answers ({'; '.join(failures)})",
+        where=where,
+        hint="start it, or look at the address: the master's log and its page on port 8080 name it, as spark://host:7077",
+    )
+
+
+def _quieten(session: Any) -> None:
+    """Leave warnings out of the terminal, unless the user's own settings say how much to log."""
+    if session.sparkContext.getConf().get("spark.log.level") is None:
+        session.sparkContext.setLogLevel("ERROR")
 
 
 def _on_this_machine(address: str | None) -> bool:
@@ -134,11 +231,9 @@ def _unpacked(result: bytes | bytearray) -> Any:
     return value
 
 
-def _failed(error: Exception) -> EngineError:
+def _said(error: Exception) -> str:
+    """The one line that says most: what a worker's Python raised, else the innermost cause that Java names."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     raised = [line for line in lines if _RAISED.match(line)]
-    return EngineError(
-        f"Spark failed: {(raised or lines or [type(error).__name__])[0]}",
-        where="engine = 'spark'",
-        hint="the workers' log says more; dataguard must be installed on every worker, in the driver's version",
-    )
+    causes = [line.partition(": ")[2] for line in lines if line.startswith(("Caused by: ", ": "))]
+    return (raised[:1] or causes[-1:] or lines[:1] or [type(error).__name__])[0]
