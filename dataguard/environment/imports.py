@@ -27,7 +27,7 @@ _OF_TESTS = re.compile(
 )
 _GUARDS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException", "RuntimeError", "OSError"})
 
-_CONTINUED = re.compile(r"\b(?:import|from)[ \t]*\\\r?\n|\b(?:import|from)[ \t]+[\w., \t]*\\\r?\n")
+_CONTINUED = re.compile(r"(?:import|from)(?:[ \t]*|[ \t]+[\w., \t]*)\\\r?\n")
 _EXTENSION = re.compile(r"\w*Extension\(\s*(?:name\s*=\s*)?[\"']([\w.]+)[\"']")
 # A word that begins with its own letters is searched for several times as fast as one that begins with a boundary.
 _STATEMENT = re.compile(
@@ -278,20 +278,19 @@ class _Visitor:
         self.expressions = expressions
 
     def visit_all(self, tree: ast.Module) -> None:
-        children = self._children if self.expressions else self._statements
+        children = self._children if self.expressions else _statements
         pending: list[tuple[ast.AST, Need]] = [(tree, Need.ALWAYS)]
         while pending:
             node, need = pending.pop()
             if isinstance(node, ast.Import):
                 self.found += [(alias.name, node.lineno, need) for alias in node.names]
-                continue
-            if isinstance(node, ast.ImportFrom):
+            elif isinstance(node, ast.ImportFrom):
                 if node.level == 0 and node.module:
                     self.found += self._from(node, need)
-                continue
-            if isinstance(node, ast.Call):
-                self._call(node, need)
-            pending += children(node, need)
+            else:
+                if isinstance(node, ast.Call):
+                    self._call(node, need)
+                pending += children(node, need)
         self.found.sort(key=lambda item: item[1])
 
     def _from(self, node: ast.ImportFrom, need: Need) -> list[tuple[str, int, Need]]:
@@ -316,32 +315,39 @@ class _Visitor:
                 if re.fullmatch(r"[A-Za-z_]\w*(?:\.\w+)*", module):
                     self.found.append((module, node.lineno, min(need, Need.LAZY)))
 
-    def _statements(self, node: ast.AST, need: Need) -> Iterator[tuple[ast.AST, Need]]:
-        """The same children without expressions, in a tenth of the time: most of a tree is expressions."""
-        if isinstance(node, ast.Expr | ast.Assign | ast.Return):
-            return
-        if isinstance(node, ast.Try | ast.If):
-            yield from ((child, held) for child, held in self._children(node, need) if not isinstance(child, ast.expr))
-            return
-        inner = min(need, Need.LAZY) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else need
-        for name in ("body", "handlers", "orelse", "finalbody", "cases"):
-            for child in getattr(node, name, ()):
-                yield child, inner
+    def _children(self, node: ast.AST, need: Need) -> list[tuple[ast.AST, Need]]:
+        parts = _parts(node, need)
+        if parts is not None:
+            return [(child, held) for children, held in parts for child in children]
+        inner = min(need, Need.LAZY) if isinstance(node, _FUNCTIONS) else need
+        return [(child, inner) for child in ast.iter_child_nodes(node)]
 
-    def _children(self, node: ast.AST, need: Need) -> Iterator[tuple[ast.AST, Need]]:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            inner = min(need, Need.LAZY)
-            yield from ((child, inner) for child in ast.iter_child_nodes(node))
-        elif isinstance(node, ast.Try) and any(_guards(handler) for handler in node.handlers):
-            optional = min(need, Need.OPTIONAL)
-            # One of the two is there: neither alone is asked for.
-            yield from ((child, optional) for child in (*node.body, *node.handlers))
-            yield from ((child, need) for child in (*node.orelse, *node.finalbody))
-        elif isinstance(node, ast.If) and _is_type_checking(node.test):
-            yield from ((child, Need.TYPING) for child in node.body)
-            yield from ((child, need) for child in node.orelse)
-        else:
-            yield from ((child, need) for child in ast.iter_child_nodes(node))
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_BODIES = ("body", "handlers", "orelse", "finalbody", "cases")
+_WITHOUT_STATEMENTS = frozenset(
+    {ast.Expr, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return, ast.Raise, ast.Assert, ast.Delete, ast.Pass}
+)
+
+
+def _statements(node: ast.AST, need: Need) -> list[tuple[ast.AST, Need]]:
+    """The children of a statement without expressions, in a tenth of the time: most of a tree is expressions."""
+    parts = _parts(node, need)
+    if parts is None:
+        inner = min(need, Need.LAZY) if isinstance(node, _FUNCTIONS) else need
+        parts = [(getattr(node, name, ()), inner) for name in _BODIES]
+    return [(child, held) for children, held in parts for child in children if type(child) not in _WITHOUT_STATEMENTS]
+
+
+def _parts(node: ast.AST, need: Need) -> list[tuple[Sequence[ast.AST], Need]] | None:
+    """The children of a statement that changes what those in it are needed for; None where it changes nothing."""
+    if isinstance(node, ast.Try) and any(map(_guards, node.handlers)):
+        optional = min(need, Need.OPTIONAL)
+        # One of the two is there: neither alone is asked for.
+        return [(node.body, optional), (node.handlers, optional), (node.orelse, need), (node.finalbody, need)]
+    if isinstance(node, ast.If) and _is_type_checking(node.test):
+        return [(node.body, Need.TYPING), (node.orelse, need)]
+    return None
 
 
 def _guards(handler: ast.ExceptHandler) -> bool:
