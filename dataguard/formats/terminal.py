@@ -116,6 +116,12 @@ class _Writer:
 
     def text(self, *parts: str | tuple[str, str], indent: int = 0) -> None:
         """Wrapped text from strings and (string, style) pairs."""
+        if not self.color:
+            plain = "".join(printable(part if isinstance(part, str) else part[0]) for part in parts)
+            # What has no style and fits needs nothing of the console, which takes ten times as long.
+            if plain.isascii() and plain.isprintable() and indent + len(plain) <= self.console.width:
+                self.console.file.write(f"{' ' * indent}{plain}\n")
+                return
         self.print(_text(*parts), indent=indent)
 
     def print(self, renderable: RenderableType, *, indent: int = 0) -> None:
@@ -124,7 +130,7 @@ class _Writer:
         self.console.print(Padding(renderable, (0, 0, 0, indent)) if indent else renderable)
 
     def blank(self) -> None:
-        self.console.print()
+        self.console.file.write("\n")
 
     def rows(self, rows: list[tuple[Any, ...]], *, indent: int, gap: int = 2, right: tuple[int, ...] = ()) -> None:
         """Aligned columns, of which the last one wraps."""

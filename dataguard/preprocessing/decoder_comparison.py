@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -81,10 +82,10 @@ def _unknown(field: str, one: Decode, two: Decode, words: list[str], reason: str
 
 def _ordinary(left: Pipeline, right: Pipeline) -> Iterator[Difference]:
     one, two = left.decode, right.decode
-    files = ordinary_files()
-    effect = decoded_effect(
-        one, two, list(files.values()), f"on {len(files)} generated photographs, {', '.join(files)}"
-    )
+    try:
+        effect = _on_ordinary_files(one, two)
+    except TypeError:  # a list where a tuple is meant
+        effect = _on_ordinary_files.__wrapped__(one, two)
     if isinstance(effect, str):
         # Libraries that are not installed here cannot be held against one another: the name alone proves nothing.
         yield _unknown("decode.library", one, two, [decoder_words(one), decoder_words(two)], effect)
@@ -99,6 +100,13 @@ def _ordinary(left: Pipeline, right: Pipeline) -> Iterator[Difference]:
             effect=effect,
             changed=replace(left, decode=two),
         )
+
+
+@lru_cache(maxsize=64)
+def _on_ordinary_files(one: Decode, two: Decode) -> Effect | str:
+    """The effect on plain colour; many paths of a repository have the same two decoders."""
+    files = ordinary_files()
+    return decoded_effect(one, two, list(files.values()), f"on {len(files)} generated photographs, {', '.join(files)}")
 
 
 def _policy(

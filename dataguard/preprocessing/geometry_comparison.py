@@ -6,6 +6,7 @@ of fields after the other is taken over from the second into the first and measu
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -365,25 +366,16 @@ def _effect(one: Steps, two: Steps, trial: Trial) -> Effect | str:
 
 
 def tried(one: Steps, two: Steps, sizes: Sequence[tuple[int, int]]) -> None:
-    """Try steps on nothing but sizes: making photographs takes a hundred times as long, and most refusals need none.
+    """Try steps on the smallest picture, made of nothing: photographs take a hundred times as long to make.
 
     Raises:
-        UndeterminedError: a step lacks something at one of the sizes.
+        UndeterminedError: a step lacks something.
         MissingLibraryError: a library is not installed.
     """
-    if not sizes:
-        return
-    height, width = min(sizes, key=lambda size: size[0] * size[1])
-    blank = np.zeros((height, width, 3), dtype=np.uint8)
-    try:
+    if sizes:
+        blank = np.zeros((*min(sizes, key=math.prod), 3), dtype=np.uint8)
         executed(one, blank)
         executed(two, blank)
-    except (UndeterminedError, MissingLibraryError):
-        # The reason is that of the first picture, as it is where pictures are at hand.
-        for height, width in sizes:
-            blank = np.zeros((height, width, 3), dtype=np.uint8)
-            executed(one, blank)
-            executed(two, blank)
 
 
 def _undetermined(left: Pipeline, right: Pipeline, one: Steps, two: Steps) -> Iterator[Difference]:

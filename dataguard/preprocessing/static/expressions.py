@@ -12,6 +12,7 @@ from dataguard.preprocessing.static.joining import join, truth
 from dataguard.preprocessing.static.values import (
     COMPARISONS,
     OPERATORS,
+    PLAIN,
     Blank,
     Choice,
     Cls,
@@ -49,9 +50,13 @@ class Expressions(Items):
         self.left -= 1
         if self.left < 0:
             self.spend()
-        method = _BY_TYPE.get(type(node))
+        kind = type(node)
+        # A third of all expressions.
+        if kind is ast.Constant and type(node.value) in PLAIN:  # type: ignore[attr-defined]
+            return node.value  # type: ignore[attr-defined]
+        method = _BY_TYPE.get(kind)
         if method is None:
-            return Unknown(f"{type(node).__name__} is not followed", self.place(node))
+            return Unknown(f"{kind.__name__} is not followed", self.place(node))
         return method(self, node)
 
     def _constant(self, node: ast.Constant) -> Value:

@@ -357,9 +357,13 @@ def is_number(value: Value) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+PLAIN = frozenset({type(None), bool, int, float, str, bytes})
+"""Types of constants that stand for themselves."""
+
+
 def is_plain(value: Value) -> bool:
     """Whether a value is a constant that stands for itself."""
-    return value is None or isinstance(value, bool | int | float | str | bytes)
+    return type(value) in PLAIN
 
 
 def numbers(value: Value) -> tuple[float, ...] | None:
