@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Neighbours stay together, for they share what their module makes.
 # Compiled once, beside nothing: pytest compiles thousands of assertions anew in each process where it may not keep them.
-TESTED := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(abspath $(VENV))/bytecode $(BIN)/python -m pytest -n auto
+TESTED := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(abspath $(VENV))/bytecode $(BIN)/python -m pytest -n auto --dist worksteal
 # What the lock files must not carry away from the machine that wrote them.
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
@@ -37,7 +38,7 @@ test: $(VENV)/.dev ## Run every test that this machine can run.
 	$(TESTED)
 
 unit: $(VENV)/.dev ## Run the unit tests alone.
-	$(TESTED) -m "not slow"
+	$(TESTED) -m "not slow" --hypothesis-profile=unit
 
 lint: $(VENV)/.dev ## Check style.
 	$(BIN)/ruff check .

@@ -18,10 +18,16 @@ if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ.setdefault(_name, "1")
 
 import cv2
+import hypothesis
 import numpy as np
 from numpy.typing import NDArray
 
 _NUMBERS = itertools.count()
+
+WHOLE_RUNS = ("dataguard/rules/", "dataguard/engine/")
+
+# `make unit` looks at fewer examples of each law than `make test`, unless a test says how many.
+hypothesis.settings.register_profile("unit", max_examples=25)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -33,6 +39,14 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the examples of rules and of whole runs as slow: they check datasets and train networks from end to end."""
+    for item in items:
+        if isinstance(item, pytest.DoctestItem) and item.nodeid.startswith(WHOLE_RUNS):
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_configure(config: pytest.Config) -> None:
