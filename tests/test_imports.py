@@ -245,6 +245,7 @@ def test_importing_the_command_line_imports_nothing_heavy() -> None:
     assert heavy == set()
 
 
+@pytest.mark.slow
 def test_the_command_line_really_loads_nothing_heavy() -> None:
     code = "import sys, dataguard, dataguard.cli; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

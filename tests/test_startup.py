@@ -23,6 +23,7 @@ HEAVY = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--help"], ["check", "--help"], ["--version"]])
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     program = (
@@ -34,6 +35,7 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_listing_rules_imports_no_machine_learning() -> None:
     program = (
         "import sys\nfrom dataguard.rules import all_rules\nassert all_rules()\n"

@@ -113,7 +113,7 @@ def test_a_loop_that_is_left_is_noted() -> None:
 # What it notes
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_stream_is_that_of_the_recorder_but_for_what_is_sampled(digits: TensorDataset, workers: int) -> None:
     guarded = guard(DataLoader(digits, 32, shuffle=True, num_workers=workers), on_fault="raise")
     fed = [int(label) for _ in range(2) for _, labels in guarded for label in labels]

@@ -63,7 +63,7 @@ class Breaking(Dataset[Any]):
         return np.full(3, index, dtype=np.float32), index % 2
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_torch_loader_is_recorded_sample_by_sample(digits: TensorDataset, workers: int) -> None:
     loader = DataLoader(digits, 32, shuffle=True, num_workers=workers)
     stream = record(loader, epochs=2, on_epoch=lambda epoch: None)

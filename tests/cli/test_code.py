@@ -54,6 +54,7 @@ def test_the_configuration_names_code(here: Path, capsys: pytest.CaptureFixture[
     assert report["subject"]["facts"] == {"scripts and notebooks": 1}
 
 
+@pytest.mark.slow
 def test_code_beside_a_dataset(here: Path) -> None:
     (here / "d.csv").write_text(
         "x,y,split\n" + "".join(f"{n},{n % 2},{'train' if n % 3 else 'test'}\n" for n in range(60))

@@ -29,8 +29,8 @@ from tests.conftest import write_image
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 UPDATE = "DATAGUARD_UPDATE_SNAPSHOTS"
-QUICK = {"audit", "check_loader_options", "environment", "probe", "small_commands", "usage"}
-"""Transcripts that end before data are read."""
+QUICK = {"check_loader_options", "usage"}
+"""Transcripts of mistakes that arguments alone show."""
 AREAS = (
     "cli",
     "config",

@@ -27,7 +27,14 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-@pytest.mark.parametrize("kind", ["terminal", "markdown", "html", "junit", "json", "sarif", "gitlab"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "terminal",
+        "json",
+        *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("markdown", "html", "junit", "sarif", "gitlab")),
+    ],
+)
 def test_no_format_prints_a_command(table: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     main(["check", table.name, "--format", kind, "--select", "DG102,DG301", "--fail-on", "info"])
     said = capsys.readouterr()

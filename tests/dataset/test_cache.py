@@ -146,6 +146,7 @@ def test_a_writer_that_waits_too_long_goes_on(tmp_path: Path, monkeypatch: pytes
     assert cache.get_blob("key") == b"value"
 
 
+@pytest.mark.slow
 def test_two_processes_write_at_a_time(tmp_path: Path) -> None:
     code = (
         "import sys; from dataguard.dataset.cache import Cache\n"

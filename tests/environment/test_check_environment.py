@@ -27,6 +27,7 @@ def project(tmp_path: Path) -> Path:
 READ_ONLY_FILES = ["DG501", "DG502", "DG503", "DG505", "DG506", "DG507", "DG508", "DG509", "DG514", "DG515"]
 
 
+@pytest.mark.slow
 def test_alone_it_runs_the_rules_about_it_and_no_others(project: Path) -> None:
     report = check(environment=project, cache=False)
     assert report.subject.kind == "environment"

@@ -81,7 +81,7 @@ def scripts(draw: st.DrawFn, depth: int = 0) -> str:
     return "\n".join(parts)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 @given(script=scripts())
 def test_the_lines_say_what_the_tree_says(tmp_path_factory: pytest.TempPathFactory, script: str) -> None:
     try:

@@ -170,6 +170,7 @@ texts = st.lists(lines, max_size=6).map("\n".join)
 odd = st.text(alphabet="ax1 =<>~![]();@#\\'\"-.:/_,\n\t$", max_size=30)
 
 
+@pytest.mark.slow
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.one_of(texts, odd, st.tuples(lines, odd).map("".join)), more=st.one_of(texts, st.just("z==1")))
 @example(text="-r requirements.txt", more="")

@@ -161,6 +161,7 @@ print(resident() - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak memory from /proc")
 def test_a_memory_map_does_not_stay_in_memory(tmp_path: Path) -> None:
     size = 200_000

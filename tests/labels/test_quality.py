@@ -268,6 +268,7 @@ def test_every_sample_twice_leaves_the_rates_as_they_are(seed: int, rate: float)
     np.testing.assert_allclose(twice.class_rates, once.class_rates, atol=0.02)
 
 
+@pytest.mark.slow
 @settings(max_examples=4, deadline=None)
 @given(st.integers(0, 2**16))
 def test_laws_hold_where_only_a_part_is_looked_at(seed: int) -> None:

@@ -127,7 +127,7 @@ def a_few_rows(pixels: Any) -> Any:
     return cv2.resize(pixels, (96, 3))
 
 
-@pytest.mark.parametrize("places", [warped, a_few_rows])
+@pytest.mark.parametrize("places", [pytest.param(warped, marks=pytest.mark.slow), a_few_rows])
 def test_what_becomes_of_levels_is_known_where_the_places_are_not(places: Callable[[Any], Any]) -> None:
     mean, std = (np.array(one, np.float32) for one in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
     found = identify(

@@ -121,6 +121,7 @@ def test_the_declarations_themselves_are_read(kind: str) -> None:
         assert from_json(to_json(path)) == path
 
 
+@pytest.mark.slow
 @settings(deadline=2000, max_examples=300)
 @given(st.data(), st.sampled_from(sorted(VALID)), anything)
 def test_any_value_is_read_or_refused(data: st.DataObject, kind: str, value: Any) -> None:

@@ -51,6 +51,7 @@ def test_silent_where_the_seed_reaches_everything(source: str) -> None:
     assert outcome.measurements[0].n == 192
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_silent_with_workers_that_torch_seeds() -> None:
     assert isinstance(judged(lambda: DataLoader(Noisy("numpy"), 16, shuffle=True, num_workers=2)), Observation)

@@ -18,7 +18,7 @@ from dataguard.splits.normalization.store import pack, unpack
     shift=st.sampled_from([0.0, 0.3, -5.0]),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 def test_the_median_is_exact_next_to_0_and_quantiles_are_within_a_bin(
     n: int, cut: int, digits: int, shift: float, seed: int
 ) -> None:
