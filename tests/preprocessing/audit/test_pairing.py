@@ -217,3 +217,30 @@ def test_one_statement_whose_condition_was_read_once_is_no_difference() -> None:
     elsewhere = replace(plain, provenance={}, of_content="only where a pixel is above 1")
     other = found("serve", entry="serve.py:1", pipeline=replace(USUAL, affine=elsewhere))
     assert len(compared(paths[0], other).pairs[0].pair.differences) == 1
+
+
+def test_a_network_is_held_against_its_own_training() -> None:
+    detector, reader = ("class:Detector@models.py",), ("class:Reader@models.py",)
+    result = compared(
+        replace(found("train", entry="train_detector.py:1"), networks=detector),
+        replace(found("train", entry="train_reader.py:1"), networks=reader),
+        replace(found("serve", entry="demo.py:1"), networks=detector),
+        replace(found("serve", entry="demo.py:9"), networks=reader),
+    )
+    assert held(result) == [("train_detector.py:1", "demo.py:1"), ("train_reader.py:1", "demo.py:9")]
+
+
+def test_networks_of_two_classes_are_not_compared_and_unknown_ones_are() -> None:
+    train = replace(found("train", entry="train.py:1"), networks=("class:Detector@models.py",))
+    other = replace(found("serve", entry="demo.py:1"), networks=("class:Reader@reader.py",))
+    unknown = found("serve", entry="predict.py:1")
+    assert held(compared(train, other, unknown)) == [("train.py:1", "predict.py:1")]
+
+
+def test_weights_tell_which_training_made_them() -> None:
+    result = compared(
+        replace(found("train", entry="emotion.py:1"), networks=("weights:trained/emotion/mini.{epoch}",)),
+        replace(found("train", entry="gender.py:1"), networks=("weights:trained/gender/mini.{epoch}",)),
+        replace(found("serve", entry="demo.py:1"), networks=("weights:trained/emotion/mini.102-0.66",)),
+    )
+    assert held(result) == [("emotion.py:1", "demo.py:1")]

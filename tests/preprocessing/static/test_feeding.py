@@ -343,3 +343,140 @@ def test_levels_that_were_computed_before_are_not_known(tmp_path: Path) -> None:
         """,
     )
     assert (path.pipeline.affine.scale, resized(path).height if path.pipeline.geometry else None) == (None, None)
+
+
+def test_a_resize_of_large_pictures_alone(tmp_path: Path) -> None:
+    path = served(
+        tmp_path,
+        """
+        image = cv2.imread("a.png")
+        h, w = image.shape[:2]
+        factor = max(h, w) / 1600
+        if factor > 1.0:
+            h, w = int(h / factor), int(w / factor)
+            image = cv2.resize(image, (w, h))
+        model(torch.from_numpy(image - [1.0, 2.0, 3.0]).permute(2, 0, 1).unsqueeze(0).float())
+        """,
+    )
+    step = resized(path)
+    assert (step.rule, step.side, step.enlarge, step.kernel) == ("long", 1600, False, "linear")
+
+
+def test_a_part_of_a_data_set_with_a_transform_of_its_own(tmp_path: Path) -> None:
+    script = """
+        from torch.utils.data import DataLoader, Subset
+        from torchvision import transforms
+        from torchvision.datasets import ImageFolder
+
+        class Part(Subset):
+            def __init__(self, dataset, indices, transform):
+                super().__init__(dataset, indices)
+                self.transform = transform
+            def __getitem__(self, index):
+                image, label = self.dataset[self.indices[index]]
+                return self.transform(image), label
+
+        val_loader = DataLoader(Part(ImageFolder("data"), [0, 1], transforms.ToTensor()))
+        """
+    path = only(reading(tmp_path, {"main.py": script}))
+    assert (path.pipeline.decode.library, path.pipeline.layout, levels(path)) == ("pillow", "NCHW", (1 / 255, 0.0))
+
+
+def test_slices_of_tensors(tmp_path: Path) -> None:
+    script = """
+        import tensorflow as tf
+        x = tf.expand_dims(tf.image.decode_jpeg(open("a.jpg", "rb").read(), channels=3), axis=0)
+        train_dataset = tf.data.Dataset.from_tensor_slices((x, y))
+        train_dataset = train_dataset.shuffle(512).batch(8)
+        train_dataset = train_dataset.map(lambda x, y: (tf.image.resize(x, (416, 416)) / 255, y))
+        model.fit(train_dataset)
+        """
+    path = only(reading(tmp_path, {"train.py": script}))
+    assert (path.role, path.pipeline.layout, resized(path).height, levels(path)) == ("train", "NHWC", 416, (1 / 255, 0))
+
+
+def test_whole_levels_of_a_data_set_that_nothing_is_seen_to_train_on(tmp_path: Path) -> None:
+    script = """
+        import tensorflow as tf
+        def parse(name, label):
+            return tf.image.resize(tf.image.decode_jpeg(tf.io.read_file(name), channels=3), (64, 64)), label
+        dataset = tf.data.Dataset.from_tensor_slices((names, labels)).map(parse).batch(8)
+        """
+    path = only(reading(tmp_path, {"eval_main.py": script}))
+    assert (resized(path).height, path.pipeline.affine.scale) == (64, None)
+
+
+def test_a_window_is_cut_as_it_is_decoded(tmp_path: Path) -> None:
+    path = served(
+        tmp_path,
+        """
+        import tensorflow as tf
+        window = tf.stack([top, left, side, side])
+        image = tf.image.decode_and_crop_jpeg(tf.read_file("a.jpg"), window, channels=3)
+        image = tf.image.resize_bicubic([image], [224, 224])[0]
+        model(torch.from_numpy((image / 255).numpy()).unsqueeze(0).permute((0, 3, 1, 2)))
+        """,
+    )
+    assert (path.pipeline.order, path.pipeline.layout, resized(path).kernel) == ("RGB", "NCHW", "cubic")
+
+
+def test_functions_of_other_packages_that_read_a_picture_or_a_video(tmp_path: Path) -> None:
+    picture = """
+        import cv2
+        from imread_from_url import imread_from_url
+        image = cv2.resize(cv2.cvtColor(imread_from_url("http"), cv2.COLOR_BGR2RGB), (64, 64))
+        model(image / 255.0)
+        """
+    video = """
+        import cv2
+        from cap_from_youtube import cap_from_youtube
+        _, frame = cap_from_youtube("http").read()
+        model(cv2.resize(frame, (64, 64)) / 255.0)
+        """
+    first, second = reading(tmp_path, {"image_demo.py": picture, "video_demo.py": video}).paths
+    assert (first.pipeline.decode.library, resized(first).height) == (None, 64)
+    assert (second.pipeline.decode.library, second.pipeline.order, resized(second).height) == ("opencv", "BGR", 64)
+
+
+def test_a_model_that_another_script_put_into_evaluation_as_it_was_imported(tmp_path: Path) -> None:
+    network = """
+        import cv2, torch
+        from torch import nn
+        class Reader(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.norm = nn.BatchNorm2d(3)
+            def forward(self, x):
+                return self.norm(x)
+        """
+    module = """
+        import cv2, torch
+        from network import Reader
+        reader = Reader()
+        reader.eval()
+        def read(image):
+            return reader(torch.from_numpy(image / 255.0).permute(2, 0, 1).unsqueeze(0).float())
+        """
+    script = 'import cv2\nfrom reader import read\nread(cv2.imread("a.png"))\n'
+    found = reading(tmp_path, {"network.py": network, "reader.py": module, "demo.py": script, "other_demo.py": script})
+    assert len(found.paths) == 2
+    assert [fact for fact in found.facts if fact.kind == "missing-eval-mode"] == []
+
+
+def test_what_a_request_leads_to_is_no_path_of_its_own(tmp_path: Path) -> None:
+    script = """
+        from flask import Flask, request
+        from PIL import Image
+        import numpy as np
+        app = Flask(__name__)
+
+        def answer(image, model):
+            x = np.expand_dims(np.asarray(image.resize((224, 224))), 0) / 255.0
+            return model.predict(x)
+
+        @app.route("/predict", methods=["POST"])
+        def predict():
+            return answer(Image.open(request.files["image"]), model)
+        """
+    path = only(reading(tmp_path, {"app.py": script}))
+    assert (path.pipeline.decode.library, resized(path).height) == ("pillow", 224)
