@@ -36,16 +36,6 @@ typedef struct {
     uint64_t length[SIDE]; /* of each cell, in 1/32 */
 } Edges;
 
-/* These are compiled for more than one kind of processor where that can be, and chosen from when the library loads. */
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__has_attribute)
-#if __has_attribute(target_clones)
-#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx2", "default")))
-#endif
-#endif
-#ifndef FOR_EACH_PROCESSOR
-#define FOR_EACH_PROCESSOR
-#endif
-
 /* These are told the number of channels as a constant by whoever calls them, so that the compiler knows all strides. */
 #define INLINE static inline __attribute__((always_inline))
 
@@ -185,6 +175,10 @@ INLINE void draw(const uint8_t *picture, size_t width, size_t channels, const Ed
         }
         if (i == 0)
             continue;
+        /* Single precision and then double is what numpy makes of it. */
+        float scale[SIDE];
+        for (size_t j = 0; j < SIDE; j++)
+            scale[j] = (float)(1 / (double)(int64_t)(down->length[i - 1] * across->length[j]));
         uint32_t before[CHANNELS] = {0}, last[CHANNELS] = {0}, cell[CHANNELS];
         for (size_t j = 0, x = 0; j <= SIDE; j++) {
             for (; x < across->before[j]; x++)
@@ -195,12 +189,9 @@ INLINE void draw(const uint8_t *picture, size_t width, size_t channels, const Ed
                 cell[c] = until - last[c];
                 last[c] = until;
             }
-            if (j == 0)
-                continue;
-            /* Single precision and then double is what numpy makes of it. */
-            float scale = (float)(1 / (double)(down->length[i - 1] * across->length[j - 1]));
-            for (size_t k = 0; k < 3; k++)
-                found->thumbnail[i - 1][j - 1][k] = (uint8_t)(cell[order[k]] * (double)scale + 0.5);
+            if (j > 0)
+                for (size_t k = 0; k < 3; k++)
+                    found->thumbnail[i - 1][j - 1][k] = (uint8_t)(cell[order[k]] * (double)scale[j - 1] + 0.5);
         }
     }
 }
@@ -242,16 +233,8 @@ int dataguard_measure_version(void)
     return VERSION;
 }
 
-/* Measures a picture.
- *
- * pixels: height * width * channels bytes, rows without gaps; neither side 0, nor above LONGEST when it is halved no
- *     more. measure.py sees to that.
- * order: the channels that are the thumbnail's red, green and blue.
- * Returns 0; 1 where there is not enough memory, and 2 where the arguments are none that it knows.
- */
-FOR_EACH_PROCESSOR
-int dataguard_measure(const uint8_t *pixels, size_t height, size_t width, size_t channels, const uint8_t *order,
-                      Measured *found)
+INLINE int of_channels(const uint8_t *pixels, size_t height, size_t width, size_t channels, const uint8_t *order,
+                       Measured *found)
 {
     switch (channels) {
     case 1: return measured(pixels, height, width, 1, order, found);
@@ -260,4 +243,44 @@ int dataguard_measure(const uint8_t *pixels, size_t height, size_t width, size_t
     case 4: return measured(pixels, height, width, 4, order, found);
     default: return 2;
     }
+}
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#define FOR_MORE_THAN_ONE_PROCESSOR 1
+
+__attribute__((target("avx2")))
+static int with_avx2(const uint8_t *pixels, size_t height, size_t width, size_t channels, const uint8_t *order,
+                     Measured *found)
+{
+    return of_channels(pixels, height, width, channels, order, found);
+}
+
+__attribute__((target("avx2,avx512bw,avx512vl")))
+static int with_avx512(const uint8_t *pixels, size_t height, size_t width, size_t channels, const uint8_t *order,
+                       Measured *found)
+{
+    return of_channels(pixels, height, width, channels, order, found);
+}
+#endif
+
+/* Measures a picture.
+ *
+ * pixels: height * width * channels bytes, rows without gaps; neither side 0, nor above LONGEST when it is halved no
+ *     more. measure.py sees to that.
+ * order: the channels that are the thumbnail's red, green and blue.
+ * Returns 0; 1 where there is not enough memory, and 2 where there are not 1 to 4 channels.
+ */
+int dataguard_measure(const uint8_t *pixels, size_t height, size_t width, size_t channels, const uint8_t *order,
+                      Measured *found)
+{
+#ifdef FOR_MORE_THAN_ONE_PROCESSOR
+    __builtin_cpu_init();
+    /* Processors that came before VBMI2 slow down for a while after they have used 512 bits. */
+    if (__builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl"))
+        return with_avx512(pixels, height, width, channels, order, found);
+    if (__builtin_cpu_supports("avx2"))
+        return with_avx2(pixels, height, width, channels, order, found);
+#endif
+    return of_channels(pixels, height, width, channels, order, found);
 }
