@@ -161,7 +161,8 @@ INLINE void draw(const uint8_t *picture, size_t width, size_t channels, const Ed
                  uint32_t *space, const uint8_t *order, Measured *found)
 {
     size_t values = width * channels;
-    uint32_t *above = space, *start = space + values, *strip = space + 2 * values;
+    uint32_t *above = space, *start = space + values, *strip = space + 2 * values + channels;
+    memset(strip - channels, 0, channels * sizeof *strip);
     memset(above, 0, values * sizeof *above);
     memset(start, 0, values * sizeof *start);
     for (size_t i = 0, y = 0; i <= SIDE; i++) {
@@ -179,13 +180,15 @@ INLINE void draw(const uint8_t *picture, size_t width, size_t channels, const Ed
         float scale[SIDE];
         for (size_t j = 0; j < SIDE; j++)
             scale[j] = (float)(1 / (double)(int64_t)(down->length[i - 1] * across->length[j]));
-        uint32_t before[CHANNELS] = {0}, last[CHANNELS] = {0}, cell[CHANNELS];
-        for (size_t j = 0, x = 0; j <= SIDE; j++) {
-            for (; x < across->before[j]; x++)
-                for (size_t c = 0; c < channels; c++)
-                    before[c] += strip[x * channels + c];
+        /* Up to each pixel, and nothing before the first. */
+        uint32_t sum[CHANNELS] = {0}, last[CHANNELS] = {0}, cell[CHANNELS];
+        for (size_t x = 0; x < values; x += channels)
+            for (size_t c = 0; c < channels; c++)
+                strip[x + c] = sum[c] += strip[x + c];
+        for (size_t j = 0; j <= SIDE; j++) {
+            const uint32_t *before = strip - channels + across->before[j] * channels;
             for (size_t c = 0; c < channels; c++) {
-                uint32_t until = FRACTION * before[c] + across->into[j] * strip[x * channels + c];
+                uint32_t until = FRACTION * before[c] + across->into[j] * (before[channels + c] - before[c]);
                 cell[c] = until - last[c];
                 last[c] = until;
             }
@@ -217,7 +220,7 @@ INLINE int measured(const uint8_t *pixels, size_t height, size_t width, size_t c
                 break;
             halve(half, rows, columns, channels);
         }
-    uint32_t *space = malloc(3 * columns * channels * sizeof *space);
+    uint32_t *space = malloc((3 * columns + 1) * channels * sizeof *space);
     if (space != NULL) {
         find_edges(&down, height, halvings, rows);
         find_edges(&across, width, halvings, columns);

@@ -6,6 +6,7 @@ lock that another thread held, and does not run the caller's main module again.
 
 from __future__ import annotations
 
+import gc
 import marshal
 import os
 import pickle
@@ -120,6 +121,8 @@ def main() -> None:
     root, folder, max_pixels, pictures = pickle.loads(receive(incoming))  # noqa: S301 - from the parent
     cache = None if folder is None else Cache(folder)
     with decoding():
+        # What has been imported stays, and need not be looked through for garbage again and again.
+        gc.freeze()
         send(outgoing, "ready")
         while True:
             try:
