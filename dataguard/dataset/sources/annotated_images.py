@@ -54,6 +54,7 @@ class AnnotatedSource:
         self.notes: list[str] = []
         self.pictures = None
         self._read = read
+        self._found: Sequence[AnnotatedPicture | BrokenAnnotation] | None = None
 
     def references(self) -> Iterator[Reference]:
         """Every picture, in the order of the paths; and one for each annotation that belongs to none.
@@ -62,7 +63,8 @@ class AnnotatedSource:
             SourceError: the annotations cannot be read.
             NothingToCheckError: there is no picture.
         """
-        found = self._read()
+        # They are asked for several times, and take seconds to read where they are many.
+        found = self._found = self._read() if self._found is None else self._found
         pictures = sorted((item for item in found if isinstance(item, AnnotatedPicture)), key=lambda item: item.path)
         if not found:
             raise NothingToCheckError("the annotations list no picture", where=self.root)

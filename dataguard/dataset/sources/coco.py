@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from dataguard.core.paths import encode_path
 from dataguard.core.split_roles import split_order
 from dataguard.dataset.kinds import Opening, SourceKind
 from dataguard.dataset.sources.annotated_images import AnnotatedPicture, AnnotatedSource, BrokenAnnotation
+from dataguard.dataset.sources.json_lists import read_lists
 
 _HEAD = 1 << 16
 _YEAR = re.compile(r"\d{4}$")
@@ -32,44 +33,104 @@ def _open(opening: Opening) -> AnnotatedSource:
 
 
 def _read(file: Path, root: Path) -> Sequence[AnnotatedPicture | BrokenAnnotation]:
+    split = split_of(file.stem)
+    listing = _Listing(file, root, split)
+    takers = {"images": listing.image, "annotations": listing.annotation, "categories": listing.category}
     try:
-        said = json.loads(file.read_bytes())
+        there = read_lists(file, {key: partial(_checked, file, key, taker) for key, taker in takers.items()})
     except FileNotFoundError:
         raise SourceError("no such file", where=file) from None
     except (OSError, ValueError, RecursionError) as error:
         raise SourceError(f"cannot be read as JSON: {error}", where=file, hint="it may be truncated") from error
-    images, annotations, categories = (_listed(said, key, file) for key in ("images", "annotations", "categories"))
-    split = split_of(file.stem)
-    names = {item.get("id"): str(item.get("name", item.get("id"))) for item in categories}
-    folders = _Folders(root, split)
-    classes: dict[Any, set[str]] = {}
-    paths: dict[Any, str] = {}
-    found: list[AnnotatedPicture | BrokenAnnotation] = []
-    for number, image in enumerate(images):
+    for key in takers:
+        if key not in there:
+            raise _no_list(key, file)
+    return listing.finished()
+
+
+class _Listing:
+    """What one file says, as its items come, in whatever order its lists stand."""
+
+    def __init__(self, file: Path, root: Path, split: str | None) -> None:
+        self._file = file
+        self._split = split
+        self._folders = _Folders(root, split)
+        self._broken: list[BrokenAnnotation] = []
+        self._n_images = 0
+        self._paths: dict[Any, str] = {}
+        self._names: dict[Any, str] = {}
+        # Of each annotation its id, where it is not its number, its image and its category: three columns.
+        self._annotations: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
+        self._keys: dict[Any, Any] = {}
+
+    def image(self, image: dict[str, Any]) -> None:
+        """Take note of an image."""
+        self._n_images += 1
         identifier, name = image.get("id"), image.get("file_name")
-        if not isinstance(name, str) or identifier is None:
-            found.append(_broken(file, split, f"image {number + 1}", "it has no id or no file_name"))
-        elif identifier in paths:
-            found.append(_broken(file, split, f"image {number + 1}", f"the id {identifier!r} is also another image's"))
+        called = f"image {self._n_images}"
+        if not isinstance(name, str) or not isinstance(identifier, int | str | float):
+            self._say(called, "it has no id or no file_name")
+        elif identifier in self._paths:
+            self._say(called, f"the id {identifier!r} is also another image's")
         else:
-            paths[identifier] = folders.placed(name)
-            classes[identifier] = set()
-    for number, annotation in enumerate(annotations):
-        of, category = annotation.get("image_id"), annotation.get("category_id")
-        called = f"annotation {annotation.get('id', number + 1)}"
-        if of not in classes:
-            found.append(_broken(file, split, called, f"it is of image {of!r}, which is not listed"))
-        elif category not in names:
-            found.append(_broken(file, split, called, f"it is of category {category!r}, which is not listed"))
-        else:
-            classes[of].add(names[category])
-    for identifier, path in paths.items():
-        own = split
-        first = path.split("/")[0]
-        if own is None and "/" in path and split_order(first)[0] < 3:
-            own = first
-        found.append(AnnotatedPicture(path=encode_path(path), split=own, classes=frozenset(classes[identifier])))
-    return found
+            self._paths[self._shared(identifier)] = self._folders.placed(name)
+
+    def annotation(self, annotation: dict[str, Any]) -> None:
+        """Take note of an annotation; its outline, which is most of a file, is not kept."""
+        identifiers, images, categories = self._annotations
+        identifier = annotation.get("id")
+        identifiers.append(None if identifier == len(identifiers) + 1 else identifier)
+        images.append(self._shared(annotation.get("image_id")))
+        categories.append(self._shared(annotation.get("category_id")))
+
+    def category(self, category: dict[str, Any]) -> None:
+        """Take note of a category."""
+        identifier = category.get("id")
+        self._names[self._shared(identifier)] = str(category.get("name", identifier))
+
+    def finished(self) -> list[AnnotatedPicture | BrokenAnnotation]:
+        """The pictures with the classes of their objects, behind what refers to something that is not there."""
+        # Few sets are different, so that they are shared.
+        empty: frozenset[str] = frozenset()
+        sets = {empty: empty}
+        classes = dict.fromkeys(self._paths, empty)
+        for number, (identifier, of, category) in enumerate(zip(*self._annotations, strict=True), 1):
+            called = f"annotation {number if identifier is None else identifier}"
+            known = classes.get(of)
+            if known is None:
+                self._say(called, f"it is of image {of!r}, which is not listed")
+            elif category not in self._names:
+                self._say(called, f"it is of category {category!r}, which is not listed")
+            elif self._names[category] not in known:
+                joined = known | {self._names[category]}
+                classes[of] = sets.setdefault(joined, joined)
+        found: list[AnnotatedPicture | BrokenAnnotation] = list(self._broken)
+        for identifier, path in self._paths.items():
+            own = self._split
+            first = path.split("/")[0]
+            if own is None and "/" in path and split_order(first)[0] < 3:
+                own = first
+            found.append(AnnotatedPicture(path=encode_path(path), split=own, classes=classes[identifier]))
+        return found
+
+    def _shared(self, key: Any) -> Any:
+        """The same key as one object; what can be no key, as text."""
+        if not (key is None or isinstance(key, int | str | float)):
+            key = repr(key)
+        return self._keys.setdefault(key, key)
+
+    def _say(self, called: str, reason: str) -> None:
+        self._broken.append(_broken(self._file, self._split, called, reason))
+
+
+def _checked(file: Path, key: str, taker: Callable[[dict[str, Any]], None], item: Any) -> None:
+    if not isinstance(item, dict):
+        raise _no_list(key, file)
+    taker(item)
+
+
+def _no_list(key: str, file: Path) -> SourceError:
+    return SourceError(f"no list {key!r}, as annotations of COCO have", where=file)
 
 
 def _broken(file: Path, split: str | None, called: str, reason: str) -> BrokenAnnotation:
@@ -109,13 +170,6 @@ def split_of(name: str) -> str | None:
     words = [_YEAR.sub("", word) for word in re.split(r"[^A-Za-z0-9]+", name.lower())]
     found = [word for word in words if word and split_order(word)[0] < 3]
     return found[0] if len(found) == 1 else None
-
-
-def _listed(said: Any, key: str, file: Path) -> list[dict[str, Any]]:
-    found = said.get(key) if isinstance(said, dict) else None
-    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-        raise SourceError(f"no list {key!r}, as annotations of COCO have", where=file)
-    return found
 
 
 def _annotation_files(folder: Path) -> list[Path]:
