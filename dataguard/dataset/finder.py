@@ -81,7 +81,7 @@ class Finder:
                 continue
             file = _File(reference)
             waiting.append(file)
-            if facts and reference.place is None:
+            if facts and (reference.place is None or reference.state is not None):
                 key = whole_path(self._prefix, reference.path)
                 content = hashes.get(key)
                 if content in facts:
@@ -108,6 +108,8 @@ class Finder:
                 file.data, file.is_array = picture.data, picture.digest is not None
                 file.size = len(file.data) if picture.n_bytes is None else picture.n_bytes
                 file.content = picture.digest or blake3(file.data).digest()
+                if file.reference.state is not None and file.size == file.reference.state[0]:
+                    file.stamp = Stamp.told(*file.reference.state)
         except UnreadableFileError as error:
             file.facts = ImageFacts(decode_error=str(error))
             return
@@ -168,11 +170,13 @@ def _samples(files: Sequence[_File]) -> list[Sample]:
 
 
 def stamps_of(root: Path, references: Iterable[Reference]) -> dict[str, Stamp]:
-    """The stamps of the files that are there, by whole path."""
+    """The stamps of the files and objects that are there, by whole path."""
     prefix = encode_path(str(root))
     found = {}
     for reference in references:
-        if reference.path and reference.place is None and reference.damage is None:
+        if reference.path and reference.state is not None:
+            found[whole_path(prefix, reference.path)] = Stamp.told(*reference.state)
+        elif reference.path and reference.place is None and reference.damage is None:
             stamp = stamp_of(_file_name(prefix, reference.path))
             if stamp is not None:
                 found[whole_path(prefix, reference.path)] = stamp

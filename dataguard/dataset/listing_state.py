@@ -41,9 +41,13 @@ class ListingState:
         lines = []
         for one in references:
             path = one.path
-            if not path or one.place is not None or one.damage is not None:
+            if not path or one.damage is not None or (one.place is not None and one.state is None):
                 self._told = False
                 return
+            names = f"{one.sample_id}\0{path}\0{one.split!r}\0{one.label!r}\0{one.group_id!r}\0{one.time}\0{one.row}\0"
+            if one.state is not None:
+                lines.append(f"{names}{one.place}\0{one.state!r}\n")
+                continue
             try:
                 info = status(decode_path(path if path[0] == "/" else prefix + path))
             except (OSError, ValueError):
@@ -52,12 +56,9 @@ class ListingState:
             if not is_regular(info.st_mode) or info.st_mtime_ns >= settled:
                 self._told = False
                 return
-            lines.append(
-                f"{one.sample_id}\0{path}\0{one.split!r}\0{one.label!r}\0{one.group_id!r}\0{one.time}\0{one.row}\0"
-                f"{info.st_size} {info.st_mtime_ns} {info.st_ino}\n"
-            )
+            lines.append(f"{names}{info.st_size} {info.st_mtime_ns} {info.st_ino}\n")
         self._hash.update("".join(lines).encode())
 
     def digest(self) -> str | None:
-        """64 hexadecimal digits; None where a sample is no file, or a file is missing or has only just been written."""
+        """64 hexadecimal digits; None where nothing tells of a sample, or a file is missing or was just written."""
         return self._hash.hexdigest() if self._told else None

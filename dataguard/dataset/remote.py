@@ -19,19 +19,19 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from dataguard.core.errors import SourceError
-from dataguard.core.paths import decode_path
+from dataguard.core.paths import decode_path, encode_path
 from dataguard.dataset.files import UnreadableFileError
 from dataguard.dataset.kinds import Opening
 from dataguard.dataset.sources import Identity, Picture, Reference, Source
 from dataguard.dataset.sources.folder import IMAGE_SUFFIXES
 from dataguard.dataset.sources.shard_names import expanded
+from dataguard.dataset.stores import copy_state, explained, file_system, is_away, object_state, words
 
 _COPIED = 1 << 22
 _RESERVED = 1 << 28
 """Bytes that are left free on the disk."""
 _DAYS = 30
 """How long a copy is kept that is not asked for."""
-_REFUSED = ("credential", "forbidden", "access denied", "accessdenied", "unauthorized", "403", "401", "permission")
 
 
 @dataclass(eq=False)
@@ -58,6 +58,7 @@ class RemotePictures:
 
         Raises:
             UnreadableFileError: it cannot be had, or is larger than `max_bytes`.
+            SourceError: the store does not answer, so that no other object could be had either.
         """
         name = decode_path(place)
         with contextlib.suppress(OSError):
@@ -74,7 +75,13 @@ class RemotePictures:
         except SourceError as error:
             raise UnreadableFileError(error.message) from error
         except Exception as error:
-            raise UnreadableFileError(_words(error)) from error
+            if is_away(error):
+                raise SourceError(
+                    f"the store does not answer: {words(error)}",
+                    where=f"{self.url.rstrip('/')}/{name}",
+                    hint="run it again: what was read is kept, and only the rest is fetched",
+                ) from error
+            raise UnreadableFileError(words(error)) from error
         return Picture(data=data)
 
 
@@ -84,18 +91,21 @@ class RemoteSource:
     Args:
         inner: The source of the local copy.
         pictures: What reads the pictures that were not copied.
+        states: Of these, by path: size, and words that change with the content; without those that have none.
     """
 
-    def __init__(self, inner: Source, pictures: RemotePictures) -> None:
+    def __init__(self, inner: Source, pictures: RemotePictures, states: Mapping[str, tuple[int, str]]) -> None:
         self.kind, self.root, self.notes = inner.kind, inner.root, inner.notes
         self._inner = inner
+        self._states = states
         self.pictures = pictures
 
     def references(self) -> Iterator[Reference]:
         """Every sample; see `Source`."""
         for reference in self._inner.references():
             if reference.path and reference.damage is None:
-                yield dataclasses.replace(reference, place=reference.path)
+                state = self._states.get(reference.path)
+                yield dataclasses.replace(reference, place=reference.path, state=state)
             else:
                 yield reference
 
@@ -112,32 +122,10 @@ class Copied:
     """The same with a path in place of the URL."""
     pictures: RemotePictures | None
     """What reads the pictures that were listed and not copied; None where there are none."""
-
-
-def file_system(url: str) -> tuple[Any, str]:
-    """The file system of a URL, and the path in it.
-
-    Raises:
-        SourceError: fsspec or the package for this kind of URL is not installed, or the URL is wrong.
-    """
-    protocol = url.partition("://")[0].partition("::")[0]
-    try:
-        import fsspec
-    except ImportError as error:
-        raise SourceError(
-            "fsspec is needed to read a URL, and it is not installed",
-            where=url,
-            hint='install it: pip install "dataguard[remote]"',
-        ) from error
-    try:
-        system, path = fsspec.core.url_to_fs(url)
-    except ImportError as error:
-        raise SourceError(
-            f"what reads {protocol}:// is not installed: {error}", where=url, hint=f"install {_package(protocol)}"
-        ) from error
-    except Exception as error:
-        raise _explained(error, url) from error
-    return system, str(path)
+    states: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    """Of these, by encoded path; see `RemoteSource`."""
+    notes: tuple[str, ...] = ()
+    """What there is to say of them."""
 
 
 def copied(opening: Opening, folder: Path) -> Copied:
@@ -177,7 +165,7 @@ def copied(opening: Opening, folder: Path) -> Copied:
     except SourceError:
         raise
     except Exception as error:
-        raise _explained(error, location) from error
+        raise explained(error, location) from error
     if not found:
         raise SourceError("there is nothing at this URL", where=location, hint="look at its path and its digits")
     local = str(root / _relative(pattern, base))
@@ -196,13 +184,20 @@ def _copied_folder(opening: Opening, system: Any, path: str, root: Path) -> Copi
     listed: Mapping[str, Mapping[str, Any]] = system.find(path, detail=True)
     if not listed:
         raise SourceError("there is nothing at this URL", where=opening.location)
-    wanted, pictures = set(), False
+    wanted, n_pictures = set(), 0
+    states: dict[str, tuple[int, str]] = {}
+    n_unknown = 0
+    now = time.time()
     for name, said in listed.items():
         relative = _relative(name, path)
         target = _target(root, relative, opening.location)
         wanted.add(target)
         if target.suffix.lower() in IMAGE_SUFFIXES:
-            pictures = True
+            n_pictures += 1
+            state = object_state(said, now)
+            n_unknown += state is None
+            if state:
+                states[encode_path(relative)] = (int(said["size"]), state)
             target.parent.mkdir(parents=True, exist_ok=True)
             # Of its size and without content: it takes no room.
             with target.open("ab") as file:
@@ -213,16 +208,22 @@ def _copied_folder(opening: Opening, system: Any, path: str, root: Path) -> Copi
         # What is no longer there is no sample any more.
         if old.is_file() and old not in wanted and old.suffix != ".seen":
             old.unlink()
+    notes: tuple[str, ...] = ()
+    if n_unknown:
+        said = "neither version nor checksum nor time of change"
+        notes = (f"{n_unknown:,} of {n_pictures:,} pictures are fetched at every check: the store says {said} of them",)
     return Copied(
         opening=dataclasses.replace(opening, location=str(root)),
-        pictures=RemotePictures(url=opening.location, listed=root) if pictures else None,
+        pictures=RemotePictures(url=opening.location, listed=root) if n_pictures else None,
+        states=states,
+        notes=notes,
     )
 
 
 def _copy(system: Any, name: str, target: Path, said: Mapping[str, Any], url: str) -> None:
     """Copy a file, unless what is there is the same."""
     seen = target.with_name(f".{target.name}.seen")
-    stamp = _stamp(said)
+    stamp = copy_state(said)
     if stamp and target.is_file() and seen.is_file() and seen.read_text(encoding="utf-8") == stamp:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -263,23 +264,6 @@ def _require_room(folder: Path, n_bytes: int, url: str, *, so_far: int = 0) -> N
         )
 
 
-def _stamp(said: Mapping[str, Any]) -> str:
-    """What changes with a remote file; '' where nothing is said that does."""
-    known = (
-        "ETag",
-        "etag",
-        "mtime",
-        "LastModified",
-        "last_modified",
-        "created",
-        "generation",
-        "md5Hash",
-        "content_md5",
-    )
-    parts = [f"{key}={said[key]}" for key in known if said.get(key) is not None]
-    return "; ".join([f"size={said.get('size')}", *parts]) if parts else ""
-
-
 def _target(root: Path, relative: str, url: str) -> Path:
     """Where a copy lies; never outside of its folder."""
     parts = PurePosixPath(relative).parts
@@ -293,36 +277,3 @@ def _relative(name: str, folder: str) -> str:
     if prefix in ("", "."):
         return plain
     return plain.removeprefix(prefix).strip("/")
-
-
-def _explained(error: Exception, url: str) -> SourceError:
-    """What went wrong, in words, and what to do."""
-    if isinstance(error, FileNotFoundError):
-        return SourceError("there is nothing at this URL", where=url, hint="look at its path")
-    words = _words(error)
-    said = f"{type(error).__name__} {words}".lower()
-    if isinstance(error, PermissionError) or any(word in said for word in _REFUSED):
-        return SourceError(
-            f"access is refused: {words}",
-            where=url,
-            hint="look at the credentials that fsspec finds, in the environment or in fsspec's configuration",
-        )
-    return SourceError(f"cannot be read: {words}", where=url)
-
-
-def _words(error: BaseException) -> str:
-    text = (str(error).strip().splitlines() or [""])[0]
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _package(protocol: str) -> str:
-    known = {
-        "s3": "s3fs",
-        "s3a": "s3fs",
-        "gs": "gcsfs",
-        "gcs": "gcsfs",
-        "http": "aiohttp and requests",
-        "https": "aiohttp and requests",
-    }
-    known |= {"az": "adlfs", "abfs": "adlfs", "abfss": "adlfs", "hf": "huggingface_hub", "sftp": "paramiko"}
-    return known.get(protocol, f"the package that fsspec names for {protocol}")

@@ -15,14 +15,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
+from dataguard.core.errors import DataguardError
 from dataguard.dataset.cache import Cache, Stamp
 from dataguard.dataset.decode import ImageFacts, decoding
 from dataguard.dataset.finder import Finder
 from dataguard.dataset.sample import Sample
 from dataguard.dataset.sources import Reference
 
-Asked: TypeAlias = tuple[str | None, str | None, str | None]
-"""Path, place and damage of a `Reference`: what reading it takes."""
+Asked: TypeAlias = tuple[str | None, str | None, tuple[int, str] | None, str | None]
+"""Path, place, state and damage of a `Reference`: what reading it takes."""
 Found: TypeAlias = tuple[Any, ...]
 
 _LENGTH_BYTES = 8
@@ -47,7 +48,7 @@ def receive(stream: IO[bytes]) -> Any:
 
 def asked(reference: Reference) -> Asked:
     """What a worker is told of a sample."""
-    return reference.path, reference.place, reference.damage
+    return reference.path, reference.place, reference.state, reference.damage
 
 
 def packed(samples: Sequence[Sample]) -> list[Found]:
@@ -131,13 +132,19 @@ def main() -> None:
                 break
             finder = Finder(Path(root), cache, max_pixels, pictures)
             references = [
-                Reference(sample_id=str(number), path=path, place=place, damage=damage)
-                for number, (path, place, damage) in enumerate(task)
+                Reference(sample_id=str(number), path=path, place=place, state=state, damage=damage)
+                for number, (path, place, state, damage) in enumerate(task)
             ]
-            samples = [sample for batch in finder.batches(references) for sample in batch]
-            samples.sort(key=lambda sample: int(sample.reference.sample_id))
+            answer: list[Found] | bytes
             try:
-                send(outgoing, packed(samples))
+                samples = [sample for batch in finder.batches(references) for sample in batch]
+                samples.sort(key=lambda sample: int(sample.reference.sample_id))
+                answer = packed(samples)
+            except DataguardError as error:
+                # Of the run, and not of a sample: as a store that does not answer.
+                answer = pickle.dumps(error)
+            try:
+                send(outgoing, answer)
             except BrokenPipeError:
                 break
 

@@ -170,15 +170,18 @@ class _Worker:
 
         Raises:
             OSError, EOFError: it has ended.
+            DataguardError: it found that the run cannot go on.
         """
         with self._sending:
             send(self._in, [asked(reference) for reference in references])
             # Whoever sends first reads first: the one lock is taken before the other is let go.
             self._receiving.acquire()
         try:
-            found: list[Any] = receive(self._out)
+            found: list[Any] | bytes = receive(self._out)
         finally:
             self._receiving.release()
+        if isinstance(found, bytes):
+            raise pickle.loads(found)  # noqa: S301 - from a process that this one started
         return unpacked(references, found)
 
     def close(self) -> str:

@@ -59,10 +59,11 @@ def open_source(config: Config) -> Source:
         check_keys(kind, opening)
     else:
         _check_there(location)
-    pictures = None
+    pictures, states = None, {}
     if opening.is_url and not (kind is not None and kind.opens_urls):
         there = copied(opening, cache_folder(config))
-        opening, pictures = there.opening, there.pictures
+        opening, pictures, states = there.opening, there.pictures, there.states
+        notes += there.notes
     if kind is None:
         kind = recognized(opening, notes)
         if kind is None:
@@ -72,7 +73,7 @@ def open_source(config: Config) -> Source:
     source.notes[:0] = notes
     if pictures is None or source.pictures is not None or isinstance(source, TableSource):
         return source
-    return RemoteSource(source, pictures)
+    return RemoteSource(source, pictures, states)
 
 
 def cache_folder(config: Config) -> Path:

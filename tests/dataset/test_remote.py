@@ -196,7 +196,8 @@ class NoCredentialsError(Exception):
         (NoCredentialsError("Unable to locate credentials"), "access is refused: NoCredentialsError", "credentials"),
         (OSError("403, message='Forbidden'"), "access is refused", "credentials"),
         (FileNotFoundError("x"), "there is nothing at this URL", "path"),
-        (TimeoutError("timed out"), "cannot be read: TimeoutError: timed out", ""),
+        (TimeoutError("timed out"), "the store does not answer: TimeoutError: timed out", "network"),
+        (ValueError("odd"), "cannot be read: ValueError: odd", ""),
     ],
 )
 def test_a_store_that_refuses_is_one_error(
@@ -204,7 +205,7 @@ def test_a_store_that_refuses_is_one_error(
 ) -> None:
     from dataguard.cli import main
 
-    monkeypatch.setattr(fsspec.core, "url_to_fs", lambda url: (_Refusing(error), "bucket/data"))
+    monkeypatch.setattr(fsspec.core, "url_to_fs", lambda url, **options: (_Refusing(error), "bucket/data"))
     assert main(["check", "s3://bucket/data", "--select", "DG801"]) == 2
     written = capsys.readouterr().err
     assert f"s3://bucket/data: {said}" in written
@@ -213,7 +214,7 @@ def test_a_store_that_refuses_is_one_error(
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(url: str) -> Any:
+    def missing(url: str, **options: Any) -> Any:
         raise ImportError("Install s3fs to access S3")
 
     monkeypatch.setattr(fsspec.core, "url_to_fs", missing)

@@ -31,6 +31,9 @@ class Reference:
     """For a sample that is a row and no file: SHA-256 of its values, 32 bytes."""
     place: str | None = None
     """Where a picture that is no file of its own lies, in the words of the source's `Source.pictures`."""
+    state: tuple[int, str] | None = None
+    """Of a picture in a store: its size, and words of the store's that change whenever its content does; None where
+    only reading it can tell whether it is the same."""
     damage: str | None = None
     """Why it cannot be read, where listing has shown that."""
 

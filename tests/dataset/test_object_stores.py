@@ -1,0 +1,389 @@
+"""Datasets in S3 and Google Cloud Storage: servers of these protocols here, and the clients that everybody uses."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import http.server
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dataguard import check
+from dataguard.config import Config, DatasetConfig
+from dataguard.core.errors import SourceError
+from dataguard.dataset import stores
+from dataguard.dataset.cache import Cache
+from dataguard.dataset.scan import scan
+from dataguard.inputs import open_source
+from tests.dataset.sources.same_data import as_folder, as_parquet, as_shards, made, planted
+
+pytestmark = pytest.mark.slow
+fsspec = pytest.importorskip("fsspec")
+
+SAMPLES = planted(10)
+S3, GS = "s3", "gs"
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+@dataclass
+class Front:
+    """Stands before a server, counts what is asked of it, and misbehaves when told to."""
+
+    port_behind: int
+    is_s3: bool
+    asked: Counter[str] = field(default_factory=Counter)
+    """How often the content of an object was read, by its name below ``d/``."""
+    listings: int = 0
+    misbehave: Callable[[str], str | None] = lambda path: None
+    """'stall' or 'reset' for a path, or None."""
+
+    def __post_init__(self) -> None:
+        front = self
+        self.over = threading.Event()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *arguments: Any) -> None:
+                pass
+
+            def answer(self) -> None:
+                length = int(self.headers.get("Content-Length") or 0)
+                body = self.rfile.read(length)
+                name = urllib.parse.unquote(self.path.partition("?")[0]).rpartition("/d/")[2]
+                trouble = front.misbehave(self.path)
+                if self.command == "GET" and "." in name and (front.is_s3 or "alt=media" in self.path):
+                    front.asked[name] += 1
+                front.listings += "list-type=2" in self.path or "prefix=" in self.path
+                if trouble == "stall":
+                    front.over.wait(30)
+                if trouble is not None:
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    self.close_connection = True
+                    return
+                behind = http.client.HTTPConnection("127.0.0.1", front.port_behind, timeout=60)
+                headers = {key: value for key, value in self.headers.items() if key.lower() != "connection"}
+                behind.request(self.command, self.path, body or None, headers)
+                found = behind.getresponse()
+                data = found.read()
+                self.send_response(found.status)
+                for key, value in found.getheaders():
+                    if key.lower() not in ("content-length", "transfer-encoding", "connection", "server", "date"):
+                        self.send_header(key, value)
+                said = found.getheader("Content-Length") if self.command == "HEAD" else None
+                self.send_header("Content-Length", said or str(len(data)))
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(data)
+                behind.close()
+
+        for verb in ("GET", "PUT", "POST", "HEAD", "DELETE"):
+            setattr(Handler, f"do_{verb}", Handler.answer)
+
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *arguments: Any) -> None:
+                """A client that has gone is no trouble."""
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+    def close(self) -> None:
+        self.over.set()
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@contextlib.contextmanager
+def behind(command: list[str], port: int) -> Iterator[None]:
+    """A server in a process of its own, once it answers."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            except OSError:
+                assert process.poll() is None, f"{command[:4]} ended"
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            else:
+                break
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def s3_port() -> Iterator[int]:
+    pytest.importorskip("moto", reason="moto[server], a server of S3, is not installed")
+    pytest.importorskip("flask", reason="moto[server], a server of S3, is not installed")
+    pytest.importorskip("s3fs")
+    port = free_port()
+    with behind([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], port):
+        yield port
+
+
+_GCS = """
+import sys
+from gcp_storage_emulator.server import create_server
+create_server("127.0.0.1", int(sys.argv[1]), in_memory=True).run()
+"""
+
+
+@pytest.fixture(scope="module")
+def gs_port() -> Iterator[int]:
+    pytest.importorskip("gcp_storage_emulator", reason="gcp-storage-emulator is not installed")
+    pytest.importorskip("gcsfs")
+    port = free_port()
+    with behind([sys.executable, "-c", _GCS, str(port)], port):
+        yield port
+
+
+@dataclass
+class Store:
+    """A bucket, empty at first, reached through its `Front` by the client's own settings."""
+
+    protocol: str
+    front: Front
+    bucket: str
+
+    @property
+    def url(self) -> str:
+        return f"{self.protocol}://{self.bucket}"
+
+    @property
+    def system(self) -> Any:
+        return fsspec.filesystem(self.protocol, skip_instance_cache=True)
+
+    def put(self, folder: Path) -> None:
+        system = self.system
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                system.pipe_file(f"{self.bucket}/{path.relative_to(folder).as_posix()}", path.read_bytes())
+        self.front.asked.clear()
+
+
+_BUCKETS = iter(range(1_000_000))
+
+
+@pytest.fixture(params=[S3, GS])
+def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    front = Front(request.getfixturevalue(f"{request.param}_port"), request.param == S3)
+    bucket = f"bucket-{next(_BUCKETS)}"
+    try:
+        if request.param == S3:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", front.address)
+            monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+            monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+            monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+            asked = ("PUT", f"/{bucket}", "")
+        else:
+            monkeypatch.setenv("STORAGE_EMULATOR_HOST", front.address)
+            # It is asked for with credentials that an emulator has no use for.
+            monkeypatch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+            asked = ("POST", "/storage/v1/b?project=p", f'{{"name": "{bucket}"}}')
+        connection = http.client.HTTPConnection("127.0.0.1", front.server.server_port)
+        connection.request(*asked, headers={"Content-Type": "application/json"})
+        assert connection.getresponse().status == 200
+        connection.close()
+        yield Store(request.param, front, bucket)
+    finally:
+        front.close()
+        for kind in (S3, GS):
+            with contextlib.suppress(ImportError, ValueError):
+                fsspec.get_filesystem_class(kind).clear_instance_cache()
+
+
+def opened(location: str, **keys: Any) -> Any:
+    for kind in (S3, GS):
+        with contextlib.suppress(ImportError):
+            # As in a new process: listings are remembered by these clients.
+            fsspec.get_filesystem_class(kind).clear_instance_cache()
+    return open_source(Config(dataset=DatasetConfig(path=location, **keys)))
+
+
+@pytest.fixture(scope="module")
+def of_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = as_folder(SAMPLES, tmp_path_factory.mktemp("folder") / "data")
+    return scan(opened(str(folder)), cache=None).version_id
+
+
+@pytest.mark.parametrize(
+    ("write", "location", "keys"),
+    [
+        (as_folder, "", {}),
+        (lambda samples, folder: as_parquet(samples, made(folder) / "a.parquet"), "/a.parquet", {"id": "key"}),
+        (as_shards, "/{train,val,test}-{000..002}.tar", {}),
+    ],
+)
+def test_the_same_data_are_the_same_version_in_a_store(
+    store: Store, tmp_path: Path, of_folder: str, write: Any, location: str, keys: dict[str, Any]
+) -> None:
+    write(SAMPLES, tmp_path / "d")
+    store.put(tmp_path)
+    found = scan(opened(f"{store.url}/d{location}", **keys), cache=None).version_id
+    assert found == of_folder
+    first = store.front.asked.copy()
+    assert first
+    if location:
+        # Files that are copied as a whole lie here now.
+        assert scan(opened(f"{store.url}/d{location}", **keys), cache=None).version_id == of_folder
+        assert store.front.asked == first
+
+
+def test_findings_are_the_same_and_what_is_unchanged_is_not_read_again(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = as_folder(SAMPLES, tmp_path / "d")
+    store.put(tmp_path)
+    monkeypatch.setenv("DATAGUARD_CACHE_DIR", str(tmp_path / "cache"))
+    select = ["DG1", "DG3", "DG8"]
+    here = check(folder, select=select, cache=False)
+
+    def there() -> Any:
+        opened(str(folder))
+        return check(f"{store.url}/d", select=select)
+
+    first = there()
+    assert repr([run.findings for run in first.runs]) == repr([run.findings for run in here.runs])
+    assert first.subject.version_id == here.subject.version_id
+    assert set(store.front.asked) == {sample.key for sample in SAMPLES}
+    assert not any("fetched at every check" in note for note in first.notes)
+
+    store.front.asked.clear()
+    again = there()
+    assert store.front.asked == Counter()
+    assert store.front.listings > 0
+    assert repr([run.findings for run in again.runs]) == repr([run.findings for run in first.runs])
+    assert again.subject.version_id == first.subject.version_id
+
+
+def test_of_what_changed_only_that_is_read(store: Store, tmp_path: Path) -> None:
+    as_folder(SAMPLES, tmp_path / "d")
+    store.put(tmp_path)
+    cache = Cache(tmp_path / "cache")
+    first = scan(opened(f"{store.url}/d"), cache=cache)
+    store.front.asked.clear()
+    changed = (tmp_path / "d/test/disc/004.png").read_bytes()
+    # Of the same size, and no other name: nothing but the store's own word tells.
+    store.system.pipe_file(f"{store.bucket}/d/test/disc/004.png", changed[:-12] + changed[-12:][::-1])
+    second = scan(opened(f"{store.url}/d"), cache=cache)
+    assert second.version_id != first.version_id
+    assert store.front.asked == {"test/disc/004.png": 1}
+
+
+def test_an_object_that_disappears_after_listing_is_one_finding(store: Store, tmp_path: Path) -> None:
+    as_folder(SAMPLES, tmp_path / "d")
+    store.put(tmp_path)
+    source = opened(f"{store.url}/d")
+    store.system.rm_file(f"{store.bucket}/d/test/disc/004.png")
+    table = scan(source, cache=None)
+    found = table.connection.execute(
+        f"SELECT sample_id, decode_error FROM {table.query} WHERE decode_error IS NOT NULL"
+    )
+    assert ("test/disc/004.png", "there is no such file") in (rows := found.fetchall())
+    assert [row for row in rows if "no such file" in row[1]] == [("test/disc/004.png", "there is no such file")]
+
+
+def test_a_bucket_that_is_not_there_is_one_error(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    from dataguard.cli import main
+
+    assert main(["check", f"{store.protocol}://no-such-bucket-here/d", "--select", "DG801"]) == 2
+    said = capsys.readouterr().err
+    assert f"{store.protocol}://no-such-bucket-here/d: there is nothing at this URL" in said
+    assert "Traceback" not in said
+    assert len(said.strip().splitlines()) == 2
+
+
+def test_more_than_a_page_of_objects_is_listed(store: Store, tmp_path: Path) -> None:
+    data = (as_folder(SAMPLES, tmp_path / "d") / "test/disc/004.png").read_bytes()
+    system = store.system
+    system.pipe({f"{store.bucket}/many/cat/{number:04}.png": data for number in range(1_050)})
+    assert sum(1 for _ in opened(f"{store.url}/many").references()) == 1_050
+
+
+@pytest.mark.parametrize("trouble", ["stall", "reset"])
+def test_a_store_that_falls_silent_is_one_error_and_the_rest_is_fetched_later(
+    store: Store, tmp_path: Path, trouble: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "_SILENT_SECONDS", 0.5)
+    monkeypatch.setattr(stores, "_CONNECT_SECONDS", 0.5)
+    for kind, module in ((S3, "s3fs"), (GS, "gcsfs")):
+        if store.protocol == kind:
+            # The clients' pauses grow to half a minute; what they do is the same.
+            monkeypatch.setattr(fsspec.get_filesystem_class(kind), "retries", 2, raising=False)
+            pytest.importorskip(module)
+    as_folder(SAMPLES, tmp_path / "d")
+    store.put(tmp_path)
+    cache = Cache(tmp_path / "cache")
+    source = opened(f"{store.url}/d")
+    store.front.misbehave = lambda path: trouble if "/d/train/" in urllib.parse.unquote(path) else None
+    with pytest.raises(SourceError, match="the store does not answer") as caught:
+        scan(source, cache=cache)
+    assert f"{store.url}/d/train/" in str(caught.value)
+    assert "run it again" in str(caught.value)
+    store.front.misbehave = lambda path: None
+    assert scan(opened(f"{store.url}/d"), cache=cache).n_samples == len(SAMPLES)
+
+
+def test_a_hiccup_is_asked_about_again(store: Store, tmp_path: Path, of_folder: str) -> None:
+    as_folder(SAMPLES, tmp_path / "d")
+    store.put(tmp_path)
+    seen: set[str] = set()
+
+    def once(path: str) -> str | None:
+        if "004.png" not in path or path in seen:
+            return None
+        seen.add(path)
+        return "reset"
+
+    source = opened(f"{store.url}/d")
+    store.front.misbehave = once
+    assert scan(source, cache=None).version_id == of_folder
+    assert seen
+
+
+def test_without_credentials_there_is_one_error(
+    s3_port: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dataguard.cli import main
+
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{s3_port}")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    fsspec.get_filesystem_class(S3).clear_instance_cache()
+    assert main(["check", "s3://bucket/d", "--select", "DG801"]) == 2
+    said = capsys.readouterr().err
+    assert "s3://bucket/d: access is refused: NoCredentialsError: Unable to locate credentials" in said
+    assert "hint: look at the credentials" in said
+    assert "Traceback" not in said
