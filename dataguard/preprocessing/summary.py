@@ -59,14 +59,15 @@ def compared_overview(pair: PipelinePair | DeclaredPair) -> tuple[Exhibit, ...]:
 
 def _pictures(one: View, left: str, right: str) -> Iterator[PicturePair]:
     # Values that one path gives, shown as the other's mean, so that a wrong range or order is seen.
+    its = png_of(one.right)
     yield PicturePair(
         left=Picture(sample_id=left, png=png_of(one.left)),
-        right=Picture(sample_id=right, png=png_of(one.right)),
+        right=Picture(sample_id=right, png=its),
         caption=f"{one.name}, as the model of {left} understands what each of the two feeds",
     )
     if one.amplified is not None:
         yield PicturePair(
-            left=Picture(sample_id=right, png=png_of(one.right)),
+            left=Picture(sample_id=right, png=its),
             right=Picture(sample_id=f"difference × {one.factor:g}", png=png_of(one.amplified)),
             caption=f"{one.name}: {one.mean:.3g} levels apart on average, at most {one.largest:.3g}",
         )

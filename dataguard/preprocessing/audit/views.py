@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from dataguard.core.errors import DataguardError
 from dataguard.core.exhibit import Exhibit
@@ -12,6 +14,10 @@ from dataguard.preprocessing.pair import View, view
 from dataguard.preprocessing.pipeline import Pipeline
 from dataguard.preprocessing.steps import Random
 from dataguard.preprocessing.summary import compared_overview
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 MOST_SHOWN = 4
 """Pairs that are shown with pictures and side by side."""
@@ -29,16 +35,14 @@ def side_by_side(compared: ComparedPaths) -> Iterator[Exhibit]:
 
 def _views(one: ComparedPath) -> tuple[View, ...]:
     """A generated photograph as the two paths see it; none where one of them cannot be executed."""
-    from dataguard.preprocessing.probe.asking import encoded
-    from dataguard.preprocessing.probe.stimuli import photograph
     from dataguard.preprocessing.probe.target import in_levels
 
-    pixels = photograph(_HEIGHT, _WIDTH, 30)
+    pixels, file = _photograph()
     shown = []
     left = _certain(one.pair.left)
     for path in (left, _certain(one.pair.right)):
         try:
-            answer = path.run(pixels if path.decode.library == "array" else encoded(pixels))
+            answer = path.run(pixels if path.decode.library == "array" else file)
             levels = in_levels(answer, path, left)
         except (DataguardError, ValueError, IndexError, ImportError):
             return ()
@@ -46,6 +50,16 @@ def _views(one: ComparedPath) -> tuple[View, ...]:
             return ()
         shown.append(levels)
     return (view(f"a generated photograph of {_HEIGHT}×{_WIDTH}", shown[0], shown[1]),)
+
+
+@lru_cache(maxsize=1)
+def _photograph() -> tuple[NDArray[np.uint8], bytes]:
+    """A generated photograph and its file."""
+    from dataguard.preprocessing.probe.asking import encoded
+    from dataguard.preprocessing.probe.stimuli import photograph
+
+    pixels = photograph(_HEIGHT, _WIDTH, 30)
+    return pixels, encoded(pixels)
 
 
 def _certain(path: Pipeline) -> Pipeline:

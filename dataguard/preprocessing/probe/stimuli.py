@@ -55,13 +55,18 @@ def photograph(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
     frequency[0, 0] = 1.0
     planes = []
     for _ in range(3):
-        spectrum = np.fft.rfft2(rng.normal(size=(height, width))) / frequency
+        spectrum = np.fft.rfft2(rng.normal(size=(height, width)))
+        spectrum /= frequency
         spectrum[0, 0] = 0
         plane = np.fft.irfft2(spectrum, s=(height, width))
-        planes.append(plane / (plane.std() + 1e-12))
-    rows, columns = np.mgrid[0:height, 0:width]
+        plane /= plane.std() + 1e-12
+        planes.append(plane)
+    rows, columns = np.arange(height)[:, None], np.arange(width)[None, :]
     shared = planes[0] + 1.5 * ((rows / height - 0.6 + 0.2 * np.sin(columns / width * 5)) > 0)
     scene = np.stack([shared, 0.9 * shared + 0.35 * planes[1], 0.8 * shared + 0.45 * planes[2]], axis=2)
-    made: NDArray[np.uint8] = np.clip(118 + 48 * (scene - scene.mean()), 0, 255).astype(np.uint8)
+    scene -= scene.mean()
+    scene *= 48
+    scene += 118
+    made: NDArray[np.uint8] = np.clip(scene, 0, 255, out=scene).astype(np.uint8)
     made.setflags(write=False)
     return made
