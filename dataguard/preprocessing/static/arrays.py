@@ -309,9 +309,9 @@ def computed(operator: ast.operator, left: Value, right: Value, place: str) -> V
 
 def unknown_of(left: Value, right: Value, place: str) -> Unknown:
     """What an operation with something unknown gives: unknown for the same reason."""
-    for one in (left, right):
-        if isinstance(one, Unknown):
-            return Unknown(one.why, one.place or place, one.kind)
+    found = [one for one in (left, right) if isinstance(one, Unknown)]
+    for one in (*(one for one in found if one.kind == "random"), *found):
+        return Unknown(one.why, one.place or place, one.kind)
     return Unknown("it is computed in a way that is not followed", place)
 
 

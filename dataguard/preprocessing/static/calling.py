@@ -9,6 +9,7 @@ from dataclasses import replace
 from dataguard.preprocessing.static import arrays, feeding, library, loaders, networks
 from dataguard.preprocessing.static.expressions import Expressions
 from dataguard.preprocessing.static.joining import join
+from dataguard.preprocessing.static.library import given
 from dataguard.preprocessing.static.library.configuration import OPTIONS
 from dataguard.preprocessing.static.machine import DEEPEST, Frame
 from dataguard.preprocessing.static.picture import by_chance
@@ -177,15 +178,20 @@ class Calling(Expressions):
                     names[one.arg] = self.evaluate(defaults[one.arg])
                 else:
                     found = library.declared_default(func, one.arg)
-                    names[one.arg] = (
-                        found
-                        if found is not None
-                        else Unknown(f"argument {one.arg} is given by a caller", self.place(func.node), "caller")
-                    )
+                    names[one.arg] = found if found is not None else self._given_by_caller(func, one)
         if spec.vararg is not None:
             names[spec.vararg.arg] = Seq(list(args[len(positional) :]), "tuple")
         if spec.kwarg is not None:
             names[spec.kwarg.arg] = Map(rest)
+
+    def _given_by_caller(self, func: Func, parameter: ast.arg) -> Value:
+        """An argument that nobody here gives: Pillow's picture where it is said to be one."""
+        value = Unknown(f"argument {parameter.arg} is given by a caller", self.place(func.node), "caller")
+        if isinstance(parameter.annotation, ast.Attribute | ast.Name):
+            said = self.evaluate(parameter.annotation)
+            if isinstance(said, Ext) and said.name == "PIL.Image.Image":
+                return Picture(given.from_caller(value, kind="pil", opened=True))
+        return value
 
     def _instance(self, cls: Cls, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None) -> Value:
         place = self.place(node)
@@ -306,6 +312,11 @@ class Calling(Expressions):
             "numpy",
         ):
             return receiver
+        sized = name == "resize" and bool(args) and isinstance(args[0], Seq) and len(args[0].items) == 2
+        if receiver.kind == "caller" and (sized or (name == "convert" and args[:1] in (["RGB"], ["L"]))):
+            # Of what a caller may give, Pillow's pictures alone have these.
+            opened = Picture(given.from_caller(receiver, kind="pil", opened=True))
+            return library.method(self, opened, name, args, kwargs, node)
         values = [*args, *kwargs.values()]
         if name in feeding.FEEDING and any(arrays.pictures(one) for one in values):
             return self.feed(values, node, name)

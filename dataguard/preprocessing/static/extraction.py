@@ -57,12 +57,13 @@ class Extraction(Findings):
         """All paths and facts."""
         tree = self.tree
         relevant = self._relevant()
-        roots = self._scripts(self._leading_to(relevant))
+        leading = self._leading_to(relevant)
+        roots = self._scripts(leading)
         for number, module in enumerate(roots):
             self.progress("reading", number, len(roots))
             self._script(module)
         reached = len(self.machine.sinks)
-        self._entry_points(relevant)
+        self._entry_points(sorted(leading))
         reached = len(self.machine.sinks)
         self._leftovers(relevant)
         found = [
@@ -256,6 +257,9 @@ class Extraction(Findings):
 
             def ask() -> Value:
                 made = self.machine.call(callee, [], {}, func.node)
+                if isinstance(made, Func) and made.scope is not None:
+                    # What it makes is a function of its own: who asks for it calls that.
+                    made = self.machine.call(made, [], {}, func.node)
                 found = pictures(made)
                 if found and len(self.machine.sinks) == before and _is_prepared(found[0]):
                     self.machine.frames.append(Frame(names={}, module=module, func=func, owner=func.owner))

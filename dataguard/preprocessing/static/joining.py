@@ -71,6 +71,9 @@ def join(condition: Value, first: Value, second: Value) -> Value:
     if isinstance(first, Picture) and isinstance(second, Picture):
         if random:
             return Picture(chance(condition, first.state, second.state))
+        whole = _converted(condition, first.state, second.state)
+        if whole is not None:
+            return Picture(whole)
         if isinstance(condition, Measure):
             merged = _sized(condition, first.state, second.state)
             if merged is not None:
@@ -93,6 +96,20 @@ def join(condition: Value, first: Value, second: Value) -> Value:
         )
     why = condition.reason() if isinstance(condition, Unknown) else "it depends on the picture's size"
     return choice([first, second], why)
+
+
+def _converted(condition: Value, first: State, second: State) -> State | None:
+    """The picture that is converted to RGB unless it has three channels already: the same as converting all."""
+    if not isinstance(condition, Unknown) or not any(
+        word in condition.why for word in ("shape", "mode", "ndim", "len(")
+    ):
+        return None
+    for one, other in ((first, second), (second, first)):
+        added = (one.decode.flags or ())[len(other.decode.flags or ()) :]
+        alike = replace(one, decode=other.decode, places=other.places, said=other.said) == other
+        if alike and added == ("convert RGB",):
+            return one
+    return None
 
 
 def _by_size(condition: Measure, first: Value, second: Value) -> Value:

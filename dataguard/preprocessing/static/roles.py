@@ -64,7 +64,8 @@ def role_of(sink: Sink, trains: bool, script_text: bytes = b"") -> str:
         return "eval" if called_so or scored else "serve"
     if _SERVE.search(name):
         return "serve"
-    if "main" in name and "train" not in name and any(one.startswith("predict") for one in sink.hints[:1]):
+    predicted = any(one.startswith("predict") for one in sink.hints[:1])
+    if predicted and "main" in name and "train" not in name and _TRAINS.search(script_text):
         return "eval"
     if re.search(r"train|finetune", name) or ("main" in name and _TRAINS.search(script_text)):
         if re.search(r"val|test|eval", functions) or sink.training is False:

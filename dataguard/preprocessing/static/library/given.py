@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 NO_PICTURES = ("no picture", "what a model returns")
 """Beginnings of reasons why a value is not known which say that it is no picture."""
+READ = " reads it"
+"""End of the reason why a picture is not known that a function of another package reads."""
 
 
 def as_state(value: Value, *, kind: Kind = "array") -> State | None:
@@ -51,12 +53,12 @@ def from_caller(value: Unknown, *, kind: Kind = "array", opened: bool = False) -
         undetermined=dict.fromkeys(("library", "flags", "order", "exif", "alpha", "gray", "sixteen_bit"), why),
     )
     lost = {} if opened else {"order": why}
-    if not opened and value.kind != "caller" and value.why.startswith("what "):
+    if not opened and value.kind != "caller" and not value.why.endswith(READ):
         # Of an argument the caller is asked; what a function did to a picture nobody asks.
         lost["geometry"] = why
     if value.why.startswith("an item of "):
         # Of what is stored nothing is known, be it the order of axes.
-        lost["layout"] = lost["geometry"] = why
+        lost["layout"] = why
     if value.changed or value.shift != 0:
         lost["affine"] = lost["dtype"] = f"what it is was computed before: {value.reason()}"
     return State(

@@ -346,6 +346,16 @@ def _split(call: Call) -> Value:
     return Seq([parts.plane(state, index, call.place) for index in range(len(state.channels))], "list")
 
 
+@function("cv2.LUT")
+def _looked_up(call: Call) -> Value:
+    state, table = call.picture(0, "src"), call.get(1, "lut")
+    if state is None:
+        return call.unknown("what LUT is given is no picture")
+    if isinstance(table, Unknown) and table.kind == "random":
+        return Picture(by_chance(state, "levels", call.place, size=state.size))
+    return Picture(losing(state, call.place, "levels go through a table", "affine"))
+
+
 @function("cv2.merge")
 def _merge(call: Call) -> Value:
     planes = call.get(0, "mv")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from dataguard.preprocessing.static.library.given import from_caller
+from dataguard.preprocessing.static.library.given import READ, from_caller
 from dataguard.preprocessing.static.library.pillow import enhanced
 from dataguard.preprocessing.static.library.registry import Call, Handler, applied
 from dataguard.preprocessing.static.values import (
@@ -144,7 +144,7 @@ def unlisted(call: Call) -> Value:
             return opaque(call.machine, given, f"what {name} does is not known", call.node)
         return opaque(call.machine, given, f"what {name} does is not known", call.node)
     if not given and _READS.search(tail.lower()) and not name.startswith(_NO_READERS):
-        return Picture(from_caller(Unknown(f"{name} reads it", call.place)))
+        return Picture(from_caller(Unknown(f"{name}{READ}", call.place)))
     if not given and _FILMS.search(tail.lower()):
         return ExtObj("cv2.VideoCapture", call.args, call.kwargs, call.place)
     if tail[:1].isupper() or name.startswith(("imutils.", "torch.nn.")):
