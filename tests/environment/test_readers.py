@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dataguard.core.errors import SourceError
 from dataguard.environment.clashes import CLASHES
 from dataguard.environment.declared import DeclaredFile, Role
-from dataguard.environment.files.conda import parse_conda
+from dataguard.environment.files.conda import parse_conda, read_conda
 from dataguard.environment.files.dockerfile import parse_dockerfile
 from dataguard.environment.files.finding import find_files, read_environment_files
 from dataguard.environment.files.pipfile import parse_pipfile, parse_pipfile_lock
@@ -163,6 +163,14 @@ def test_locks_with_hashes_sources_and_what_asked_for_what() -> None:
     pipfile += '        }\n    },\n    "develop": {}\n}\n'
     (entry,) = parse_pipfile_lock(pipfile, "Pipfile.lock").requirements
     assert (entry.version, entry.hashes, entry.line) == ("1", ("sha256:00",), 3)
+
+
+def test_a_folder_that_conda_gives_to_pip_is_looked_for_beside_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "environment.yml"
+    path.write_text("dependencies:\n  - pip\n  - pip:\n      - -e .\n      - -e ./absent\n", encoding="utf-8")
+    file = read_conda(path, "environment.yml")
+    assert [(item.url, item.editable) for item in file.requirements if item.editable] == [(".", True)]
+    assert [problem.text for problem in file.problems] == ["-e ./absent"]
 
 
 def test_condas_formats() -> None:

@@ -32,14 +32,19 @@ def read_conda(path: Path, name: str) -> DeclaredFile:
     """
     role = Role.LOCK if "lock" in path.name else Role.APPLICATION
     try:
-        return parse_conda(read_text(path, name), name)
+        return parse_conda(read_text(path, name), name, folders=(path.parent,))
     except UnreadableFile as error:
         kind = "conda-lock" if role is Role.LOCK else "environment.yml"
         return DeclaredFile(path=name, kind=kind, role=role, problems=(error.problem,))
 
 
-def parse_conda(text: str, name: str) -> DeclaredFile:
+def parse_conda(text: str, name: str, *, folders: tuple[Path, ...] = ()) -> DeclaredFile:
     r"""Read the text of one of conda's files.
+
+    Args:
+        text: What is in it.
+        name: What its records call it.
+        folders: What a relative path among the requirements for pip may be relative to.
 
     >>> file = parse_conda("dependencies:\n- python=3.8\n- numpy=1.21.2\n- pip:\n  - torch==1.9\n", "environment.yml")
     >>> [(item.name, item.specifier, item.ecosystem, item.line) for item in file.requirements]
@@ -47,7 +52,7 @@ def parse_conda(text: str, name: str) -> DeclaredFile:
     """
     if re.search(r"^@EXPLICIT\s*$", text, re.MULTILINE):
         return _explicit(text, name)
-    return _Yaml(text, name).file()
+    return _Yaml(text, name, folders).file()
 
 
 def spec_requirement(text: str, *, path: str, line: int, group: str = "") -> Requirement | None:
@@ -118,8 +123,8 @@ def _explicit(text: str, name: str) -> DeclaredFile:
 
 
 class _Yaml:
-    def __init__(self, text: str, name: str) -> None:
-        self.text, self.name = text, name
+    def __init__(self, text: str, name: str, folders: tuple[Path, ...]) -> None:
+        self.text, self.name, self.folders = text, name, folders
         self.requirements: list[Requirement] = []
         self.problems: list[Problem] = []
         self.python: list[PythonVersion] = []
@@ -207,7 +212,7 @@ class _Yaml:
             self.requirements.append(found)
 
     def _pip(self, text: str, line: int) -> None:
-        for entry in parse_text(text, path=self.name).entries:
+        for entry in parse_text(text, path=self.name, folders=self.folders).entries:
             if isinstance(entry, Requirement):
                 self.requirements.append(replace(entry, line=line))
             elif isinstance(entry, Include):

@@ -29,6 +29,17 @@ def test_a_frame_that_is_wrapped_as_it_is(tmp_path: Path) -> None:
     assert (fact.kind, fact.file, fact.line) == ("bgr-used-as-rgb", "predict.py", 6)
 
 
+def test_a_frame_that_is_wrapped_twice_is_told_where_it_was_first(tmp_path: Path) -> None:
+    found = facts(
+        tmp_path,
+        "from torchvision import transforms\nok, frame = cv2.VideoCapture(0).read()\n"
+        "image = Image.fromarray(frame)\n"
+        "face = Image.fromarray(np.asarray(image)[10:90, 10:90])\n"
+        "model(transforms.ToTensor()(face).unsqueeze(0))\n",
+    )
+    assert [(one.kind, one.line) for one in found if one.kind == "bgr-used-as-rgb"] == [("bgr-used-as-rgb", 6)]
+
+
 def test_a_frame_that_is_converted_first_or_only_shown_is_none(tmp_path: Path) -> None:
     swapped = (
         "from torchvision import transforms\n"

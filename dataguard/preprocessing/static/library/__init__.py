@@ -16,6 +16,7 @@ from dataguard.preprocessing.static.library import (  # noqa: F401 - what they k
     plain_values,
     python,
     scikit_image,
+    shapes,
     tensorflow,
     torch,
     torchvision,

@@ -6,7 +6,7 @@ import ast
 from dataclasses import replace
 
 from dataguard.preprocessing.static import parts
-from dataguard.preprocessing.static.arrays import arithmetic, shape_of
+from dataguard.preprocessing.static.arrays import arithmetic
 from dataguard.preprocessing.static.library.registry import Call, function, methods
 from dataguard.preprocessing.static.parts import assembled
 from dataguard.preprocessing.static.picture import (
@@ -102,20 +102,6 @@ def _array(call: Call) -> Value:
     if isinstance(value, Seq | Shape):
         return Seq([Seq(one.items, "array") if isinstance(one, Seq) else one for one in value.items], "array")
     return value
-
-
-@function("numpy.shape")
-def _shape_of(call: Call) -> Value:
-    state = call.picture(0, "a")
-    if state is None:
-        return call.unknown("a shape")
-    if state.kind != "pil":
-        return Shape(shape_of(state))
-    found = shape_of(replace(state, layout="HW" if state.channels is not None and len(state.channels) == 1 else "HWC"))
-    if len(found) == 3 and not any("convert" in flag for flag in state.decode.flags or ()):
-        # A file has as many channels as it has; what is opened is not converted before it is.
-        found[2] = Unknown("how many channels the file has", call.place)
-    return Shape(found)
 
 
 @function("numpy.zeros", "numpy.ones", "numpy.full", "numpy.empty", "torch.zeros", "torch.ones", "torch.full")

@@ -68,7 +68,8 @@ def _wrap(call: Call) -> Value:
 def wrapped(state: State, call: Call) -> State:
     """An array as a picture of Pillow, whose channels are not exchanged by that."""
     place = call.place
-    if state.order == "BGR" and state.decode.library == "opencv":
+    known = any(kind == "bgr-as-rgb" for kind, _ in state.notes)
+    if state.order == "BGR" and state.decode.library == "opencv" and not known:
         state = replace(state, notes=(*state.notes, ("bgr-as-rgb", place)))
     layout = "HW" if state.channels is not None and len(state.channels) == 1 else "HWC"
     return moved(state, place, kind="pil", layout=layout, dtype="uint8")
