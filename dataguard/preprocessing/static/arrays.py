@@ -31,6 +31,7 @@ from dataguard.preprocessing.static.values import (
     Value,
     choice,
     is_number,
+    keys_of,
     measured,
     numbers,
 )
@@ -320,7 +321,7 @@ def iterated(machine: Machine, source: Value, node: ast.expr) -> list[Value] | N
     if isinstance(source, Seq | Shape):
         return list(source.items)
     if isinstance(source, Map):
-        return list(source.items) if not source.open else None
+        return keys_of(source) if not source.open else None
     if isinstance(source, str):
         return list(source[:256])
     if isinstance(source, ExtObj) and source.name == "builtins.range":

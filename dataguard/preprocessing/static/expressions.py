@@ -11,6 +11,7 @@ from dataguard.preprocessing.static.items import Items
 from dataguard.preprocessing.static.joining import join, truth
 from dataguard.preprocessing.static.values import (
     COMPARISONS,
+    NO_KEY,
     OPERATORS,
     PLAIN,
     Blank,
@@ -30,6 +31,7 @@ from dataguard.preprocessing.static.values import (
     choice,
     is_number,
     is_plain,
+    key_of,
     measured,
     same,
 )
@@ -109,9 +111,9 @@ class Expressions(Items):
                 else:
                     found.open = True
                 continue
-            name = self.evaluate(key)
+            name = key_of(self.evaluate(key))
             worth = self.evaluate(value)
-            if is_plain(name):
+            if name is not NO_KEY:
                 found.items[name] = worth
             else:
                 found.items[f"*{len(found.items)}"] = worth
@@ -266,7 +268,8 @@ class Expressions(Items):
                 return positive
             if all(is_plain(one) or isinstance(one, Ext) for one in container.items):
                 return not positive
-        if isinstance(container, Map) and is_plain(item):
+        if isinstance(container, Map) and key_of(item) is not NO_KEY:
+            item = key_of(item)
             if item in container.items:
                 return positive
             return Unknown("", self.place(node)) if container.open else not positive

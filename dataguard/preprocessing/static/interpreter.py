@@ -13,6 +13,7 @@ from dataguard.preprocessing.static.joining import MISSING, truth
 from dataguard.preprocessing.static.machine import Flow, Frame
 from dataguard.preprocessing.static.tree import Module
 from dataguard.preprocessing.static.values import (
+    NO_KEY,
     Blank,
     Choice,
     Cls,
@@ -28,6 +29,7 @@ from dataguard.preprocessing.static.values import (
     Unknown,
     Value,
     is_plain,
+    key_of,
 )
 
 LONGEST_LOOP = 48
@@ -182,8 +184,8 @@ class Interpreter(Branching):
             return
         key = self.evaluate(target.slice)
         if isinstance(holder, Map):
-            if is_plain(key):
-                self.put(holder.items, key, value)
+            if key_of(key) is not NO_KEY:
+                self.put(holder.items, key_of(key), value)
         elif isinstance(holder, Seq):
             if isinstance(key, int) and -len(holder.items) <= key < len(holder.items):
                 self.put(holder.items, key, value)
@@ -318,8 +320,8 @@ class Interpreter(Branching):
             if isinstance(target, ast.Name) and target.id in self.frame.names:
                 self.put(self.frame.names, target.id, Unknown("deleted"))
             elif isinstance(target, ast.Subscript):
-                holder, key = self.evaluate(target.value), self.evaluate(target.slice)
-                if isinstance(holder, Map) and is_plain(key) and key in holder.items:
+                holder, key = self.evaluate(target.value), key_of(self.evaluate(target.slice))
+                if isinstance(holder, Map) and key is not NO_KEY and key in holder.items:
                     self.put(holder.items, key, MISSING)
 
     def _defining(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
@@ -353,7 +355,8 @@ class Interpreter(Branching):
 def _may_act(value: Value) -> bool:
     """Whether something may do something, so that every turn of a loop over it counts."""
     if isinstance(value, Seq) and value.kind == "tuple":
-        return any(_may_act(one) for one in value.items[:8])
+        # A tuple with a word in it is a key of what is kept by such; of numbers alone there may be many.
+        return any(isinstance(one, str) or _may_act(one) for one in value.items[:8])
     return not is_plain(value) and not isinstance(value, Seq | Map | Unknown | Measure)
 
 

@@ -8,6 +8,7 @@ from abc import abstractmethod
 from dataguard.preprocessing.static import arrays
 from dataguard.preprocessing.static.machine import Machine
 from dataguard.preprocessing.static.values import (
+    NO_KEY,
     Blank,
     Bound,
     Choice,
@@ -28,6 +29,7 @@ from dataguard.preprocessing.static.values import (
     Value,
     choice,
     is_plain,
+    key_of,
 )
 
 
@@ -189,10 +191,11 @@ class Items(Machine):
         return Unknown("an item by an index that is not known", self.place(node))
 
     def _of_map(self, value: Map, key: Value, node: ast.AST) -> Value:
-        if is_plain(key):
-            if key in value.items:
-                return value.items[key]
-            return Unknown(f"there is no {key!r} in what is read", self.place(node))
+        known = key_of(key)
+        if known is not NO_KEY:
+            if known in value.items:
+                return value.items[known]
+            return Unknown(f"there is no {known!r} in what is read", self.place(node))
         if isinstance(key, Unknown) and key.kind == "random":
             return Unknown("one of several, by chance", self.place(node), "random")
         if isinstance(key, Choice) and all(is_plain(one) and one in value.items for one in key.options):

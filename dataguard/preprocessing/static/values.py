@@ -366,6 +366,32 @@ def is_plain(value: Value) -> bool:
     return type(value) in PLAIN
 
 
+NO_KEY = object()
+"""What `key_of` says of what is no constant."""
+
+
+def key_of(value: Value) -> Any:
+    """A value as a key of a `Map`: a constant, or a tuple of constants; `NO_KEY` for what is neither.
+
+    >>> key_of(Seq(["color", 0, -1], "tuple")), key_of(Seq([1])) is NO_KEY
+    (('color', 0, -1), True)
+    """
+    if is_plain(value):
+        return value
+    if isinstance(value, Seq) and value.kind == "tuple" and all(is_plain(one) for one in value.items):
+        return tuple(value.items)
+    return NO_KEY
+
+
+def keys_of(value: Map) -> list[Value]:
+    """The keys of a `Map` as values.
+
+    >>> [last(one) if isinstance(one, str) else one.items for one in keys_of(Map({("color", 0): 1, "K": 2}))]
+    [['color', 0], 'K']
+    """
+    return [Seq(list(one), "tuple") if isinstance(one, tuple) else one for one in value.items]
+
+
 def numbers(value: Value) -> tuple[float, ...] | None:
     """The numbers of a sequence, of any nesting with one number innermost, or of one number; None where not all are.
 

@@ -263,3 +263,42 @@ def test_what_a_caller_gives_is_of_pillow_where_it_is_resized_so(tmp_path: Path)
         """
     path = only(reading(tmp_path, {"inference.py": script}))
     assert (path.pipeline.order, resized(path).engine, resized(path).height) == ("RGB", "pillow", 96)
+
+
+def test_items_that_are_kept_by_tuples(tmp_path: Path) -> None:
+    script = """
+        from PIL import Image
+        from torch.utils.data import DataLoader
+        from torchvision import transforms
+
+        class Frames:
+            def __init__(self):
+                self.to_tensor = transforms.ToTensor()
+                self.resize = {}
+                for i in range(4):
+                    self.resize[i] = transforms.Resize((192 // 2 ** i, 640 // 2 ** i), interpolation=Image.ANTIALIAS)
+            def __getitem__(self, index):
+                inputs = {}
+                for frame in (0, -1, 1):
+                    inputs[("color", frame, -1)] = Image.open(self.names[index]).convert("RGB")
+                for k in list(inputs):
+                    if "color" in k:
+                        n, im, i = k
+                        for i in range(4):
+                            inputs[(n, im, i)] = self.resize[i](inputs[(n, im, i - 1)])
+                for k in list(inputs):
+                    f = inputs[k]
+                    if "color" in k:
+                        n, im, i = k
+                        inputs[(n + "_aug", im, i)] = self.to_tensor(f)
+                for frame in (0, -1, 1):
+                    del inputs[("color", frame, -1)]
+                return inputs
+
+        train_loader = DataLoader(Frames(), shuffle=True)
+        for inputs in train_loader:
+            encoder(inputs["color_aug", 0, 0])
+        """
+    path = only(reading(tmp_path, {"train.py": script}))
+    assert (path.pipeline.order, path.pipeline.layout, levels(path)) == ("RGB", "NCHW", (1 / 255, 0.0))
+    assert (resized(path).height, resized(path).width, resized(path).kernel) == (192, 640, "lanczos")

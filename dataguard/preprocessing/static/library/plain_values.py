@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataguard.preprocessing.static.library import given
 from dataguard.preprocessing.static.library.registry import Call, methods
 from dataguard.preprocessing.static.values import (
+    NO_KEY,
     Map,
     Picture,
     Seq,
@@ -12,6 +13,8 @@ from dataguard.preprocessing.static.values import (
     Unknown,
     Value,
     is_plain,
+    key_of,
+    keys_of,
 )
 
 
@@ -59,21 +62,22 @@ def _of_map(call: Call) -> Value:
         return call.unknown(f"{call.name} of what is not followed")
     if call.name in ("get", "setdefault"):
         key = call.args[0] if call.args else None
-        if is_plain(key):
+        key = key_of(key)
+        if key is not NO_KEY:
             if key in receiver.items:
                 return receiver.items[key]
             return call.get(1, "default") if not receiver.open else call.unknown("a key")
         return call.unknown("an item by a key that is not known")
     if call.name == "items":
         return (
-            Seq([Seq([key, one], "tuple") for key, one in receiver.items.items()], "list")
+            Seq([Seq([key, one], "tuple") for key, one in zip(keys_of(receiver), receiver.items.values(), strict=True)])
             if not receiver.open
             else call.unknown("items")
         )
     if call.name in ("keys", "values"):
         if receiver.open and not receiver.items:
             return call.unknown(call.name)
-        return Seq(list(receiver.items if call.name == "keys" else receiver.items.values()), "list")
+        return Seq(keys_of(receiver) if call.name == "keys" else list(receiver.items.values()), "list")
     if call.name == "update":
         other = call.args[0] if call.args else None
         new = dict(other.items) if isinstance(other, Map) else {}
