@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from dataguard.config.schema import CONFIG_SCHEMA, config_schema
@@ -22,9 +23,12 @@ from dataguard.versions.profile import Profile
 
 RULES = Path(__file__).resolve().parent / "rules"
 SCHEMA = Path(__file__).resolve().parents[1] / "schemas" / "report.v1.schema.json"
-PIPELINE_SCHEMA = SCHEMA.with_name(f"pipeline.v{SCHEMA_VERSION}.schema.json")
-LOCK_SCHEMA = SCHEMA.with_name(f"lock.v{LOCK_VERSION}.schema.json")
-PROFILE_SCHEMA = SCHEMA.with_name(f"profile.v{PROFILE_VERSION}.schema.json")
+RECORDS: dict[str, tuple[type, str, tuple[str, Mapping[str, type]] | None]] = {
+    f"pipeline.v{SCHEMA_VERSION}": (PipelineDocument, "Preprocessing path of dataguard", ("step", STEP_KINDS)),
+    f"lock.v{LOCK_VERSION}": (Lock, "Locked result of dataguard", ("step", STEP_KINDS)),
+    f"profile.v{PROFILE_VERSION}": (Profile, "Profile of a dataset version by dataguard", None),
+}
+"""Record, title and kinds of each schema beside the report's, by its name and version."""
 
 
 def generated() -> dict[Path, str]:
@@ -32,43 +36,16 @@ def generated() -> dict[Path, str]:
     files = {RULES / f"{rule.code}.md": page(rule) for rule in built_in_rules()}
     files[RULES / "README.md"] = index(built_in_rules())
     files[SCHEMA] = report_schema()
-    files[PIPELINE_SCHEMA] = pipeline_schema()
-    files[LOCK_SCHEMA] = lock_schema()
-    files[PROFILE_SCHEMA] = profile_schema()
+    files |= {SCHEMA.with_name(f"{name}.schema.json"): _whole(name, *what) for name, what in RECORDS.items()}
     files[SCHEMA.with_name(CONFIG_SCHEMA)] = layout(config_schema(built_in_rules())) + "\n"
     return files
 
 
-def pipeline_schema() -> str:
-    """The text of ``schemas/pipeline.v1.schema.json``."""
-    return record_schema(
-        PipelineDocument,
-        identifier=f"urn:dataguard:pipeline:v{SCHEMA_VERSION}",
-        title="Preprocessing path of dataguard",
-        kinds=("step", STEP_KINDS),
-        whole=True,
-    )
-
-
-def lock_schema() -> str:
-    """The text of ``schemas/lock.v1.schema.json``."""
-    return record_schema(
-        Lock,
-        identifier=f"urn:dataguard:lock:v{LOCK_VERSION}",
-        title="Locked result of dataguard",
-        kinds=("step", STEP_KINDS),
-        whole=True,
-    )
-
-
-def profile_schema() -> str:
-    """The text of ``schemas/profile.v1.schema.json``."""
-    return record_schema(
-        Profile,
-        identifier=f"urn:dataguard:profile:v{PROFILE_VERSION}",
-        title="Profile of a dataset version by dataguard",
-        whole=True,
-    )
+def _whole(name: str, record: type, title: str, kinds: tuple[str, Mapping[str, type]] | None) -> str:
+    """The text of ``schemas/NAME.schema.json``."""
+    given = {} if kinds is None else {"kinds": kinds}
+    identifier = f"urn:dataguard:{name.replace('.', ':')}"
+    return record_schema(record, identifier=identifier, title=title, whole=True, **given)
 
 
 def differences() -> list[Path]:

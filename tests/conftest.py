@@ -85,6 +85,18 @@ def write_image(path: Path, pixels: NDArray[np.uint8]) -> Path:
     return path
 
 
+def shape(label: str, rng: np.random.Generator) -> NDArray[np.float64]:
+    """A bright disc or stripe somewhere in 16×16 pixels of noise."""
+    pixels = rng.normal(60, 12, (16, 16))
+    row, column = rng.integers(5, 11, 2)
+    if label == "disc":
+        y, x = np.ogrid[:16, :16]
+        pixels[(y - row) ** 2 + (x - column) ** 2 < 14] += 120
+    else:
+        pixels[row : row + 2] += 120
+    return pixels
+
+
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """300 gray PNGs of 16×16 pixels: two classes that are easy to tell apart, in three splits; nothing is wrong."""
@@ -93,13 +105,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for label in ("disc", "stripe"):
         for number in range(150):
             split = ("train", "train", "train", "val", "test")[number % 5]
-            pixels = rng.normal(60, 12, (16, 16))
-            row, column = rng.integers(5, 11, 2)
-            if label == "disc":
-                y, x = np.ogrid[:16, :16]
-                pixels[(y - row) ** 2 + (x - column) ** 2 < 14] += 120
-            else:
-                pixels[row : row + 2] += 120
+            pixels = shape(label, rng)
             image = np.clip(pixels, 0, 255).astype(np.uint8)
             write_image(folder / split / label / f"{number:03d}.png", image)
     return folder

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from dataguard.cli.reporting import output_named, write
+from dataguard.cli.reporting import add_output_files, output_named, write
 from dataguard.cli.stored import add_verdict_options, read_report, verdict
 from dataguard.core.errors import ConfigurationError, ExitCode
 
@@ -36,14 +36,10 @@ def add_parser(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("paths", metavar="REPORT", nargs="+", help="a report, as -o results.json writes it")
-    parser.add_argument(
-        "-o",
-        "--output",
-        metavar="FILE",
-        action="append",
-        default=[],
+    add_output_files(
+        parser,
+        "write the joined report there, in the format of the suffix; may be given several times",
         required=True,
-        help="write the joined report there, in the format of the suffix; may be given several times",
     )
     add_verdict_options(parser)
     parser.set_defaults(run=run)

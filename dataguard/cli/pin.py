@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dataguard.cli.reporting import add_output_files
 from dataguard.core.errors import ConfigurationError, ExitCode, did_you_mean
 
 if TYPE_CHECKING:
@@ -80,13 +81,9 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--upgrade", action="store_true", help="do not keep the versions of the lock that is there")
     parser.add_argument("--timeout", metavar="SECONDS", type=float, default=600.0, help="for the resolver (600)")
-    parser.add_argument(
-        "-o",
-        "--output",
-        metavar="FILE",
-        action="append",
-        default=[],
-        help="where the lock goes: a .toml is written as pylock.toml, all else as requirements.txt; - is standard "
+    add_output_files(
+        parser,
+        "where the lock goes: a .toml is written as pylock.toml, all else as requirements.txt; - is standard "
         "output; may be given several times (default: requirements.txt, or requirements.lock.txt where that is what "
         "the lock is made from, and pylock.toml, in the project's folder)",
     )

@@ -53,14 +53,12 @@ def add_output_options(parser: argparse.ArgumentParser, written: str = "write th
     parser.add_argument(
         "--format", metavar="FORMAT", help=f"what is written: {', '.join(FORMATS)} (default: by the file's suffix)"
     )
-    parser.add_argument(
-        "-o",
-        "--output",
-        metavar="FILE",
-        action="append",
-        default=[],
-        help=f"{written}; may be given several times",
-    )
+    add_output_files(parser, f"{written}; may be given several times")
+
+
+def add_output_files(parser: argparse.ArgumentParser, said: str, *, required: bool = False) -> None:
+    """Add the option that names the files to be written."""
+    parser.add_argument("-o", "--output", metavar="FILE", action="append", default=[], required=required, help=said)
 
 
 def write(

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dataguard.core.errors import ConfigurationError
-from dataguard.core.users_code import shortened_error
 from dataguard.training.case import TrainingCase
 from dataguard.training.structure import tensors
 from dataguard.training.watched import Call, Origin, Watch
@@ -92,7 +90,7 @@ def call_pass(case: TrainingCase) -> CallPass:
         batch = case.first
         kept = ACTIVATIONS | NORMS | LOSSES
         watch = Watch(lambda name: name in kept or name in ELEMENTWISE)
-        try:
+        with case.on_first_batch():
             with watch.watching(copy.model):
                 _root(watch, batch.targets, "targets")
                 outputs = copy.forward(batch)
@@ -104,10 +102,6 @@ def call_pass(case: TrainingCase) -> CallPass:
                 loss = copy.loss(outputs, batch)
             if loss.requires_grad:
                 copy.backward(loss)
-        except (RuntimeError, ValueError, TypeError, IndexError) as error:
-            raise ConfigurationError(
-                f"training fails on the first batch: {shortened_error(error)}", where=case.target
-            ) from error
         # A model's own arithmetic is its business; within a loss a shape that grows tells of a mistake.
         calls = [call for call in watch.calls if not (call.inside and call.name in ELEMENTWISE)]
         with torch.no_grad():

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from dataguard.core.errors import ConfigurationError
 from dataguard.core.finding import Location
+from dataguard.core.users_code import shortened_error
 from dataguard.training.calling import Calls, call_loss, call_model, prediction, with_prediction
 from dataguard.training.copies import copied
 from dataguard.training.data import Batch
@@ -163,6 +165,20 @@ class TrainingCase:
         generators = (*generators_of(self.training.loader), *generators_of(self.training.held_out))
         with untouched(*owned, seed=self.settings.seed + salt, generators=generators), torch.enable_grad():
             yield
+
+    @contextlib.contextmanager
+    def on_first_batch(self) -> Iterator[None]:
+        """Name what the user's model, loss and backward pass raise.
+
+        Raises:
+            ConfigurationError: they fail.
+        """
+        try:
+            yield
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            raise ConfigurationError(
+                f"training fails on the first batch: {shortened_error(error)}", where=self.target
+            ) from error
 
     @contextlib.contextmanager
     def precision(self) -> Iterator[None]:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dataguard.core.errors import ConfigurationError
-from dataguard.core.users_code import shortened_error
 from dataguard.training.case import TrainingCase
 from dataguard.training.data import Batch
 from dataguard.training.layers import LayerRecorder, LayerStatistics, ParameterStatistics, parameter_statistics
@@ -66,17 +64,12 @@ def first_pass(case: TrainingCase) -> FirstPass:
         copy = case.copy()
         recorder = LayerRecorder(copy.model)
         batch = case.first
-        try:
-            with recorder.recording():
-                outputs = copy.forward(batch)
-                loss = copy.loss(outputs, batch)
-                recorder.backward_begins()
-                if loss.requires_grad:
-                    copy.backward(loss)
-        except (RuntimeError, ValueError, TypeError, IndexError) as error:
-            raise ConfigurationError(
-                f"training fails on the first batch: {shortened_error(error)}", where=case.target
-            ) from error
+        with case.on_first_batch(), recorder.recording():
+            outputs = copy.forward(batch)
+            loss = copy.loss(outputs, batch)
+            recorder.backward_begins()
+            if loss.requires_grad:
+                copy.backward(loss)
         predictions = copy.prediction(outputs).detach()
         with torch.no_grad():
             data_loss = float(copy.loss(outputs, batch, regularized=False))

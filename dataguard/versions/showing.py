@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from dataguard.core.exhibit import Exhibit, Gallery, HeatMap, Histogram, Listing, Picture, Series
 from dataguard.versions.bins import coarsened, side_by_side
@@ -10,6 +11,9 @@ from dataguard.versions.changes import KINDS, Change, Flow
 from dataguard.versions.comparison import VersionComparison
 from dataguard.versions.drift import ColumnDrift, category_table, name_of
 from dataguard.versions.profile import LABEL, Categories, Numbers, SplitProfile
+
+if TYPE_CHECKING:
+    from dataguard.splits.drift import ColumnDrift as SplitDrift
 
 SHOWN = 20
 _PICTURES = 24
@@ -166,6 +170,11 @@ def gallery(compared: VersionComparison, title: str, changes: Sequence[Change], 
     return Gallery(title=title, pictures=pictures, total=total) if pictures else None
 
 
+def drift_cells(item: ColumnDrift | SplitDrift) -> tuple[str, float, float, str, float, float]:
+    """Test, effect, p-value, what the numbers are of, and the numbers: as every table of drift shows them."""
+    return (item.test, round(item.effect, 4), float(f"{item.adjusted:.3g}"), item.said, item.first, item.second)
+
+
 def drift_listing(title: str, drifts: Sequence[ColumnDrift], names: tuple[str, str]) -> Listing:
     """Every test, the largest effects first."""
     return Listing(
@@ -175,12 +184,7 @@ def drift_listing(title: str, drifts: Sequence[ColumnDrift], names: tuple[str, s
             (
                 item.split or "(none)",
                 item.column,
-                item.test,
-                round(item.effect, 4),
-                float(f"{item.adjusted:.3g}"),
-                item.said,
-                item.first,
-                item.second,
+                *drift_cells(item),
             )
             for item in drifts[:SHOWN]
         ),

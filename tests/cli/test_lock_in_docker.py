@@ -6,9 +6,7 @@ import base64
 import hashlib
 import json
 import os
-import shutil
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,27 +14,13 @@ import pytest
 from dataguard.cli import main
 from dataguard.core.containers import OWNER, Engine
 from dataguard.environment.fingerprint import VARIABLES
-from tests.docker_engine import engine_with_base, numpy_environment
+from tests.docker_engine import numpy_environment
 from tests.environment.made_environment import install
-from tests.reproduction.made_project import make_project, replaced
+from tests.reproduction.made_project import CONFIG, make_project, replaced
 
 pytestmark = pytest.mark.slow
-CONFIG = """
-[inference]
-entry = "infer.py:predict"
-inputs = "data/*.npy"
-takes = "paths"
-weights = "weights.bin"
-memory = 4.0
-variables = { OMP_NUM_THREADS = "1" }
-"""
+LIMITED = CONFIG + 'memory = 4.0\nvariables = { OMP_NUM_THREADS = "1" }\n'
 DECODER = "def decode(pixels):\n    return pixels ^ {bit}\n"
-
-
-@pytest.fixture(scope="module")
-def there() -> Iterator[tuple[Engine, str]]:
-    with engine_with_base() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -56,17 +40,10 @@ def locked(there: tuple[Engine, str], environment: Path, tmp_path_factory: pytes
     make_project(folder)
     replaced(folder, {"import os\n": "import os\nimport bystander, decoder\n"})
     replaced(folder, {"np.load(path)": "decoder.decode(np.load(path))"})
-    (folder / "dataguard.toml").write_text(CONFIG)
+    (folder / "dataguard.toml").write_text(LIMITED)
     arguments = ["lock", "--config", str(folder), "--offline", "--runner", "docker", "--image", there[1]]
     assert main([*arguments, "--environment", str(environment)]) == 0
     return folder
-
-
-@pytest.fixture
-def project(locked: Path, tmp_path: Path) -> Path:
-    made = Path(shutil.copytree(locked, tmp_path / "project"))
-    made.chmod(0o755)
-    return made
 
 
 @pytest.fixture

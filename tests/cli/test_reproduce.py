@@ -11,16 +11,9 @@ import pytest
 
 from dataguard.cli import main
 from dataguard.core.resources import read_schema
-from tests.reproduction.made_project import make_project, replaced
+from tests.reproduction.made_project import CONFIG, make_project, replaced
 
 pytestmark = pytest.mark.slow
-CONFIG = """
-[inference]
-entry = "infer.py:predict"
-inputs = "data/*.npy"
-takes = "paths"
-weights = "weights.bin"
-"""
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +23,6 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "dataguard.toml").write_text(CONFIG)
     assert main(["lock", "--config", str(folder / "dataguard.toml"), "--offline"]) == 0
     return folder
-
-
-@pytest.fixture
-def project(locked: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(locked, tmp_path / "project"))
 
 
 def test_a_lock_is_written_with_everything_beside_it(locked: Path) -> None:

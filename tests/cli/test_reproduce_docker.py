@@ -12,7 +12,7 @@ import sys
 import tarfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,24 +21,11 @@ from dataguard.cli import main
 from dataguard.core.containers import OWNER, Engine
 from dataguard.core.users_code import python_path
 from dataguard.reproduction.image import LABEL
-from tests.docker_engine import engine_with_base, numpy_environment
-from tests.reproduction.made_project import CODE, make_project, replaced
+from tests.docker_engine import numpy_environment
+from tests.reproduction.made_project import CODE, CONFIG, make_project, replaced
 
 pytestmark = pytest.mark.slow
-CONFIG = """
-[inference]
-entry = "infer.py:predict"
-inputs = "data/*.npy"
-takes = "paths"
-weights = "weights.bin"
-memory = 4.0
-"""
-
-
-@pytest.fixture(scope="module")
-def there() -> Iterator[tuple[Engine, str]]:
-    with engine_with_base() as found:
-        yield found
+LIMITED = CONFIG + "memory = 4.0\n"
 
 
 @pytest.fixture(scope="module")
@@ -50,16 +37,9 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def locked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("project")
     make_project(folder)
-    (folder / "dataguard.toml").write_text(CONFIG)
+    (folder / "dataguard.toml").write_text(LIMITED)
     assert main(["lock", "--config", str(folder / "dataguard.toml"), "--offline", "--no-exports"]) == 0
     return folder
-
-
-@pytest.fixture
-def project(locked: Path, tmp_path: Path) -> Path:
-    made = Path(shutil.copytree(locked, tmp_path / "project"))
-    made.chmod(0o755)
-    return made
 
 
 def ours(engine: Engine) -> list[str]:

@@ -32,6 +32,15 @@ def rows(batch):
     return batch.astype(np.float32) * 2
 """
 
+CONFIG = """
+[inference]
+entry = "infer.py:predict"
+inputs = "data/*.npy"
+takes = "paths"
+weights = "weights.bin"
+"""
+"""What ``dataguard.toml`` says of it."""
+
 
 def make_project(folder: Path, *, n: int = 6, code: str = CODE) -> Inference:
     """Write code and pictures into a folder; what to run in it."""

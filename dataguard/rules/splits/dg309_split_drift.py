@@ -25,6 +25,7 @@ from dataguard.splits.columns import Column, clusters_of, feature_columns, names
 from dataguard.splits.drift import LABEL, ColumnDrift, TwoSample, column_drifts, told_apart
 from dataguard.splits.samples import SplitSamples
 from dataguard.splits.worth.record import Worth, describe, measurements
+from dataguard.versions.showing import drift_cells
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -302,18 +303,7 @@ def _listing(split: str, drifts: Sequence[ColumnDrift]) -> tuple[Listing, ...]:
         Listing(
             title=f"Columns of {split!r} against the training split",
             columns=("column", "test", "effect", "p (Holm)", "of", "training", split),
-            rows=tuple(
-                (
-                    item.name,
-                    item.test,
-                    round(item.effect, 4),
-                    float(f"{item.adjusted:.3g}"),
-                    item.said,
-                    item.first,
-                    item.second,
-                )
-                for item in drifts[:_SHOWN]
-            ),
+            rows=tuple((item.name, *drift_cells(item)) for item in drifts[:_SHOWN]),
             total=len(drifts),
         ),
     )

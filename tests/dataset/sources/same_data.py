@@ -14,6 +14,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from tests.conftest import shape
+
 TIME = 1_700_000_000
 """When every file was written, so that no finding is about when a test ran."""
 LABELS = ("disc", "stripe")
@@ -43,13 +45,7 @@ def planted(per_class: int = 30) -> list[Stored]:
     for label in LABELS:
         for number in range(per_class):
             split = ("train", "train", "train", "val", "test")[number % 5]
-            pixels = rng.normal(60, 12, (16, 16))
-            row, column = rng.integers(5, 11, 2)
-            if label == "disc":
-                y, x = np.ogrid[:16, :16]
-                pixels[(y - row) ** 2 + (x - column) ** 2 < 14] += 120
-            else:
-                pixels[row : row + 2] += 120
+            pixels = shape(label, rng)
             found.append(Stored(key=f"{split}/{label}/{number:03d}.png", data=encoded(pixels)))
     by_key = {stored.key: stored for stored in found}
     by_key["test/disc/copy.png"] = Stored(key="test/disc/copy.png", data=by_key["train/disc/000.png"].data)
