@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import importlib.metadata
 import io
 import re
 import struct
@@ -55,6 +54,9 @@ class ImageFacts:
 @cache
 def decoder_id() -> str:
     """What facts depend on besides the file: this code's version and the decoding libraries'."""
+    # Here, for the processes of a scan do without it, and it is a tenth of what they import.
+    import importlib.metadata
+
     found = []
     for names in (("opencv-python-headless", "opencv-python", "opencv-contrib-python"), ("pillow",)):
         for name in names:
