@@ -82,7 +82,11 @@ INLINE void pair_up(uint16_t *down, uint8_t *to, size_t columns, size_t channels
     every_other(mean, to, columns, channels);
 }
 
-/* Adds to the sums and to the sums of squares; and halves, unless `half` is NULL. */
+/* Adds to the sums and to the sums of squares; and halves, unless `half` is NULL.
+ *
+ * Sixteen bits are enough for 256 rows. A sum of bytes is at most 256 * 255 = 65,280. A sum S of squares is 256 H + L,
+ * where H adds up their high bytes, which are at most 254, and L their low ones: each is at most 65,280. H is kept, and
+ * S modulo 2^16; L is S - 256 H modulo 2^16. In all, 64 bits hold the squares of 2^48 pixels. */
 INLINE void add_up(const uint8_t *pixels, uint8_t *half, size_t height, size_t width, size_t channels, Measured *found)
 {
     uint16_t sums[TILE * CHANNELS], squares[TILE * CHANNELS], highs[TILE * CHANNELS], down[(TILE + 1) * CHANNELS];
