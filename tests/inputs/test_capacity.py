@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import duckdb
+import numpy as np
 import pytest
 
 import dataguard
@@ -40,3 +42,16 @@ def test_what_has_room_is_made(table: Path) -> None:
 def test_a_size_that_is_none_is_an_error(table: Path) -> None:
     with pytest.raises(ConfigurationError, match="memory: expected a size"):
         dataguard.check(table, memory="a lot")
+
+
+def test_pictures_and_classes_take_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(0)
+    for number in range(60):
+        path = tmp_path / f"class {number % 3}" / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(cv2.imencode(".png", generator.integers(0, 256, (8, 8, 3), dtype=np.uint8))[1].tobytes())
+    bytes_each = 2_000 + 8 * 60 + 2_944 + 3 * 60
+    for share, status in ((60 * bytes_each, Status.SKIPPED), (60 * bytes_each + 100, Status.PASSED)):
+        monkeypatch.setattr(capacity, "SHARE", (share - 50) / (1 << 30))
+        report = dataguard.check(tmp_path, memory="1GiB", cache=False, select=["DG101"])
+        assert (report.runs[0].status is Status.SKIPPED) == (status is Status.SKIPPED)
