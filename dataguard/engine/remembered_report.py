@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from dataguard.config import Config
+from dataguard.core.errors import DataguardError
+from dataguard.core.picture_access import offer
+from dataguard.core.progress import silent
 from dataguard.core.report import Report, Status
 from dataguard.core.rule import Rule
 from dataguard.dataset.cache import Cache
@@ -25,12 +28,12 @@ from dataguard.dataset.sources.table import TableSource
 from dataguard.dataset.tree_state import tree_state
 from dataguard.engine.areas import names_other_than_dataset
 from dataguard.engine.remembering import FILES_BESIDE, KEPT, MOST_BYTES, depends_on, kept_bytes, loaded
-from dataguard.inputs import Inputs
+from dataguard.inputs import Inputs, open_source
 from dataguard.inputs.source import cache_folder
 from dataguard.rules import broken_plugins
 
-BELOW_THEIR_PATH = frozenset({"folder", "table", "huggingface"})
-"""Kinds of sources that read nothing but what lies at their path or below it."""
+BELOW_THEIR_PATH = frozenset({"folder", "table", "huggingface", "numpy", "webdataset"})
+"""Kinds of sources that read nothing but what lies at their path or below it, unless rows name pictures elsewhere."""
 
 
 class ReportMemory:
@@ -39,11 +42,13 @@ class ReportMemory:
     Args:
         cache: What keeps it.
         key: Of all that the report depends on.
+        config: Of the run.
     """
 
-    def __init__(self, cache: Cache, key: str) -> None:
+    def __init__(self, cache: Cache, key: str, config: Config) -> None:
         self._cache = cache
         self._key = key
+        self._config = config
 
     @classmethod
     def of(cls, config: Config, rules: Iterable[Rule[Any]], today: dt.date) -> ReportMemory | None:
@@ -75,7 +80,7 @@ class ReportMemory:
             today.isoformat() if config.ignore or config.left_out else "",
             *depends_on(config),
         )
-        return cls(cache, f"report/{blake3(repr(parts).encode()).hexdigest()}")
+        return cls(cache, f"report/{blake3(repr(parts).encode()).hexdigest()}", config)
 
     def report(self, started: dt.datetime, clock: float) -> Report | None:
         """The report of the same, as if it had been made now; None where there is none.
@@ -87,6 +92,9 @@ class ReportMemory:
         report = loaded(self._cache.get_blob(self._key))
         if not isinstance(report, Report):
             return None
+        if report.subject.source != "folder":
+            # Whoever shows pictures that are no files of their own asks for them.
+            offer(report.subject.version_id, _Pictures(self._config).read)
         return dataclasses.replace(
             report,
             runs=tuple(dataclasses.replace(run, seconds=0.0) for run in report.runs),
@@ -98,13 +106,31 @@ class ReportMemory:
         """Keep the report of a run, where it came to an end and depends on nothing but what the key says."""
         if report.partial or any(run.status not in KEPT | {Status.IGNORED, Status.KNOWN} for run in report.runs):
             return
-        if source is None or source.kind not in BELOW_THEIR_PATH or source.pictures is not None:
+        if source is None or source.kind not in BELOW_THEIR_PATH:
             return
-        # The rows may name pictures that lie anywhere.
-        if isinstance(source, TableSource) and source.image is not None:
+        # Rows may name pictures that lie anywhere: then only reading these tells.
+        named = isinstance(source, TableSource) and source.image is not None
+        if named and source.identity() is None:
             return
         if inputs.cache is None or inputs.cache.notes:
             return
         data = kept_bytes(report)
         if data is not None and len(data) <= MOST_BYTES:
             self._cache.put_blob(self._key, data)
+
+
+class _Pictures:
+    """Reads pictures of a dataset that has not been opened, and opens it for the first of them."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._inputs: Inputs | None = None
+
+    def read(self, path: str) -> bytes | None:
+        """See `SampleTable.read_stored`."""
+        try:
+            if self._inputs is None:
+                self._inputs = Inputs(self._config, open_source(self._config), use_cache=True, progress=silent)
+            return self._inputs.table().read_stored(path)
+        except DataguardError as error:
+            raise OSError(str(error)) from error
