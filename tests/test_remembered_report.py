@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from dataguard.config import Config, DatasetConfig, PreprocessingConfig
+from dataguard.core.picture_access import offered
 from dataguard.core.report import Report, Status
 from dataguard.engine import remembering, running
 from dataguard.engine.remembered_report import ReportMemory
@@ -206,3 +207,26 @@ def test_what_depends_on_more_is_not_kept(
     for _ in range(2):
         check(table, tmp_path)
     assert len(opened) == 4
+
+
+def test_pictures_that_are_no_files_are_read_when_they_are_shown(
+    images: Path, tmp_path: Path, opened: list[str | None]
+) -> None:
+    stored = tmp_path / "arrays.npz"
+    files = sorted(images.rglob("*.png"))
+    np.savez(
+        stored,
+        x=np.stack([np.asarray(cv2.imread(str(path)), dtype=np.uint8) for path in files]),
+        y=np.array([path.parent.name for path in files]),
+    )
+    aged(stored)
+    first = check(stored, tmp_path)
+    again = check(stored, tmp_path)
+    assert len(opened) == 1
+    assert plain(again) == plain(first)
+    read = offered(again.subject.version_id)
+    assert read is not None
+    assert read("0") or read("1")
+    stored.unlink()
+    check_again = ReportMemory.of(configured(stored, tmp_path), all_rules(), dt.date(2026, 1, 1))
+    assert check_again is None
