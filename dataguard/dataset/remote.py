@@ -210,8 +210,10 @@ def _copied_folder(opening: Opening, system: Any, path: str, root: Path) -> Copi
             old.unlink()
     notes: tuple[str, ...] = ()
     if n_unknown:
-        said = "neither version nor checksum nor time of change"
-        notes = (f"{n_unknown:,} of {n_pictures:,} pictures are fetched at every check: the store says {said} of them",)
+        silent = "neither version nor checksum nor time of change"
+        notes = (
+            f"{n_unknown:,} of {n_pictures:,} pictures are fetched at every check: the store says {silent} of them",
+        )
     return Copied(
         opening=dataclasses.replace(opening, location=str(root)),
         pictures=RemotePictures(url=opening.location, listed=root) if n_pictures else None,

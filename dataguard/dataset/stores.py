@@ -18,15 +18,9 @@ _REFUSED = (
     *("invalidaccesskeyid", "signaturedoesnotmatch", "expiredtoken", "invalid token", "access key"),
 )
 _AWAY = (
-    "timeout",
-    "timed out",
-    "reset by peer",
-    "could not connect",
-    "cannot connect",
-    "connection refused",
-    "disconnect",
+    *("timeout", "timed out", "reset by peer", "could not connect", "cannot connect", "connection refused", "slowdown"),
+    *("disconnect", "connection was closed", "connection closed", "connection broken", "name resolution"),
 )
-_AWAY += ("connection was closed", "connection closed", "connection broken", "name resolution", "slowdown")
 _VERSIONS = ("etag", "generation", "md5hash", "content_md5", "crc32c", "versionid", "version_id", "blob_id", "checksum")
 _TIMES = ("mtime", "lastmodified", "last_modified", "updated", "modified", "modify", "modificationtime")
 _RECENT_SECONDS = 600.0

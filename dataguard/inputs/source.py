@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from dataguard.config import Config
@@ -59,7 +60,8 @@ def open_source(config: Config) -> Source:
         check_keys(kind, opening)
     else:
         _check_there(location)
-    pictures, states = None, {}
+    pictures = None
+    states: Mapping[str, tuple[int, str]] = {}
     if opening.is_url and not (kind is not None and kind.opens_urls):
         there = copied(opening, cache_folder(config))
         opening, pictures, states = there.opening, there.pictures, there.states

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import http.server
 import importlib.util
@@ -16,7 +17,9 @@ from dataguard import check
 from dataguard.config import Config, DatasetConfig
 from dataguard.core.errors import SourceError
 from dataguard.dataset import remote
+from dataguard.dataset.cache import Cache, Stamp
 from dataguard.dataset.scan import scan
+from dataguard.dataset.stores import object_state
 from dataguard.inputs import open_source
 from tests.dataset.sources.same_data import (
     as_arrow,
@@ -270,3 +273,50 @@ def test_findings_are_the_same_behind_a_url(memory: Any, tmp_path: Path) -> None
     there, here = (check(place, select=["DG1", "DG3", "DG8"], cache=False) for place in ("memory://bucket/d", folder))
     assert repr([run.findings for run in there.runs]) == repr([run.findings for run in here.runs])
     assert there.subject.path == "memory://bucket/d"
+
+
+def test_a_store_that_says_nothing_of_its_objects_is_read_at_every_check(memory: Any, tmp_path: Path) -> None:
+    as_folder(SAMPLES, tmp_path / "d")
+    put(memory, tmp_path)
+    said = f"{len(SAMPLES)} of {len(SAMPLES)} pictures are fetched at every check: the store says neither version"
+    cache = Cache(tmp_path / "cache")
+    for _ in range(2):
+        # ``memory://`` knows when an object was made, and not when it was changed.
+        source = opened("memory://bucket/d")
+        assert [note for note in source.notes if note.startswith(said)]
+        assert scan(source, cache=cache).state is None
+    memory.pipe_file("/bucket/d/test/disc/004.png", b"x")
+    assert scan(opened("memory://bucket/d"), cache=cache).n_samples == len(SAMPLES)
+
+
+NOW = 1.8e9
+
+
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [
+        ({"size": 7, "ETag": '"a"', "LastModified": dt.datetime(2027, 1, 15, tzinfo=dt.UTC)}, "size=7; etag"),
+        ({"size": 7, "generation": "1", "etag": ""}, "size=7; generation=1"),
+        ({"size": 7, "mtime": NOW - 601}, "size=7; mtime"),
+        ({"size": 7, "updated": "2020-01-01T00:00:00Z"}, "size=7; updated"),
+        # Another write in the same second would not show, and the store's clock may be off.
+        ({"size": 7, "mtime": NOW - 1}, ""),
+        ({"size": 7, "mtime": NOW + 3600}, ""),
+        # Nothing that is sure to change.
+        ({"size": 7, "created": NOW - 1e6}, None),
+        ({"size": 7, "modify": "yesterday"}, None),
+        ({"size": None, "ETag": "a"}, None),
+        ({"size": 7}, None),
+    ],
+)
+def test_what_a_store_says_stands_for_the_content_only_where_it_changes_with_it(
+    said: dict[str, Any], state: str | None
+) -> None:
+    found = object_state(said, NOW)
+    assert found == state or (state and found is not None and found.startswith(state))
+
+
+def test_two_states_are_two_stamps_and_each_is_settled() -> None:
+    stamps = [Stamp.told(7, f"size=7; etag={number}") for number in range(1_000)]
+    assert len({(stamp.mtime_ns, stamp.inode) for stamp in stamps}) == 1_000
+    assert all(stamp.settled and max(stamp.mtime_ns, stamp.inode, stamp.seen_ns) < 1 << 63 for stamp in stamps)
