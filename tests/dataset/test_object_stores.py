@@ -28,7 +28,10 @@ from dataguard.config import Config, DatasetConfig
 from dataguard.core.errors import SourceError
 from dataguard.dataset import stores
 from dataguard.dataset.cache import Cache
+from dataguard.dataset.remote import RemotePictures
 from dataguard.dataset.scan import scan
+from dataguard.dataset.sources import Reference
+from dataguard.dataset.workers import Workers
 from dataguard.inputs import open_source
 from tests.dataset.sources.same_data import as_folder, as_parquet, as_shards, made, planted
 
@@ -427,3 +430,24 @@ def test_without_credentials_there_is_one_error(
     assert "s3://bucket/d: access is refused: NoCredentialsError: Unable to locate credentials" in said
     assert "hint: look at the credentials" in said
     assert "Traceback" not in said
+
+
+def test_a_store_that_is_away_ends_the_run_from_a_process_too(tmp_path: Path) -> None:
+    pytest.importorskip("aiohttp")
+    url = f"http://127.0.0.1:{free_port()}/d"
+    pictures = RemotePictures(url=url, listed=tmp_path)
+    workers = Workers(1, root=tmp_path, cache=None, max_pixels=1_000, pictures=pictures)
+
+    def ask() -> None:
+        deadline = time.monotonic() + 120
+        # None until the process is there.
+        while workers.samples([Reference(sample_id="a.png", path="a.png", place="a.png")]) is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    try:
+        with pytest.raises(SourceError, match="the store does not answer") as caught:
+            ask()
+    finally:
+        workers.close()
+    assert caught.value.where == f"{url}/a.png"
