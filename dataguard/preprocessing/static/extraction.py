@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from dataguard.core.progress import Progress, silent
@@ -32,8 +32,9 @@ _IMPORT = re.compile(
 # A pattern that begins with a newline is searched for some ten times as fast as one that begins with a margin.
 _ACTS = re.compile(
     rb"\n(?:for |while |with |[a-zA-Z_][\w.]*\(|parser\.|args = |"
-    rb"[\w, ]+ = \w*(?:model|net|img|image|parser)\w*[.(])"
+    rb"[a-zA-Z_][\w, ]* = \w*(?:model|net|img|image|parser)\w*[.(])"
 )
+_ACTS_WITHIN = re.compile(rb"\n[\w, ]+ = \w*(?:model|net|img|image|parser)\w*[.(]")
 _CONSOLE = re.compile(r"""["']?[\w.-]+["']?\s*=\s*["']?([\w.]+):(\w+)""")
 
 
@@ -58,7 +59,7 @@ class Extraction(Findings):
         tree = self.tree
         relevant = self._relevant()
         leading = self._leading_to(relevant)
-        roots = self._scripts(leading)
+        roots = self._scripts(leading, frozenset(relevant))
         for number, module in enumerate(roots):
             self.progress("reading", number, len(roots))
             self._script(module)
@@ -127,10 +128,9 @@ class Extraction(Findings):
                         queue.append(one)
         return found
 
-    def _scripts(self, relevant: Iterable[str]) -> list[Module]:
+    def _scripts(self, interesting: Collection[str], mentioning: Collection[str]) -> list[Module]:
         """Scripts: those that ask for their name, notebooks, and those that do things at the margin."""
         chosen: list[tuple[int, str]] = []
-        interesting = set(relevant)
         for path, data in self.raw.items():
             name = path.rpartition("/")[2]
             if name in ("setup.py", "conftest.py", "__init__.py") or "/tests/" in f"/{path}" or path not in interesting:
@@ -139,7 +139,7 @@ class Extraction(Findings):
                 chosen.append((2, path))
             elif b"__main__" in data and _MAIN.search(data):
                 chosen.append((0 if path.count("/") < 2 else 1, path))
-            elif name != "hubconf.py" and _acts(data):
+            elif name != "hubconf.py" and _acts(data, mentions=path in mentioning):
                 chosen.append((1, path))
         return [self.tree.modules[path] for _, path in sorted(chosen)]
 
@@ -383,9 +383,13 @@ class Extraction(Findings):
                 found.append(Found(sink, states, why, True))
 
 
-def _acts(data: bytes) -> bool:
-    """Whether a module does more at its margin than define things: it calls, loops or tests there."""
-    return _ACTS.search(b"\n" + data) is not None
+def _acts(data: bytes, *, mentions: bool) -> bool:
+    """Whether a module does more at its margin than define things: it calls, loops or tests there.
+
+    One that mentions pictures may do so within a condition or an attempt as well.
+    """
+    data = b"\n" + data
+    return _ACTS.search(data) is not None or (mentions and _ACTS_WITHIN.search(data) is not None)
 
 
 def _works_on_pictures(node: ast.AST) -> bool:
