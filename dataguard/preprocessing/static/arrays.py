@@ -300,9 +300,9 @@ def computed(operator: ast.operator, left: Value, right: Value, place: str) -> V
     """Arithmetic with something unknown: what is stored and divided by the largest level is taken for a picture."""
     operation = _OPERATIONS.get(type(operator))
     if operation == "divide" and isinstance(left, Unknown) and not left.kind and right in (255, 127.5, 255.0):
-        from dataguard.preprocessing.static.library.given import NO_PICTURES, from_caller
+        from dataguard.preprocessing.static.library.given import STORED, from_caller
 
-        if left.why.startswith("an item of ") and not left.why.startswith(NO_PICTURES):
+        if left.why.startswith(STORED):
             return Picture(_float(mapped(from_caller(left), "divide", right, place)))
     found = unknown_of(left, right, place)
     return replace(found, changed=True) if operation is not None and not found.kind else found
@@ -394,6 +394,10 @@ def unpacked(machine: Machine, value: Value, count: int, node: ast.AST) -> list[
         return None
     if isinstance(value, Picture):
         state = value.state
+        if "geometry" in state.lost and "layout" in state.lost and count < 6:
+            # What something unknown returned for a picture and more: the picture comes first.
+            rest = Unknown("what else was returned is not known", machine.place(node))
+            return [value, *[rest] * (count - 1)]
         if state.layout[:1] == "N" or state.layout[:1] != "C" or state.channels is None:
             return None
         return [parts.plane(state, index, machine.place(node)) for index in range(len(state.channels))]

@@ -6,11 +6,11 @@ import ast
 from collections.abc import Sequence
 
 from dataguard.preprocessing.static import arrays
-from dataguard.preprocessing.static.feeding import DEEPEST_BRANCH
+from dataguard.preprocessing.static.feeding import DEEPEST_BRANCH, FEEDING
 from dataguard.preprocessing.static.importing import Importing
 from dataguard.preprocessing.static.joining import truth
 from dataguard.preprocessing.static.machine import Flow, SpentError
-from dataguard.preprocessing.static.values import Cls, Func, Measure, Mod, Obj, Seq, Unknown, Value, is_number
+from dataguard.preprocessing.static.values import Cls, ExtObj, Func, Measure, Mod, Obj, Seq, Unknown, Value, is_number
 
 MOST_EXPLORED = 30_000
 """Steps that a branch is followed for which the defaults of the command line do not take."""
@@ -104,7 +104,10 @@ class Branching(Importing):
         if isinstance(func, ast.Name):
             return isinstance(self.lookup(func.id, None), Func | Cls)
         if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
-            return isinstance(self.lookup(func.value.id, None), Mod | Obj) and func.attr not in ("eval", "cuda", "to")
+            held = self.lookup(func.value.id, None)
+            if isinstance(held, ExtObj):
+                return held.name.startswith("keras.models.") and func.attr in FEEDING
+            return isinstance(held, Mod | Obj) and func.attr not in ("eval", "cuda", "to")
         return False
 
     def _both(self, condition: Value, first: Sequence[ast.stmt], second: Sequence[ast.stmt]) -> Flow | None:

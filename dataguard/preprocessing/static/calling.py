@@ -156,7 +156,8 @@ class Calling(Expressions):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             held = self.frame.names.get(node.value.id, self.frame.module.names.get(node.value.id))
             return isinstance(held, Obj) and held.place == OPTIONS
-        return False
+        called = node.value if isinstance(node, ast.Attribute) else None
+        return isinstance(called, ast.Call) and getattr(called.func, "attr", "") == "parse_args"
 
     def _bind(self, func: Func, args: list[Value], kwargs: dict[str, Value], names: dict[str, Value]) -> None:
         spec = func.node.args

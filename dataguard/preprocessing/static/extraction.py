@@ -11,6 +11,7 @@ from typing import Any
 from dataguard.core.progress import Progress, silent
 from dataguard.preprocessing.static import loaders, versions
 from dataguard.preprocessing.static.arrays import pictures
+from dataguard.preprocessing.static.feeding import is_transforming
 from dataguard.preprocessing.static.findings import Findings, Found
 from dataguard.preprocessing.static.interpreter import Interpreter
 from dataguard.preprocessing.static.machine import Frame, Sink, SpentError
@@ -298,7 +299,7 @@ class Extraction(Findings):
 
         def work() -> None:
             def ask() -> Value:
-                made = self.machine.call(cls, [], {}, cls.node)
+                made = self.machine.call(cls, [], _transforms_of(cls), cls.node)
                 if not isinstance(made, Obj):
                     return None
                 one = self.machine.call(Bound(item, made), [Unknown("an index", "", "caller")], {}, item.node)
@@ -381,6 +382,24 @@ class Extraction(Findings):
                 )
                 states, why = self.states_of(inner[0])
                 found.append(Found(sink, states, why, True))
+
+
+def _transforms_of(cls: Cls) -> dict[str, Value]:
+    """Transforms that whoever makes a data set may give it, where it does without by default."""
+    found = cls.find("__init__")
+    if found is None or not isinstance(found[0], Func):
+        return {}
+    spec = found[0].node.args
+    names = [one.arg for one in (*spec.args[len(spec.args) - len(spec.defaults) :], *spec.kwonlyargs)]
+    given = zip(names, (*spec.defaults, *spec.kw_defaults), strict=False)
+    return {
+        name: Unknown(f"argument {name} is given by whoever makes it", "", "caller")
+        for name, default in given
+        if is_transforming(name)
+        and "target" not in name
+        and isinstance(default, ast.Constant)
+        and default.value is None
+    }
 
 
 def _acts(data: bytes, *, mentions: bool) -> bool:

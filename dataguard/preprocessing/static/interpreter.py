@@ -97,6 +97,8 @@ class Interpreter(Branching):
         self.assigning = outer
         for target in node.targets:
             self.assign(target, value)
+            if isinstance(target, ast.Name) and isinstance(node.value, ast.Attribute) and self.is_option(node.value):
+                self.frame.flags.add(target.id)
 
     def _annotated(self, node: ast.AnnAssign) -> None:
         if node.value is not None:
@@ -209,7 +211,8 @@ class Interpreter(Branching):
             self.turning -= 1
 
     def _turns(self, node: ast.For | ast.AsyncFor, items: list[Value]) -> Flow | None:
-        for value in items[: LONGEST_LOOP if any(_may_act(one) for one in items) else SHORTEST_LOOP]:
+        named = isinstance(node.iter, ast.Call) and isinstance(node.iter.func, ast.Name) and node.iter.func.id == "dir"
+        for value in items[: LONGEST_LOOP if named or any(_may_act(one) for one in items) else SHORTEST_LOOP]:
             self.assign(node.target, value)
             flow = self.run(node.body)
             if flow == "break":

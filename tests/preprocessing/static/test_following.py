@@ -302,3 +302,88 @@ def test_items_that_are_kept_by_tuples(tmp_path: Path) -> None:
     path = only(reading(tmp_path, {"train.py": script}))
     assert (path.pipeline.order, path.pipeline.layout, levels(path)) == ("RGB", "NCHW", (1 / 255, 0.0))
     assert (resized(path).height, resized(path).width, resized(path).kernel) == (192, 640, "lanczos")
+
+
+def test_a_branch_that_an_option_without_default_leads_to(tmp_path: Path) -> None:
+    script = """
+        import argparse, cv2
+        import numpy as np
+        from keras.models import Sequential
+        from keras.preprocessing.image import ImageDataGenerator
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--mode")
+        mode = parser.parse_args().mode
+        options = dict(target_size=(48, 48), color_mode="grayscale")
+        train_generator = ImageDataGenerator(rescale=1.0 / 255).flow_from_directory("data/train", **options)
+        model = Sequential()
+        if mode == "train":
+            model.fit_generator(train_generator)
+            model.save_weights("model.h5")
+        elif mode == "display":
+            model.load_weights("model.h5")
+            while True:
+                _, frame = cv2.VideoCapture(0).read()
+                gray = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
+                model.predict(np.expand_dims(np.expand_dims(cv2.resize(gray, (48, 48)), -1), 0))
+        """
+    trained, shown = reading(tmp_path, {"emotions.py": script}).paths
+    assert (trained.role, levels(trained), shown.role, levels(shown)) == ("train", (1 / 255, 0.0), "serve", (1.0, 0.0))
+    assert (shown.pipeline.decode.library, shown.pipeline.layout) == ("opencv", "NHWC")
+
+
+def test_a_data_set_that_nobody_makes_may_be_given_a_transform(tmp_path: Path) -> None:
+    script = """
+        import numpy as np
+        from PIL import Image
+
+        class Voc:
+            def __init__(self, folder, transform=None, target_transform=None):
+                self.transform = transform
+            def __getitem__(self, index):
+                image = np.array(Image.open(self.names[index]).convert("RGB"))
+                boxes, labels = self.boxes[index], self.labels[index]
+                if self.transform:
+                    image, boxes, labels = self.transform(image, boxes, labels)
+                return image, boxes
+        """
+    path = only(reading(tmp_path, {"voc.py": script}))
+    assert (path.pipeline.decode.library, path.pipeline.geometry, path.pipeline.layout) == ("pillow", None, None)
+
+
+def test_settings_that_are_copied_by_their_names(tmp_path: Path) -> None:
+    conf = """
+        import conf.settings as settings
+
+        class Settings:
+            def __init__(self, settings):
+                for name in dir(settings):
+                    if name.isupper():
+                        setattr(self, name, getattr(settings, name))
+
+        settings = Settings(settings)
+        """
+    values = "A = 1\nB = 2\nC = 3\nD = 4\nE = 5\nMEAN = (0.5, 0.4, 0.3)\nSTD = (0.25, 0.25, 0.25)\n"
+    script = """
+        from torch.utils.data import DataLoader
+        from torchvision import transforms
+        from torchvision.datasets import CIFAR100
+        from conf import settings
+        steps = [transforms.RandomCrop(32, padding=4), transforms.ToTensor(),
+                 transforms.Normalize(settings.MEAN, settings.STD)]
+        train_loader = DataLoader(CIFAR100("data", transform=transforms.Compose(steps)), shuffle=True)
+        """
+    path = only(reading(tmp_path, {"conf/__init__.py": conf, "conf/settings.py": values, "train.py": script}))
+    assert path.pipeline.affine.offset == (-2.0, -1.6, -1.2)
+    assert [type(step).__name__ for step in path.pipeline.geometry or ()] == ["Pad", "Random"]
+
+
+def test_numbers_that_matlab_stored(tmp_path: Path) -> None:
+    path = served(
+        tmp_path,
+        """
+        import scipy.io as sio
+        picture = sio.loadmat("a.mat")["im_b_y"].astype(float) / 255.0
+        model(torch.from_numpy(cv2.resize(picture, (64, 64))).float().unsqueeze(0))
+        """,
+    )
+    assert (levels(path), path.pipeline.layout, path.pipeline.decode.library) == ((1 / 255, 0.0), None, None)

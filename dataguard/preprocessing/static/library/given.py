@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 NO_PICTURES = ("no picture", "what a model returns")
 """Beginnings of reasons why a value is not known which say that it is no picture."""
+STORED = ("an item of ", "what scipy.io.loadmat", "what numpy.load")
+"""Beginnings of reasons why a value is not known which say that it was stored as numbers."""
 READ = " reads it"
 """End of the reason why a picture is not known that a function of another package reads."""
 
@@ -56,7 +58,7 @@ def from_caller(value: Unknown, *, kind: Kind = "array", opened: bool = False) -
     if not opened and value.kind != "caller" and not value.why.endswith(READ):
         # Of an argument the caller is asked; what a function did to a picture nobody asks.
         lost["geometry"] = why
-    if value.why.startswith("an item of "):
+    if value.why.startswith(STORED):
         # Of what is stored nothing is known, be it the order of axes.
         lost["layout"] = why
     if value.changed or value.shift != 0:

@@ -233,7 +233,8 @@ def _reshape(call: Call) -> Value:
     if state.layout == "HW" and len(lengths) == 3:
         return Picture(with_axis(state, 0 if lengths[0] == 1 else 2, place))
     if state.layout == "HW" and len(lengths) == 4:
-        two = with_axis(state, 0 if lengths[1] == 1 else 2, place)
+        first = lengths[1] == 1 or (lengths[1] == -1 and lengths[3] != 1)
+        two = with_axis(state, 0 if first else 2, place)
         return Picture(with_axis(two, 0, place))
     return Picture(losing(state, place, "its axes are arranged anew", "layout"))
 

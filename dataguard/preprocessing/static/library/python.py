@@ -326,7 +326,18 @@ def _kind(call: Call) -> Value:
     return call.unknown("a type")
 
 
-@function("builtins.vars", "builtins.dir", "builtins.globals", "builtins.locals")
+@function("builtins.dir")
+def _names_of(call: Call) -> Value:
+    value = call.args[0] if call.args else None
+    if isinstance(value, Mod):
+        call.machine.run_module(value.module)
+        return Seq([name for name in value.module.names if isinstance(name, str)], "list")
+    if isinstance(value, Obj):
+        return Seq([name for name in value.attrs if isinstance(name, str) and not name.startswith("*")], "list")
+    return call.unknown("names")
+
+
+@function("builtins.vars", "builtins.globals", "builtins.locals")
 def _variables(call: Call) -> Value:
     value = call.args[0] if call.args else None
     if isinstance(value, Obj):

@@ -193,6 +193,10 @@ def _random(name: str, call: Call, state: State, place: str) -> State:
         if is_number(height) and is_number(width):
             size = (int(height), int(width))
             shown["size"] = f"{int(height)}x{int(width)}"
+        padding = call.get(1, "padding")
+        if name == "RandomCrop" and is_number(padding) and padding > 0:
+            # RandomCrop pads all sides before it cuts.
+            state = parts.enlarged(state, padding, padding, padding, padding, 0, place)
         if name != "RandomCrop":
             given = "interpolation" in call.kwargs or len(call.args) > 3
             value = call.kwargs.get("interpolation", call.args[3] if len(call.args) > 3 else "bilinear")
