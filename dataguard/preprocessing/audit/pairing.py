@@ -212,7 +212,12 @@ def _as_far_as_read(one: Difference, left: FoundPath, right: FoundPath) -> Diffe
     """A difference that is open where reading ends at plain pixels, before what makes numbers of them."""
     if one.unknown or one.aspect not in _OF_NUMBERS:
         return one
-    ends = [path for path in (left, right) if path.pipeline.dtype == "uint8" and path.pipeline.affine == Affine()]
+    certain = right.fed and networks.joined(left.networks, right.networks) > 0
+    ends = [
+        path
+        for path in (left, right)
+        if path.pipeline.dtype == "uint8" and path.pipeline.affine == Affine() and not (certain and path is right)
+    ]
     if not ends:
         return one
     return replace(one, unknown=f"{ends[0].name} is read up to pixels of 8 bits, and not what becomes of them")

@@ -107,6 +107,7 @@ class Findings:
             target=state.target,
             reachable=found.reachable,
             evidence=state.places,
+            fed=sink.kind == "model",
             networks=found.networks or sink.network,
         )
 

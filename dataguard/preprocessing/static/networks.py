@@ -14,7 +14,19 @@ from dataguard.preprocessing.static.feeding import is_model
 from dataguard.preprocessing.static.values import Bound, Cls, ExtObj, Obj, Seq, Value
 
 _COMMON = frozenset(
-    {"net", "model", "network", "cnn", "mymodel", "mynet", "basemodel", "classifier", "generator", "encoder"}
+    {
+        "net",
+        "model",
+        "network",
+        "cnn",
+        "mymodel",
+        "mynet",
+        "basemodel",
+        "classifier",
+        "generator",
+        "encoder",
+        "sequential",
+    }
 )
 """Names that networks of all kinds have."""
 _WEIGHTS = re.compile(
@@ -38,6 +50,9 @@ def _words(value: Value) -> Iterable[str]:
     elif isinstance(value, Bound):
         yield from _words(value.receiver)
     elif isinstance(value, ExtObj):
+        if value.name.startswith("keras.models.") and not value.name.endswith("load_model"):
+            # A network that is put together here is known by the place.
+            yield f"class:{value.name.rpartition('.')[2]}@{value.place}"
         for one in (*value.args, *value.kwargs.values()):
             yield from _weights(one)
             if isinstance(one, Obj):

@@ -45,6 +45,8 @@ class FoundPath:
     """Whether an entry point of the repository leads here."""
     evidence: tuple[str, ...] = ()
     """'file:line' of each step, in order."""
+    fed: bool = False
+    """Whether it is seen to end in a network; else what leaves it may be changed before."""
     networks: tuple[str, ...] = ()
     """What names the network that it feeds: 'class:Name', 'part:Name' of what that is made of, 'weights:path'."""
 

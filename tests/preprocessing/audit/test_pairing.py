@@ -244,3 +244,18 @@ def test_weights_tell_which_training_made_them() -> None:
         replace(found("serve", entry="demo.py:1"), networks=("weights:trained/emotion/mini.102-0.66",)),
     )
     assert held(result) == [("emotion.py:1", "demo.py:1")]
+
+
+def test_plain_pixels_that_a_network_is_seen_to_be_fed_are_its_range() -> None:
+    plain = replace(USUAL, affine=Affine(), dtype="uint8")
+    left = replace(found("train", entry="train.py:1", pipeline=USUAL), networks=("class:Sequential@net.py:5",))
+    right = replace(found("serve", entry="demo.py:1", pipeline=plain), networks=left.networks)
+
+    def ranges(path: FoundPath) -> list[str]:
+        (one,) = compared(left, path).pairs
+        return [item.unknown for item in one.pair.differences if item.aspect in ("value range", "mean and std")]
+
+    assert ranges(right)
+    assert all(ranges(right))
+    assert ranges(replace(right, fed=True))
+    assert not any(ranges(replace(right, fed=True)))
