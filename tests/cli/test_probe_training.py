@@ -57,6 +57,7 @@ def test_without_torch_it_says_what_to_install(
     assert "pip install 'dataguard[torch]'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_sound_start_exits_with_0(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("torch", reason="torch is not installed")
     assert run("train.py:make", "--select", "DG702,DG703") == ExitCode.CLEAN

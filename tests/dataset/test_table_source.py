@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import gzip
 from collections.abc import Callable
 from datetime import datetime
@@ -84,6 +85,12 @@ def test_columns_come_in_the_order_of_rows(tmp_path: Path) -> None:
         assert [reference.row for reference in references] == list(range(1, 30_001))
 
 
+@functools.cache
+def one_database() -> duckdb.DuckDBPyConnection:
+    """One for all examples: to open it takes longer than to fill it."""
+    return duckdb.connect()
+
+
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     st.lists(
@@ -100,8 +107,8 @@ def test_rows_are_equal_if_and_only_if_their_digests_are(
     tmp_path: Path, rows: list[tuple[float | None, int | None, str | None]]
 ) -> None:
     path = tmp_path / "t.parquet"
-    connection = duckdb.connect()
-    connection.execute("CREATE TABLE t (a DOUBLE, b INTEGER, c VARCHAR)")
+    connection = one_database()
+    connection.execute("CREATE OR REPLACE TABLE t (a DOUBLE, b INTEGER, c VARCHAR)")
     connection.executemany("INSERT INTO t VALUES (?, ?, ?)", [list(row) for row in rows])
     connection.execute(f"COPY t TO '{path}'")
     found = digests(TableSource(path))
