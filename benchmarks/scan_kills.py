@@ -9,6 +9,10 @@ with what is in the cache. Every other scan uses threads, the others processes. 
 * how many pictures both runs together decoded more than there are (every decoding is counted, in every process);
 * whether the cache is whole (``PRAGMA integrity_check``) and nothing had to be set aside.
 
+Measured with 1,500 pictures on 2 cores that other work shared: of 100 kills, all before the end of the scan, 14 fell
+before the first picture, 75 among them and 11 while the table was finished. No table and no cache was wrong, nothing
+was decoded never, and at most 616 pictures twice (median 174), a batch being 512.
+
     python benchmarks/scan_kills.py [--images 3000] [--kills 100] [--output benchmarks/results/scan_kills.json]
 """
 
