@@ -29,10 +29,17 @@ def build_hook() -> ModuleType:
     return module
 
 
+def compiler() -> str:
+    """A C compiler."""
+    for name in ("cc", "gcc", "clang"):
+        if found := shutil.which(name):
+            return found
+    pytest.skip("there is no C compiler")
+
+
 def compiled_library() -> Path:
     """The library, made of the source as it is now."""
-    if not any(shutil.which(name) for name in ("cc", "gcc", "clang")):
-        pytest.skip("there is no C compiler")
+    compiler()
     if LIBRARY.exists() and LIBRARY.stat().st_mtime > SOURCE.stat().st_mtime:
         return LIBRARY
     return _compiled()

@@ -16,7 +16,7 @@ from dataguard.dataset import measure as module
 from dataguard.dataset import native_measure
 from dataguard.dataset.decode import decoding, image_facts
 from dataguard.dataset.measure import Measured, Reduced, reduced, thumbnails
-from tests.dataset.compiled import SOURCE, build_hook, compiled_library
+from tests.dataset.compiled import SOURCE, build_hook, compiled_library, compiler
 
 ORDERS: dict[int, list[tuple[int, ...]]] = {
     1: [(0,)],
@@ -130,7 +130,7 @@ def test_no_room_is_a_memory_error(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_compiler_has_nothing_to_say_of_it() -> None:
     options = "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only"
-    done = subprocess.run(["cc", *options, SOURCE], capture_output=True, text=True)
+    done = subprocess.run([compiler(), *options, SOURCE], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
@@ -167,7 +167,7 @@ def test_it_stays_within_its_memory(tmp_path: Path) -> None:
     program = tmp_path / "driver"
     sanitizers = "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
     built = subprocess.run(
-        ["cc", "-O1", "-g", *sanitizers, "-o", program, driver, SOURCE], capture_output=True, text=True
+        [compiler(), "-O1", "-g", *sanitizers, "-o", program, driver, SOURCE], capture_output=True, text=True
     )
     if built.returncode:
         pytest.skip(f"this compiler has no sanitizers: {built.stderr[-200:]}")
