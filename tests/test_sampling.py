@@ -66,6 +66,15 @@ def test_rows_keep_their_numbers_and_columns_go_with_them(table: Path) -> None:
     assert (columns["label"] == found["label"]).all()
 
 
+def test_some_rows_of_a_part_are_those_in_their_places(table: Path) -> None:
+    source = TableSource(table)
+    source.take_sample(200, 0)
+    everything = source.columns(["name", "x"])
+    places = np.array([0, 7, 8, 199])
+
+    assert source.columns(["name", "x"], rows=places).equals(everything.iloc[places].reset_index(drop=True))
+
+
 def test_pictures_are_chosen_as_rows_are(tmp_path: Path) -> None:
     for number in range(40):
         folder = tmp_path / ("a" if number % 2 else "b")

@@ -35,6 +35,7 @@ def open_source(config: Config) -> Source:
         return TableSource(
             location,
             frame=dataset.frame,
+            draw=None if config.sample is None else (config.sample, config.seed),
             **{key: getattr(dataset, key) for key in kind_named("table", where="").keys if key != "splits"},
         )
     opening = Opening(

@@ -154,17 +154,25 @@ def duckdb(path):
 
 
 if __name__ == "__main__":
-    path, name = sys.argv[1:]
+    path, name, sample, config = sys.argv[1:]
     subject = path if name == "file" else globals()[name](path)
-    report = dataguard.check(subject, cache=False)
+    from dataguard.dataset.sources import table_part
+    written, open_part = [], table_part.Database.open
+    def counted(self, file, *rest):
+        part = open_part(self, file, *rest)
+        written.append(self.query(f"SELECT count(*) FROM {part.table}", part.path)[0][0])
+        return part
+    table_part.Database.open = counted
+    report = dataguard.check(subject, cache=False, sample=int(sample) or None, config=config or None)
     runs = [[run.code, run.status.value, [repr(f) for f in run.findings], run.reason] for run in report.runs]
-    print(json.dumps({"version": report.subject.version_id, "n": report.subject.n_samples, "runs": runs}, default=str))
+    said = {"written": written, "version": report.subject.version_id, "n": report.subject.n_samples, "runs": runs}
+    print(json.dumps(said, default=str))
 """
 
 
-def checked(path: Path, name: str) -> dict[str, Any]:
+def checked(path: Path, name: str, sample: int = 0, config: str = "") -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, "-c", _CHECK, str(path), name],
+        [sys.executable, "-c", _CHECK, str(path), name, str(sample), config],
         capture_output=True,
         text=True,
         timeout=900,
@@ -201,3 +209,70 @@ def test_a_users_own_table_comes_to_the_same_report_as_its_file(
 
     assert checked(parquet, name) == from_file
     assert {code for code, status, *_ in from_file["runs"] if status == "found"} >= {"DG301"}
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("named")
+    frame = made()
+    frame.insert(0, "name", [f"n{row * 7919 % 10_007}" for row in range(len(frame))])
+    duckdb.sql(f"COPY (FROM frame) TO '{folder / 'table.parquet'}' (ROW_GROUP_SIZE 2048)")
+    (folder / "named.toml").write_text('[dataset]\nid = "name"\n')
+    return folder / "table.parquet", folder / "named.toml"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [
+        ("spark", "pyspark"),
+        ("dask", "dask.dataframe"),
+        ("ray", "ray"),
+        ("ibis", "ibis"),
+        ("polars", "polars"),
+        ("duckdb", "duckdb"),
+    ],
+)
+def test_no_rows_but_those_of_a_sample_leave_the_engine(
+    parquet: Path, named: tuple[Path, Path], name: str, package: str
+) -> None:
+    pytest.importorskip(package)
+
+    for path, config in ((parquet, ""), (named[0], str(named[1]))):
+        drawn, here = checked(path, name, 500, config), checked(path, "file", 500, config)
+
+        assert drawn.pop("written") == [500]
+        assert here.pop("written") == [3_040]
+        assert drawn == here
+        assert drawn["n"] == 500
+
+
+@pytest.mark.parametrize("names", [None, "name"])
+def test_a_sample_of_a_relation_is_drawn_by_its_database(named: tuple[Path, Path], names: str | None) -> None:
+    relation = duckdb.connect().read_parquet(str(named[0]))
+    drawn = TableSource("a relation", frame=relation, id=names, draw=(500, 3))
+    here = TableSource(named[0], id=names)
+
+    assert drawn.n_rows == 500
+    assert drawn.take_sample(500, 3) == here.take_sample(500, 3) == 3_040
+    again, rows = rows_of(drawn)
+    version, expected = rows_of(here)
+    assert again == version
+    pd.testing.assert_frame_equal(rows, expected)
+    assert drawn.column_names == here.column_names
+    places = np.array([0, 3, 499])
+    pd.testing.assert_frame_equal(drawn.columns(rows=places), here.columns(rows=places))
+
+
+@pytest.mark.parametrize(("names", "n"), [("size", 500), (None, 3_040), (None, 5_000)])
+def test_a_sample_that_its_database_does_not_draw_is_drawn_here(
+    named: tuple[Path, Path], names: str | None, n: int
+) -> None:
+    # Numbers with fractions are written in another way by each database.
+    relation = duckdb.connect().read_parquet(str(named[0])).limit(3_000 if names else 3_040)
+    source = TableSource("a relation", frame=relation, id=names, draw=(n, 3))
+
+    n_all = 3_000 if names else 3_040
+    assert source.n_rows == n_all
+    assert source.take_sample(n, 3) == n_all
+    assert source.n_rows == min(n, n_all)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from dataguard.core.errors import EngineError
+
+Made = TypeVar("Made")
 
 _ROWS_AT_A_TIME = 100_000
 
@@ -20,23 +22,29 @@ def writer_of(frame: object) -> Callable[[Path], None] | None:
     Args:
         frame: Anything.
     """
+    kind, native = native_of(frame)
+    write = _WRITERS.get(kind)
+    return None if write is None else functools.partial(written_with, native, write)
+
+
+def native_of(frame: object) -> tuple[tuple[str, str], Any]:
+    """A table out of a frame of narwhals, and the package and class that it is of."""
     native = frame.to_native() if _module(frame) == "narwhals" and hasattr(frame, "to_native") else frame
-    write = _WRITERS.get((_module(native), type(native).__name__))
-    return None if write is None else functools.partial(_write, native, write)
+    return (_module(native), type(native).__name__), native
 
 
 def _module(frame: object) -> str:
     return type(frame).__module__.partition(".")[0]
 
 
-def _write(frame: Any, write: Callable[[Any, Path], None], path: Path) -> None:
+def written_with(frame: Any, write: Callable[..., Made], path: Path, *options: Any) -> Made:
     """Write a frame.
 
     Raises:
         EngineError: the engine could not compute it.
     """
     try:
-        write(frame, path)
+        return write(frame, path, *options)
     except (OSError, MemoryError, EngineError):
         raise
     except Exception as error:  # each engine has its own errors, and no base class is common to them
@@ -47,21 +55,24 @@ def _write(frame: Any, write: Callable[[Any, Path], None], path: Path) -> None:
         ) from error
 
 
-def _spark(frame: Any, path: Path) -> None:
+def write_spark(frame: Any, path: Path, chosen: Callable[[Iterable[Any]], Iterator[Any]] | None = None) -> None:
+    """Write a frame of PySpark's, or what a function makes on the workers of each partition's batches."""
     import pyarrow as pa
 
     # Through Arrow in batches, and through the driver a partition at a time while the next one is computed: `toArrow`
     # would hold them all, and executors need not see this machine's files.
-    packed = frame.mapInArrow(_packed, "batch binary").toLocalIterator(prefetchPartitions=True)
+    packed = frame.mapInArrow(functools.partial(_packed, chosen), "batch binary").toLocalIterator(
+        prefetchPartitions=True
+    )
     batches = (batch for row in packed for batch in pa.ipc.open_stream(bytes(row[0])))
-    _write_batches(batches, path, empty=lambda: pa.Schema.from_pandas(frame.limit(0).toPandas()))
+    write_batches(batches, path, empty=lambda: pa.Schema.from_pandas(frame.limit(0).toPandas()))
 
 
-def _packed(batches: Iterable[Any]) -> Iterator[Any]:
+def _packed(chosen: Callable[[Iterable[Any]], Iterator[Any]] | None, batches: Iterable[Any]) -> Iterator[Any]:
     """On a worker: each batch as bytes, for rows would be taken apart value by value."""
     import pyarrow as pa
 
-    for batch in batches:
+    for batch in batches if chosen is None else chosen(batches):
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, batch.schema) as stream:
             stream.write_batch(batch)
@@ -69,17 +80,23 @@ def _packed(batches: Iterable[Any]) -> Iterator[Any]:
         yield pa.RecordBatch.from_arrays([data], names=["batch"])
 
 
-def _dask(frame: Any, path: Path) -> None:
+def write_dask(frame: Any, path: Path) -> None:
+    """Write a frame of Dask's, a partition at a time."""
+    write_partitions(list(frame.partitions), path)
+
+
+def write_partitions(partitions: Sequence[Any], path: Path) -> None:
+    """Write frames of Dask's that have the same columns, one after the other."""
     import pyarrow as pa
 
     # A partition of nothing but nulls does not tell its types.
-    schema = pa.Schema.from_pandas(frame._meta_nonempty, preserve_index=False)
+    schema = pa.Schema.from_pandas(partitions[0]._meta_nonempty, preserve_index=False)
     batches = (
         batch
-        for partition in frame.partitions
+        for partition in partitions
         for batch in pa.Table.from_pandas(partition.compute(), schema=schema, preserve_index=False).to_batches()
     )
-    _write_batches(batches, path, empty=lambda: schema)
+    write_batches(batches, path, empty=lambda: schema)
 
 
 def _ray(dataset: Any, path: Path) -> None:
@@ -88,10 +105,11 @@ def _ray(dataset: Any, path: Path) -> None:
         for table in dataset.iter_batches(batch_format="pyarrow", batch_size=_ROWS_AT_A_TIME)
         for batch in table.to_batches()
     )
-    _write_batches(batches, path, empty=lambda: dataset.schema().base_schema)
+    write_batches(batches, path, empty=lambda: dataset.schema().base_schema)
 
 
-def _write_batches(batches: Iterable[Any], path: Path, *, empty: Callable[[], Any]) -> None:
+def write_batches(batches: Iterable[Any], path: Path, *, empty: Callable[[], Any]) -> None:
+    """Write batches of Arrow; `empty` gives their schema where there is none."""
     import pyarrow.parquet as pq
 
     writer = None
@@ -108,8 +126,8 @@ def _write_batches(batches: Iterable[Any], path: Path, *, empty: Callable[[], An
 
 
 _WRITERS: Mapping[tuple[str, str], Callable[[Any, Path], None]] = {
-    ("pyspark", "DataFrame"): _spark,
-    ("dask", "DataFrame"): _dask,
+    ("pyspark", "DataFrame"): write_spark,
+    ("dask", "DataFrame"): write_dask,
     ("ray", "Dataset"): _ray,
     ("ray", "MaterializedDataset"): _ray,
     ("ibis", "Table"): lambda table, path: table.to_parquet(path),

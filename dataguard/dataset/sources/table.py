@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataguard.core.errors import ConfigurationError, NothingToCheckError, SourceError, did_you_mean
+from dataguard.dataset.engines.parts import Draw
 from dataguard.dataset.kinds import COLUMNS, Opening, SourceKind
 from dataguard.dataset.sources import Identity, Pictures, Reference, RowQuery
 from dataguard.dataset.sources.joined_files import FILE, FILE_ROW, LABEL_NAMES, ROW, SPLIT, TABLE, JoinedFiles
@@ -67,6 +68,7 @@ class TableSource:
             it (`FREE_TEXT_WORDS`, `FREE_TEXT_DISTINCT`) if nothing else in the table tells classes apart.
         frame: A table of pandas, polars or pyarrow, or of an engine (`dataguard.dataset.engines.frames`), in place of
             files; `path` is what messages call it.
+        draw: How many rows of such a table of an engine's are wanted, at random, and the seed; see `take_sample`.
         shards: The Arrow files that it is made of, where `path` is their folder.
         kind: What the source is called.
 
@@ -97,6 +99,7 @@ class TableSource:
         id: str | None = None,  # noqa: A002 - the configuration's word
         text: str | None = None,
         frame: object | None = None,
+        draw: tuple[int, int] | None = None,
         shards: TableFile | None = None,
         kind: str = "table",
     ) -> None:
@@ -117,7 +120,8 @@ class TableSource:
                 where=self.path,
                 hint="keep one of them",
             )
-        by_absence = self._open(files, shards, frame, label=label, roles=roles)
+        chosen = None if draw is None else Draw(n=draw[0], seed=draw[1], id=id)
+        by_absence = self._open(files, shards, frame, chosen, label=label, roles=roles)
         self._columns = Columns(database=self._database, table=self._table, types=self._types, path=self.path)
         for key, name in (
             ("label", label),
@@ -175,12 +179,13 @@ class TableSource:
 
         Args:
             names: The columns.
-            rows: Numbers of rows from 0, ascending; None for all of them.
+            rows: Places of rows from 0, ascending; None for all of them.
 
         Raises:
             SourceError: the file is broken.
         """
         import duckdb
+        import numpy as np
 
         if names is None:
             names = [name for name in self._types if name not in self._picture_columns]
@@ -189,6 +194,10 @@ class TableSource:
             if rows is None:
                 return self._database.connection.execute(f"SELECT {selected} FROM {self._table}").df()
             cursor = self._database.connection.cursor()
+            if self._sample:
+                # Rows have kept the numbers that they had among all.
+                numbers = cursor.execute(f"SELECT {self._row} AS n FROM {self._table} ORDER BY 1").fetchnumpy()["n"]
+                rows = np.asarray(numbers, dtype=np.int64)[rows]
             cursor.execute("CREATE OR REPLACE TEMP TABLE chosen AS SELECT unnest($1::BIGINT[]) AS place", [rows])
             return cursor.execute(
                 f"SELECT {selected} FROM {self._table} WHERE {self._row} IN (FROM chosen) ORDER BY {self._row}"
@@ -214,13 +223,7 @@ class TableSource:
             raise broken(error, self.path) from error
 
     def numbers(self, names: Sequence[str]) -> Iterator[tuple[str, NDArray[np.float64 | np.float32]]]:
-        """Columns of numbers, a part of the rows of one split at a time, in the table's order: shape (rows, names).
-
-        Single precision where all of them have it, so that its rounding is known for what it is.
-
-        Raises:
-            SourceError: the file is broken.
-        """
+        """Columns of numbers by split; see `Columns.numbers`."""
         return self._columns.numbers(names, self._split_text())
 
     @property
@@ -278,12 +281,7 @@ class TableSource:
                 yield Reference(sample_id=name, path=name, split=part.split, damage=reason)
 
     def rows(self) -> RowQuery | None:
-        """All rows, in the table's order; None where they name pictures, or a shard is broken.
-
-        Raises:
-            SourceError: the file is broken.
-            NothingToCheckError: it has no row.
-        """
+        """All rows, in the table's order; None where they name pictures, or a shard is broken."""
         if self.image is not None or any(part.damage for part in self._parts):
             return None
         if not self.n_rows:
@@ -317,6 +315,11 @@ class TableSource:
         Raises:
             SourceError: the file is broken.
         """
+        n_all = self._parts[0].n_all
+        if n_all is not None:
+            # Its engine has drawn them.
+            self._sample = f" sample {n} {seed}"
+            return n_all
         n_all = self.n_rows
         if n_all > n:
             name = f"coalesce({self._id()}, CAST({self._row} + 1 AS VARCHAR))"
@@ -353,6 +356,7 @@ class TableSource:
         files: Sequence[TableFile],
         shards: TableFile | None,
         frame: object | None,
+        draw: Draw | None,
         *,
         label: str | None,
         roles: Sequence[str],
@@ -361,7 +365,7 @@ class TableSource:
         self._database = Database()
         self._in_memory = frame is not None
         if frame is not None:
-            self._parts: tuple[Part, ...] = (self._database.open_frame(frame, self.path, 0),)
+            self._parts: tuple[Part, ...] = (self._database.open_frame(frame, self.path, 0, draw),)
             part = self._parts[0]
             self._table, self._row, self._types = part.table, part.row, dict(part.types)
             return None

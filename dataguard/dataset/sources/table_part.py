@@ -20,6 +20,8 @@ from dataguard.dataset.sources.table_files import ARROW_SUFFIXES, TableFile
 if TYPE_CHECKING:
     import duckdb
 
+    from dataguard.dataset.engines.parts import Draw
+
 _DELIMITERS = (",", ";", "\t", "|")
 
 
@@ -49,6 +51,8 @@ class Part:
     """What the rows are read from; none for a table in memory."""
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What codes stand for that were read as words."""
+    n_all: int | None = None
+    """Of how many rows these were drawn at random; None where they are all."""
 
 
 class Database:
@@ -114,24 +118,39 @@ class Database:
             files=(path,),
         )
 
-    def open_frame(self, frame: object, path: Path, number: int) -> Part:
+    def open_frame(self, frame: object, path: Path, number: int, draw: Draw | None = None) -> Part:
         """Open a table of pandas, polars or pyarrow, or of an engine, which is written to a file.
+
+        Args:
+            frame: The table.
+            path: What it is called.
+            number: Its place among the files, to tell their tables apart.
+            draw: Which rows are wanted, if not all; of an engine's tables no others are written, if the engine can
+                tell which these are, and `Part.n_all` says how many there were.
 
         Raises:
             SourceError: DuckDB cannot read it.
             EngineError: its engine cannot compute it.
         """
         from dataguard.dataset.engines.frames import writer_of
+        from dataguard.dataset.engines.parts import ROW, part_writer_of
         from dataguard.dataset.sources.table_arrow import as_arrow, without_pictures
 
-        write = writer_of(frame)
+        write, write_part = writer_of(frame), part_writer_of(frame)
         if write is not None:
             folder = Path(tempfile.mkdtemp(prefix="dataguard-table-"))
             weakref.finalize(self.connection, shutil.rmtree, folder, ignore_errors=True)
-            write(folder / "table.parquet")
-            return replace(
-                self.open(TableFile(path=folder / "table.parquet", name=path.name, split=""), number), split=None
+            written = folder / "table.parquet"
+            n_all = None if draw is None or write_part is None else write_part(written, draw)
+            if n_all is None:
+                write(written)
+            part = replace(
+                self.open(TableFile(path=written, name=path.name, split=""), number), split=None, n_all=n_all
             )
+            if ROW not in part.types:
+                return part
+            types = {name: kind for name, kind in part.types.items() if name != ROW}
+            return replace(part, row=quoted(ROW), types=types)
         table = as_arrow(frame, path)
         pictures: frozenset[str] = frozenset()
         if table is not None:
