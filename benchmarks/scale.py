@@ -9,7 +9,8 @@ Of a Parquet file of 12 columns (numbers, texts, a truth value, a time, a split,
 Of a folder of JPEGs, 160×120: ``pictures``, the scan with all threads.
 
 Processor time counts, for other programs make a run slower and seldom add to that; memory is the highest resident
-set of any of its processes. The exponent is the slope of the logarithms over the three largest sizes.
+set of any of its processes. ``by hand`` reads the sample table, in which rows are hashed already; docs/scale.md has
+what a whole check takes against SQL on the table itself. The exponent is the slope of the logarithms over the three largest sizes.
 
     python benchmarks/scale.py [--rows 1000 10000 …] [--images 100 …] [--memory 2GB] [--output FILE] [--plot FILE.svg]
 """
