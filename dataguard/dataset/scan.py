@@ -38,6 +38,7 @@ from dataguard.dataset.finished_tables import (
 )
 from dataguard.dataset.listing_state import ListingState
 from dataguard.dataset.manifest import Manifest
+from dataguard.dataset.remote import RemotePictures
 from dataguard.dataset.row_scan import enter_rows
 from dataguard.dataset.sample import Sample
 from dataguard.dataset.sources import Pictures, Reference, RowSource, Source
@@ -378,7 +379,8 @@ def _chunk_elsewhere(
             f"worker {socket.gethostname()} decodes with {decoder_id()}, and here it is {decoder}",
             hint="install the same versions of dataguard, opencv-python-headless and pillow on every worker",
         )
-    if pictures is None and not root.is_dir():
+    # Shards are read where they lie, too: a worker without them would call every picture unreadable.
+    if not isinstance(pictures, RemotePictures) and not root.is_dir():
         raise EngineError(
             f"worker {socket.gethostname()} does not see the folder",
             where=root,

@@ -25,6 +25,7 @@ import pytest
 from PIL import Image
 
 import dataguard
+from dataguard.config import Config, DatasetConfig
 from dataguard.core.errors import ConfigurationError, EngineError, SourceError
 from dataguard.dataset import engines
 from dataguard.dataset.cache import Cache
@@ -34,6 +35,8 @@ from dataguard.dataset.engines import EngineName, engine_names, in_windows, on_e
 from dataguard.dataset.engines.local import LocalEngine
 from dataguard.dataset.scan import Summary, chunk, merge, scan
 from dataguard.dataset.sources.folder import FolderSource
+from dataguard.inputs import open_source
+from tests.dataset.sources.same_data import as_folder, as_shards, planted
 
 
 @pytest.fixture(scope="module")
@@ -171,6 +174,29 @@ def test_a_worker_that_does_not_see_the_files_says_so(folder: Path, tmp_path: Pa
     with pytest.raises(EngineError, match="does not see the folder") as caught:
         scan(FolderSource(folder), cache=None, engine=Elsewhere())
     assert "every worker" in str(caught.value)
+
+
+def test_a_worker_that_does_not_see_the_shards_says_so_and_one_needs_no_copy_of_a_store(tmp_path: Path) -> None:
+    class Elsewhere(Backwards):
+        def map_chunks(self, function: Any, chunks: Iterable[Any]) -> Iterator[Any]:
+            return super().map_chunks(partial(function.func, **{**function.keywords, "root": tmp_path / "no"}), chunks)
+
+    def source(path: str) -> Any:
+        return open_source(Config(dataset=DatasetConfig(path=path), cache=str(tmp_path / "cache")))
+
+    samples = planted(10)
+    with pytest.raises(EngineError, match="does not see the folder"):
+        scan(source(str(as_shards(samples, tmp_path / "shards"))), cache=None, engine=Elsewhere())
+
+    system = pytest.importorskip("fsspec").filesystem("memory")
+    folder = as_folder(samples, tmp_path / "folder")
+    for sample in samples:
+        system.pipe_file(f"/of-engines/{sample.key}", (folder / sample.key).read_bytes())
+    try:
+        there = scan(source("memory://of-engines"), cache=None, engine=Elsewhere())
+    finally:
+        system.rm("/of-engines", recursive=True)
+    assert there.version_id == scan(source(str(folder)), cache=None).version_id
 
 
 def test_a_worker_with_other_decoders_is_refused(folder: Path) -> None:
