@@ -128,12 +128,13 @@ class Copied:
     """What there is to say of them."""
 
 
-def copied(opening: Opening, folder: Path) -> Copied:
+def copied(opening: Opening, folder: Path, *, whole: bool = False) -> Copied:
     """Copy what a location names, but for pictures in files of their own.
 
     Args:
         opening: Its location is a URL.
         folder: Where copies are kept.
+        whole: Copy pictures, too.
 
     Raises:
         SourceError: it cannot be had, or there is no room for it.
@@ -152,7 +153,7 @@ def copied(opening: Opening, folder: Path) -> Copied:
     try:
         names = expanded(pattern)
         if len(names) == 1 and system.isdir(names[0]):
-            return _copied_folder(opening, system, names[0], root)
+            return _copied_folder(opening, system, names[0], root, whole=whole)
         base = str(PurePosixPath(os.path.commonpath([str(PurePosixPath(name).parent) for name in names])))
         found = 0
         for name in names:
@@ -180,7 +181,7 @@ def _forget_old(folder: Path) -> None:
                 shutil.rmtree(copy, ignore_errors=True)
 
 
-def _copied_folder(opening: Opening, system: Any, path: str, root: Path) -> Copied:
+def _copied_folder(opening: Opening, system: Any, path: str, root: Path, *, whole: bool) -> Copied:
     listed: Mapping[str, Mapping[str, Any]] = system.find(path, detail=True)
     if not listed:
         raise SourceError("there is nothing at this URL", where=opening.location)
@@ -192,7 +193,7 @@ def _copied_folder(opening: Opening, system: Any, path: str, root: Path) -> Copi
         relative = _relative(name, path)
         target = _target(root, relative, opening.location)
         wanted.add(target)
-        if target.suffix.lower() in IMAGE_SUFFIXES:
+        if target.suffix.lower() in IMAGE_SUFFIXES and not whole:
             n_pictures += 1
             state = object_state(said, now)
             n_unknown += state is None

@@ -61,7 +61,7 @@ def open_source(config: Config) -> Source:
         check_keys(kind, opening)
     else:
         _check_there(location)
-    pictures = None
+    pictures, at_url = None, opening
     states: Mapping[str, tuple[int, str]] = {}
     if opening.is_url and not (kind is not None and kind.opens_urls):
         there = copied(opening, cache_folder(config))
@@ -73,6 +73,10 @@ def open_source(config: Config) -> Source:
             raise SourceError("not a table, nor any other kind of dataset", where=location, hint=suffix_hint())
         check_keys(kind, opening)
     source = kind.open(opening)
+    if pictures is not None and isinstance(source, TableSource) and source.pictures is None:
+        # Paths in its rows are read as files.
+        copied(at_url, cache_folder(config), whole=True)
+        source = kind.open(opening)
     source.notes[:0] = notes
     if pictures is None or source.pictures is not None or isinstance(source, TableSource):
         return source

@@ -94,6 +94,16 @@ def test_a_table_of_paths_needs_its_pictures_beside_it(memory: Any, tmp_path: Pa
     assert version("memory://bucket/d", source="folder") == of_folder
 
 
+def test_pictures_that_a_table_names_come_with_its_folder(memory: Any, tmp_path: Path, of_folder: str) -> None:
+    as_list_of_paths(SAMPLES, tmp_path / "d")
+    put(memory, tmp_path)
+    keys = {"source": "table", "image": "file", "id": "key"}
+    # Once after they were only listed, and once after they were copied.
+    for _ in range(2):
+        assert version("memory://bucket/d", source="folder") == of_folder
+        assert version("memory://bucket/d", **keys) == of_folder
+
+
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *arguments: Any) -> None:
         pass
