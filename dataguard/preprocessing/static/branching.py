@@ -31,7 +31,7 @@ class Branching(Importing):
                 # Nobody runs what raises: something else is given than is known here.
                 return self.run(node.orelse)
             if not known and self._raises_else(node):
-                why = f"none of the alternatives to {_shown(node.test)} is the default"
+                why = f"none of the alternatives to {self._shown(node.test)} is the default"
                 return self._both(Unknown(why, self.place(node)), node.body, node.orelse)
         if known is not None:
             other = node.orelse if known else node.body
@@ -44,9 +44,9 @@ class Branching(Importing):
             arrays.mark_content(self, journal, node)
             return flow
         if not isinstance(condition, Unknown | Measure):
-            condition = Unknown(f"it depends on {_shown(node.test)}", self.place(node))
+            condition = Unknown(f"it depends on {self._shown(node.test)}", self.place(node))
         elif isinstance(condition, Unknown) and condition.kind != "random":
-            condition = Unknown(f"it depends on {_shown(node.test)}", self.place(node), condition.kind)
+            condition = Unknown(f"it depends on {self._shown(node.test)}", self.place(node), condition.kind)
         return self._both(condition, node.body, node.orelse)
 
     def _raises_else(self, node: ast.If) -> bool:
@@ -75,7 +75,7 @@ class Branching(Importing):
 
     def _explore(self, test: ast.expr, body: Sequence[ast.stmt]) -> None:
         """Follow a branch that only the defaults of the command line do not take, for the paths in it alone."""
-        if not any(self.is_option(one) for one in ast.walk(test) if isinstance(one, ast.Attribute | ast.Name)):
+        if not any(self.is_option(one) for one in self._within_test(test)):
             return
         if not any(self._leads(one) for item in body for one in ast.walk(item) if isinstance(one, ast.Call)):
             return
@@ -97,6 +97,22 @@ class Branching(Importing):
             self.exploring = False
             self.left = before - (granted - max(0, self.left))
             self.frame.training = training
+
+    def _within_test(self, test: ast.expr) -> list[ast.expr]:
+        """Names and attributes of a condition, which is met again with every call of its function."""
+        if test not in self.tests:
+            self.tests[test] = [one for one in ast.walk(test) if isinstance(one, ast.Attribute | ast.Name)]
+        return self.tests[test]
+
+    def _shown(self, test: ast.expr) -> str:
+        """A condition in a few words."""
+        if test not in self.shown:
+            try:
+                text = ast.unparse(test)
+            except (ValueError, RecursionError):
+                text = "a condition"
+            self.shown[test] = text if len(text) <= 60 else text[:57] + "..."
+        return self.shown[test]
 
     def _leads(self, node: ast.Call) -> bool:
         """Whether a call may lead to the repository's own code, or feeds something."""
@@ -138,11 +154,3 @@ class Branching(Importing):
 
 def _raises(body: Sequence[ast.stmt]) -> bool:
     return bool(body) and isinstance(body[-1], ast.Raise)
-
-
-def _shown(node: ast.AST) -> str:
-    try:
-        text = ast.unparse(node)
-    except (ValueError, RecursionError):
-        return "a condition"
-    return text if len(text) <= 60 else text[:57] + "..."

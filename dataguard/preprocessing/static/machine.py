@@ -118,6 +118,10 @@ class Machine(ABC):
         """Pictures that are written to files, with the place, the frames, and whether as JPEG."""
         self.evaluating: set[str] = set()
         """Scripts in which a model is put into evaluation."""
+        self.shown: dict[ast.expr, str] = {}
+        """Conditions in a few words."""
+        self.tests: dict[ast.expr, list[ast.expr]] = {}
+        """Names and attributes of conditions."""
 
     # What the classes that build on this one do.
 
