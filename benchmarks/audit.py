@@ -10,6 +10,8 @@ files that a labelled pipeline lies in (``audit_baseline.py``), which are told t
                         right  wrong  undetermined  of determinable  precision
     read                  583     10            22            94.8%      98.3%
     by words              491     99            25            79.8%      83.2%
+
+The last line is the speed of reading alone, in processor time: 31,000 lines a second, on a busy machine.
 """
 
 from __future__ import annotations
