@@ -12,6 +12,14 @@ files that a labelled pipeline lies in (``audit_baseline.py``), which are told t
     by words              491     99            25            79.8%      83.2%
 
 The last line is the speed of reading alone, in processor time: 31,000 lines a second, on a busy machine.
+
+These 18 repositories were looked at while the reading was made. Others were labelled before anything was read out of
+them, and what they showed was mended afterwards, so that each round is of what was never looked at:
+
+    repositories        right  wrong  undetermined  of determinable  precision   after mending
+    14                    397      8           165            69.6%      98.0%   93.7%  100.0%
+    6                     109     10            62            60.2%      91.6%   93.9%   98.8%
+    5                      88      9            26            71.5%      90.7%   82.1%   98.1%
 """
 
 from __future__ import annotations
