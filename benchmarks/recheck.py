@@ -117,7 +117,7 @@ def main() -> int:
             clock, processor = measure(folder, touched, work, arguments.memory, arguments.repeats)
             late |= n == 100_000 and max(clock, processor) > MOST_SECONDS
         for n in arguments.rows:
-            from scale import generate_rows
+            from scale import generate_rows  # type: ignore[import-not-found]
 
             table = work / f"rows-{n}.parquet"
             if not table.exists():
