@@ -10,7 +10,8 @@ Of a folder of JPEGs, 160×120: ``pictures``, the scan with all threads.
 
 Processor time counts, for other programs make a run slower and seldom add to that; memory is the highest resident
 set of any of its processes. ``by hand`` reads the sample table, in which rows are hashed already; docs/scale.md has
-what a whole check takes against SQL on the table itself. The exponent is the slope of the logarithms over the three largest sizes.
+what a whole check takes against SQL on the table itself. The exponent is the slope of the logarithms over the three
+largest sizes.
 
     python benchmarks/scale.py [--rows 1000 10000 …] [--images 100 …] [--memory 2GB] [--output FILE] [--plot FILE.svg]
 """
