@@ -337,8 +337,14 @@ def iterated(machine: Machine, source: Value, node: ast.expr) -> list[Value] | N
         return None if inner is None else [Seq([index, one], "tuple") for index, one in enumerate(inner)]
     if isinstance(source, ExtObj) and source.name == "builtins.zip" and source.args:
         columns = [iterated(machine, one, node) for one in source.args]
-        if all(one is not None for one in columns):
-            return [Seq(list(row), "tuple") for row in zip(*columns, strict=False)]
+        lengths = [len(one) for one in columns if one is not None]
+        if lengths:
+            # As many as the shortest that is known; of the others one item stands for all.
+            filled = [
+                one if one is not None else [element(machine, given, node)] * min(lengths)
+                for one, given in zip(columns, source.args, strict=True)
+            ]
+            return [Seq(list(row), "tuple") for row in zip(*filled, strict=False)]
     return None
 
 

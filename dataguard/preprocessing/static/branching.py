@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from typing import Any
 
 from dataguard.preprocessing.static import arrays
 from dataguard.preprocessing.static.feeding import DEEPEST_BRANCH, FEEDING
 from dataguard.preprocessing.static.importing import Importing
-from dataguard.preprocessing.static.joining import truth
+from dataguard.preprocessing.static.joining import join, truth
 from dataguard.preprocessing.static.machine import Flow, SpentError
 from dataguard.preprocessing.static.values import Cls, ExtObj, Func, Measure, Mod, Obj, Seq, Unknown, Value, is_number
 
@@ -142,7 +143,10 @@ class Branching(Importing):
             self.merge(condition, *changes)
             return None
         if any(going):
-            self.merge(True, *([changes[going.index(True)]] * 2))
+            kept = going.index(True)
+            self.merge(True, *([changes[kept]] * 2))
+            if flows[kept ^ 1] == "break":
+                self._flag(condition, changes[kept ^ 1])
             return None
         if "raise" in flows and flows != ["raise", "raise"]:
             kept = flows.index("raise") ^ 1
@@ -150,6 +154,13 @@ class Branching(Importing):
             return flows[kept]
         self.merge(condition, *changes)
         return "return" if "return" in flows else flows[0]
+
+
+    def _flag(self, condition: Value, left: dict[tuple[int, Any], tuple[Any, Any, Value, Value]]) -> None:
+        """Keep what a branch that leaves a loop says of it: 'found = True; break' is told after the loop."""
+        for container, key, old, new in left.values():
+            if isinstance(old, bool) and isinstance(new, bool) and old is not new:
+                self.put(container, key, join(condition, new, old))
 
 
 def _raises(body: Sequence[ast.stmt]) -> bool:

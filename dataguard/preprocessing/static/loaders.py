@@ -96,7 +96,7 @@ def item(machine: Machine, source: Value, node: ast.AST | None) -> Value:
         return choice(kept, source.why) if kept else None
     if isinstance(source, Obj) and source.cls is not None:
         return _of_object(machine, source, node)
-    if isinstance(source, Seq) and source.items and isinstance(source.items[0], Obj | ExtObj):
+    if isinstance(source, Seq) and source.items and isinstance(source.items[0], Obj | ExtObj | Choice):
         return item(machine, source.items[0], node)
     if not isinstance(source, ExtObj):
         return None
