@@ -155,7 +155,6 @@ class Branching(Importing):
         self.merge(condition, *changes)
         return "return" if "return" in flows else flows[0]
 
-
     def _flag(self, condition: Value, left: dict[tuple[int, Any], tuple[Any, Any, Value, Value]]) -> None:
         """Keep what a branch that leaves a loop says of it: 'found = True; break' is told after the loop."""
         for container, key, old, new in left.values():

@@ -150,6 +150,18 @@ def is_ready(value: Value) -> bool:
     return state is not None and "N" in state.layout and (state.touched or state.kind == "tensor")
 
 
+_CHANGING = frozenset(
+    ["div", "div_", "mul", "mul_", "sub", "sub_", "permute", "transpose", "resize", "interpolate", "pad", "normalize",
+     "zeros", "ones", "full", "flip"]
+)  # fmt: skip
+"""Names of what changes levels, axes or size."""
+
+
+def changes(node: ast.AST) -> bool:
+    """Whether a function that puts a batch together is seen to do more to pictures than that."""
+    return any(isinstance(one, ast.Attribute) and one.attr in _CHANGING for one in ast.walk(node))
+
+
 def fed_by_item(target: ast.Subscript) -> str:
     """What ``target = picture`` feeds in Caffe: 'model' for a net's input, 'dataset' for the top of a layer of data.
 

@@ -57,6 +57,9 @@ class Items(Machine):
                     return Method(value, name)
                 if self.initialize(value) and name in value.attrs:
                     return value.attrs[name]
+                asked = value.cls.find("__getattr__")
+                if asked is not None and isinstance(asked[0], Func) and not name.startswith("__"):
+                    return self.call(Bound(asked[0], value), [name], {}, node)
                 if any(True for _ in value.cls.foreign()):
                     return Method(value, name)
             elif name in _NAMESPACE_METHODS:

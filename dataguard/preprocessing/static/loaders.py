@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dataguard.preprocessing.pipeline import Decode
+from dataguard.preprocessing.static.feeding import changes
 from dataguard.preprocessing.static.picture import State, explicit
 from dataguard.preprocessing.static.values import (
     Bound,
@@ -224,7 +225,7 @@ def _batch(machine: Machine, source: ExtObj, node: ast.AST | None) -> Value:
 
         if pictures(made):
             return stamped(made, identity, batched=True)
-        if pictures(one) and isinstance(collate, Obj):
+        if pictures(one) and (isinstance(collate, Obj) or (isinstance(collate, Func) and changes(collate.node))):
             one = opaque(machine, [pictures(one)[0]], "what collate_fn makes of it is not followed", node)
     return stamped(one, identity, batched=True)
 

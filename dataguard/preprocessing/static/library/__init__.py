@@ -17,6 +17,7 @@ from dataguard.preprocessing.static.library import (  # noqa: F401 - what they k
     python,
     scikit_image,
     shapes,
+    stacking,
     tensorflow,
     torch,
     torchvision,

@@ -103,7 +103,12 @@ def _load_yaml(call: Call) -> Value:
 
 
 @function(
-    "json.load", "mmcv.Config.fromfile", "mmengine.Config.fromfile", "mmengine.config.Config.fromfile", "toml.load"
+    "json.load",
+    "json.loads",
+    "mmcv.Config.fromfile",
+    "mmengine.Config.fromfile",
+    "mmengine.config.Config.fromfile",
+    "toml.load",
 )
 def _load_json(call: Call) -> Value:
     return _file(call, call.get(0, "fp"))

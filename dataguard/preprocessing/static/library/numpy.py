@@ -376,51 +376,6 @@ def stat(state: State, what: str, place: str) -> Stat:
     return Stat(what, level, place)
 
 
-@function("numpy.stack", "numpy.concatenate", "torch.stack", "torch.cat", "numpy.dstack",
-          "numpy.vstack", "numpy.concat", "tensorflow.stack", "tensorflow.concat", "torch.concat",
-          "numpy.hstack")  # fmt: skip
-def _stack(call: Call) -> Value:
-    value = call.get(0, "arrays", call.kwargs.get("tensors"))
-    axis = call.get(1, "axis", call.kwargs.get("dim", 0))
-    items = value.items if isinstance(value, Seq | Shape) else []
-    states = [one.state for one in items if isinstance(one, Picture)]
-    if not states or len(states) != len(items):
-        return value if isinstance(value, Picture) else call.unknown("stacked arrays")
-    place = call.place
-    name = call.name.rpartition(".")[2]
-    single = all(one.channels is not None and len(one.channels) == 1 for one in states)
-    flat = "C" not in states[0].layout
-    if single and len(states) > 1 and flat and name in ("stack", "dstack"):
-        layout = "HWC" if axis in (-1, 2) or name == "dstack" else "CHW"
-        found = parts.assembled(states, place, axis=layout)
-        if found is not None:
-            return Picture(found)
-        if (len({one.channels for one in states}) == 1 and axis == 0) or name == "dstack":
-            return Picture(_flipped_stack(states, layout, place))
-        if all(one.channels == ("Y",) for one in states):
-            first = states[0]
-            return Picture(moved(first, place, layout=layout))
-    if single and len(states) == 3 and name in ("concatenate", "cat", "concat") and not flat:
-        found = parts.assembled(states, place, axis=states[0].layout)
-        if found is not None:
-            return Picture(found)
-    first = states[0]
-    if all(one == first for one in states[1:]) and first.layout == "HW" and len(states) > 1 and axis == 2:
-        return Picture(moved(first, place, layout="HWC", channels=("Y",) * len(states)))
-    if name == "stack" and "N" not in first.layout and axis == 0:
-        return Picture(moved(_plain(states), place, layout="N" + first.layout))
-    return Picture(moved(_plain(states), place))
-
-
-def _plain(states: list[State]) -> State:
-    """The one of several pictures that is not mirrored or cut out: test-time augmentation feeds both."""
-    return min(states, key=lambda one: len(one.steps))
-
-
-def _flipped_stack(states: list[State], layout: str, place: str) -> State:
-    return moved(_plain(states), place, layout=layout)
-
-
 @function("numpy.pad", "torch.nn.functional.pad", "tensorflow.pad")
 def _pad(call: Call) -> Value:
     state = call.picture(0, "array")

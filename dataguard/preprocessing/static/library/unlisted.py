@@ -80,6 +80,15 @@ def _parser(call: Call) -> Value:
     return parser_method(call)
 
 
+def _text(call: Call) -> Value:
+    """Of an open file or a path: its text, which what parses it takes for the file."""
+    opened = call.thing
+    mode = opened.kwargs.get("mode", opened.args[1] if len(opened.args) > 1 else "r")
+    if isinstance(mode, str) and "b" not in mode:
+        return ExtObj("builtins.open.text", [opened], {}, call.place)
+    return call.unknown(f"what {opened.name}.{call.name} returns")
+
+
 def _dataset(call: Call) -> Value:
     from dataguard.preprocessing.static.library.tensorflow import map_over
 
@@ -122,6 +131,8 @@ OBJECT_METHODS: list[tuple[str, frozenset[str] | None, Handler]] = [
     ("imutils.", None, _capture),
     ("keras.preprocessing.image.ImageDataGenerator", None, _generator),
     ("argparse.", None, _parser),
+    ("builtins.open", frozenset({"read"}), _text),
+    ("pathlib.Path", frozenset({"read_text", "open"}), _text),
     ("PIL.ImageEnhance.", frozenset({"enhance"}), enhanced),
     ("tensorflow.data.", None, _dataset),
     ("keras.models.", None, _model),

@@ -1,0 +1,68 @@
+"""Arrays that are put together: pictures to a batch, channels to a picture."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dataguard.preprocessing.static import parts
+from dataguard.preprocessing.static.library.registry import Call, function
+from dataguard.preprocessing.static.picture import State, moved
+from dataguard.preprocessing.static.values import Choice, Picture, Seq, Shape, Value, choice
+
+
+@function("numpy.stack", "numpy.concatenate", "torch.stack", "torch.cat", "numpy.dstack",
+          "numpy.vstack", "numpy.concat", "tensorflow.stack", "tensorflow.concat", "torch.concat",
+          "numpy.hstack")  # fmt: skip
+def _stack(call: Call) -> Value:
+    value = call.get(0, "arrays", call.kwargs.get("tensors"))
+    axis = call.get(1, "axis", call.kwargs.get("dim", 0))
+    items = value.items if isinstance(value, Seq | Shape) else []
+    if items and all(_is_list(one) for one in items) and axis == 0 and "concat" in call.name:
+        # Lists of pictures one after another: a batch of them all.
+        call = replace(call, name="numpy.stack", args=[Seq([one for row in items for one in row.items])], kwargs={})
+        return _stack(call)
+    if len(items) == 1 and isinstance(items[0], Choice):
+        options = [one for one in items[0].options if isinstance(one, Picture)]
+        if options:
+            made = [_stack(replace(call, args=[Seq([one]), *call.args[1:]])) for one in options]
+            return choice(made, items[0].why)
+    states = [one.state for one in items if isinstance(one, Picture)]
+    if not states or len(states) != len(items):
+        return value if isinstance(value, Picture) else call.unknown("stacked arrays")
+    place = call.place
+    name = call.name.rpartition(".")[2]
+    single = all(one.channels is not None and len(one.channels) == 1 for one in states)
+    flat = "C" not in states[0].layout
+    if single and len(states) > 1 and flat and name in ("stack", "dstack"):
+        layout = "HWC" if axis in (-1, 2) or name == "dstack" else "CHW"
+        found = parts.assembled(states, place, axis=layout)
+        if found is not None:
+            return Picture(found)
+        if (len({one.channels for one in states}) == 1 and axis == 0) or name == "dstack":
+            return Picture(_flipped_stack(states, layout, place))
+        if all(one.channels == ("Y",) for one in states):
+            first = states[0]
+            return Picture(moved(first, place, layout=layout))
+    if single and len(states) == 3 and name in ("concatenate", "cat", "concat") and not flat:
+        found = parts.assembled(states, place, axis=states[0].layout)
+        if found is not None:
+            return Picture(found)
+    first = states[0]
+    if all(one == first for one in states[1:]) and first.layout == "HW" and len(states) > 1 and axis == 2:
+        return Picture(moved(first, place, layout="HWC", channels=("Y",) * len(states)))
+    if name == "stack" and "N" not in first.layout and axis == 0:
+        return Picture(moved(_plain(states), place, layout="N" + first.layout))
+    return Picture(moved(_plain(states), place))
+
+
+def _is_list(value: Value) -> bool:
+    return isinstance(value, Seq) and bool(value.items) and isinstance(value.items[0], Picture | Choice)
+
+
+def _plain(states: list[State]) -> State:
+    """The one of several pictures that is not mirrored or cut out: test-time augmentation feeds both."""
+    return min(states, key=lambda one: len(one.steps))
+
+
+def _flipped_stack(states: list[State], layout: str, place: str) -> State:
+    return moved(_plain(states), place, layout=layout)
