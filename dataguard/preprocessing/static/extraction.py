@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from dataguard.core.progress import Progress, silent
-from dataguard.preprocessing.static import loaders, versions
+from dataguard.preprocessing.static import calls, loaders, versions
 from dataguard.preprocessing.static.arrays import pictures
 from dataguard.preprocessing.static.feeding import is_transforming
 from dataguard.preprocessing.static.findings import Findings, Found
@@ -273,7 +273,8 @@ class Extraction(Findings):
         self._guarded(work, module.path)
 
     def _leftovers(self, relevant: Iterable[str]) -> None:
-        """Functions and data sets that no script leads to."""
+        """Functions and data sets that no script leads to; functions that others do not call come first."""
+        modules: list[Module] = []
         for path in relevant:
             name = path.rpartition("/")[2]
             if name in ("setup.py", "conftest.py") or re.search(r"(^|/)tests?/|(^|/)test_\w+\.py$", path):
@@ -282,9 +283,16 @@ class Extraction(Findings):
                 return
             module = self.tree.modules[path]
             self._guarded(lambda module=module: self.machine.run_module(module), path)  # type: ignore[misc]
+            modules.append(module)
+        for func in calls.outermost(modules):
+            if self.reserve > 0 and func.node not in self.machine.seen:
+                self._ask(func, None, func.module)
+        for module in modules:
+            if self.reserve <= 0:
+                return
             for value in list(module.names.values()):
                 if isinstance(value, Func) and value.module is module and value.node not in self.machine.seen:
-                    if _works_on_pictures(value.node):
+                    if calls.works_on_pictures(value.node):
                         self._ask(value, None, module)
                 elif isinstance(value, Cls) and value.module is module and value.node is not None:
                     self._class(value, module)
@@ -409,35 +417,6 @@ def _acts(data: bytes, *, mentions: bool) -> bool:
     """
     data = b"\n" + data
     return _ACTS.search(data) is not None or (mentions and _ACTS_WITHIN.search(data) is not None)
-
-
-def _works_on_pictures(node: ast.AST) -> bool:
-    names = {
-        "resize",
-        "imread",
-        "open",
-        "Compose",
-        "transforms",
-        "cvtColor",
-        "fromarray",
-        "interpolate",
-        "Normalize",
-        "normalize",
-        "warpAffine",
-        "load_img",
-        "ToTensor",
-        "preprocess_input",
-        "imdecode",
-        "to_tensor",
-        "blobFromImage",
-        "copyMakeBorder",
-    }
-    for one in ast.walk(node):
-        if isinstance(one, ast.Attribute) and one.attr in names:
-            return True
-        if isinstance(one, ast.Name) and one.id in names:
-            return True
-    return False
 
 
 def _is_prepared(value: Value) -> bool:

@@ -9,6 +9,7 @@ from dataguard.preprocessing.static.library import (  # noqa: F401 - what they k
     albumentations,
     caffe,
     configuration,
+    encoding,
     keras,
     numpy,
     opencv,
@@ -45,6 +46,10 @@ def call(machine: Calling, name: str, args: list[Value], kwargs: dict[str, Value
     """What a call of a library's function or class comes to."""
     name = canonical(name)
     handler = FUNCTIONS.get(name)
+    if args and isinstance(args[0], ExtObj) and args[0].name == encoding.BUFFER:
+        again = encoding.passed(Call(machine, name, args, kwargs, node))
+        if again is not None:
+            return again
     if handler is None:
         prefix = name.rpartition(".")[0]
         handler = FUNCTIONS.get(prefix + ".*")
@@ -90,6 +95,8 @@ def method(
         found = Call(machine, name, args, kwargs, node, receiver)
         return handler(found) if handler is not None else unlisted.unlisted_method(found)
     if isinstance(receiver, ExtObj):
+        if encoding.handed_on(receiver, name):
+            return receiver
         for prefix, names, handler in unlisted.OBJECT_METHODS:
             if canonical(receiver.name).startswith(prefix) and (names is None or name in names):
                 return handler(Call(machine, name, args, kwargs, node, receiver))

@@ -409,7 +409,10 @@ def _copied(call: Call) -> Value:
 
 @methods("pil", "save")
 def _save(call: Call) -> Value:
+    from dataguard.preprocessing.static.library import encoding
     from dataguard.preprocessing.static.library.unlisted import wrote
 
-    wrote(call, call.receiver, call.get(0, "fp"), call.get(1, "format"))
+    target = call.get(0, "fp")
+    if not encoding.keep(call, target, call.receiver):
+        wrote(call, call.receiver, target, call.get(1, "format"))
     return None

@@ -1,0 +1,79 @@
+"""Which functions of a repository work on pictures, and which of them others call."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+
+from dataguard.preprocessing.static.tree import Module
+from dataguard.preprocessing.static.values import Func
+
+_WORKING = frozenset(
+    {
+        "resize",
+        "imread",
+        "open",
+        "Compose",
+        "transforms",
+        "cvtColor",
+        "fromarray",
+        "interpolate",
+        "Normalize",
+        "normalize",
+        "warpAffine",
+        "load_img",
+        "ToTensor",
+        "preprocess_input",
+        "imdecode",
+        "to_tensor",
+        "blobFromImage",
+        "copyMakeBorder",
+    }
+)
+"""Names of functions that work on pictures."""
+
+
+def works_on_pictures(node: ast.AST) -> bool:
+    """Whether a function names one of a library that works on pictures."""
+    return not _WORKING.isdisjoint(_named(node))
+
+
+def _named(node: ast.AST) -> set[str]:
+    return {
+        one.attr if isinstance(one, ast.Attribute) else one.id
+        for one in ast.walk(node)
+        if isinstance(one, ast.Attribute | ast.Name)
+    }
+
+
+def _is_method(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> bool:
+    """Whether a function is written outside of the class that it is made a method of."""
+    return bool(node.args.args) and node.args.args[0].arg == "self"
+
+
+def outermost(modules: Iterable[Module]) -> Iterator[Func]:
+    """Functions that lead to pictures by others of the repository, and that none of these leads to.
+
+    Told by names alone: who calls ``preprocess`` is taken to call the function of that name.
+    """
+    found: dict[str, list[tuple[Func, set[str]]]] = {}
+    for module in modules:
+        for value in list(module.names.values()):
+            if isinstance(value, Func) and value.module is module and not _is_method(value.node):
+                found.setdefault(value.name, []).append((value, _named(value.node)))
+    working = {name for name, held in found.items() if any(not _WORKING.isdisjoint(names) for _, names in held)}
+    leading = set(working)
+    grown = True
+    while grown:
+        more = {
+            name
+            for name, held in found.items()
+            if name not in leading and any(not leading.isdisjoint(names) for _, names in held)
+        }
+        leading |= more
+        grown = bool(more)
+    called = {one for name in leading for _, names in found[name] for one in names & leading if one != name}
+    for name in sorted(leading - called):
+        for value, names in found[name]:
+            if not leading.isdisjoint(names - {name}):
+                yield value
