@@ -23,8 +23,8 @@ _MAIN = re.compile(rb"__name__\s*(==|!=|is)\s*['\"]__main__|['\"]__main__['\"]\s
 _PICTURES = tuple(
     b"cv2 PIL Image.open Image.fromarray Image.new imread torchvision transforms. skimage imageio load_img "
     b"albumentations ImageDataGenerator preprocess_input image_dataset_from_directory tf.image decode_jpeg "
-    b"VideoCapture DataLoader create_transform create_model_and_transforms caffe.io ImageProcessor "
-    b"BasePredictor".split()
+    b"VideoCapture DataLoader create_transform timm.data create_model_and_transforms clip.load caffe.io "
+    b"ImageProcessor BasePredictor create_model_from_pretrained".split()
 )
 """Words that code about pictures has."""
 _IMPORT = re.compile(

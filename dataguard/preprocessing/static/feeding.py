@@ -9,6 +9,8 @@ from dataguard.preprocessing.static.values import Choice, Cls, Picture, Value
 DEEPEST_BRANCH = 4
 """Frames within which branches are followed that the defaults of the command line do not take."""
 MODEL_BASES = ("Module", "Model", "LightningModule", "Layer", "Sequential", "BaseModel", "PreTrainedModel")
+MODEL_PACKAGES = ("timm.models.", "torchvision.models.", "keras.applications.", "segmentation_models_pytorch.")
+"""Beginnings of names of classes that are models."""
 _TRANSFORMING = (
     "transform",
     "preprocess",
@@ -100,7 +102,9 @@ def through(value: Value) -> str:
 
 def is_model(cls: Cls | None) -> bool:
     """Whether a class is a model of a library's kind."""
-    return cls is not None and any(base.rpartition(".")[2] in MODEL_BASES for base in cls.foreign())
+    return cls is not None and any(
+        base.rpartition(".")[2] in MODEL_BASES or base.startswith(MODEL_PACKAGES) for base in cls.foreign()
+    )
 
 
 def is_transforming(name: str) -> bool:

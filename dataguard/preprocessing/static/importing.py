@@ -77,5 +77,6 @@ class Importing(Calling):
         if inner is not None:
             return Mod(inner)
         if module is None and not node.level:
-            return Ext(library.canonical(f"{name}.{wanted}"))
+            known = library.constant(f"{name}.{wanted}")
+            return known if known is not None else Ext(library.canonical(f"{name}.{wanted}"))
         return Unknown(f"{wanted} is not found in {name or '.'}", self.place(node))

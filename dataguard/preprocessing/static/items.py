@@ -6,6 +6,7 @@ import ast
 from abc import abstractmethod
 
 from dataguard.preprocessing.static import arrays
+from dataguard.preprocessing.static.library.image_models import constant
 from dataguard.preprocessing.static.machine import Machine
 from dataguard.preprocessing.static.values import (
     NO_KEY,
@@ -69,6 +70,9 @@ class Items(Machine):
             held = self.shared.get(value.name)
             if held is not None:
                 return self.attribute(held, name, node)
+            known = constant(f"{value.name}.{name}") if name.isupper() else None
+            if known is not None:
+                return known
             return Ext(f"{value.name}.{name}") if len(value.name) < 300 else Unknown()
         if isinstance(value, Mod):
             self.run_module(value.module)

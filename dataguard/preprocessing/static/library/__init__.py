@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from dataguard.preprocessing.static.library import (  # noqa: F401 - what they know is kept as they are imported
     albumentations,
+    axes,
     caffe,
     configuration,
     encoding,
+    image_models,
     keras,
     numpy,
     opencv,
@@ -24,6 +26,7 @@ from dataguard.preprocessing.static.library import (  # noqa: F401 - what they k
     torchvision,
     unlisted,
 )
+from dataguard.preprocessing.static.library.image_models import constant
 from dataguard.preprocessing.static.library.naming import canonical
 from dataguard.preprocessing.static.library.registry import APPLIED, FUNCTIONS, METHODS, Call
 from dataguard.preprocessing.static.values import (
@@ -129,4 +132,4 @@ def declared_default(func: Func, name: str) -> Value:
     return None
 
 
-__all__ = ["apply", "call", "canonical", "declared_default", "method", "written_argument"]
+__all__ = ["apply", "call", "canonical", "constant", "declared_default", "method", "written_argument"]

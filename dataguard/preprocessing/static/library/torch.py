@@ -135,7 +135,7 @@ def _unit(call: Call) -> Value:
     )
 
 
-@function("torch.utils.data.DataLoader", "torch_geometric.loader.DataLoader", "timm.data.create_loader")
+@function("torch.utils.data.DataLoader", "torch_geometric.loader.DataLoader")
 def _loader(call: Call) -> Value:
     from dataguard.preprocessing.static import loaders
 
