@@ -229,7 +229,8 @@ def wanted_of(name: str, label: dict[str, Any]) -> Any:
         )
         return next((found for word, found in words if word in text), SKIP)
     if name == "antialias":
-        return {"true": "scaled", "false": "none", "area": "none"}.get(text, SKIP)
+        smooths = "gaussian" if "skimage" in str(summary.get("resize_lib")).lower() else "scaled"
+        return {"true": smooths, "false": "none", "area": "none"}.get(text, SKIP)
     if name == "exif":
         return SKIP if value is None else "applied" if "applied" in text else "ignored" if "ignored" in text else SKIP
     if name == "dtype":
@@ -297,7 +298,8 @@ def found_of(name: str, pipeline: Pipeline) -> Any:
     if name == "antialias":
         if resizes:
             return resizes[-1].antialias or UNKNOWN
-        return ("scaled" if dict(sized[-1].parameters).get("engine") == "pillow" else UNKNOWN) if sized else UNKNOWN
+        engine = dict(sized[-1].parameters).get("engine") if sized else None
+        return {"pillow": "scaled", "opencv": "none"}.get(engine or "", UNKNOWN)
     if name == "crop":
         crops = [step for step in pipeline.geometry if isinstance(step, Crop)]
         if any("crop" in step.name.lower() or step.name in ("placement", "affine") for step in chance):

@@ -48,7 +48,7 @@ class Branching(Importing):
             condition = Unknown(f"it depends on {self._shown(node.test)}", self.place(node))
         elif isinstance(condition, Unknown) and condition.kind != "random":
             condition = Unknown(f"it depends on {self._shown(node.test)}", self.place(node), condition.kind)
-        return self._both(condition, node.body, node.orelse)
+        return self._both(condition, node.body, node.orelse, node.test)
 
     def _raises_else(self, node: ast.If) -> bool:
         """Whether no test of a chain of ``elif`` holds, and what is left raises."""
@@ -127,13 +127,29 @@ class Branching(Importing):
             return isinstance(held, Mod | Obj) and func.attr not in ("eval", "cuda", "to")
         return False
 
-    def _both(self, condition: Value, first: Sequence[ast.stmt], second: Sequence[ast.stmt]) -> Flow | None:
+    def _equal(self, test: ast.expr) -> None:
+        """Within a branch that returns, what a test says is equal to a number is that number: 'w == tw and h == th'."""
+        parts = test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) else [test]
+        for one in parts:
+            if not isinstance(one, ast.Compare) or len(one.ops) != 1 or not isinstance(one.ops[0], ast.Eq):
+                continue
+            for name, other in ((one.left, one.comparators[0]), (one.comparators[0], one.left)):
+                if isinstance(name, ast.Name) and isinstance(self.evaluate(name), Unknown | Measure):
+                    value = self.evaluate(other)
+                    if is_number(value):
+                        self.put(self.frame.names, name.id, value)
+
+    def _both(
+        self, condition: Value, first: Sequence[ast.stmt], second: Sequence[ast.stmt], test: ast.expr | None = None
+    ) -> Flow | None:
         frame = self.frame
         flows: list[Flow] = []
         changes = []
         for positive, body in ((True, first), (False, second)):
             frame.conditions.append((condition, positive))
             with self.branch() as journal:
+                if positive and test is not None and body and isinstance(body[-1], ast.Return):
+                    self._equal(test)
                 flows.append(self.run(body))
                 changes.append(self.take_back(journal))
                 journal.clear()

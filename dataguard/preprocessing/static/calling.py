@@ -10,7 +10,7 @@ from dataguard.preprocessing.static import arrays, feeding, library, loaders, ne
 from dataguard.preprocessing.static.expressions import Expressions
 from dataguard.preprocessing.static.joining import join
 from dataguard.preprocessing.static.library import given
-from dataguard.preprocessing.static.library.configuration import OPTIONS
+from dataguard.preprocessing.static.library.configuration import OPTIONS, filled
 from dataguard.preprocessing.static.machine import DEEPEST, Frame
 from dataguard.preprocessing.static.picture import by_chance
 from dataguard.preprocessing.static.values import (
@@ -32,6 +32,9 @@ from dataguard.preprocessing.static.values import (
     Value,
     choice,
 )
+
+NAMED = frozenset({"get", "items", "keys", "values", "update", "copy"})
+"""Methods of ``dict`` that objects of its subclasses have."""
 
 
 class Calling(Expressions):
@@ -218,6 +221,8 @@ class Calling(Expressions):
             for field_, value in zip(fields, args, strict=False):
                 made.attrs[field_.target.id] = value  # type: ignore[union-attr]
             made.attrs.update(kwargs)
+            if cls.holds_items:
+                filled(made, args, kwargs)
         return made
 
     def initialize(self, value: Obj) -> bool:
@@ -264,6 +269,12 @@ class Calling(Expressions):
             if func.name == "train" and args and isinstance(args[0], bool):
                 self.set_training(args[0])
                 return receiver
+            if isinstance(receiver, Obj) and receiver.cls is not None and receiver.cls.holds_items:
+                if func.name in NAMED:
+                    return library.method(self, receiver, func.name, args, kwargs, node)
+                if func.name == "super().__init__":
+                    filled(receiver, args, kwargs)
+                    return None
             if func.name == "super().__init__" and isinstance(receiver, Obj):
                 loaders.inherit(self, receiver, args, kwargs, node)
                 return None

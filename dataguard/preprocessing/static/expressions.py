@@ -275,6 +275,8 @@ class Expressions(Items):
             return Unknown("", self.place(node)) if container.open else not positive
         if isinstance(container, str) and isinstance(item, str):
             return (item in container) == positive
+        if isinstance(container, Obj) and isinstance(item, str) and container.cls and container.cls.holds_items:
+            return (item in container.attrs) == positive
         return arrays.unknown_of(item, container, self.place(node))
 
     def _boolean(self, node: ast.BoolOp) -> Value:

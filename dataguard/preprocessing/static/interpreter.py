@@ -11,6 +11,7 @@ from dataguard.preprocessing.static import arrays, feeding, parts
 from dataguard.preprocessing.static.branching import Branching
 from dataguard.preprocessing.static.joining import MISSING, truth
 from dataguard.preprocessing.static.machine import Flow, Frame
+from dataguard.preprocessing.static.picture import losing
 from dataguard.preprocessing.static.tree import Module
 from dataguard.preprocessing.static.values import (
     NO_KEY,
@@ -108,8 +109,11 @@ class Interpreter(Branching):
         target = node.target
         if isinstance(target, ast.Subscript):
             holder = self.evaluate(target.value)
-            if isinstance(holder, Picture):
-                made = arrays.changed_part(self, holder, target.slice, node.op, self.evaluate(node.value), node)
+            if arrays.is_picture(holder):
+                change = self.evaluate(node.value)
+                made = arrays.each(
+                    holder, lambda one: arrays.changed_part(self, one, target.slice, node.op, change, node)
+                )
                 self.assign(target.value, made)
                 return
         before = self.evaluate(target)
@@ -179,8 +183,8 @@ class Interpreter(Branching):
             owner = self.frame.owner.name if self.frame.owner is not None else ""
             self.sink("dataset", arrays.pictures(value)[0], target, hints=(owner,))
         holder = self.evaluate(target.value)
-        if isinstance(holder, Picture) or type(holder).__name__ == "Blank":
-            made = arrays.written_part(self, holder, target.slice, value, target)
+        if arrays.is_picture(holder) or isinstance(holder, Blank):
+            made = arrays.each(holder, lambda one: arrays.written_part(self, one, target.slice, value, target))
             if made is not holder:
                 self.assign(target.value, made)
             return
@@ -223,17 +227,30 @@ class Interpreter(Branching):
 
     def _by_channel(self, node: ast.For | ast.AsyncFor, source: Value) -> bool:
         """``for t, m, s in zip(picture, mean, std): t.sub_(m).div_(s)``: each turn changes a channel of the picture."""
+        if isinstance(source, Choice) and all(isinstance(one, ExtObj) and one.args for one in source.options):
+            one = source.options[0]
+            firsts = Choice([each.args[0] for each in source.options], source.why)
+            source = ExtObj(one.name, [firsts, *one.args[1:]], one.kwargs, one.place)
         if not isinstance(source, ExtObj) or source.name != "builtins.zip" or not isinstance(node.iter, ast.Call):
             return False
         first = source.args[0] if source.args else None
         holder = node.iter.args[0] if node.iter.args else None
         target = node.target.elts[0] if isinstance(node.target, ast.Tuple) and node.target.elts else None
-        if not isinstance(first, Picture) or not isinstance(target, ast.Name) or not isinstance(holder, ast.Name):
+        if not arrays.is_picture(first) or not isinstance(target, ast.Name) or not isinstance(holder, ast.Name):
             return False
-        state = first.state
-        if state.layout[:1] != "C" or state.channels is None:
+        if not _changes_in_place(node.body, target.id):
             return False
         rest = [arrays.iterated(self, one, node.iter) for one in source.args[1:]]
+        self.assign(holder, arrays.each(first, lambda one: self._channels(node, one, target.id, rest)))
+        return True
+
+    def _channels(
+        self, node: ast.For | ast.AsyncFor, first: Picture, name: str, rest: list[list[Value] | None]
+    ) -> Value:
+        """A picture of which a loop changes one channel with each turn."""
+        state = first.state
+        if state.layout[:1] != "C" or state.channels is None or "layout" in state.lost:
+            return Picture(losing(state, self.place(node), "its parts are changed one by one", "affine"))
         planes: list[Value] = []
         for index in range(len(state.channels)):
             row: list[Value] = [parts.plane(state, index, self.place(node))]
@@ -243,14 +260,10 @@ class Interpreter(Branching):
             ]
             self.assign(node.target, Seq(row, "tuple"))
             self.run(node.body)
-            planes.append(self.lookup(target.id, node))
+            planes.append(self.lookup(name, node))
         found = [one.state for one in planes if isinstance(one, Picture)]
         made = parts.assembled(found, self.place(node), axis=state.layout) if len(found) == len(planes) else None
-        self.assign(
-            holder,
-            Picture(made) if made is not None else arrays.opaque(self, [first], "its channels are changed", node),
-        )
-        return True
+        return Picture(made) if made is not None else arrays.opaque(self, [first], "its channels are changed", node)
 
     def _repeating(self, node: ast.While) -> Flow | None:
         if truth(self.evaluate(node.test)) is False:
@@ -353,6 +366,21 @@ class Interpreter(Branching):
             if isinstance(value, Func) and value.owner is None:
                 value.owner = cls
         self.put(frame.names, node.name, cls)
+
+
+def _changes_in_place(body: Sequence[ast.stmt], name: str) -> bool:
+    """Whether statements change what a name stands for: 't.sub_(m).div_(s)', 't -= m'."""
+    for one in body:
+        inner: ast.expr | None = one.value if isinstance(one, ast.Expr) else None
+        if isinstance(one, ast.AugAssign) and isinstance(one.target, ast.Name) and one.target.id == name:
+            return True
+        changes = False
+        while isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute):
+            changes |= inner.func.attr.endswith("_")
+            inner = inner.func.value
+        if changes and isinstance(inner, ast.Name) and inner.id == name:
+            return True
+    return False
 
 
 def _may_act(value: Value) -> bool:

@@ -22,7 +22,7 @@ from dataguard.preprocessing.static.values import (
     is_number,
     same,
 )
-from dataguard.preprocessing.steps import Resize, Step
+from dataguard.preprocessing.steps import Pad, Resize, Step
 
 MISSING = object()
 """What a name that was not set has."""
@@ -78,7 +78,14 @@ def join(condition: Value, first: Value, second: Value) -> Value:
             merged = _sized(condition, first.state, second.state)
             if merged is not None:
                 return Picture(merged)
+        bordered = _bordered(first.state, second.state)
+        if bordered is not None:
+            return Picture(bordered)
     plain = not isinstance(first, Picture | Choice) and not isinstance(second, Picture | Choice)
+    by_chance_ = [one for one in (first, second) if isinstance(one, Unknown) and one.kind == "random"]
+    if len(by_chance_) == 1 and any(is_number(one) or isinstance(one, Measure) for one in (first, second)):
+        # A number in one case, by chance in the other: nobody knows it before.
+        return by_chance_[0]
     if random and plain and any(is_number(one) or isinstance(one, Measure) for one in (first, second)):
         return condition
     if isinstance(first, Picture) and second is None:
@@ -110,6 +117,19 @@ def _converted(condition: Value, first: State, second: State) -> State | None:
         if alike and added == ("convert RGB",):
             return one
     return None
+
+
+def _bordered(first: State, second: State) -> State | None:
+    """The one of two that has a border more of a width that is not known: where there is none its width is zero."""
+    longer, shorter = (first, second) if len(first.steps) >= len(second.steps) else (second, first)
+    shared = len(shorter.steps)
+    extra = longer.steps[shared:]
+    if longer.steps[:shared] != shorter.steps or not extra:
+        return None
+    if not all(isinstance(one, Pad) and one.rule is None for one in extra):
+        return None
+    alike = replace(longer, steps=shorter.steps, size=shorter.size) == shorter
+    return replace(longer, size=longer.size if longer.size == shorter.size else (None, None)) if alike else None
 
 
 def _by_size(condition: Measure, first: Value, second: Value) -> Value:

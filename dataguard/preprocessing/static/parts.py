@@ -373,6 +373,9 @@ def _into_picture(machine: Machine, holder: Picture, index: ast.expr, value: Val
     state = holder.state
     if isinstance(value, Picture) and is_whole(index):
         return value
+    if isinstance(value, Picture) and state.layout == "N" + value.state.layout and not isinstance(index, ast.Tuple):
+        # A batch that is filled one by one, and changed one by one: its last picture stands for all.
+        return Picture(replace(value.state, layout=state.layout))
     channel = channel_of(machine, state, index)
     given = value.state.channels if isinstance(value, Picture) else None
     if channel is not None and isinstance(value, Picture) and state.channels is not None and len(given or ()) == 1:

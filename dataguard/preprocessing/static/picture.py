@@ -266,6 +266,9 @@ def transposed(state: State, axes: Sequence[int], place: str) -> State:
     if "H" in layout and "W" in layout and layout.index("W") < layout.index("H"):
         # Rows and columns change places; the axes are named anew so that H stays the first of the two.
         swapped = layout.replace("H", "?").replace("W", "H").replace("?", "W")
+        if state.steps and isinstance(state.steps[-1], Flip) and state.steps[-1].kind == "transpose":
+            # The second undoes the first.
+            return replace(after, steps=state.steps[:-1], size=state.size[::-1], layout=swapped)
         turned = Flip(kind="transpose", provenance={"": explicit(place)})
         after = replace(stepped(after, turned, place), layout=swapped)
     return after
@@ -333,6 +336,8 @@ def resized(
     given = {name: value for name, value in fields.items() if name != "undetermined"}
     if rule is None:
         unknown = next((one for one in (height, width) if hasattr(one, "reason")), None)
+        if unknown is not None and unknown.kind == "random":
+            return by_chance(state, "resize", place, shown=shown_of(fields))
         why = unknown.reason() if unknown is not None else "the size is computed in a way that is no known rule"
         rule = {"rule": None, "rounding": None}
         undetermined |= {"rule": why, "rounding": why}
@@ -344,6 +349,13 @@ def resized(
     if after is None and not constant:
         size = (None, None)
     return replace(stepped(state, step, place), size=size)
+
+
+def shown_of(fields: Mapping[str, Any]) -> dict[str, str]:
+    """The parameters of a resize to a size of chance."""
+    words = {"linear": "bilinear", "cubic": "bicubic"}
+    kernel = fields.get("kernel")
+    return {"interpolation": words.get(kernel, kernel or "unknown"), "engine": str(fields.get("engine"))}
 
 
 def arithmetic(state: State) -> str:

@@ -33,6 +33,9 @@ SIZES: tuple[tuple[int, int], ...] = (
 )
 """Heights and widths of the pictures that stand for all: landscape, portrait, square, small, large, odd."""
 
+MAPPINGS = frozenset({"dict", "OrderedDict", "UserDict", "EasyDict", "CfgNode", "AttrDict", "Munch"})
+"""What a class inherits from whose objects hold items by name."""
+
 MOST_OPTIONS = 8
 """Alternatives that are followed side by side."""
 
@@ -153,6 +156,11 @@ class Cls:
                 return one.attrs[name], one
         return None
 
+    @property
+    def holds_items(self) -> bool:
+        """Whether its objects hold items by name, as ``dict`` does; such classes give them as attributes too."""
+        return any(one.rpartition(".")[2] in MAPPINGS for one in self.foreign())
+
     def foreign(self) -> Iterable[str]:
         """The dotted names of library classes that it inherits from."""
         for one in self.lineage():
@@ -270,6 +278,18 @@ def choice(options: Iterable[Value], why: str) -> Value:
         first = next((one for one in flat if isinstance(one, Picture)), None)
         return Unknown(reason) if first is None else Picture(losing(first.state, "", reason))
     return Choice(flat, why)
+
+
+def sides(items: list[Value]) -> list[list[Value]]:
+    """What a list holds in each of several cases, where some of its items are one of several; else nothing.
+
+    >>> sides([Choice([1, 2], "by a flag"), 0])
+    [[1, 0], [2, 0]]
+    """
+    counts = {len(one.options) for one in items if isinstance(one, Choice)}
+    if len(counts) != 1:
+        return []
+    return [[one.options[at] if isinstance(one, Choice) else one for one in items] for at in range(counts.pop())]
 
 
 def same(a: Value, b: Value) -> bool:

@@ -193,6 +193,16 @@ def as_value(content: Any, depth: int = 0) -> Value:
     return content if is_plain(content) else Unknown("a value of a configuration")
 
 
+def filled(made: Obj, args: list[Value], kwargs: dict[str, Value]) -> None:
+    """Give an object the items that ``dict`` is made of."""
+    for one in args[:1]:
+        if isinstance(one, Map):
+            made.attrs.update({key: item for key, item in one.items.items() if isinstance(key, str)})
+        elif isinstance(one, Obj):
+            made.attrs.update({key: item for key, item in one.attrs.items() if not key.startswith("*")})
+    made.attrs.update(kwargs)
+
+
 @function("yacs.config.CfgNode", "easydict.EasyDict", "omegaconf.OmegaConf.create", "addict.Dict",
           "mmcv.Config", "types.SimpleNamespace", "ml_collections.ConfigDict",
           "fvcore.common.config.CfgNode", "box.Box", "munch.Munch", "dotmap.DotMap")  # fmt: skip
@@ -249,10 +259,11 @@ def _of_node(call: Call) -> Value:
         if isinstance(found, Map):
             _merge(receiver, found, call.place)
     if call.name in ("items", "keys", "values"):
+        held = {key: one for key, one in receiver.attrs.items() if not key.startswith("*")}
         pairs: dict[str, list[Value]] = {
-            "items": [Seq([key, one], "tuple") for key, one in receiver.attrs.items()],
-            "keys": list(receiver.attrs),
-            "values": list(receiver.attrs.values()),
+            "items": [Seq([key, one], "tuple") for key, one in held.items()],
+            "keys": list(held),
+            "values": list(held.values()),
         }
         return Seq(pairs[call.name], "list")
     return None

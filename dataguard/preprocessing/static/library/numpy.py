@@ -395,7 +395,7 @@ def _pad(call: Call) -> Value:
             if isinstance(one, Seq) and len(one.items) == 2:
                 sides[name] = (one.items[0], one.items[1])
     if not sides:
-        return Picture(losing(state, place, "a border that is not known", "geometry"))
+        return Picture(parts.padded(state, (None, None), (0, 0), fill, place))
     top, bottom = sides.get("H", (0, 0))
     left, right = sides.get("W", (0, 0))
     after = parts.enlarged(state, top, bottom, left, right, fill, place)

@@ -27,6 +27,7 @@ from dataguard.preprocessing.static.picture import (
     of_order,
     reordered,
     resized,
+    shown_of,
     stepped,
 )
 from dataguard.preprocessing.static.values import (
@@ -239,20 +240,11 @@ def _resize(call: Call) -> Value:
         return Picture(resized(state, unknown, unknown, fields, place, kernel=said, antialias=said))
     width, height = pair(size)
     if isinstance(width, Unknown) and width.kind == "random":
-        return Picture(by_chance(state, "resize", place, shown=_shown(fields)))
+        return Picture(by_chance(state, "resize", place, shown=shown_of(fields)))
     after = resized(state, whole(height), whole(width), fields, place, kernel=said, antialias=said)
     if after.layout == "HWC" and after.channels is not None and len(after.channels) == 1:
         after = replace(after, layout="HW")
     return Picture(after)
-
-
-def _shown(fields: dict[str, Any]) -> dict[str, str]:
-    """The parameters of a resize to a size of chance."""
-    words = {"linear": "bilinear", "cubic": "bicubic"}
-    return {
-        "interpolation": words.get(fields["kernel"], fields["kernel"] or "unknown"),
-        "engine": str(fields["engine"]),
-    }
 
 
 def whole(value: Value) -> Value:

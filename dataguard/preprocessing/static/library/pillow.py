@@ -15,7 +15,7 @@ from dataguard.preprocessing.pipeline import Decode
 from dataguard.preprocessing.readers import kernels
 from dataguard.preprocessing.static import parts
 from dataguard.preprocessing.static.library.given import as_state
-from dataguard.preprocessing.static.library.opencv import _shown, pair, whole
+from dataguard.preprocessing.static.library.opencv import pair, whole
 from dataguard.preprocessing.static.library.registry import Call, function, methods
 from dataguard.preprocessing.static.picture import (
     State,
@@ -26,6 +26,7 @@ from dataguard.preprocessing.static.picture import (
     moved,
     of_order,
     resized,
+    shown_of,
     stepped,
 )
 from dataguard.preprocessing.static.values import (
@@ -148,7 +149,7 @@ def _resize(call: Call) -> Value:
     fields, said = kernel_of(call.get(1, "resample"), given, place, default_filter(call))
     width, height = pair(call.get(0, "size"))
     if any(isinstance(one, Unknown) and one.kind == "random" for one in (width, height)):
-        return Picture(by_chance(state, "resize", place, shown=_shown(fields)))
+        return Picture(by_chance(state, "resize", place, shown=shown_of(fields)))
     if not given and call.machine.versions.get("pillow") is None:
         call.machine.note(
             "version-dependent-default",

@@ -52,6 +52,11 @@ def _same(call: Call) -> Value:
     return call.args[0] if call.args else call.unknown("nothing")
 
 
+@function("typing.cast", "typing_extensions.cast")
+def _cast(call: Call) -> Value:
+    return call.get(1, "val", call.unknown("nothing"))
+
+
 @function("builtins.int", "builtins.float", "builtins.round", "math.floor", "math.ceil", "math.sqrt",
           "numpy.floor", "numpy.ceil", "numpy.sqrt", "numpy.int", "numpy.int_", "builtins.abs",
           "math.trunc", "numpy.float", "numpy.abs", "math.log", "math.log2", "numpy.trunc", "numpy.fix")  # fmt: skip
@@ -107,6 +112,9 @@ def _extreme(call: Call) -> Value:
 @function("builtins.len")
 def _length(call: Call) -> Value:
     value = call.args[0] if call.args else None
+    if isinstance(value, Choice):
+        each = [_length(Call(call.machine, call.name, [one], {}, call.node)) for one in value.options]
+        return choice(each, value.why)
     if isinstance(value, Seq | Shape):
         return len(value.items)
     if isinstance(value, Map) and not value.open:
@@ -260,6 +268,9 @@ def _is_of(value: Value, wanted: Value) -> bool | None:
             "torch.FloatTensor": "tensor",
             "tensorflow.Tensor": "tf",
         }
+        wanted_type = {"torch.FloatTensor": "float32", "torch.ByteTensor": "uint8", "torch.DoubleTensor": "float64"}
+        if name in wanted_type and value.state.kind == "tensor":
+            return value.state.dtype == wanted_type[name] if value.state.dtype is not None else None
         if name in kinds:
             return value.state.kind == kinds[name]
         return False if name.startswith("builtins.") else None

@@ -7,7 +7,7 @@ from dataclasses import replace
 from dataguard.preprocessing.static import parts
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.picture import State, moved
-from dataguard.preprocessing.static.values import Choice, Picture, Seq, Shape, Value, choice
+from dataguard.preprocessing.static.values import Choice, Picture, Seq, Shape, Value, choice, sides
 
 
 @function("numpy.stack", "numpy.concatenate", "torch.stack", "torch.cat", "numpy.dstack",
@@ -26,6 +26,10 @@ def _stack(call: Call) -> Value:
         if options:
             made = [_stack(replace(call, args=[Seq([one]), *call.args[1:]])) for one in options]
             return choice(made, items[0].why)
+    rows = sides(items)
+    if rows:
+        made = [_stack(replace(call, args=[Seq(row, "list"), axis], kwargs={})) for row in rows]
+        return choice(made, "one of several")
     states = [one.state for one in items if isinstance(one, Picture)]
     if not states or len(states) != len(items):
         return value if isinstance(value, Picture) else call.unknown("stacked arrays")

@@ -44,6 +44,17 @@ def _to_tensor(call: Call) -> Value:
     return value
 
 
+@function("torch.ByteStorage.from_buffer", "torch.UntypedStorage.from_buffer", "torch.frombuffer", "numpy.frombuffer",
+          "numpy.fromstring", "bytearray", "builtins.bytearray")  # fmt: skip
+def _of_bytes(call: Call) -> Value:
+    """The bytes of a picture are its levels, row by row, as it is put into its shape again."""
+    value = call.get(0, "buffer")
+    if not isinstance(value, Picture):
+        return call.unknown("bytes that are read")
+    kind: Any = "tensor" if call.name.startswith("torch") else "array" if call.name.startswith("numpy") else None
+    return Picture(moved(value.state, call.place, kind=kind)) if kind else value
+
+
 @methods("tensor", "float", "half", "double", "byte", "long", "int", "bfloat16")
 def _cast_method(call: Call) -> Value:
     known = {"float": "float32", "byte": "uint8", "int": "int32", "double": "float64"}.get(call.name) or dtype_of(

@@ -347,7 +347,10 @@ def _pad(call: Call, state: State, place: str) -> State:
     value = call.get(0, "padding")
     found = numbers(value)
     if found is None or len(found) not in (1, 2, 4):
-        return losing(state, place, "a border that is not known", "geometry")
+        random = any(isinstance(one, Unknown) and one.kind == "random" for one in _flat(value))
+        if random:
+            return by_chance(state, "pad", place)
+        return parts.padded(state, (None, None), (0, 0), call.get(1, "fill", 0), place)
     sides = [int(one) for one in found] * (4 // len(found))
     left, top, right, bottom = sides
     mode: Any = call.get(2, "padding_mode", "constant")
@@ -365,6 +368,10 @@ def _pad(call: Call, state: State, place: str) -> State:
         provenance={"": explicit(place)},
     )
     return stepped(state, step, place)
+
+
+def _flat(value: Value) -> list[Value]:
+    return list(value.items) if isinstance(value, Seq) else [value]
 
 
 _FUNCTIONAL = {
@@ -397,8 +404,7 @@ def _functional(call: Call) -> Value:
             rest.get(index, word) for index, word in enumerate(("top", "left", "height", "width"))
         )
         if any(isinstance(one, Unknown) and one.kind == "random" for one in (top, left, height, width)):
-            known = is_number(height) and is_number(width)
-            return Picture(by_chance(state, "crop", place, size=(height, width) if known else None))
+            return Picture(parts.random_crop(state, height, width, place))
         if all(not isinstance(one, Unknown) for one in (top, left, height, width)) and state.size[0] is not None:
             return Picture(parts.cut(state, top, left, height, width, place))
         return Picture(parts.unknown_crop(state, "the box is not known", place))
