@@ -256,7 +256,7 @@ def _with_blank(machine: Machine, operator: ast.operator, left: Value, right: Va
         if function is not None:
             found = measured(function, *((blank.fill, other) if blank is left else (other, blank.fill)))
             if is_number(found):
-                return Blank(list(blank.shape), float(found), blank.library, {}, blank.place)
+                return Blank(list(blank.shape), float(found), blank.library, {}, blank.place, dtype=blank.dtype)
     if isinstance(other, Picture) and not blank.planes and isinstance(operator, ast.Add) and blank.fill == 0:
         return other
     if numbers(other) is not None and not blank.planes and blank.fill in (0, 1):

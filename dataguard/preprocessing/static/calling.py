@@ -31,6 +31,7 @@ from dataguard.preprocessing.static.values import (
     Unknown,
     Value,
     choice,
+    last,
 )
 
 NAMED = frozenset({"get", "items", "keys", "values", "update", "copy"})
@@ -138,6 +139,9 @@ class Calling(Expressions):
             flow = self.run(func.node.body)
         finally:
             self.frames.pop()
+        if frame.yields and any(last(one) in ("contextmanager", "asynccontextmanager") for one in func.decorators):
+            # ``with`` gives what it yields.
+            return frame.yields[0]
         if frame.yields:
             return Seq(frame.yields[:16], "list")
         made = _returned(frame, flow)

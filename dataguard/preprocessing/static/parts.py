@@ -11,6 +11,7 @@ from dataguard.preprocessing.static import sizes
 from dataguard.preprocessing.static.picture import (
     State,
     by_chance,
+    cast,
     explicit,
     fill_levels,
     losing,
@@ -299,6 +300,7 @@ def written(machine: Machine, holder: Picture | Blank, index: ast.expr, value: V
         return _written_options(machine, holder, index, value, node)
     if not isinstance(value, Picture):
         return holder
+    value = _as_held(holder, value, place)
     if is_whole(index) and not isinstance(index, ast.Tuple):
         return value
     shape = holder.shape
@@ -313,11 +315,19 @@ def written(machine: Machine, holder: Picture | Blank, index: ast.expr, value: V
     return _pasted(machine, holder, index, value.state, place)
 
 
+def _as_held(holder: Blank, value: Picture, place: str) -> Picture:
+    """A picture as the numbers of the array that it is written into."""
+    state = value.state
+    if not holder.dtype or state.dtype is None or state.dtype == holder.dtype:
+        return value
+    return Picture(cast(state, holder.dtype, place))
+
+
 def _written_options(machine: Machine, holder: Blank, index: ast.expr, value: Choice, node: ast.AST) -> Value:
     """What an array is into which one of several pictures is written; option by option."""
     sides: list[Blank] = holder.sides
     if len(sides) != len(value.options):
-        sides = [Blank(list(holder.shape), holder.fill, holder.library, {}, holder.place) for _ in value.options]
+        sides = [replace(holder, shape=list(holder.shape), planes={}, sides=[]) for _ in value.options]
         holder.sides = sides
     made = [written(machine, side, index, option, node) for side, option in zip(sides, value.options, strict=True)]
     if any(isinstance(one, Picture) for one in made):
@@ -416,6 +426,11 @@ def _pasted(machine: Machine, holder: Blank, index: ast.expr, state: State, plac
         shape, batched = holder.shape, False
     if len(shape) != len(names) or "H" not in axes or "W" not in axes:
         return holder
+    if batched and all(one is None or is_whole(one) for one in aligned):
+        # An array takes what is as large as the item alone.
+        whole = shape[names.index("H")], shape[names.index("W")]
+        known = state.size if sizes.pairs(*state.size) is not None or sizes.pairs(*whole) is None else whole
+        return Picture(moved(replace(state, size=known), place, layout="N" + state.layout))
     corner: dict[str, Value] = {"H": 0, "W": 0}
     for name, one in zip(names, [*aligned, *[None] * len(names)], strict=False):
         if one is None or name not in "HW":

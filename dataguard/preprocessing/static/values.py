@@ -240,6 +240,8 @@ class Blank:
     place: str = ""
     sides: list[Blank] = field(default_factory=list)
     """The same array, once for each of several pictures that may be written into it."""
+    dtype: str = ""
+    """Of its numbers, and so of what is written into it; '' where that is not known."""
 
 
 @dataclass(slots=True, eq=False)

@@ -11,6 +11,7 @@ from dataguard.preprocessing.static.library import (  # noqa: F401 - what they k
     caffe,
     configuration,
     encoding,
+    evaluated,
     image_models,
     keras,
     numpy,

@@ -118,7 +118,12 @@ def _new(call: Call) -> Value:
 
             found = numbers(value)
             fill = found[0] if found is not None and len(set(found)) == 1 else None
-    return Blank(items, fill, call.name.partition(".")[0], {}, call.place)
+    library = call.name.partition(".")[0]
+    at = 2 if last_ == "full" else 1
+    wanted = call.kwargs.get("dtype", call.args[at] if library == "numpy" and len(call.args) > at else None)
+    usual = "float32" if library == "torch" else "float64"
+    dtype = (dtype_of(wanted) or "") if wanted is not None else "" if last_ == "full" else usual
+    return Blank(items, fill, library, {}, call.place, dtype=dtype)
 
 
 @function("numpy.zeros_like", "numpy.ones_like", "numpy.empty_like")
@@ -127,7 +132,9 @@ def _like(call: Call) -> Value:
     if isinstance(value, Picture):
         from dataguard.preprocessing.static.arrays import shape_of
 
-        return Blank(shape_of(value.state), 1.0 if "ones" in call.name else 0.0, "numpy", {}, call.place)
+        dtype = dtype_of(call.kwargs.get("dtype")) or value.state.dtype or ""
+        fill = 1.0 if "ones" in call.name else 0.0
+        return Blank(shape_of(value.state), fill, "numpy", {}, call.place, dtype=dtype)
     return call.unknown("an array")
 
 

@@ -366,7 +366,6 @@ def _variables(call: Call) -> Value:
     "builtins.print",
     "builtins.input",
     "builtins.exec",
-    "builtins.eval",
     "builtins.__import__",
     "builtins.id",
     "builtins.hash",
