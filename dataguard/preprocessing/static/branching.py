@@ -9,7 +9,7 @@ from typing import Any
 from dataguard.preprocessing.static import arrays
 from dataguard.preprocessing.static.feeding import DEEPEST_BRANCH, FEEDING
 from dataguard.preprocessing.static.importing import Importing
-from dataguard.preprocessing.static.joining import join, truth
+from dataguard.preprocessing.static.joining import MISSING, join, truth
 from dataguard.preprocessing.static.machine import Flow, SpentError
 from dataguard.preprocessing.static.values import Cls, ExtObj, Func, Measure, Mod, Obj, Seq, Unknown, Value, is_number
 
@@ -172,10 +172,14 @@ class Branching(Importing):
         return "return" if "return" in flows else flows[0]
 
     def _flag(self, condition: Value, left: dict[tuple[int, Any], tuple[Any, Any, Value, Value]]) -> None:
-        """Keep what a branch that leaves a loop says of it: 'found = True; break' is told after the loop."""
+        """Keep what a branch that leaves a loop says of it: 'found = True; break', and what was searched for."""
         for container, key, old, new in left.values():
             if isinstance(old, bool) and isinstance(new, bool) and old is not new:
                 self.put(container, key, join(condition, new, old))
+            elif (old is None and new is not MISSING and isinstance(container, dict)) or (
+                key == "*" and isinstance(old, list) and isinstance(new, list) and len(new) > len(old)
+            ):
+                self.put(container, key, new)
 
 
 def _raises(body: Sequence[ast.stmt]) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from dataguard.preprocessing.static import arrays, feeding, library, loaders, networks
 from dataguard.preprocessing.static.expressions import Expressions
 from dataguard.preprocessing.static.joining import join
-from dataguard.preprocessing.static.library import given
+from dataguard.preprocessing.static.library import given, placeholders
 from dataguard.preprocessing.static.library.configuration import OPTIONS, filled
 from dataguard.preprocessing.static.machine import DEEPEST, Frame
 from dataguard.preprocessing.static.picture import by_chance
@@ -282,6 +282,11 @@ class Calling(Expressions):
             if func.name == "super().__init__" and isinstance(receiver, Obj):
                 loaders.inherit(self, receiver, args, kwargs, node)
                 return None
+            if func.name == "start" and isinstance(receiver, Obj) and receiver.cls is not None:
+                found_ = receiver.cls.find("run")
+                if found_ is not None and isinstance(found_[0], Func) and any(_is_thread(receiver.cls)):
+                    self._inline(found_[0], receiver, [], {}, node)
+                    return None
             if func.name == "save_hyperparameters" and isinstance(receiver, Obj):
                 names = {name: value for name, value in self.frame.names.items() if value is not receiver}
                 self.put(receiver.attrs, "hparams", Obj(None, names, open=True))
@@ -397,7 +402,10 @@ class Calling(Expressions):
     ) -> Value:
         """Give pictures to a model, which is a network's object where that is known."""
         for value in values:
-            found = [one for one in arrays.pictures(value) if feeding.is_prepared(one)]
+            graph = placeholders.name_of(value)
+            if graph:
+                return placeholders.reached(self, graph, value)
+            found = [one for one in arrays.pictures(placeholders.given(self, value)) if feeding.is_prepared(one)]
             if found:
                 self.sink(
                     "model", found[0], node, hints=(name,), identity=feeding.through(found[0]), model=model,
@@ -405,6 +413,10 @@ class Calling(Expressions):
                 )  # fmt: skip
                 break
         return Unknown("what a model returns", self.place(node))
+
+
+def _is_thread(cls: Cls) -> Iterable[bool]:
+    return (base.rpartition(".")[2] in ("Thread", "Process") for base in cls.foreign())
 
 
 def _returned(frame: Frame, flow: str) -> Value:

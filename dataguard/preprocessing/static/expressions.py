@@ -111,9 +111,11 @@ class Expressions(Items):
                 else:
                     found.open = True
                 continue
-            name = key_of(self.evaluate(key))
-            worth = self.evaluate(value)
-            if name is not NO_KEY:
+            key_ = self.evaluate(key)
+            name, worth = key_of(key_), self.evaluate(value)
+            if isinstance(key_, Picture) and key_.state.through:
+                found.items[key_.state.through[0]] = worth
+            elif name is not NO_KEY:
                 found.items[name] = worth
             else:
                 found.items[f"*{len(found.items)}"] = worth

@@ -120,6 +120,8 @@ class Machine(ABC):
         """Scripts in which a model is put into evaluation."""
         self.shown: dict[ast.expr, str] = {}
         """Conditions in a few words."""
+        self.graphs: dict[str, Any] = {}
+        """What graphs do to placeholders, by their names."""
         self.tests: dict[ast.expr, list[ast.expr]] = {}
         """Names and attributes of conditions."""
 

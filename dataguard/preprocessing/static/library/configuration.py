@@ -77,11 +77,11 @@ def _default(call: Call, flags: list[str], key: str) -> Value:
     return Seq([], "list") if call.kwargs.get("nargs") == "*" and not flags[0].startswith("-") else None
 
 
-@function("absl.flags.DEFINE_integer", "absl.flags.DEFINE_string", "absl.flags.DEFINE_float",
-          "absl.flags.DEFINE_bool", "absl.flags.DEFINE_boolean", "absl.flags.DEFINE_list",
-          "absl.flags.DEFINE_enum", "tensorflow.flags.DEFINE_integer",
-          "tensorflow.app.flags.DEFINE_integer", "tensorflow.app.flags.DEFINE_string",
-          "tensorflow.app.flags.DEFINE_float", "tensorflow.app.flags.DEFINE_boolean")  # fmt: skip
+_FLAG_MODULES = ("absl.flags", "tensorflow.flags", "tensorflow.app.flags")
+
+
+@function(*[f"{module}.DEFINE_{kind}" for module in _FLAG_MODULES
+            for kind in ("integer", "string", "float", "bool", "boolean", "list", "enum")])  # fmt: skip
 def _flag(call: Call) -> Value:
     name = call.get(0, "name")
     if isinstance(name, str):
@@ -92,7 +92,9 @@ def _flag(call: Call) -> Value:
 def _FLAGS(call: Call) -> Obj:  # noqa: N802 - as absl writes it
     found = call.machine.shared.get("absl.flags.FLAGS")
     if found is None:
-        found = call.machine.shared["absl.flags.FLAGS"] = Obj(None, {}, open=True)
+        found = Obj(None, {}, open=True)
+        for module in _FLAG_MODULES:
+            call.machine.shared[f"{module}.FLAGS"] = found
     return found if isinstance(found, Obj) else Obj(None, {}, open=True)
 
 

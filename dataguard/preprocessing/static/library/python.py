@@ -422,7 +422,9 @@ def declared(call: Call) -> Value:
 @function("absl.app.run", "tensorflow.app.run", "fire.Fire", "asyncio.run", "torch.multiprocessing.spawn", "typer.run")
 def started(call: Call) -> Value:
     """A library that calls the script's own function."""
-    func = call.args[0] if call.args else None
+    func = call.get(0, "main") if call.name.endswith("app.run") else call.args[0] if call.args else None
+    if func is None and call.name.endswith("app.run"):
+        func = call.machine.frame.module.names.get("main")
     if isinstance(func, Func):
         rest = call.kwargs.get("args")
         given = (

@@ -15,7 +15,11 @@ from dataguard.preprocessing.static.values import Choice, Picture, Seq, Shape, V
           "numpy.hstack")  # fmt: skip
 def _stack(call: Call) -> Value:
     value = call.get(0, "arrays", call.kwargs.get("tensors"))
+    value = value if value is not None else call.kwargs.get("values")
     axis = call.get(1, "axis", call.kwargs.get("dim", 0))
+    if isinstance(value, int) and call.name.startswith("tensorflow.") and len(call.args) > 1:
+        # Before version 1.0 the axis came first.
+        axis, value = value, call.args[1]
     items = value.items if isinstance(value, Seq | Shape) else []
     if items and all(_is_list(one) for one in items) and axis == 0 and "concat" in call.name:
         # Lists of pictures one after another: a batch of them all.

@@ -32,6 +32,7 @@ from dataguard.preprocessing.static.values import (
     ExtObj,
     Picture,
     Seq,
+    Shape,
     Unknown,
     Value,
     is_number,
@@ -328,7 +329,16 @@ def _to_numpy(call: Call) -> Value:
 
 @methods("tf", "set_shape", "get_shape")
 def _shape(call: Call) -> Value:
-    return call.unknown("a shape")
+    if call.name == "set_shape":
+        return call.unknown("a shape")
+    from dataguard.preprocessing.static.arrays import shape_of
+
+    return Shape(shape_of(call.state))
+
+
+@methods("value", "as_list")
+def _as_list(call: Call) -> Value:
+    return Seq(list(call.receiver.items)) if isinstance(call.receiver, Shape) else call.unknown("a shape")
 
 
 @applied("tensorflow.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from dataguard.preprocessing.static.library import placeholders, threads
 from dataguard.preprocessing.static.library.given import READ, from_caller
 from dataguard.preprocessing.static.library.pillow import enhanced
 from dataguard.preprocessing.static.library.registry import Call, Handler, applied
@@ -131,6 +132,8 @@ OBJECT_METHODS: list[tuple[str, frozenset[str] | None, Handler]] = [
     ("imutils.", None, _capture),
     ("keras.preprocessing.image.ImageDataGenerator", None, _generator),
     ("argparse.", None, _parser),
+    *[(one, frozenset({"start"}), threads.started) for one in threads.THREADS],
+    *[(one, frozenset({"put", "put_nowait"}), threads.put) for one in threads.QUEUES],
     ("builtins.open", frozenset({"read"}), _text),
     ("pathlib.Path", frozenset({"read_text", "open"}), _text),
     ("PIL.ImageEnhance.", frozenset({"enhance"}), enhanced),
@@ -150,6 +153,8 @@ def unlisted(call: Call) -> Value:
     tail = last(Ext(name))
     values = [*call.args, *call.kwargs.values()]
     given = [one for one in values if isinstance(one, Picture | Choice) and pictures(one)]
+    if given and name.startswith(placeholders.LAYERS) and (graph := placeholders.name_of(given[0])):
+        return placeholders.reached(call.machine, graph, given[0])
     if given and not tail[:1].isupper():
         if tail in ("normalize", "standardize") or name.startswith(("torch.nn.functional", "torch.nn.init", "kornia")):
             return opaque(call.machine, given, f"what {name} does is not known", call.node)

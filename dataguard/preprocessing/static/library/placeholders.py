@@ -1,0 +1,129 @@
+"""TensorFlow 1: a graph is written with placeholders, and pictures are given to these later.
+
+What the graph does to a placeholder before the first layer of the network belongs to the path of every picture that
+``sess.run(…, feed_dict={placeholder: picture})`` gives it. A placeholder is followed as a picture of its own; where it
+comes to a layer, what was done to it is kept, and done to what is fed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dataguard.preprocessing.pipeline import Decode
+from dataguard.preprocessing.static import arrays
+from dataguard.preprocessing.static.library.registry import Call, function
+from dataguard.preprocessing.static.picture import State, losing, mapped, moved, reordered, stepped
+from dataguard.preprocessing.static.values import Map, Picture, Seq, Unknown, Value, choice, is_number
+from dataguard.preprocessing.steps import Pad
+
+if TYPE_CHECKING:
+    from dataguard.preprocessing.static.machine import Machine
+
+MARK = "placeholder:"
+"""Begins the name of a placeholder, among what a picture came through."""
+LAYERS = ("tensorflow.contrib.", "tensorflow.layers.", "tensorflow.nn.", "keras.layers.", "tflearn.", "tensorlayer.",
+          "tensorflow.slim", "tf_slim.")  # fmt: skip
+"""Beginnings of names of what networks are made of."""
+
+
+@function("tensorflow.placeholder", "tensorflow.placeholder_with_default")
+def _placeholder(call: Call) -> Value:
+    shape = call.get(1, "shape")
+    lengths = shape.items if isinstance(shape, Seq) else []
+    if len(lengths) != 4 or lengths[-1] not in (1, 3):
+        return call.unknown("what tensorflow.placeholder returns")
+    size = (lengths[1], lengths[2]) if all(is_number(one) for one in lengths[1:3]) else None
+    why = "the picture is fed to a placeholder"
+    fields = ("library", "flags", "order", "exif", "alpha", "gray", "sixteen_bit")
+    state = State(
+        kind="tf",
+        decode=replace(Decode(**dict.fromkeys(fields)), undetermined=dict.fromkeys(fields, why)),
+        channels=("0", "1", "2")[: lengths[-1]],
+        layout="NHWC",
+        dtype="float32",
+        through=(f"{MARK}{call.place}",),
+    )
+    return Picture(replace(state, size=size) if size is not None else state)
+
+
+def name_of(value: Value) -> str:
+    """The placeholder that a value is, or was made of; '' for none."""
+    found = arrays.pictures(value)[:1]
+    state = found[0].state if found and isinstance(found[0], Picture) else None
+    return state.through[0] if state is not None and state.through and state.through[0].startswith(MARK) else ""
+
+
+def reached(machine: Machine, name: str, value: Value) -> Unknown:
+    """A placeholder comes to a layer: what was done to it is kept, the first time."""
+    found = arrays.pictures(value)[0]
+    if isinstance(found, Picture):
+        machine.graphs.setdefault(name, found.state)
+    return Unknown("what a model returns")
+
+
+def given(machine: Machine, value: Value) -> Value:
+    """What a network gets where a picture is fed to a placeholder: of ``{placeholder: picture}`` the picture."""
+    name = next((one for one in value.items if str(one).startswith(MARK)), None) if isinstance(value, Map) else None
+    if name is None:
+        return value
+    graph = machine.graphs.get(name)
+    found = arrays.pictures(value.items[name])[:1]
+    if not found:
+        return value
+    options = found[0].options if not isinstance(found[0], Picture) else found
+    made = [Picture(_after(one.state, graph)) for one in options if isinstance(one, Picture)]
+    return choice(made, "") if made else value
+
+
+def _after(state: State, graph: State | None) -> State:
+    """A picture's state after what a graph does to it."""
+    if "N" not in state.layout:
+        state = replace(state, layout=f"N{state.layout}")
+    if not state.is_float:
+        state = replace(state, dtype="float32")
+    if graph is None:
+        return losing(state, "", "what the graph does to its placeholder is not followed", "affine")
+    place = graph.places[-1] if graph.places else ""
+    for one in graph.places:
+        state = moved(state, one)
+    names = ("0", "1", "2")
+    if graph.channels is None or any(one not in names for one in graph.channels):
+        state = losing(state, place, "channels that the graph changes in a way that is not followed", "order", "affine")
+    else:
+        positions = [names.index(one) for one in graph.channels]
+        if positions != list(range(len(positions))):
+            state = reordered(state, positions, place)
+    if graph.scale is None or graph.offset is None:
+        state = losing(state, place, "levels that the graph changes in a way that is not followed", "affine")
+    elif graph.touched:
+        state = mapped(state, "multiply", Seq(list(graph.scale)), place)
+        state = mapped(state, "add", Seq(list(graph.offset)), place)
+    steps = list(graph.steps)
+    while steps and isinstance(steps[-1], Pad):
+        # A border that nothing but a layer follows is the layer's own.
+        steps.pop()
+    for step in steps:
+        state = stepped(state, step, place)
+    for field, why in graph.lost.items():
+        state = losing(state, "", why, field)
+    return replace(state, layout=graph.layout, dtype=graph.dtype or state.dtype)
+
+
+@function("tensorflow.split")
+def _split(call: Call) -> Value:
+    """``tf.split(value, 3, axis=3)``, or with the axis first as before version 1.0: one picture a channel."""
+    picture = next((one for one in (call.kwargs.get("value"), *call.args) if isinstance(one, Picture)), None)
+    if picture is None:
+        return call.unknown("what tensorflow.split returns")
+    state = picture.state
+    numbers = [one for one in call.args if is_number(one)]
+    old = len(numbers) == 2 and call.args[-1] is picture
+    axis = call.kwargs.get("axis", call.kwargs.get("split_dim", numbers[0] if old else call.get(2, "axis", 0)))
+    if axis == 0 and state.layout[:1] == "N":
+        # A batch for each of several devices.
+        count = next((one for one in (call.kwargs.get("num_or_size_splits"), *numbers) if is_number(one)), 1)
+        return Seq([picture] * max(1, min(int(count), 8)))
+    if state.channels is None or axis not in (-1, state.layout.find("C")):
+        return call.unknown("a part of a picture")
+    return Seq([Picture(reordered(state, [index], call.place)) for index in range(len(state.channels))])
