@@ -6,7 +6,7 @@ import ast
 from dataclasses import replace
 
 from dataguard.preprocessing.static.machine import Machine
-from dataguard.preprocessing.static.values import Measure, Seq, Unknown, Value, is_number, is_plain, measured
+from dataguard.preprocessing.static.values import Ext, Measure, Seq, Unknown, Value, is_number, is_plain, measured
 
 LONGEST = 4096
 """Characters of a text that is put together."""
@@ -38,6 +38,14 @@ def elementwise(machine: Machine, operator: ast.operator, left: Value, right: Va
     else:
         return None
     return Seq([Seq(one.items, "array") if isinstance(one, Seq) else one for one in made], "array")
+
+
+def flags(operator: ast.operator, left: Value, right: Value) -> Value:
+    """Flags of OpenCV's decoder that are put together, 'A | B' or 'A + B'; None for what is none."""
+    both = isinstance(left, Ext) and isinstance(right, Ext) and isinstance(operator, ast.BitOr | ast.Add)
+    if not both or not all(one.name.startswith("cv2.IMREAD_") for one in (left, right)):
+        return None
+    return Ext(f"{left.name}|{right.name.rpartition('.')[2]}"[:LONGEST])
 
 
 def shifted(left: Value, right: Value, minus: bool) -> Value:

@@ -58,6 +58,10 @@ def shape_of(state: State) -> list[Value]:
     return [lengths.get(axis, Unknown("a length")) for axis in state.layout]
 
 
+_MODES = ("RGB", "L", "RGBA", "P", "CMYK")
+"""Modes of Pillow's pictures of 8 bits that files are opened in."""
+
+
 def attribute(machine: Machine, value: Picture, name: str, node: ast.AST | None) -> Value:
     """What an attribute of a picture is."""
     state = value.state
@@ -67,7 +71,10 @@ def attribute(machine: Machine, value: Picture, name: str, node: ast.AST | None)
         if name in ("width", "height"):
             return shape_of(replace(state, layout="W" if name == "width" else "H"))[0]
         if name == "mode":
-            return {"RGB": "RGB", "GRAY": "L", "RGBA": "RGBA"}.get(state.order or "", Unknown("its mode"))
+            known = {"RGB": "RGB", "GRAY": "L", "RGBA": "RGBA"}.get(state.order or "")
+            # Levels of 8 bits are in none of the modes of whole numbers or fractions.
+            whole = Choice(list(_MODES), "its mode") if state.dtype == "uint8" else Unknown("its mode")
+            return known if known is not None else whole
         return Method(value, name)
     if name == "shape":
         return Shape(shape_of(state))

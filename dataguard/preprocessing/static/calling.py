@@ -394,7 +394,7 @@ class Calling(Expressions):
             place = getattr(value, "place", "") or self.place(node)
             self.sink(
                 "dataset", found[0], node, hints=hints, identity=feeding.through(found[0]) or identity, place=place,
-                network=networks.of(model),
+                network=networks.of(model), whole=feeding.is_fed_whole(value, node),
             )  # fmt: skip
 
     def feed(

@@ -178,7 +178,9 @@ class Expressions(Items):
         lists = isinstance(left, Seq | Shape) and isinstance(right, Seq | Shape) and isinstance(operator, ast.Add)
         if lists and "array" not in (getattr(left, "kind", ""), getattr(right, "kind", "")):
             return Seq((left.items + right.items)[:LONGEST], getattr(left, "kind", "tuple"))
-        found = arithmetic.elementwise(self, operator, left, right, node)
+        found = arithmetic.flags(operator, left, right)
+        if found is None:
+            found = arithmetic.elementwise(self, operator, left, right, node)
         if found is not None:
             return found
         if isinstance(left, Seq) and isinstance(right, int) and isinstance(operator, ast.Mult):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from dataguard.preprocessing.static.values import Choice, Cls, Picture, Value
+from dataguard.preprocessing.static.values import Choice, Cls, Obj, Picture, Value
 
 DEEPEST_BRANCH = 4
 """Frames within which branches are followed that the defaults of the command line do not take."""
@@ -105,6 +105,13 @@ def is_model(cls: Cls | None) -> bool:
     return cls is not None and any(
         base.rpartition(".")[2] in MODEL_BASES or base.startswith(MODEL_PACKAGES) for base in cls.foreign()
     )
+
+
+def is_fed_whole(value: Value, node: ast.AST | None) -> bool:
+    """Whether what is given to ``fit`` is fed as it leaves: Keras does no more to a batch than to make it a tensor."""
+    called = getattr(node.func, "attr", "") if isinstance(node, ast.Call) else ""
+    bases = list(value.cls.foreign()) if isinstance(value, Obj) and value.cls is not None else []
+    return called == "fit_generator" or any(one.rpartition(".")[2] in ("Sequence", "PyDataset") for one in bases)
 
 
 def is_transforming(name: str) -> bool:

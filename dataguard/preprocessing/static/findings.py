@@ -79,7 +79,7 @@ class Findings:
             if "#" in one.sink.identity and by_identity[one.sink.identity].sink is not one.sink:
                 continue
             last = by_identity.get(one.sink.identity, one)
-            if last.sink.kind == "dataset" and last.sink.identity not in extended:
+            if last.sink.kind == "dataset" and last.sink.identity not in extended and not last.sink.whole:
                 last = replace(last, states=[_unfollowed(state) for state in last.states])
             path = self._path(last)
             loads = tuple(sorted({state.loaded for state in last.states}))

@@ -79,6 +79,8 @@ class Sink:
     """What was fed, as far as it is known."""
     network: tuple[str, ...] = ()
     """What names it: words of ``networks.of``."""
+    whole: bool = False
+    """Of what leaves a data set: it is what a model is fed, as it is."""
 
 
 class Machine(ABC):
@@ -199,14 +201,16 @@ class Machine(ABC):
             self.notes.append(entry)
 
     def sink(self, kind: str, value: Value, node: ast.AST | None, *, hints: Sequence[str] = (), identity: str = "",
-             place: str = "", model: Value = None, network: tuple[str, ...] = ()) -> None:  # fmt: skip
+             place: str = "", model: Value = None, network: tuple[str, ...] = (),
+             whole: bool = False) -> None:  # fmt: skip
         """Keep a picture that arrived."""
         if self.quiet:
             return
         place = place or self.place(node)
         training = next((frame.training for frame in reversed(self.frames) if frame.training is not None), None)
+        named, stack = identity or place, self.stack()
         self.sinks.append(
-            Sink(kind, value, place, self.stack(), tuple(hints), training, identity or place, self.root, model, network)
+            Sink(kind, value, place, stack, tuple(hints), training, named, self.root, model, network, whole)
         )
 
     # Changes that a branch can take back.

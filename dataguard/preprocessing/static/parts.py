@@ -299,7 +299,9 @@ def written(machine: Machine, holder: Picture | Blank, index: ast.expr, value: V
     if isinstance(value, Choice) and isinstance(holder, Blank):
         return _written_options(machine, holder, index, value, node)
     if not isinstance(value, Picture):
-        return holder
+        # Points of which one is by chance: so is what is computed of them.
+        chance = isinstance(value, Unknown) and value.kind == "random"
+        return value if chance and all(is_number(one) and one <= 4 for one in holder.shape) else holder
     value = _as_held(holder, value, place)
     if is_whole(index) and not isinstance(index, ast.Tuple):
         return value

@@ -250,6 +250,10 @@ _PLAIN_TYPES: dict[str, Any] = {
 }
 
 
+_PICTURE_PACKAGES = frozenset({"PIL", "numpy", "torch", "tensorflow", "accimage"})
+"""Packages with pictures of their own, none of which is another's."""
+
+
 def _is_of(value: Value, wanted: Value) -> bool | None:
     name = getattr(wanted, "name", "")
     if isinstance(wanted, Cls):
@@ -266,6 +270,7 @@ def _is_of(value: Value, wanted: Value) -> bool | None:
             "numpy.ndarray": "array",
             "torch.Tensor": "tensor",
             "torch.FloatTensor": "tensor",
+            "torch.ByteTensor": "tensor",
             "tensorflow.Tensor": "tf",
         }
         wanted_type = {"torch.FloatTensor": "float32", "torch.ByteTensor": "uint8", "torch.DoubleTensor": "float64"}
@@ -273,7 +278,9 @@ def _is_of(value: Value, wanted: Value) -> bool | None:
             return value.state.dtype == wanted_type[name] if value.state.dtype is not None else None
         if name in kinds:
             return value.state.kind == kinds[name]
-        return False if name.startswith("builtins.") else None
+        own = {"pil": "PIL", "array": "numpy", "tensor": "torch", "tf": "tensorflow"}[value.state.kind]
+        package = name.partition(".")[0]
+        return False if package == "builtins" or (package in _PICTURE_PACKAGES and package != own) else None
     if isinstance(value, Seq):
         kinds_of = {"builtins.list": "list", "builtins.tuple": "tuple", "builtins.set": "set", "numpy.ndarray": "array"}
         if name in kinds_of:

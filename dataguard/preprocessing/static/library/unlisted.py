@@ -49,6 +49,9 @@ _SILENT = (
 )
 
 
+_COMPUTING = ("cv2.get", "numpy.", "math.")
+"""Of functions that compute numbers: what they make of what is by chance is by chance."""
+
 _READS = re.compile(
     r"^(imread|(load|read|open|get|fetch|download)_?(img|image))(_?(from|as|file|url|array|rgb|bgr)\w*)?$"
 )
@@ -148,10 +151,13 @@ def unlisted(call: Call) -> Value:
     from dataguard.preprocessing.static.arrays import opaque, pictures
 
     name = call.name
+    values = [*call.args, *call.kwargs.values()]
+    chance = next((one for one in values if isinstance(one, Unknown) and one.kind == "random"), None)
+    if chance is not None and name.startswith(_COMPUTING):
+        return chance
     if name.startswith(_SILENT):
         return call.unknown(f"what {name} returns")
     tail = last(Ext(name))
-    values = [*call.args, *call.kwargs.values()]
     given = [one for one in values if isinstance(one, Picture | Choice) and pictures(one)]
     if given and name.startswith(placeholders.LAYERS) and (graph := placeholders.name_of(given[0])):
         return placeholders.reached(call.machine, graph, given[0])
