@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import bisect
 import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -156,7 +157,7 @@ def project_imports(
         if text is None:
             words.update(_quoted_words(code))
         visitor = _Visitor(expressions=names_modules(code))
-        visitor.visit_all(source.tree)
+        visitor.visit_all(source.tree, source.lines)
         for module, line, need in visitor.found:
             if own.foreign(module, name):
                 imports.append(_import(source, name, module, line, need))
@@ -277,11 +278,15 @@ class _Visitor:
         self.found: list[tuple[str, int, Need]] = []
         self.expressions = expressions
 
-    def visit_all(self, tree: ast.Module) -> None:
+    def visit_all(self, tree: ast.Module, lines: Sequence[str]) -> None:
         children = self._children if self.expressions else _statements
+        # What no such line lies in imports nothing, by a statement or by a call.
+        marked = [number for number, line in enumerate(lines, start=1) if "import" in line]
         pending: list[tuple[ast.AST, Need]] = [(tree, Need.ALWAYS)]
         while pending:
             node, need = pending.pop()
+            if not _holds_one_of(node, marked):
+                continue
             if isinstance(node, ast.Import):
                 self.found += [(alias.name, node.lineno, need) for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
@@ -321,6 +326,16 @@ class _Visitor:
             return [(child, held) for children, held in parts for child in children]
         inner = min(need, Need.LAZY) if isinstance(node, _FUNCTIONS) else need
         return [(child, inner) for child in ast.iter_child_nodes(node)]
+
+
+def _holds_one_of(node: ast.AST, marked: Sequence[int]) -> bool:
+    """Whether a line of a node is among those, which are in order; so it is taken of a node that has no lines."""
+    if not isinstance(node, ast.stmt | ast.expr):
+        return True
+    decorators = getattr(node, "decorator_list", None)
+    first = min((node.lineno, *(item.lineno for item in decorators))) if decorators else node.lineno
+    at = bisect.bisect_left(marked, first)
+    return at < len(marked) and (node.end_lineno is None or marked[at] <= node.end_lineno)
 
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -47,7 +48,11 @@ class OwnModules:
         self._folders = {folder.absolute() for folder in folders}
         self._name = name
         self._files = files or PythonFiles()
-        self._found: dict[tuple[str, int, Path], Path | None] = {}
+        self._found: dict[Path, dict[tuple[str, int], Path | None]] = {}
+        """By folder of the importing file, and what is imported."""
+        self._found_from: dict[Path, dict[tuple[str, int], Path | None]] = {}
+        """The same by the importing file: the folder of a path is a new object each time, which takes a while."""
+        self._bases_of: dict[Path, tuple[str, ...]] = {}
         self._read: dict[Path, OwnModule | None] = {}
         self._telling: dict[Path, Telling] = {}
         self._next = FIRST_LINE
@@ -60,10 +65,13 @@ class OwnModules:
             level: Dots before it.
             importer: The file that imports it, absolute.
         """
-        key = name, level, importer.parent
-        if key not in self._found:
-            self._found[key] = next(self._candidates(name, level, importer), None)
-        path = self._found[key]
+        found = self._found_from.get(importer)
+        if found is None:
+            found = self._found_from[importer] = self._found.setdefault(importer.parent, {})
+        key = name, level
+        if key not in found:
+            found[key] = next(self._candidates(name, level, importer), None)
+        path = found[key]
         if path is None or path == importer:
             return None
         if path not in self._read:
@@ -83,17 +91,24 @@ class OwnModules:
 
     def _candidates(self, name: str, level: int, importer: Path) -> Iterator[Path]:
         parts = name.split(".") if name else []
-        for base in importer.parents[level - 1 : level] if level else self._bases(importer):
-            stem = base.joinpath(*parts)
-            candidates = [stem.with_name(f"{stem.name}.py"), stem / "__init__.py"] if parts else [stem / "__init__.py"]
-            yield from (candidate for candidate in candidates if candidate.is_file())
+        bases = tuple(map(str, importer.parents[level - 1 : level])) if level else self._bases(importer.parent)
+        for base in bases:
+            # As texts: to put paths together and take them apart takes longer than to look whether a file is there.
+            stem = "/".join((base.rstrip("/"), *parts))
+            for candidate in (f"{stem}.py", f"{stem}/__init__.py")[not parts :]:
+                if os.path.isfile(candidate):  # noqa: PTH113
+                    yield Path(candidate)
 
-    def _bases(self, importer: Path) -> Iterator[Path]:
-        for place, folder in enumerate(importer.parents):
-            if place and not any(folder == own or own in folder.parents for own in self._folders):
-                return
-            yield folder
-            yield folder / "src"
+    def _bases(self, folder: Path) -> tuple[str, ...]:
+        """Where the modules are looked for that a file in a folder imports by their whole names."""
+        if folder not in self._bases_of:
+            bases: list[str] = []
+            for place, above in enumerate((folder, *folder.parents)):
+                if place and not any(above == own or own in above.parents for own in self._folders):
+                    break
+                bases += [str(above), str(above / "src")]
+            self._bases_of[folder] = tuple(bases)
+        return self._bases_of[folder]
 
     def _module(self, path: Path) -> OwnModule | None:
         try:

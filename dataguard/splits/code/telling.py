@@ -6,7 +6,7 @@ import ast
 import builtins
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from dataguard.splits.code.expressions import dotted
 
@@ -252,18 +252,33 @@ def _at_the_margin(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
 def _names_in(root: ast.AST) -> set[str]:
     """Names, with ``()`` where they are called too, and attributes as ``.name``; `_TOLD` where one of these tells."""
     found: set[str] = set()
-    for node in _nodes(root):
-        if isinstance(node, ast.Name):
+    pending: list[Any] = [root]
+    while pending:
+        node = pending.pop()
+        kind = node.__class__
+        if kind is ast.Name:
             found.add(node.id)
-        elif isinstance(node, ast.Attribute):
+            continue
+        if kind is ast.Constant:
+            continue
+        if kind is ast.Attribute:
             found.add(f".{node.attr}")
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            found.add(f"{node.func.id}()")
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if node.func.attr.endswith(("_split", "train")):
+            pending.append(node.value)
+            continue
+        if kind is ast.Call:
+            function = node.func
+            if isinstance(function, ast.Name):
+                found.add(f"{function.id}()")
+            elif isinstance(function, ast.Attribute) and function.attr.endswith(("_split", "train")):
                 found.add(_TOLD)
-        elif isinstance(node, ast.With) and _scores(node):
+        elif kind is ast.With and _scores(node):
             found.add(_TOLD)
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if value.__class__ is list:
+                pending += [item for item in value if isinstance(item, ast.AST)]
+            elif isinstance(value, ast.AST):
+                pending.append(value)
     if any(_NAME.search(name) for name in found if name.startswith(".")):
         found.add(_TOLD)
     return found
