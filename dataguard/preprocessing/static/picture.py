@@ -354,8 +354,8 @@ def resized(
 def shown_of(fields: Mapping[str, Any]) -> dict[str, str]:
     """The parameters of a resize to a size of chance."""
     words = {"linear": "bilinear", "cubic": "bicubic"}
-    kernel = fields.get("kernel")
-    return {"interpolation": words.get(kernel, kernel or "unknown"), "engine": str(fields.get("engine"))}
+    kernel = str(fields.get("kernel") or "unknown")
+    return {"interpolation": words.get(kernel, kernel), "engine": str(fields.get("engine"))}
 
 
 def arithmetic(state: State) -> str:

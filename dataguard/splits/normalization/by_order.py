@@ -83,7 +83,7 @@ class ByOrder(Case):
             return None
         unions = self._unions(parts)
         for epsilon in dict.fromkeys((self.epsilon, max(self.epsilon, 2.0**-23))):
-            ranked = extreme_fits(unions, usable, epsilon)
+            ranked = extreme_fits(unions, usable, epsilon, self.epsilon)
             for place, found in enumerate(ranked):
                 columns = int(found.columns.sum())
                 enough = columns >= 2 or (len(usable) == 1 and columns == 1)

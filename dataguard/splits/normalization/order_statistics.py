@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from dataguard.splits.normalization.candidates import Union
+from dataguard.splits.normalization.moments import LEAST_DECADES
 from dataguard.splits.normalization.ranks import RankCounts
 
 if TYPE_CHECKING:
@@ -52,28 +53,60 @@ class OrderFits:
     """Which columns each union fits."""
 
 
-def extreme_fits(unions: Sequence[Union], usable: NDArray[np.bool_], epsilon: float) -> list[OrderFits]:
+def extreme_fits(
+    unions: Sequence[Union], usable: NDArray[np.bool_], epsilon: float, resolution: float | None = None
+) -> list[OrderFits]:
     """What min-max and max-abs scaling would explain, most columns first.
+
+    Numbers that are spread evenly between two natural bounds come as near to these as one in n of their distance by
+    chance, so that the extremes of 10⁶ of them are within a rounding of float32 of what a scaling leaves. A union
+    explains nothing where its columns would all be so near to the ends in more than one of 10⁴ datasets.
 
     Args:
         unions: The candidates.
         usable: Columns that are not constant and not whole numbers; shape (units,).
-        epsilon: Relative precision of the numbers.
+        epsilon: Relative precision that the numbers may have been scaled with.
+        resolution: Relative precision that they have; that of `epsilon` if it is not given.
     """
     found = []
+    resolution = (epsilon if resolution is None else resolution) / 2
     for low, high in _ranges(unions, usable, epsilon):
-        tolerance = ROUNDING * epsilon * max(abs(low), abs(high), high - low)
+        size = max(abs(low), abs(high), high - low)
+        tolerance = ROUNDING * epsilon * size
         at_low = {union.splits: usable & (np.abs(union.sums.low - low) <= tolerance) for union in unions}
-        each = {union.splits: at_low[union.splits] & (np.abs(union.sums.high - high) <= tolerance) for union in unions}
+        each = {}
+        for union in unions:
+            mask = at_low[union.splits] & (np.abs(union.sums.high - high) <= tolerance)
+            off = np.abs([union.sums.low[mask] - low, union.sums.high[mask] - high]) + resolution * size
+            # A range that the columns themselves name is met by one of them at either end in any case.
+            known = (low, high) in KNOWN_RANGES
+            each[union.splits] = mask & _beyond_chance(off / (high - low), union.sums.values[mask], known=known)
         # Without a range a column is moved to the lower end and not stretched.
         silent = {union.splits: at_low[union.splits] & (union.sums.high == union.sums.low) for union in unions}
         found.append(_order_fits("min-max", (low, high), each, silent))
     largest = {union.splits: np.maximum(np.abs(union.sums.low), np.abs(union.sums.high)) for union in unions}
-    each = {splits: usable & (np.abs(value - 1) <= ROUNDING * epsilon) for splits, value in largest.items()}
+    each = {}
+    for union in unions:
+        value = largest[union.splits]
+        mask = usable & (np.abs(value - 1) <= ROUNDING * epsilon)
+        off = (np.abs(value[mask] - 1) + resolution)[None]
+        each[union.splits] = mask & _beyond_chance(off, union.sums.values[mask], known=True)
     silent = {splits: usable & (value == 0) for splits, value in largest.items()}
     found.append(_order_fits("max-abs", None, each, silent))
     kept = [item for item in found if item is not None]
     return sorted(kept, key=lambda item: -int(item.columns.sum()))
+
+
+def _beyond_chance(off: NDArray[np.float64], n: NDArray[np.float64], *, known: bool) -> bool:
+    """Whether values spread evenly would hardly come so near to the ends in all columns.
+
+    Args:
+        off: How far the extremes are from the ends, as a share of the range; shape (ends, columns).
+        n: How many values there are, shape (columns,).
+        known: Whether the ends were known beforehand.
+    """
+    decades = np.sort(-np.log10(np.minimum(n * off, 1.0)), axis=1)
+    return float((decades if known else decades[:, :-1]).sum()) >= LEAST_DECADES
 
 
 def _ranges(unions: Sequence[Union], usable: NDArray[np.bool_], epsilon: float) -> list[tuple[float, float]]:
@@ -89,8 +122,7 @@ def _ranges(unions: Sequence[Union], usable: NDArray[np.bool_], epsilon: float) 
             continue
         tolerance = ROUNDING * epsilon * max(abs(middle[0]), abs(middle[1]), width)
         alike = (np.abs(low - middle[0]) <= tolerance) & (np.abs(high - middle[1]) <= tolerance)
-        new = not any(abs(middle[0] - a) + abs(middle[1] - b) <= 4 * tolerance for a, b in found)
-        if new and alike.sum() >= max(LEAST_FOR_ANY_RANGE, 0.5 * len(low)):
+        if middle not in found and alike.sum() >= max(LEAST_FOR_ANY_RANGE, 0.5 * len(low)):
             found.append(middle)
     return found
 

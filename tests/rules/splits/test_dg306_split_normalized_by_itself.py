@@ -63,3 +63,21 @@ def test_edge_constant_columns_are_undecided() -> None:
     outcomes = split_normalized_by_itself(evidence({"train": np.zeros((9, 2)), "test": np.zeros((3, 2))}))
     assert isinstance(outcomes[0], Inconclusive)
     assert not findings(outcomes)
+
+
+def test_edge_many_values_come_as_near_to_natural_bounds_as_a_scaling_by_float32_leaves_them() -> None:
+    generator = np.random.default_rng(0)
+
+    def between(n: int, *ends: tuple[float, float]) -> np.ndarray:
+        rows = np.column_stack([generator.uniform(low, high, n) for low, high in ends])
+        rows[0], rows[1] = zip(*ends, strict=True)
+        return generator.permutation(rows)
+
+    train = between(200_000, (0.001, 999.997), (0.001, 999.995), (0.0, 999.99))
+    test = between(100_000, (0.007, 999.992), (0.002, 999.988), (0.0, 999.99))
+    assert not findings(split_normalized_by_itself(evidence({"train": train, "test": test})))
+    by_itself = {
+        name: (-3 + 10 * (rows - rows.min(axis=0)) / (rows.max(axis=0) - rows.min(axis=0))).astype(np.float32)
+        for name, rows in {"train": train, "test": test}.items()
+    }
+    assert findings(split_normalized_by_itself(evidence(by_itself)))

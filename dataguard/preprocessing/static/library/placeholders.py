@@ -8,7 +8,7 @@ comes to a layer, what was done to it is kept, and done to what is fed.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dataguard.preprocessing.pipeline import Decode
 from dataguard.preprocessing.static import arrays
@@ -36,9 +36,10 @@ def _placeholder(call: Call) -> Value:
     size = (lengths[1], lengths[2]) if all(is_number(one) for one in lengths[1:3]) else None
     why = "the picture is fed to a placeholder"
     fields = ("library", "flags", "order", "exif", "alpha", "gray", "sixteen_bit")
+    empty: dict[str, Any] = dict.fromkeys(fields)
     state = State(
         kind="tf",
-        decode=replace(Decode(**dict.fromkeys(fields)), undetermined=dict.fromkeys(fields, why)),
+        decode=Decode(undetermined=dict.fromkeys(fields, why), **empty),
         channels=("0", "1", "2")[: lengths[-1]],
         layout="NHWC",
         dtype="float32",
