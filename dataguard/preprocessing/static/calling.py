@@ -364,7 +364,21 @@ class Calling(Expressions):
             return Picture(by_chance(args[0].state, name or "augmentation", self.place(node), size=args[0].state.size))
         if feeding.is_transforming(name) or func.kind == "random":
             return arrays.opaque(self, args, f"what {name or 'it'} does is not known: {func.reason()}", node)
+        if any(frame.func is not None and frame.func.name == "__getitem__" for frame in self.frames):
+            # A data set's item goes through what prepares it, and meets no model.
+            return self._changed_by(values, f"what {name or 'it'} does is not known: {func.reason()}", node)
         return self.feed(values, node, name, func)
+
+    def _changed_by(self, values: list[Value], why: str, node: ast.AST | None) -> Value:
+        """What something unknown returns that is given pictures, alone or in a dictionary."""
+        first = next(one for one in values if arrays.pictures(one))
+        if not isinstance(first, Map):
+            return arrays.opaque(self, values, why, node)
+        items = {
+            key: arrays.opaque(self, [one], why, node) if isinstance(one, Picture | Choice) else one
+            for key, one in first.items.items()
+        }
+        return Map(items, open=True)
 
     def fit(self, args: Sequence[Value], kwargs: dict[str, Value], node: ast.AST | None, model: Value = None) -> None:
         """Give data sets to a model that is trained on them, or tested."""

@@ -58,3 +58,30 @@ def test_a_batch_that_is_changed_in_a_way_not_followed_is_not_the_item(tmp_path:
     path = loader(tmp_path, script)
     assert path.pipeline.layout is None
     assert path.pipeline.affine.scale is None
+
+
+def test_a_list_of_one_of_several_pictures_is_a_batch(tmp_path: Path) -> None:
+    script = """
+        import cv2, torch
+        import numpy as np
+        image = cv2.imread("a.png")
+        if asked():
+            image = cv2.flip(image, 1)
+        batch = np.asarray([image])
+        model(torch.from_numpy(batch).permute(0, 3, 1, 2).float().div(255.0))
+        """
+    path = reading(tmp_path, {"predict.py": script}).paths[0]
+    assert (path.pipeline.layout, path.pipeline.dtype) == ("NCHW", "float32")
+
+
+def test_levels_that_go_through_a_curve_keep_all_else(tmp_path: Path) -> None:
+    script = """
+        import cv2
+        import numpy as np
+        image = cv2.resize(cv2.imread("a.png"), (64, 32)).astype(np.float32)
+        model(np.power(image / 255.0, 0.5)[None])
+        """
+    path = reading(tmp_path, {"predict.py": script}).paths[0]
+    assert (path.pipeline.affine.scale, path.pipeline.layout, path.pipeline.dtype) == (None, "NHWC", "float32")
+    assert path.pipeline.geometry is not None
+    assert len(path.pipeline.geometry) == 1

@@ -19,6 +19,7 @@ from dataguard.preprocessing.static.library import (  # noqa: F401 - what they k
     pillow,
     placeholders,
     plain_values,
+    pools,
     python,
     scikit_image,
     shapes,

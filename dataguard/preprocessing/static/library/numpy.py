@@ -30,6 +30,7 @@ from dataguard.preprocessing.static.values import (
     Stat,
     Unknown,
     Value,
+    choice,
     is_number,
     last,
     measured,
@@ -84,6 +85,10 @@ def _array(call: Call) -> Value:
     if isinstance(value, Blank):
         held = value.planes.get(-1)
         value = Picture(held) if held is not None else value
+    if isinstance(value, Seq) and len(value.items) == 1 and isinstance(value.items[0], Choice):
+        options = [one for one in value.items[0].options if isinstance(one, Picture)]
+        made = [_array(replace(call, args=[Seq([one]), *call.args[1:]])) for one in options]
+        return choice(made, value.items[0].why) if made else value
     if isinstance(value, Seq) and len(value.items) == 1 and isinstance(value.items[0], Picture):
         inner = value.items[0].state
         value = Picture(replace(inner, layout="N" + inner.layout)) if "N" not in inner.layout else value.items[0]

@@ -192,19 +192,6 @@ def _iterator(call: Call) -> Value:
     return ExtObj(call.name.replace("itertools.count", "builtins.range"), call.args, call.kwargs, call.place)
 
 
-@function("builtins.map")
-def _mapped(call: Call) -> Value:
-    if len(call.args) < 2:
-        return call.unknown("a map")
-    from dataguard.preprocessing.static.arrays import element, iterated
-
-    items = iterated(call.machine, call.args[1], ast.Constant(0))
-    if items is None:
-        one = element(call.machine, call.args[1], None)
-        return Seq([call.machine.call(call.args[0], [one], {}, call.node)], "list")
-    return Seq([call.machine.call(call.args[0], [one], {}, call.node) for one in items[:16]], "list")
-
-
 @function("builtins.next")
 def _following(call: Call) -> Value:
     from dataguard.preprocessing.static.arrays import element

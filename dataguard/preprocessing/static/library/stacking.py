@@ -1,4 +1,4 @@
-"""Arrays that are put together: pictures to a batch, channels to a picture."""
+"""Arrays that are put together: pictures to a batch, channels to a picture; and levels that go through a curve."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from dataguard.preprocessing.static import parts
 from dataguard.preprocessing.static.library.registry import Call, function
-from dataguard.preprocessing.static.picture import State, moved
+from dataguard.preprocessing.static.picture import State, losing, moved
 from dataguard.preprocessing.static.values import Choice, Picture, Seq, Shape, Value, choice, sides
 
 
@@ -74,3 +74,13 @@ def _plain(states: list[State]) -> State:
 
 def _flipped_stack(states: list[State], layout: str, place: str) -> State:
     return moved(_plain(states), place, layout=layout)
+
+
+@function("numpy.power", "numpy.exp", "numpy.log", "numpy.log1p", "numpy.square", "numpy.tanh",
+          "torch.pow", "torch.sqrt", "torch.exp", "torch.log", "torch.tanh", "torch.sigmoid")  # fmt: skip
+def _curved(call: Call) -> Value:
+    """Levels go through a curve, each by itself; all else stays."""
+    if not isinstance(call.get(0, "x"), Picture):
+        return call.unknown(f"what {call.name} returns")
+    state = losing(call.args[0].state, call.place, f"levels go through {call.name}", "affine")
+    return Picture(state if state.is_float else replace(state, dtype=None))

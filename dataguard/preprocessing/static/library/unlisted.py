@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from dataguard.preprocessing.static.library import placeholders, threads
+from dataguard.preprocessing.static.library import placeholders, pools, threads
 from dataguard.preprocessing.static.library.given import READ, from_caller
 from dataguard.preprocessing.static.library.pillow import enhanced
 from dataguard.preprocessing.static.library.registry import Call, Handler, applied
@@ -135,6 +135,8 @@ OBJECT_METHODS: list[tuple[str, frozenset[str] | None, Handler]] = [
     ("imutils.", None, _capture),
     ("keras.preprocessing.image.ImageDataGenerator", None, _generator),
     ("argparse.", None, _parser),
+    *[(one, pools.METHODS, pools.of_pool) for one in pools.POOLS],
+    ("concurrent.futures.Future", frozenset({"result", "get"}), pools.result),
     *[(one, frozenset({"start"}), threads.started) for one in threads.THREADS],
     *[(one, frozenset({"put", "put_nowait"}), threads.put) for one in threads.QUEUES],
     ("builtins.open", frozenset({"read"}), _text),
