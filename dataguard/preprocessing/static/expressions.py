@@ -393,6 +393,7 @@ _BUILTINS = frozenset(
         "all",
         "any",
         "bool",
+        "bytearray",
         "bytes",
         "callable",
         "classmethod",

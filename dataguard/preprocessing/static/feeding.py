@@ -36,6 +36,7 @@ FEEDING = frozenset(
         "predict_on_batch",
         "predict_step",
         "forward",
+        "forward_all",
         "run",
         "infer",
         "inference",

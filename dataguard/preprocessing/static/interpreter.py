@@ -116,6 +116,12 @@ class Interpreter(Branching):
                 )
                 self.assign(target.value, made)
                 return
+            if arrays.is_empty(holder) and isinstance(node.op, ast.Add):
+                # What is added to a part of zeros is written there.
+                value = self.evaluate(node.value)
+                if isinstance(value, Picture):
+                    self._set_item(target, value)
+                    return
         before = self.evaluate(target)
         value = self.evaluate(node.value)
         if isinstance(before, Seq) and before.kind == "list" and isinstance(node.op, ast.Add):
@@ -129,7 +135,11 @@ class Interpreter(Branching):
             names = self.frame.module.names if target.id in self.frame.globals_ else self.frame.names
             self.put(names, target.id, value)
         elif isinstance(target, ast.Attribute):
-            self._set_attribute(self.evaluate(target.value), target.attr, value)
+            holder = self.evaluate(target.value)
+            if isinstance(holder, Picture) and target.attr == "shape":
+                self.assign(target.value, arrays.shaped(self, holder, value, target))
+                return
+            self._set_attribute(holder, target.attr, value)
         elif isinstance(target, ast.Tuple | ast.List):
             self._unpack(target, value)
         elif isinstance(target, ast.Subscript):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from abc import abstractmethod
 
-from dataguard.preprocessing.static import arrays
+from dataguard.preprocessing.static import arrays, loaders
 from dataguard.preprocessing.static.library.image_models import constant
 from dataguard.preprocessing.static.machine import Machine
 from dataguard.preprocessing.static.values import (
@@ -62,7 +62,8 @@ class Items(Machine):
                 if asked is not None and isinstance(asked[0], Func) and not name.startswith("__"):
                     return self.call(Bound(asked[0], value), [name], {}, node)
                 if any(True for _ in value.cls.foreign()):
-                    return Method(value, name)
+                    found_inside = loaders.kept(value, name)
+                    return found_inside[0] if found_inside else Method(value, name)
             elif name in _NAMESPACE_METHODS:
                 return Method(value, name)
             return Unknown(f"attribute {name} is not known", self.place(node))
@@ -109,6 +110,8 @@ class Items(Machine):
         if isinstance(value, ExtObj):
             if name in value.attrs and name != "batch":
                 return value.attrs[name]
+            if name in loaders.KEPT and (inside := loaders.kept(value, name)):
+                return inside[0]
             return arrays.object_attribute(value, name)
         if isinstance(value, Blank) and name == "shape":
             return Shape(list(value.shape))

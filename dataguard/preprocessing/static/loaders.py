@@ -73,6 +73,8 @@ FOLDERS = frozenset(
     ]
 )
 GRAY_FOLDERS = frozenset({"MNIST", "FashionMNIST", "KMNIST", "EMNIST", "QMNIST", "USPS"})
+_ARRAYS = frozenset({"CIFAR10", "CIFAR100"}) | GRAY_FOLDERS
+"""Those whose attribute ``data`` holds all pictures as they are given, channels last."""
 IN_MEMORY = frozenset({"CIFAR10", "CIFAR100", "STL10", "SVHN", "FakeData"}) | GRAY_FOLDERS
 
 
@@ -118,29 +120,32 @@ def dataset_of(loader: ExtObj) -> Value:
     return loader.kwargs.get("dataset", loader.args[0] if loader.args else None)
 
 
-def _of_folder(machine: Machine, source: ExtObj, last: str) -> Value:
-    if "item" in source.attrs:
-        return source.attrs["item"]
+def _as_stored(last: str, place: str) -> State:
+    """A picture of torchvision's data set of this name, before its transform."""
     gray = last in GRAY_FOLDERS
     decode = (
         Decode(library="array", order="GRAY" if gray else "RGB", exif=None, alpha=None, gray=None, sixteen_bit=None)
         if last in IN_MEMORY
         else Decode.of("pillow", "convert RGB")
     )
-    decode = replace(decode, provenance={"": explicit(source.place, last)})
+    decode = replace(decode, provenance={"": explicit(place, last)})
     state = State(
         kind="pil",
         decode=decode,
         channels=("Y",) if gray else ("R", "G", "B"),
         layout="HW" if gray else "HWC",
-        loaded=source.place,
-        places=(source.place,),
-        said={"order": explicit(source.place, last)},
+        loaded=place,
+        places=(place,),
+        said={"order": explicit(place, last)},
     )
     own = {"CIFAR10": 32, "CIFAR100": 32, "STL10": 96, "SVHN": 32}.get(last, 28 if gray else None)
-    if own is not None:
-        state = replace(state, size=(own, own))
-    picture: Value = Picture(state)
+    return replace(state, size=(own, own)) if own is not None else state
+
+
+def _of_folder(machine: Machine, source: ExtObj, last: str) -> Value:
+    if "item" in source.attrs:
+        return source.attrs["item"]
+    picture: Value = Picture(_as_stored(last, source.place))
     transform = source.kwargs.get("transform", source.kwargs.get("transforms"))
     if transform is None and len(source.args) > 1:
         at = {"ImageFolder": 1, "DatasetFolder": 3, "CIFAR10": 2, "CIFAR100": 2, "MNIST": 2, "FashionMNIST": 2}.get(
@@ -186,6 +191,28 @@ def inherit(machine: Machine, made: Obj, args: list[Value], kwargs: dict[str, Va
             given = kwargs.get("dataset", args[0] if args else None)
             machine.put(made.attrs, "dataset", given)
             machine.put(made.attrs, "indices", kwargs.get("indices", args[1] if len(args) > 1 else None))
+
+
+KEPT = ("data", "train_data", "test_data", "transform", "target_transform")
+"""Attributes of torchvision's data sets that hold pictures or transforms."""
+
+
+def kept(source: Obj | ExtObj, name: str) -> tuple[Value, ...]:
+    """What an attribute of torchvision's data set in memory is, which a class may read itself; empty if not known."""
+    if isinstance(source, Obj):
+        given = source.attrs.get("*folder", source.attrs.get("*given"))
+        names = list(source.cls.foreign()) if source.cls is not None else []
+    else:
+        given, names = source, [source.name]
+    found = next(
+        (one.rpartition(".")[2] for one in names if "datasets" in one and one.rpartition(".")[2] in _ARRAYS), None
+    )
+    if found is None or name not in KEPT or not isinstance(given, ExtObj):
+        return ()
+    if name.endswith("transform"):
+        return (given.kwargs.get(name),) if len(given.args) < 3 else ()
+    state = _as_stored(found, given.place)
+    return (Picture(replace(state, kind="array", layout=f"N{state.layout}")),)
 
 
 def inherited(machine: Machine, source: Obj) -> Value:

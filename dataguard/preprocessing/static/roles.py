@@ -24,6 +24,7 @@ _OFFLINE = re.compile(
 
 _SCORES = re.compile(rb"(?i:evaluat)\w*\(|run_eval|AverageMeter|\bmAP\b|confusion_matrix")
 _TRAINS = re.compile(rb"(?i:train|optim|backward|\.fit\()")
+_LEARNS = re.compile(rb"(?i:optim|\.step\(|train_on_batch|apply_gradients|\.fit\()")
 _WRITES = re.compile(rb"imwrite|\.save\(|save_\w+\(")
 
 
@@ -56,6 +57,9 @@ def role_of(sink: Sink, trains: bool, script_text: bytes = b"") -> str:
             if found:
                 return "val" if found == "eval" and _TRAIN.search(name) else found
         return "eval" if _EVAL_FILE.search(name) else "serve" if _SERVE.search(name) else "train"
+    if trains and _SERVE.search(name) and script_text and not _LEARNS.search(script_text):
+        # Gradients without anything that learns from them: they are shown, as Grad-CAM does.
+        trains = False
     if trains or (sink.training is True and not _EVAL_FILE.search(name) and not _SERVE.search(name)):
         return "train"
     if _EVAL_FILE.search(name):

@@ -53,7 +53,7 @@ def call(machine: Calling, name: str, args: list[Value], kwargs: dict[str, Value
     """What a call of a library's function or class comes to."""
     name = canonical(name)
     handler = FUNCTIONS.get(name)
-    if args and isinstance(args[0], ExtObj) and args[0].name == encoding.BUFFER:
+    if args and isinstance(args[0], ExtObj) and args[0].name in encoding.BUFFERS:
         again = encoding.passed(Call(machine, name, args, kwargs, node))
         if again is not None:
             return again

@@ -13,6 +13,7 @@ from dataguard.preprocessing.pipeline import Decode
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.picture import State, cast, explicit, losing, mapped, reordered, resized, transposed
 from dataguard.preprocessing.static.values import Map, Picture, Seq, Shape, Unknown, Value
+from dataguard.preprocessing.steps import Crop
 
 
 @function("caffe.io.load_image")
@@ -21,6 +22,12 @@ def _load(call: Call) -> Value:
     decode = replace(Decode.of("scikit-image"), provenance={"": explicit(place, call.name)})
     state = State(kind="array", decode=decode, loaded=place, places=(place,), said={"order": explicit(place)})
     return Picture(cast(mapped(state, "divide", 255.0, place), "float32", place))
+
+
+def _is_cut_to_the_input(state: State) -> bool:
+    """Whether the last step cut a part of a size that only the net says: what has that size is not resized."""
+    step = state.steps[-1] if state.steps else None
+    return isinstance(step, Crop) and (step.height is None or step.width is None)
 
 
 def transformer(call: Call) -> Value:
@@ -39,7 +46,8 @@ def transformer(call: Call) -> Value:
     lengths = sizes[0].items if sizes and isinstance(sizes[0], Seq | Shape) else []
     height, width = lengths[-2:] if len(lengths) > 1 else [Unknown("the input's size", place)] * 2
     fields = {"engine": "scikit-image", "kernel": "linear", "antialias": "none", "align": "half_pixel"}
-    state = resized(state, height, width, fields, place)
+    if not (isinstance(height, Unknown) and isinstance(width, Unknown) and _is_cut_to_the_input(state)):
+        state = resized(state, height, width, fields, place)
     axes = held.get("set_transpose")
     if isinstance(axes, Seq):
         state = transposed(state, [one for one in axes.items if isinstance(one, int)], place)

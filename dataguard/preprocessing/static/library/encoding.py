@@ -10,12 +10,14 @@ from dataclasses import replace
 from typing import Any
 
 from dataguard.preprocessing.static.library.registry import Call, function
-from dataguard.preprocessing.static.picture import moved, reordered
+from dataguard.preprocessing.static.picture import cast, mapped, moved, reordered
 from dataguard.preprocessing.static.values import ExtObj, Picture, Seq, Value
 
-BUFFER = "io.BytesIO"
+BUFFERS = frozenset(["io.BytesIO", "io.StringIO", "StringIO.StringIO", "cStringIO.StringIO", "six.BytesIO"])
+"""Classes of files in memory; in Python 2 those of text hold bytes."""
 _WRITTEN = "written"
 _READERS = {
+    "caffe.io.load_image": "array",
     "PIL.Image.open": "pil", "skimage.io.imread": "array", "imageio.imread": "array", "cv2.imdecode": "array",
     "tensorflow.image.decode_image": "tf", "tensorflow.image.decode_jpeg": "tf", "tensorflow.image.decode_png": "tf",
     "tensorflow.io.decode_image": "tf", "tensorflow.io.decode_jpeg": "tf", "tensorflow.io.decode_png": "tf",
@@ -23,7 +25,7 @@ _READERS = {
 """Functions that decode, and whose picture they give."""
 _WRAPPERS = frozenset(
     ["numpy.frombuffer", "numpy.fromstring", "numpy.array", "numpy.asarray", "builtins.bytes", "builtins.bytearray",
-     BUFFER, "io.BufferedReader"]
+     "io.BufferedReader", *BUFFERS]
 )  # fmt: skip
 """Functions that hand on what was encoded."""
 _HANDED_ON = frozenset(["getvalue", "getbuffer", "read", "tobytes", "tostring", "flatten", "ravel", "astype"])
@@ -31,7 +33,7 @@ _HANDED_ON = frozenset(["getvalue", "getbuffer", "read", "tobytes", "tostring", 
 
 def keep(call: Call, target: Value, value: Value) -> bool:
     """Remember the picture that is written into a buffer; whether it is one that it is written into."""
-    if not isinstance(target, ExtObj) or target.name != BUFFER or not isinstance(value, Picture):
+    if not isinstance(target, ExtObj) or target.name not in BUFFERS or not isinstance(value, Picture):
         return False
     call.machine.put(target.attrs, _WRITTEN, Picture(value.state))
     return True
@@ -44,12 +46,12 @@ def _encoded(call: Call) -> Value:
         return Seq([True, call.unknown("encoded bytes")], "tuple")
     state = value.state
     turned = reordered(state, (2, 1, 0), "") if len(state.channels or ()) == 3 else state
-    return Seq([True, ExtObj(BUFFER, [], {}, call.place, attrs={_WRITTEN: Picture(turned)})], "tuple")
+    return Seq([True, ExtObj("io.BytesIO", [], {}, call.place, attrs={_WRITTEN: Picture(turned)})], "tuple")
 
 
 def held(value: Value) -> Picture | None:
     """The picture that was encoded into a buffer, red first; None where there is none."""
-    found = value.attrs.get(_WRITTEN) if isinstance(value, ExtObj) and value.name == BUFFER else None
+    found = value.attrs.get(_WRITTEN) if isinstance(value, ExtObj) and value.name in BUFFERS else None
     return found if isinstance(found, Picture) else None
 
 
@@ -73,6 +75,8 @@ def passed(call: Call) -> Value:
     state = moved(source.state, call.place, kind=kind, dtype="uint8")
     if call.name == "cv2.imdecode" and len(state.channels or ()) == 3:
         state = reordered(state, (2, 1, 0), call.place)
+    if call.name == "caffe.io.load_image":
+        state = cast(mapped(state, "divide", 255.0, call.place), "float32", call.place)
     return Picture(replace(state, layout="HWC" if state.layout == "CHW" else state.layout))
 
 
