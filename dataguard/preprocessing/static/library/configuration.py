@@ -19,7 +19,12 @@ LARGEST = 2**20
 def _parser(call: Call) -> Value:
     if call.name.endswith("Namespace"):
         return Obj(None, dict(call.kwargs), open=True)
-    return ExtObj("argparse.ArgumentParser", call.args, call.kwargs, call.place, {"*options": Map({})})
+    options: dict[Any, Value] = {}
+    parents = call.kwargs.get("parents")
+    for one in parents.items if isinstance(parents, Seq) else []:
+        held = one.attrs.get("*options") if isinstance(one, ExtObj) else None
+        options |= held.items if isinstance(held, Map) else {}
+    return ExtObj("argparse.ArgumentParser", call.args, call.kwargs, call.place, {"*options": Map(options)})
 
 
 def parser_method(call: Call) -> Value:
