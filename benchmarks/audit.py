@@ -326,6 +326,8 @@ def size_found(pipeline: Pipeline) -> Any:
                 if step.name == "crop" and any(isinstance(one, Resize) for one in pipeline.geometry or ()):
                     continue
                 sizes = [(height, width)] * len(SIZES)
+            elif step.name.endswith("_range"):
+                continue  # Keras's generator keeps the size
             elif re.search(r"(?i)crop|resiz|scale|affine|placement|pad|zoom|shift", step.name):
                 sizes = None
         elif isinstance(step, Resize):

@@ -184,7 +184,9 @@ def arithmetic(machine: Machine, operator: ast.operator, left: Value, right: Val
             return Picture(mixed)
         if operation in ("add", "subtract") and _planes(left.state, right.state):
             why = "channels are mixed"
-            return Picture(losing(replace(left.state, channels=("Y",)), place, why, "affine", "order"))
+            gray = operation == "add" and _weighed(left.state) and _weighed(right.state)
+            names = ("affine",) if gray else ("affine", "order")
+            return Picture(losing(replace(left.state, channels=("Y",)), place, why, *names))
         if left.state.channels == right.state.channels and operation is not None:
             return Picture(losing(left.state, place, "two pictures are combined", "affine"))
         return Picture(losing(left.state, place, "two pictures are combined"))
@@ -215,6 +217,11 @@ def arithmetic(machine: Machine, operator: ast.operator, left: Value, right: Val
 def _planes(left: State, right: State) -> bool:
     """Whether two are single channels of one picture."""
     return left.layout == right.layout == "HW" and left.loaded == right.loaded != "" and left.steps == right.steps
+
+
+def _weighed(state: State) -> bool:
+    """Whether a channel counts with a weight of its own: a sum of such is gray."""
+    return "order" not in state.lost and state.scale is not None and all(one > 0 for one in state.scale)
 
 
 def _mixed_by_chance(left: State, right: State) -> State | None:

@@ -339,6 +339,11 @@ class Calling(Expressions):
             opened = Picture(given.from_caller(receiver, kind="pil", opened=True))
             return library.method(self, opened, name, args, kwargs, node)
         values = [*args, *kwargs.values()]
+        if name == "copy_" and args and arrays.is_picture(args[0]):
+            # A tensor that was made before is filled with the picture.
+            return args[0]
+        if name in feeding.OF_TENSORS:
+            return Unknown(f"what {name} computes", self.place(node))
         if name in feeding.FEEDING and any(arrays.pictures(one) for one in values):
             return self.feed(values, node, name)
         if receiver.kind == "random" or name in ("random", "rand", "randint", "uniform", "choice"):

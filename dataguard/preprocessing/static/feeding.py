@@ -66,6 +66,13 @@ FEEDING = frozenset(
     ]
 )
 """Methods of unknown objects that feed a model."""
+OF_TENSORS = frozenset([
+    "expand_as", "view_as", "reshape_as", "type_as", "mm", "matmul", "bmm", "mv", "dot", "add", "sub", "mul",
+    "div", "add_", "sub_", "mul_", "div_", "addmm", "addcmul", "eq", "ne", "lt", "le", "gt", "ge", "where",
+    "masked_fill", "masked_select", "index_select", "gather", "scatter", "scatter_", "pow", "minimum",
+    "maximum", "min", "max", "lerp", "outer", "allclose", "equal", "dist",
+])  # fmt: skip
+"""Methods of tensors that are given others: what is given a picture by these is no model."""
 FITTING = frozenset({"fit", "fit_generator", "fit_dataset", "evaluate_generator", "evaluate"})
 LOSSES = (
     "loss",

@@ -330,7 +330,7 @@ def test_pictures_that_are_stored_and_read_again(tmp_path: Path) -> None:
         train_loader = DataLoader(Stored(), shuffle=True)
         """
     offline, fed = sorted(reading(tmp_path, {"prepare.py": prepare, "train.py": train}).paths, key=lambda one: one.role)
-    assert (offline.role, resized(offline).kernel, offline.pipeline.order) == ("offline", "cubic", None)
+    assert (offline.role, resized(offline).kernel, offline.pipeline.order) == ("offline", "cubic", "GRAY")
     assert (fed.role, fed.pipeline.layout, levels(fed)) == ("train", None, (1 / 255, 0.0))
 
 
