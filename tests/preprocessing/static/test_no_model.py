@@ -19,6 +19,11 @@ def test_a_tensor_that_is_given_another_is_no_model(tmp_path: Path, name: str) -
     assert path.entry.endswith(":7")
 
 
+def test_a_statistic_that_is_spread_over_a_picture_is_no_model(tmp_path: Path) -> None:
+    path = served(tmp_path, f"{TENSOR}flat = x.view(3, -1)\nspread = flat.mean(dim=-1).expand_as(flat)\n{FEED}")
+    assert path.entry.endswith(":7")
+
+
 def test_a_tensor_that_was_made_before_is_filled(tmp_path: Path) -> None:
     path = served(tmp_path, f"held = make_tensor()\n{TENSOR}held.copy_(x)\nmodel(held)\n")
     assert (path.pipeline.order, path.pipeline.layout) == ("BGR", "NCHW")
