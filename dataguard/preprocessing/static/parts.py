@@ -11,7 +11,6 @@ from dataguard.preprocessing.static import sizes
 from dataguard.preprocessing.static.picture import (
     State,
     by_chance,
-    cast,
     explicit,
     fill_levels,
     losing,
@@ -32,6 +31,7 @@ from dataguard.preprocessing.static.values import (
     is_number,
     measured,
 )
+from dataguard.preprocessing.static.writing import as_held, is_chance, is_item
 from dataguard.preprocessing.steps import Crop, Flip, Pad
 
 if TYPE_CHECKING:
@@ -299,10 +299,8 @@ def written(machine: Machine, holder: Picture | Blank, index: ast.expr, value: V
     if isinstance(value, Choice) and isinstance(holder, Blank):
         return _written_options(machine, holder, index, value, node)
     if not isinstance(value, Picture):
-        # Points of which one is by chance: so is what is computed of them.
-        chance = isinstance(value, Unknown) and value.kind == "random"
-        return value if chance and all(is_number(one) and one <= 4 for one in holder.shape) else holder
-    value = _as_held(holder, value, place)
+        return value if is_chance(holder, value) else holder
+    value = as_held(holder, value, place)
     if is_whole(index) and not isinstance(index, ast.Tuple):
         return value
     shape = holder.shape
@@ -315,14 +313,6 @@ def written(machine: Machine, holder: Picture | Blank, index: ast.expr, value: V
             return Picture(found) if found is not None else holder
         return holder
     return _pasted(machine, holder, index, value.state, place)
-
-
-def _as_held(holder: Blank, value: Picture, place: str) -> Picture:
-    """A picture as the numbers of the array that it is written into."""
-    state = value.state
-    if not holder.dtype or state.dtype is None or state.dtype == holder.dtype:
-        return value
-    return Picture(cast(state, holder.dtype, place))
 
 
 def _written_options(machine: Machine, holder: Blank, index: ast.expr, value: Choice, node: ast.AST) -> Value:
@@ -410,7 +400,7 @@ def _into_picture(machine: Machine, holder: Picture, index: ast.expr, value: Val
                 said={**state.said, "affine": explicit(place)},
             )
         )
-    if is_whole(index):
+    if is_whole(index) or is_item(state, index, value):
         return holder
     return Picture(losing(state, place, "a part of the levels is overwritten", "affine"))
 

@@ -402,9 +402,9 @@ def _blob(call: Call) -> Value:
     elif size is not None and not isinstance(size, Seq):
         state = losing(state, place, "the size of blobFromImage is not known", "geometry")
     swap = call.get(4, "swapRB", False)
-    if swap is True:
+    if swap in (True, 1):
         state = reordered(state, [2, 1, 0], place)
-    elif swap is not False:
+    elif swap not in (False, 0):
         state = losing(state, place, "swapRB is not known", "order")
     mean = call.get(3, "mean")
     if mean is not None:

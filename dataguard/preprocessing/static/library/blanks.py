@@ -1,0 +1,41 @@
+"""New arrays of one value, which pictures are written into."""
+
+from __future__ import annotations
+
+from dataguard.preprocessing.static.library.numpy import dtype_of
+from dataguard.preprocessing.static.library.registry import Call, function
+from dataguard.preprocessing.static.values import Blank, Picture, Seq, Shape, Value, is_number
+
+
+@function("numpy.zeros", "numpy.ones", "numpy.full", "numpy.empty", "torch.zeros", "torch.ones", "torch.full")
+def _new(call: Call) -> Value:
+    shape = call.get(0, "shape", call.kwargs.get("size"))
+    items = list(shape.items) if isinstance(shape, Seq | Shape) else list(call.args) if len(call.args) > 1 else [shape]
+    last_ = call.name.rpartition(".")[2]
+    fill = {"zeros": 0.0, "ones": 1.0, "empty": 0.0}.get(last_)
+    if last_ == "full":
+        value = call.get(1, "fill_value")
+        fill = float(value) if is_number(value) else None
+        if isinstance(value, Seq):
+            from dataguard.preprocessing.static.values import numbers
+
+            found = numbers(value)
+            fill = found[0] if found is not None and len(set(found)) == 1 else None
+    library = call.name.partition(".")[0]
+    at = 2 if last_ == "full" else 1
+    wanted = call.kwargs.get("dtype", call.args[at] if library == "numpy" and len(call.args) > at else None)
+    usual = "float32" if library == "torch" else "float64"
+    dtype = (dtype_of(wanted) or "") if wanted is not None else "" if last_ == "full" else usual
+    return Blank(items, fill, library, {}, call.place, dtype=dtype)
+
+
+@function("numpy.zeros_like", "numpy.ones_like", "numpy.empty_like")
+def _like(call: Call) -> Value:
+    value = call.get(0, "a")
+    if isinstance(value, Picture):
+        from dataguard.preprocessing.static.arrays import shape_of
+
+        dtype = dtype_of(call.kwargs.get("dtype")) or value.state.dtype or ""
+        fill = 1.0 if "ones" in call.name else 0.0
+        return Blank(shape_of(value.state), fill, "numpy", {}, call.place, dtype=dtype)
+    return call.unknown("an array")
