@@ -183,6 +183,8 @@ class Expressions(Items):
             found = arithmetic.elementwise(self, operator, left, right, node)
         if found is not None:
             return found
+        if isinstance(left, int) and isinstance(right, Seq) and isinstance(operator, ast.Mult):
+            left, right = right, left
         if isinstance(left, Seq) and isinstance(right, int) and isinstance(operator, ast.Mult):
             return Seq((left.items * max(0, min(right, LONGEST)))[:LONGEST], left.kind)
         if isinstance(operator, ast.Add | ast.Sub):

@@ -31,7 +31,7 @@ from dataguard.preprocessing.static.values import (
     is_number,
     measured,
 )
-from dataguard.preprocessing.static.writing import as_held, is_chance, is_item
+from dataguard.preprocessing.static.writing import as_held, is_chance
 from dataguard.preprocessing.steps import Crop, Flip, Pad
 
 if TYPE_CHECKING:
@@ -400,7 +400,7 @@ def _into_picture(machine: Machine, holder: Picture, index: ast.expr, value: Val
                 said={**state.said, "affine": explicit(place)},
             )
         )
-    if is_whole(index) or is_item(state, index, value):
+    if is_whole(index):
         return holder
     return Picture(losing(state, place, "a part of the levels is overwritten", "affine"))
 

@@ -155,7 +155,8 @@ def mapped(state: State, operation: str, value: Value, place: str) -> State:
         sign = -1.0 if operation == "subtract" else 1.0
         offset = tuple(b + sign * one for b, one in zip(offset, each, strict=True))
     if 0.0 in scale:
-        return losing(state, place, "levels are multiplied by zero", "affine")
+        # What is left is of one value, as a border is.
+        return replace(losing(state, place, "levels are multiplied by zero", "affine"), scale=scale, offset=offset)
     neutral = set(found) == {0.0 if operation in ("add", "subtract") else 1.0}
     written = state.written if neutral else (*state.written, (operation, found))
     said = {**state.said, "affine": explicit(place)}

@@ -31,6 +31,10 @@ def pairs(height: Value, width: Value) -> list[tuple[int, int]] | None:
     return [(int(a), int(b)) for a, b in zip(tall, wide, strict=True)]
 
 
+UNLIMITED = 65_535
+"""A side without a limit: no JPEG has a longer one."""
+
+
 def resize_rule(before: Sequence[tuple[int, int]], after: Sequence[tuple[int, int]]) -> dict[str, Any] | None:
     """The fields of a `Resize` that makes these sizes of those; None where no rule does.
 
@@ -61,7 +65,9 @@ def _candidates(before: Sequence[tuple[int, int]], after: Sequence[tuple[int, in
     plain += [{"rule": "short", "side": value} for value in sides]
     if tall == wide:
         plain.append({"rule": "long", "side": max(long)})
-    plain.append({"rule": "fit", "height": tall, "width": wide})
+    # Where one side is the same for all, nothing says that the other has a limit.
+    limits = UNLIMITED if wide == narrow else tall, UNLIMITED if tall == low else wide
+    plain.append({"rule": "fit", "height": limits[0], "width": limits[1]})
     plain.append({"rule": "cover", "height": low, "width": narrow})
     for value in sides:
         plain.append({"rule": "short", "side": value, "longest": max(long)})

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
-
-from dataguard.preprocessing.static.picture import State, cast
+from dataguard.preprocessing.static.picture import cast
 from dataguard.preprocessing.static.values import Blank, Picture, Unknown, Value, is_number
 
 
@@ -20,11 +18,3 @@ def as_held(holder: Blank, value: Picture, place: str) -> Picture:
     if not holder.dtype or state.dtype is None or state.dtype == holder.dtype:
         return value
     return Picture(cast(state, holder.dtype, place))
-
-
-def is_item(state: State, index: ast.expr, value: Value) -> bool:
-    """Whether ``batch[i] = picture`` puts in a picture that went the same way as the one that is there."""
-    if state.layout[:1] != "N" or isinstance(index, ast.Tuple | ast.Slice) or not isinstance(value, Picture):
-        return False
-    other = value.state
-    return (other.scale, other.offset, other.channels) == (state.scale, state.offset, state.channels)
