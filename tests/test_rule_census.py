@@ -18,7 +18,8 @@ import pytest
 import dataguard
 from dataguard.core.finding import Outcome
 from dataguard.core.rule import PAGE_SECTIONS, Rule
-from dataguard.rules import all_rules
+from dataguard.engine import auditing
+from dataguard.rules import all_rules, rules_of
 from dataguard.rules.pages import FAMILIES, index, option_descriptions, page
 
 TESTS = Path(__file__).parent
@@ -47,6 +48,17 @@ def test_every_rule_file_holds_a_rule() -> None:
     files = {path.name for path in Path(dataguard.__file__).parent.joinpath("rules").rglob("dg*.py")}
     assert files == {source(rule).name for rule in RULES}
     assert RULES
+
+
+def test_an_audit_imports_every_rule_that_it_may_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    imported = auditing.audit_rules()
+    monkeypatch.setattr(auditing, "AUDITED", ("",))
+    assert [rule.code for rule in auditing.audit_rules()] == [rule.code for rule in imported]
+    assert {rule.code[:3] for rule in imported} == {"DG3", "DG4", "DG5", "DG9"}
+
+
+def test_rules_of_a_prefix_are_those_of_all_rules() -> None:
+    assert rules_of("DG4", "DG310") == tuple(rule for rule in RULES if rule.code.startswith(("DG4", "DG310")))
 
 
 def test_codes_and_names_are_unique() -> None:

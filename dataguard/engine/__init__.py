@@ -1,13 +1,18 @@
 """Select rules, satisfy their inputs, run them, and put together the report."""
 
-from dataguard.engine.auditing import audit
-from dataguard.engine.checking import check
-from dataguard.engine.probing import compare, probe
-from dataguard.engine.reproducing import bisect, lock, reproduce
-from dataguard.engine.resolving import resolve_config
-from dataguard.engine.running import run
-from dataguard.engine.training import probe_training
-from dataguard.engine.versioning import diff, snapshot
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dataguard.engine.auditing import audit
+    from dataguard.engine.checking import check
+    from dataguard.engine.probing import compare, probe
+    from dataguard.engine.reproducing import bisect, lock, reproduce
+    from dataguard.engine.resolving import resolve_config
+    from dataguard.engine.running import run
+    from dataguard.engine.training import probe_training
+    from dataguard.engine.versioning import diff, snapshot
 
 __all__ = [
     "audit",
@@ -23,3 +28,27 @@ __all__ = [
     "run",
     "snapshot",
 ]
+
+_PLACES = {
+    "audit": "auditing",
+    "bisect": "reproducing",
+    "check": "checking",
+    "compare": "probing",
+    "diff": "versioning",
+    "lock": "reproducing",
+    "probe": "probing",
+    "probe_training": "training",
+    "reproduce": "reproducing",
+    "resolve_config": "resolving",
+    "run": "running",
+    "snapshot": "versioning",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Lazy, so that an audit does not pay for what trains and reproduces.
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)

@@ -35,9 +35,15 @@ def broken_plugins() -> tuple[BrokenPlugin, ...]:
     return _plugin_rules()[1]
 
 
+def rules_of(*prefixes: str) -> tuple[Rule[Any], ...]:
+    """The rules whose code begins with one of these, and those of plug-ins; no file of another rule is imported."""
+    own = tuple(_own_rule(code) for code in _rule_files() if code.startswith(prefixes))
+    return (*own, *_plugin_rules()[0])
+
+
 @cache
 def _plugin_rules() -> tuple[tuple[Rule[Any], ...], tuple[BrokenPlugin, ...]]:
-    taken = {word: "dataguard" for rule in built_in_rules() for word in (rule.code, rule.name)}
+    taken = {word: "dataguard" for code, (_, stem) in _rule_files().items() for word in (code, stem.replace("_", "-"))}
     rules, broken = [], []
     for plugin in plugins(RULES):
         try:
@@ -67,14 +73,26 @@ def built_in_rules() -> tuple[Rule[Any], ...]:
     Raises:
         ImportError: a file holds no such rule.
     """
+    return tuple(_own_rule(code) for code in _rule_files())
+
+
+@cache
+def _own_rule(code: str) -> Rule[Any]:
+    module_name, stem = _rule_files()[code]
+    candidate = getattr(importlib.import_module(module_name), stem, None)
+    if not isinstance(candidate, Rule) or candidate.code != code:
+        raise ImportError(f"{module_name}: expected a rule {code} named {stem!r}")
+    return candidate
+
+
+@cache
+def _rule_files() -> dict[str, tuple[str, str]]:
+    """The module of each of dataguard's own rules and its name in it, by code; none of them is imported."""
     found = {}
-    for module_name in sorted(_rule_modules(resources.files(__name__), __name__)):
+    for module_name in _rule_modules(resources.files(__name__), __name__):
         code, _, stem = module_name.rpartition(".")[2].partition("_")
-        candidate = getattr(importlib.import_module(module_name), stem, None)
-        if not isinstance(candidate, Rule) or candidate.code != code.upper():
-            raise ImportError(f"{module_name}: expected a rule {code.upper()} named {stem!r}")
-        found[candidate.code] = candidate
-    return tuple(found[code] for code in sorted(found))
+        found[code.upper()] = module_name, stem
+    return dict(sorted(found.items()))
 
 
 def _rule_modules(folder: Traversable, package: str) -> list[str]:
