@@ -10,6 +10,7 @@ from typing import Any
 from dataguard.preprocessing.static import arrays, feeding, parts
 from dataguard.preprocessing.static.branching import Branching
 from dataguard.preprocessing.static.joining import MISSING, truth
+from dataguard.preprocessing.static.library import tensorrt
 from dataguard.preprocessing.static.machine import Flow, Frame
 from dataguard.preprocessing.static.picture import losing
 from dataguard.preprocessing.static.tree import Module
@@ -139,6 +140,8 @@ class Interpreter(Branching):
             if isinstance(holder, Picture) and target.attr == "shape":
                 self.assign(target.value, arrays.shaped(self, holder, value, target))
                 return
+            if target.attr == tensorrt.HOST and arrays.pictures(value):
+                self.feed([value], target, target.attr)
             self._set_attribute(holder, target.attr, value)
         elif isinstance(target, ast.Tuple | ast.List):
             self._unpack(target, value)

@@ -191,7 +191,21 @@ def _random_steps(condition: Unknown, longer: tuple[Step, ...], shorter: tuple[S
     names = [getattr(one, "kind", "") or type(one).__name__ for one in extra if not isinstance(one, Random)]
     name = "flip" if set(names) <= {"left_right", "up_down"} else "+".join(str(one).lower() for one in names)
     said = extra[0].origin_of("") or explicit(condition.place)
-    return (*longer[:shared], Random(name=name, provenance={"": said}))
+    return (*longer[:shared], Random(name=name, parameters=_resizing(extra, shorter[shared:]), provenance={"": said}))
+
+
+def _resizing(first: tuple[Step, ...], second: tuple[Step, ...]) -> tuple[tuple[str, str], ...]:
+    """How a picture is resized whatever chance decides: what all resizes of two ways have in common."""
+    sides = [[one for one in side if isinstance(one, Resize)] for side in (first, second)]
+    ways = {(one.kernel, one.engine) for side in sides for one in side}
+    kernel, engine = ways.pop() if len(ways) == 1 else (None, None)
+    if kernel is None or engine is None:
+        return ()
+    shown = [("interpolation", {"linear": "bilinear", "cubic": "bicubic"}.get(kernel, kernel)), ("engine", engine)]
+    ends = [(side[-1].height, side[-1].width) if side else (None, None) for side in sides]
+    if ends[0] == ends[1] and None not in ends[0]:
+        shown.append(("size", f"{ends[0][0]}x{ends[0][1]}"))
+    return tuple(shown)
 
 
 def _sized(condition: Measure, first: State, second: State) -> State | None:

@@ -28,6 +28,7 @@ from dataguard.preprocessing.static.library import (  # noqa: F401 - what they k
     shapes,
     stacking,
     tensorflow,
+    tensorrt,
     threads,
     torch,
     torchvision,

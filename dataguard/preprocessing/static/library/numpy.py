@@ -246,7 +246,7 @@ def _to_numpy(call: Call) -> Value:
 
 
 @function("numpy.clip", "numpy.maximum", "numpy.minimum", "torch.clamp", "numpy.round", "numpy.rint",
-          "numpy.nan_to_num", "numpy.copyto", "numpy.atleast_3d")  # fmt: skip
+          "numpy.nan_to_num", "numpy.atleast_3d")  # fmt: skip
 def _clipped(call: Call) -> Value:
     value = call.get(0, "a")
     if isinstance(value, Picture):
