@@ -22,7 +22,12 @@ def _copy_to(call: Call) -> Value:
     """``np.copyto(inputs[0].host, picture)`` feeds; of a picture, the other one's levels are written into it."""
     target = call.node.args[0] if isinstance(call.node, ast.Call) and call.node.args else None
     value = call.get(1, "src")
-    if isinstance(target, ast.Attribute) and target.attr == HOST:
+    if isinstance(target, ast.Attribute) and target.attr == HOST and isinstance(call.node, ast.Call):
+        source = call.node.args[1] if len(call.node.args) > 1 else None
+        flat = source.func if isinstance(source, ast.Call) else None
+        if isinstance(flat, ast.Attribute) and flat.attr in ("ravel", "flatten", "reshape"):
+            # Memory has no axes: what is copied is the picture as it was.
+            value = call.machine.evaluate(flat.value)
         return call.machine.feed([value], call.node, "copyto")
     if isinstance(target, ast.Name) and isinstance(value, Picture):
         call.machine.assign(target, value)
