@@ -19,7 +19,7 @@ from dataguard.preprocessing.static.reading import Budget, RepositoryReading
 from dataguard.preprocessing.static.tree import Module, Tree
 from dataguard.preprocessing.static.values import Bound, Cls, Func, Obj, Picture, Unknown, Value
 
-_MAIN = re.compile(rb"__name__\s*(==|!=|is)\s*['\"]__main__|['\"]__main__['\"]\s*==\s*__name__")
+_MAIN = re.compile(rb"__name__\s*(==|!=|is)\s*['\"]__main__|['\"]__main__['\"]\s*==\s*__name__|\n@\w+\.automain\b")
 _PICTURES = tuple(
     b"cv2 PIL Image.open Image.fromarray Image.new imread torchvision transforms. skimage imageio load_img "
     b"albumentations ImageDataGenerator preprocess_input image_dataset_from_directory tf.image decode_jpeg "
@@ -138,7 +138,7 @@ class Extraction(Findings):
                 continue
             if path.endswith(".ipynb"):
                 chosen.append((2, path))
-            elif b"__main__" in data and _MAIN.search(data):
+            elif (b"__main__" in data or b".automain" in data) and _MAIN.search(data):
                 chosen.append((0 if path.count("/") < 2 else 1, path))
             elif name != "hubconf.py" and _acts(data, mentions=path in mentioning):
                 chosen.append((1, path))
