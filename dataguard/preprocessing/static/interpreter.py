@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from dataguard.preprocessing.static import arrays, feeding, parts
+from dataguard.preprocessing.static import arrays, feeding, parts, shaping
 from dataguard.preprocessing.static.branching import Branching
 from dataguard.preprocessing.static.joining import MISSING, truth
 from dataguard.preprocessing.static.library import tensorrt
@@ -118,7 +118,7 @@ class Interpreter(Branching):
                 )
                 self.assign(target.value, made)
                 return
-            if arrays.is_empty(holder) and isinstance(node.op, ast.Add):
+            if shaping.is_empty(holder) and isinstance(node.op, ast.Add):
                 # What is added to a part of zeros is written there.
                 value = self.evaluate(node.value)
                 if isinstance(value, Picture):
@@ -139,7 +139,7 @@ class Interpreter(Branching):
         elif isinstance(target, ast.Attribute):
             holder = self.evaluate(target.value)
             if isinstance(holder, Picture) and target.attr == "shape":
-                self.assign(target.value, arrays.shaped(self, holder, value, target))
+                self.assign(target.value, shaping.shaped(self, holder, value, target))
                 return
             if target.attr == tensorrt.HOST and arrays.pictures(value):
                 self.feed([value], target, target.attr)
