@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -450,19 +450,6 @@ def pictures(value: Value, depth: int = 0) -> list[Picture | Choice]:
     if isinstance(value, Obj) and value.cls is None:
         return [one for key in sorted(value.attrs, key=_rank) for one in pictures(value.attrs[key], depth + 1)]
     return []
-
-
-def is_picture(value: Value) -> bool:
-    """Whether a value is a picture, or one of several of which all are."""
-    options = value.options if isinstance(value, Choice) else [value]
-    return all(isinstance(one, Picture) for one in options)
-
-
-def each(value: Value, change: Callable[[Any], Value]) -> Value:
-    """What a change makes of a value, or of each of several."""
-    if not isinstance(value, Choice):
-        return change(value)
-    return choice([change(one) for one in value.options], value.why)
 
 
 _WANTED = ("image", "img", "images", "pixel_values", "input", "inputs", "lq", "lr", "x", "data", "imgs")

@@ -31,6 +31,7 @@ from dataguard.preprocessing.static.values import (
     Unknown,
     Value,
     choice,
+    is_picture,
     last,
 )
 
@@ -339,7 +340,7 @@ class Calling(Expressions):
             opened = Picture(given.from_caller(receiver, kind="pil", opened=True))
             return library.method(self, opened, name, args, kwargs, node)
         values = [*args, *kwargs.values()]
-        if name == "copy_" and args and arrays.is_picture(args[0]):
+        if name == "copy_" and args and is_picture(args[0]):
             # A tensor that was made before is filled with the picture.
             return args[0]
         if name in feeding.OF_TENSORS:

@@ -31,6 +31,8 @@ from dataguard.preprocessing.static.values import (
     Shape,
     Unknown,
     Value,
+    each,
+    is_picture,
     is_plain,
     key_of,
 )
@@ -111,11 +113,9 @@ class Interpreter(Branching):
         target = node.target
         if isinstance(target, ast.Subscript):
             holder = self.evaluate(target.value)
-            if arrays.is_picture(holder):
+            if is_picture(holder):
                 change = self.evaluate(node.value)
-                made = arrays.each(
-                    holder, lambda one: arrays.changed_part(self, one, target.slice, node.op, change, node)
-                )
+                made = each(holder, lambda one: arrays.changed_part(self, one, target.slice, node.op, change, node))
                 self.assign(target.value, made)
                 return
             if shaping.is_empty(holder) and isinstance(node.op, ast.Add):
@@ -197,8 +197,8 @@ class Interpreter(Branching):
             owner = self.frame.owner.name if self.frame.owner is not None else ""
             self.sink("dataset", arrays.pictures(value)[0], target, hints=(owner,))
         holder = self.evaluate(target.value)
-        if arrays.is_picture(holder) or isinstance(holder, Blank):
-            made = arrays.each(holder, lambda one: arrays.written_part(self, one, target.slice, value, target))
+        if is_picture(holder) or isinstance(holder, Blank):
+            made = each(holder, lambda one: arrays.written_part(self, one, target.slice, value, target))
             if made is not holder:
                 self.assign(target.value, made)
             return
@@ -250,12 +250,12 @@ class Interpreter(Branching):
         first = source.args[0] if source.args else None
         holder = node.iter.args[0] if node.iter.args else None
         target = node.target.elts[0] if isinstance(node.target, ast.Tuple) and node.target.elts else None
-        if not arrays.is_picture(first) or not isinstance(target, ast.Name) or not isinstance(holder, ast.Name):
+        if not is_picture(first) or not isinstance(target, ast.Name) or not isinstance(holder, ast.Name):
             return False
         if not _changes_in_place(node.body, target.id):
             return False
         rest = [arrays.iterated(self, one, node.iter) for one in source.args[1:]]
-        self.assign(holder, arrays.each(first, lambda one: self._channels(node, one, target.id, rest)))
+        self.assign(holder, each(first, lambda one: self._channels(node, one, target.id, rest)))
         return True
 
     def _channels(

@@ -294,6 +294,19 @@ def sides(items: list[Value]) -> list[list[Value]]:
     return [[one.options[at] if isinstance(one, Choice) else one for one in items] for at in range(counts.pop())]
 
 
+def is_picture(value: Value) -> bool:
+    """Whether a value is a picture, or one of several of which all are."""
+    options = value.options if isinstance(value, Choice) else [value]
+    return all(isinstance(one, Picture) for one in options)
+
+
+def each(value: Value, change: Callable[[Any], Value]) -> Value:
+    """What a change makes of a value, or of each of several."""
+    if not isinstance(value, Choice):
+        return change(value)
+    return choice([change(one) for one in value.options], value.why)
+
+
 def same(a: Value, b: Value) -> bool:
     """Whether two values are known to be one and the same.
 

@@ -7,12 +7,27 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from dataguard.preprocessing.static.library.registry import Call, function, methods
-from dataguard.preprocessing.static.values import ExtObj, Map, Obj, Seq, Unknown, Value, is_plain, last
+from dataguard.preprocessing.static.values import Ext, ExtObj, Map, Obj, Seq, Unknown, Value, is_plain, last
 
 OPTIONS = "*options"
 """The place of an object that holds what a command line gives."""
 LARGEST = 2**20
 """Bytes of a configuration file."""
+
+
+@function("click.option", "click.argument", "rich_click.option", "rich_click.argument")
+def _declared(call: Call) -> Value:
+    """A decorator that declares an option, with its default."""
+    return ExtObj("click." + call.name.rpartition(".")[2], call.args, call.kwargs, call.place)
+
+
+@function("typer.Option", "typer.Argument", "fastapi.Query", "fastapi.Form", "fastapi.Body")
+def _default_of(call: Call) -> Value:
+    """What stands as the default of an argument and says what its default is."""
+    given = call.get(0, "default")
+    if given is None or (isinstance(given, Ext) and given.name == "..."):
+        return Unknown("the command line or the request gives it", call.place, "caller")
+    return given
 
 
 @function("argparse.ArgumentParser", "configargparse.ArgumentParser", "argparse.Namespace", "optparse.OptionParser")
