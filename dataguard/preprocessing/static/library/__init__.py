@@ -13,6 +13,7 @@ from dataguard.preprocessing.static.library import (  # noqa: F401 - what they k
     configuration,
     encoding,
     evaluated,
+    hydra,
     image_models,
     imutils,
     interfaces,
@@ -132,6 +133,9 @@ def written_argument(func: Value, args: list[Value]) -> int | None:
 def declared_default(func: Func, name: str) -> Value:
     """The default that a decorator of a command-line library gives an argument; None for none."""
     for one in func.decorators:
+        configured = hydra.given(one)
+        if configured is not None:
+            return configured
         if isinstance(one, ExtObj) and one.name.endswith(("click.option", "click.argument")):
             flags = [text.lstrip("-").replace("-", "_") for text in one.args if isinstance(text, str)]
             if name in flags or name in [part for flag in flags for part in flag.split("/")]:

@@ -1,0 +1,62 @@
+"""What Hydra composes of a repository's files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dataguard.preprocessing.steps import Resize
+from tests.preprocessing.static.repositories import only, reading
+
+SCRIPT = """
+    import cv2, hydra, torch
+    @hydra.main({decorator})
+    def main(cfg):
+        img = cv2.resize(cv2.imread(cfg.data.path), (cfg.data.size, cfg.data.size))
+        model(torch.from_numpy(img.transpose(2, 0, 1)[None]).float() / 255)
+    if __name__ == "__main__":
+        main()
+"""
+
+
+def _side(folder: Path, decorator: str, **files: str) -> int | None:
+    named = {name.replace("__", "/") + ".yaml": text for name, text in files.items()}
+    (step,) = only(reading(folder, {"predict.py": SCRIPT.format(decorator=decorator), **named})).pipeline.geometry or ()
+    assert isinstance(step, Resize)
+    return step.height
+
+
+@pytest.mark.parametrize("decorator", ["config_path='conf', config_name='config'", "config_path='conf/config.yaml'",
+                                       "'conf', 'x', config_name='config.yaml'",
+                                       "version_base=None, config_path='./conf', config_name='config'"])  # fmt: skip
+def test_a_main_function_is_given_its_file(tmp_path: Path, decorator: str) -> None:
+    assert _side(tmp_path, decorator, conf__config="data:\n  size: 224\n") == 224
+
+
+DECORATOR = "config_path='conf', config_name='config'"
+
+
+def test_groups_are_put_under_their_names(tmp_path: Path) -> None:
+    config = "defaults:\n  - data: small\n  - override hydra/job_logging: none\nside: 64\n"
+    assert _side(tmp_path, DECORATOR, conf__config=config, conf__data__small="size: 96\n") == 96
+
+
+@pytest.mark.parametrize(("order", "side"), [("[_self_, {data: small}]", 96), ("[{data: small}, _self_]", 32)])
+def test_what_comes_last_counts(tmp_path: Path, order: str, side: int) -> None:
+    config = f"defaults: {order}\ndata:\n  size: 32\n"
+    assert _side(tmp_path, DECORATOR, conf__config=config, conf__data__small="size: 96\n") == side
+
+
+def test_a_file_may_be_of_the_global_package(tmp_path: Path) -> None:
+    files = {"conf__config": "defaults:\n  - run: one\n", "conf__run__one": "# @package _global_\ndata:\n  size: 48\n"}
+    assert _side(tmp_path, DECORATOR, **files) == 48
+
+
+@pytest.mark.parametrize(("text", "side"), [("${side}", 64), ("${missing}", None), ("${data.size}", None)])
+def test_what_stands_for_another_value_is_that_value(tmp_path: Path, text: str, side: int | None) -> None:
+    assert _side(tmp_path, DECORATOR, conf__config=f"side: 64\ndata:\n  size: {text}\n") == side
+
+
+def test_a_file_that_is_not_there_tells_nothing(tmp_path: Path) -> None:
+    assert _side(tmp_path, DECORATOR) is None
