@@ -12,6 +12,9 @@ from dataguard.preprocessing.provenance import Part
 Rounding: TypeAlias = Literal["floor", "half_even", "half_up", "ceil"]
 """How a length becomes a whole number: ``int``, ``round``, ``int(x + 0.5)``, ``math.ceil``."""
 
+UNLIMITED = 65_535
+"""A side without a limit, of ``fit``: no JPEG has a longer one."""
+
 Kernel: TypeAlias = Literal["nearest", "nearest_exact", "linear", "cubic", "lanczos", "box", "hamming", "area"]
 """``nearest`` samples the pixel at floor(i·scale), ``nearest_exact`` the one at floor((i + ½)·scale). ``area`` is the
 mean over the source pixels that a target pixel covers; ``box`` the same for Pillow, whose support is rounded."""

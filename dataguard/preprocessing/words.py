@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dataguard.preprocessing.steps import Crop, Flip, Pad, Resize, Step
+from dataguard.preprocessing.steps import UNLIMITED, Crop, Flip, Pad, Resize, Step
 
 if TYPE_CHECKING:
     from dataguard.preprocessing.pipeline import Affine, Decode
@@ -80,6 +80,14 @@ def arithmetic_words(step: Resize) -> str:
     }[step.arithmetic]
 
 
+def _fit_words(step: Resize, both: str, rounding: str) -> str:
+    if step.width == UNLIMITED:
+        return f"height to {_length(step.height)}, the other {rounding}"
+    if step.height == UNLIMITED:
+        return f"width to {_length(step.width)}, the other {rounding}"
+    return f"to fit into {both}, {rounding}"
+
+
 def size_words(step: Resize) -> str:
     """'shorter side to 256, the other rounded down'."""
     rounding = _ROUNDINGS.get(step.rounding or "", "rounding not known")
@@ -89,7 +97,7 @@ def size_words(step: Resize) -> str:
         "exact": f"to {both}",
         "short": f"shorter side to {_length(step.side)}, the other {rounding}",
         "long": f"longer side to {_length(step.side)}, the other {rounding}",
-        "fit": f"to fit into {both}, {rounding}",
+        "fit": _fit_words(step, both, rounding),
         "cover": f"to cover {both}, {rounding}",
         "within": f"shorter side to at most {_length(step.side)}, {rounding}",
         "scale": f"by {step.factor}, {rounding}",

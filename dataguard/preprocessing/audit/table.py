@@ -14,7 +14,7 @@ from dataguard.preprocessing.differing import Aspect
 from dataguard.preprocessing.document import SCHEMA_VERSION, to_json
 from dataguard.preprocessing.pipeline import Affine, Decode, Pipeline
 from dataguard.preprocessing.static.reading import FoundPath, RepositoryReading
-from dataguard.preprocessing.steps import Crop, Flip, Pad, Random, Resize
+from dataguard.preprocessing.steps import UNLIMITED, Crop, Flip, Pad, Random, Resize
 from dataguard.preprocessing.words import KNOWN_STATISTICS, range_words
 
 MOST_ROWS = 24
@@ -99,6 +99,12 @@ def _size(pipeline: Pipeline) -> str:
     return ", ".join(words) or "as is"
 
 
+def _fit(step: Resize, both: str) -> str:
+    if step.width == UNLIMITED:
+        return f"height {_number(step.height)}"
+    return f"width {_number(step.width)}" if step.height == UNLIMITED else f"fit {both}"
+
+
 def _step(step: object) -> str:
     if isinstance(step, Resize):
         both = _both(step.height, step.width)
@@ -108,7 +114,7 @@ def _step(step: object) -> str:
             "exact": both,
             "short": f"short {_number(step.side)}",
             "long": f"long {_number(step.side)}",
-            "fit": f"fit {both}",
+            "fit": _fit(step, both),
             "cover": f"cover {both}",
             "within": f"within {_number(step.side)}",
             "scale": f"×{_number(step.factor)}",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from dataguard.preprocessing.static.values import SIZES, Measure, Value, is_number
-from dataguard.preprocessing.steps import Crop, Pad, Resize, Rounding
+from dataguard.preprocessing.steps import UNLIMITED, Crop, Pad, Resize, Rounding
 
 ROUNDINGS: tuple[Rounding, ...] = ("floor", "half_even", "half_up", "ceil")
 _MULTIPLES = (8, 14, 16, 32, 64, 128)
@@ -29,10 +29,6 @@ def pairs(height: Value, width: Value) -> list[tuple[int, int]] | None:
     if any(not 0 < one < 1e6 for one in (*tall, *wide)):
         return None
     return [(int(a), int(b)) for a, b in zip(tall, wide, strict=True)]
-
-
-UNLIMITED = 65_535
-"""A side without a limit: no JPEG has a longer one."""
 
 
 def resize_rule(before: Sequence[tuple[int, int]], after: Sequence[tuple[int, int]]) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dataguard.preprocessing.steps import Pad, Resize
+from dataguard.preprocessing.words import size_words
 from tests.preprocessing.static.repositories import served
 
 PADDED = """
@@ -57,4 +58,5 @@ def test_a_picture_of_a_fixed_height_may_be_of_any_width(tmp_path: Path, side: s
     (step,) = path.pipeline.geometry or ()
     assert isinstance(step, Resize)
     assert min(step.target(*wide)) == 184
+    assert size_words(step).startswith("height to 184," if side == "shape[0]" else "width to 184,")
     assert max(step.target(*wide)) in (2453, 2454)
