@@ -5,10 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dataguard.preprocessing.static import loaders, parts
-from dataguard.preprocessing.static.joining import MISSING
 from dataguard.preprocessing.static.picture import State, losing, mapped, moved
 from dataguard.preprocessing.static.values import (
     COMPARISONS,
@@ -295,19 +294,6 @@ def by_content(operator: ast.cmpop, left: Value, right: Value, place: str) -> Va
             return Unknown("the picture's own levels", place, "content")
     typical = bool(function(*sides)) if function is not None else None
     return Unknown("the picture's own levels", place, "content", typical)
-
-
-def mark_content(machine: Machine, journal: list[tuple[Any, Any, Any]], node: ast.If) -> None:
-    """Say of the pictures that a branch changed that the picture's own levels decided about it."""
-    for container, key, old in journal:
-        if not isinstance(container, dict):
-            continue
-        new = container.get(key, MISSING)
-        if not isinstance(new, Picture) or not isinstance(old, Picture):
-            continue
-        if (new.state.scale, new.state.offset) != (old.state.scale, old.state.offset):
-            text = f"only where {ast.unparse(node.test)[:80]} ({machine.place(node)})"
-            container[key] = Picture(replace(new.state, of_content=new.state.of_content or text))
 
 
 def computed(operator: ast.operator, left: Value, right: Value, place: str) -> Value:

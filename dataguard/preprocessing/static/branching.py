@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from dataguard.preprocessing.static import arrays
 from dataguard.preprocessing.static.feeding import DEEPEST_BRANCH, FEEDING
 from dataguard.preprocessing.static.importing import Importing
 from dataguard.preprocessing.static.joining import MISSING, join, truth
 from dataguard.preprocessing.static.machine import Flow, SpentError
-from dataguard.preprocessing.static.values import Cls, ExtObj, Func, Measure, Mod, Obj, Seq, Unknown, Value, is_number
+from dataguard.preprocessing.static.values import (
+    Cls,
+    ExtObj,
+    Func,
+    Measure,
+    Mod,
+    Obj,
+    Picture,
+    Seq,
+    Unknown,
+    Value,
+    is_number,
+)
 
 MOST_EXPLORED = 30_000
 """Steps that a branch is followed for which the defaults of the command line do not take."""
@@ -42,7 +54,7 @@ class Branching(Importing):
         if isinstance(condition, Unknown) and condition.kind == "content" and condition.typical is not None:
             with self.branch() as journal:
                 flow = self.run(node.body if condition.typical else node.orelse)
-            arrays.mark_content(self, journal, node)
+            _mark_content(self, journal, node)
             return flow
         if not isinstance(condition, Unknown | Measure):
             condition = Unknown(f"it depends on {self._shown(node.test)}", self.place(node))
@@ -184,3 +196,16 @@ class Branching(Importing):
 
 def _raises(body: Sequence[ast.stmt]) -> bool:
     return bool(body) and isinstance(body[-1], ast.Raise)
+
+
+def _mark_content(machine: Branching, journal: list[tuple[Any, Any, Any]], node: ast.If) -> None:
+    """Say of the pictures that a branch changed that the picture's own levels decided about it."""
+    for container, key, old in journal:
+        if not isinstance(container, dict):
+            continue
+        new = container.get(key, MISSING)
+        if not isinstance(new, Picture) or not isinstance(old, Picture):
+            continue
+        if (new.state.scale, new.state.offset) != (old.state.scale, old.state.offset):
+            text = f"only where {ast.unparse(node.test)[:80]} ({machine.place(node)})"
+            container[key] = Picture(replace(new.state, of_content=new.state.of_content or text))

@@ -243,6 +243,8 @@ class Calling(Expressions):
     def _object(self, func: Obj, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None) -> Value:
         if func.cls is None:
             return arrays.opaque(self, args, "an object that is not followed is called", node)
+        if feeding.is_model(func.cls) and any(word in func.cls.name.lower() for word in feeding.MEASURES):
+            return Unknown(f"what {func.cls.name} measures", self.place(node))
         if feeding.is_model(func.cls) and not feeding.is_transforming(func.cls.name):
             return self.feed([*args, *kwargs.values()], node, func.cls.name, func)
         for name in ("__call__", "forward"):

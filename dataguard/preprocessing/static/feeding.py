@@ -74,6 +74,8 @@ OF_TENSORS = frozenset([
 ])  # fmt: skip
 """Methods of tensors that are given others: what is given a picture by these is no model."""
 FITTING = frozenset({"fit", "fit_generator", "fit_dataset", "evaluate_generator", "evaluate"})
+MEASURES = ("loss", "criterion", "ssim", "psnr", "lpips", "metric")
+"""Parts of names of classes that compare pictures: they are modules as networks are, and are none."""
 LOSSES = (
     "loss",
     "criterion",
