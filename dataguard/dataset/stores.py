@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib.util
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,6 +36,8 @@ def file_system(url: str) -> tuple[Any, str]:
         SourceError: fsspec or the package for this kind of URL is not installed, or the URL is wrong.
     """
     protocol = url.partition("://")[0].partition("::")[0]
+    # Where nobody has configured logging, Python would print what gcsfs warns of beside the error that we give.
+    logging.getLogger("gcsfs").addHandler(logging.NullHandler())
     try:
         import fsspec
     except ImportError as error:

@@ -207,7 +207,10 @@ def test_a_users_own_table_comes_to_the_same_report_as_its_file(
 ) -> None:
     pytest.importorskip(package)
 
-    assert checked(parquet, name) == from_file
+    # What lies in memory already is read from there, and everything else written down as it is.
+    found = checked(parquet, name)
+    assert found.pop("written") == ([] if name in ("polars_eager", "pyarrow") else [3_040])
+    assert found == {key: value for key, value in from_file.items() if key != "written"}
     assert {code for code, status, *_ in from_file["runs"] if status == "found"} >= {"DG301"}
 
 

@@ -218,39 +218,31 @@ def _ray(dataset: Any, path: Path, draw: Draw) -> int | None:
     n_all = int(dataset.count())
     if n_all <= draw.n:
         return None
-    if draw.id is None:
-        # Ray does not number rows: they come here in batches, and few are kept.
-        drawn = _drawn(n_all, draw)
-        write_batches(_numbered(dataset, drawn), path, empty=lambda: dataset.schema().base_schema)
-        return n_all
-    column, seed, n = draw.id, draw.seed, draw.n
-    if not (pa.types.is_integer(kind := dataset.schema().base_schema.field(column).type) or pa.types.is_string(kind)):
-        return None
-
-    def least(batch: Any) -> Any:
-        return pa.table({"rank": _least(_ranks(batch.column(column).to_pylist(), seed), n)})
-
-    hashed = dataset.select_columns([column]).map_batches(least, batch_format="pyarrow")
-    least_of_all = np.empty(0, dtype=np.int64)
-    for batch in hashed.iter_batches(batch_format="numpy"):
-        least_of_all = _least(np.concatenate([least_of_all, batch["rank"]]), n)
-    most = int(least_of_all.max())
-
-    def below(batch: Any) -> Any:
-        return batch.filter(pa.array(_ranks(batch.column(column).to_pylist(), seed) <= most))
-
-    kept = dataset.map_batches(below, batch_format="pyarrow")
-    batches = (part for table in kept.iter_batches(batch_format="pyarrow") for part in table.to_batches())
-    write_batches(batches, path, empty=lambda: dataset.schema().base_schema)
+    # Ray does not number rows: they come here in batches, and few are kept.
+    most = None
+    if draw.id is not None:
+        kind = dataset.schema().base_schema.field(draw.id).type
+        if not (pa.types.is_integer(kind) or pa.types.is_string(kind)):
+            return None
+        least = np.empty(0, dtype=np.int64)
+        for table in dataset.select_columns([draw.id]).iter_batches(batch_format="pyarrow"):
+            found = _ranks(table.column(draw.id).to_pylist(), draw.seed)
+            least = _least(np.concatenate([least, found]), draw.n)
+        most = int(least.max())
+    drawn = _drawn(n_all, draw) if most is None else None
+    write_batches(_numbered(dataset, drawn, draw, most), path, empty=lambda: dataset.schema().base_schema)
     return n_all
 
 
-def _numbered(dataset: Any, drawn: NDArray[np.int64]) -> Iterator[Any]:
+def _numbered(dataset: Any, drawn: NDArray[np.int64] | None, draw: Draw, most: int | None) -> Iterator[Any]:
     import pyarrow as pa
 
     seen = 0
     for table in dataset.iter_batches(batch_format="pyarrow", batch_size=100_000):
-        here = drawn[(drawn >= seen) & (drawn < seen + table.num_rows)] - seen
+        if drawn is not None:
+            here = drawn[(drawn >= seen) & (drawn < seen + table.num_rows)] - seen
+        else:
+            here = (_ranks(table.column(draw.id).to_pylist(), draw.seed) <= (most or 0)).nonzero()[0]
         if len(here):
             yield from table.take(pa.array(here)).append_column(ROW, pa.array(here + seen, pa.int64())).to_batches()
         seen += table.num_rows
