@@ -13,8 +13,8 @@ from dataguard.core.python_source import PythonSource, read_python
 MOST_KEPT = 16 * 2**20
 """Characters of code that are kept: with their syntax trees they take up to 600 MB. Files after that are read anew."""
 
-FEW = 50_000
-"""Objects that are looked through in a few milliseconds."""
+FEW = 10_000
+"""Objects that are looked through in a millisecond."""
 
 
 class PythonFiles:

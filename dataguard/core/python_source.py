@@ -326,11 +326,11 @@ class _FileLines:
 
 def _tolerant(text: str, start: int) -> tuple[ast.Module, tuple[Lost, ...]]:
     """As much of a text as parses, its lines counted from `start`, and what does not."""
-    lines = split_lines(text.replace("\x00", " ").lstrip("\ufeff"))
-    tree = _parse("\n".join(lines))
+    text = text.replace("\x00", " ").lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    tree = _parse(text)
     lost: list[Lost] = []
     if not isinstance(tree, ast.Module):
-        tree, lost = _mended(lines)
+        tree, lost = _mended(split_lines(text))
     if start:
         _shift(tree, start)
     return tree, tuple(Lost(line=item.line + start, n_lines=item.n_lines, reason=item.reason) for item in lost)

@@ -58,6 +58,8 @@ class Part:
     """Fields that could not be determined, each with the reason."""
 
     def __post_init__(self) -> None:
+        if not self.undetermined:
+            return
         names = {item.name for item in fields(self)}
         for name in self.undetermined:
             if name not in names:

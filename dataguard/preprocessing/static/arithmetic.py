@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
+import operator
 
 from dataguard.preprocessing.static.machine import Machine
 from dataguard.preprocessing.static.values import Ext, Measure, Seq, Unknown, Value, is_number, is_plain, measured
@@ -51,13 +51,13 @@ def flags(operator: ast.operator, left: Value, right: Value) -> Value:
 def shifted(left: Value, right: Value, minus: bool) -> Value:
     """A sum or difference of something unknown and a number, or of two that began as one; None for others."""
     if isinstance(left, Unknown) and isinstance(right, Unknown):
-        if minus and left.place and replace(left, shift=0) == replace(right, shift=0):
+        if minus and left.place and left.shifted(0) == right.shifted(0):
             return measured(lambda a, b: a - b, left.shift, right.shift)
         return None
     if isinstance(left, Unknown) and (is_number(right) or isinstance(right, Measure)):
-        return replace(left, shift=measured((lambda a, b: a - b) if minus else (lambda a, b: a + b), left.shift, right))
+        return left.shifted(measured(operator.sub if minus else operator.add, left.shift, right))
     if isinstance(right, Unknown) and not minus and (is_number(left) or isinstance(left, Measure)):
-        return replace(right, shift=measured(lambda a, b: a + b, right.shift, left))
+        return right.shifted(measured(operator.add, right.shift, left))
     return None
 
 

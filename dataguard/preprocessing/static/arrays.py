@@ -305,15 +305,16 @@ def computed(operator: ast.operator, left: Value, right: Value, place: str) -> V
         if left.why.startswith(STORED):
             return Picture(_float(mapped(from_caller(left), "divide", right, place)))
     found = unknown_of(left, right, place)
-    return replace(found, changed=True) if operation is not None and not found.kind else found
+    return found if operation is None or found.kind else Unknown(found.why, found.place, changed=True)
 
 
 def unknown_of(left: Value, right: Value, place: str) -> Unknown:
     """What an operation with something unknown gives: unknown for the same reason."""
-    found = [one for one in (left, right) if isinstance(one, Unknown)]
-    for one in (*(one for one in found if one.kind == "random"), *found):
-        return Unknown(one.why, one.place or place, one.kind)
-    return Unknown("it is computed in a way that is not followed", place)
+    first, second = type(left) is Unknown, type(right) is Unknown
+    if not first and not second:
+        return Unknown("it is computed in a way that is not followed", place)
+    one = left if first and (left.kind == "random" or not second or right.kind != "random") else right
+    return Unknown(one.why, one.place or place, one.kind)
 
 
 def iterated(machine: Machine, source: Value, node: ast.expr) -> list[Value] | None:

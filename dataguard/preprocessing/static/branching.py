@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from dataguard.core.syntax import nodes
 from dataguard.preprocessing.static.feeding import DEEPEST_BRANCH, FEEDING
 from dataguard.preprocessing.static.importing import Importing
 from dataguard.preprocessing.static.joining import MISSING, join, truth
@@ -90,7 +91,7 @@ class Branching(Importing):
         """Follow a branch that only the defaults of the command line do not take, for the paths in it alone."""
         if not any(self.is_option(one) for one in self._within_test(test)):
             return
-        if not any(self._leads(one) for item in body for one in ast.walk(item) if isinstance(one, ast.Call)):
+        if not any(self._leads(one) for one in self._calls_within(body)):
             return
         before, self.left = self.left, min(self.left, MOST_EXPLORED)
         granted = self.left
@@ -111,10 +112,17 @@ class Branching(Importing):
             self.left = before - (granted - max(0, self.left))
             self.frame.training = training
 
+    def _calls_within(self, body: Sequence[ast.stmt]) -> list[ast.Call]:
+        """Calls in a branch, which is met again with every call of its function."""
+        first = body[0]
+        if first not in self.calls_in:
+            self.calls_in[first] = [one for item in body for one in nodes(item) if isinstance(one, ast.Call)]
+        return self.calls_in[first]
+
     def _within_test(self, test: ast.expr) -> list[ast.expr]:
         """Names and attributes of a condition, which is met again with every call of its function."""
         if test not in self.tests:
-            self.tests[test] = [one for one in ast.walk(test) if isinstance(one, ast.Attribute | ast.Name)]
+            self.tests[test] = [one for one in nodes(test) if isinstance(one, ast.Attribute | ast.Name)]
         return self.tests[test]
 
     def _shown(self, test: ast.expr) -> str:
@@ -158,9 +166,13 @@ class Branching(Importing):
         flows: list[Flow] = []
         changes = []
         for positive, body in ((True, first), (False, second)):
+            if not body:
+                flows.append("next")
+                changes.append({})
+                continue
             frame.conditions.append((condition, positive))
             with self.branch() as journal:
-                if positive and test is not None and body and isinstance(body[-1], ast.Return):
+                if positive and test is not None and isinstance(body[-1], ast.Return):
                     self._equal(test)
                 flows.append(self.run(body))
                 changes.append(self.take_back(journal))

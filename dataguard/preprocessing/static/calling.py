@@ -11,7 +11,7 @@ from dataguard.preprocessing.static.expressions import Expressions
 from dataguard.preprocessing.static.joining import join
 from dataguard.preprocessing.static.library import given, placeholders
 from dataguard.preprocessing.static.library.configuration import OPTIONS, filled
-from dataguard.preprocessing.static.machine import DEEPEST, Frame
+from dataguard.preprocessing.static.machine import DEEPEST, Frame, Signature
 from dataguard.preprocessing.static.picture import by_chance
 from dataguard.preprocessing.static.values import (
     Bound,
@@ -45,11 +45,11 @@ class Calling(Expressions):
     def invoke(self, node: ast.Call) -> Value:
         """A call, with its arguments."""
         func = self.evaluate(node.func)
-        if isinstance(func, Ext) and func.name == "builtins.super":
+        if type(func) is Ext and func.name == "builtins.super":
             return self._super()
         args: list[Value] = []
         for one in node.args:
-            if isinstance(one, ast.Starred):
+            if type(one) is ast.Starred:
                 inner = self.evaluate(one.value)
                 args += inner.items if isinstance(inner, Seq | Shape) else []
             else:
@@ -81,18 +81,21 @@ class Calling(Expressions):
 
     def call(self, func: Value, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None) -> Value:
         """What a call comes to."""
-        self.spend()
-        if isinstance(func, Ext):
+        self.left -= 1
+        if self.left < 0:
+            self.spend()
+        kind = type(func)
+        if kind is Ext:
             return library.call(self, func.name, args, kwargs, node)
-        if isinstance(func, Func):
+        if kind is Func:
             return self._inline(func, None, args, kwargs, node)
-        if isinstance(func, Bound):
+        if kind is Bound:
             held = func.receiver.cls if isinstance(func.receiver, Obj) else None
             ready = func.func.name in feeding.FEEDING and any(feeding.is_ready(one) for one in args)
             if ready and feeding.is_model(held) and not feeding.prepares(held):
                 return self.feed([*args, *kwargs.values()], node, func.func.name, func.receiver)
             return self._inline(func.func, func.receiver, args, kwargs, node)
-        if isinstance(func, Method):
+        if kind is Method:
             return self._method(func, args, kwargs, node)
         if isinstance(func, Cls):
             return self._instance(func, args, kwargs, node)
@@ -119,7 +122,10 @@ class Calling(Expressions):
     def _inline(
         self, func: Func, receiver: Value, args: Sequence[Value], kwargs: dict[str, Value], node: ast.AST | None
     ) -> Value:
-        running = sum(1 for frame in self.frames if frame.func is not None and frame.func.node is func.node)
+        running = 0
+        for outer in self.frames:
+            if outer.func is not None and outer.func.node is func.node:
+                running += 1
         if running > 1 or len(self.frames) > DEEPEST:
             return arrays.opaque(self, [*args, *kwargs.values()], "calls are nested too deep to follow", node)
         self.seen.add(func.node)
@@ -153,9 +159,12 @@ class Calling(Expressions):
 
     def _from_options(self, func: Func, node: ast.Call) -> set[str]:
         """The parameters of a function that a call gives options of the command line for."""
-        names = [one.arg for one in (*func.node.args.posonlyargs, *func.node.args.args)]
-        found = {name for name, one in zip(names, node.args, strict=False) if self.is_option(one)}
-        return found | {one.arg for one in node.keywords if one.arg is not None and self.is_option(one.value)}
+        found = {one.arg for one in node.keywords if one.arg is not None and self.is_option(one.value)}
+        given = [self.is_option(one) for one in node.args]
+        if any(given):
+            names = [one.arg for one in (*func.node.args.posonlyargs, *func.node.args.args)]
+            found |= {name for name, is_option in zip(names, given, strict=False) if is_option}
+        return found
 
     def is_option(self, node: ast.expr) -> bool:
         """Whether an expression is an option of the command line: 'args.size', or a parameter that was given one."""
@@ -169,17 +178,14 @@ class Calling(Expressions):
 
     def _bind(self, func: Func, args: list[Value], kwargs: dict[str, Value], names: dict[str, Value]) -> None:
         spec = func.node.args
-        positional = [*spec.posonlyargs, *spec.args]
+        known = self.signatures.get(spec)
+        if known is None:
+            known = self.signatures[spec] = _signature(spec)
+        positional, every, defaults = known
         rest = dict(kwargs)
         for one, value in zip(positional, args, strict=False):
             names[one.arg] = value
-        defaults = dict(
-            zip([one.arg for one in positional][len(positional) - len(spec.defaults) :], spec.defaults, strict=False)
-        )
-        defaults |= {
-            one.arg: value for one, value in zip(spec.kwonlyargs, spec.kw_defaults, strict=True) if value is not None
-        }
-        for one in (*positional, *spec.kwonlyargs):
+        for one in every:
             if one.arg in rest:
                 names[one.arg] = rest.pop(one.arg)
             elif one.arg not in names:
@@ -353,7 +359,7 @@ class Calling(Expressions):
             return Unknown("by chance", self.place(node), "random")
         if feeding.is_transforming(name) and any(isinstance(one, Picture | Choice) for one in args):
             return arrays.opaque(self, args, f"what {name} does is not known", node)
-        if not any(word in name.lower() for word in feeding.LOSSES) and any(feeding.is_ready(one) for one in args):
+        if any(feeding.is_ready(one) for one in args) and not any(word in name.lower() for word in feeding.LOSSES):
             return self.feed(values, node, name)
         return Unknown(receiver.why or f"what {name} returns is not known", receiver.place or self.place(node), "")
 
@@ -436,6 +442,17 @@ class Calling(Expressions):
                 )  # fmt: skip
                 break
         return Unknown("what a model returns", self.place(node))
+
+
+def _signature(spec: ast.arguments) -> Signature:
+    """A function's positional parameters, all that can be named, and defaults by name."""
+    positional = [*spec.posonlyargs, *spec.args]
+    with_default = positional[len(positional) - len(spec.defaults) :]
+    defaults = {one.arg: value for one, value in zip(with_default, spec.defaults, strict=False)}
+    defaults |= {
+        one.arg: value for one, value in zip(spec.kwonlyargs, spec.kw_defaults, strict=True) if value is not None
+    }
+    return positional, [*positional, *spec.kwonlyargs], defaults
 
 
 def _is_thread(cls: Cls) -> Iterable[bool]:

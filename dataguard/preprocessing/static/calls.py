@@ -33,17 +33,9 @@ _WORKING = frozenset(
 """Names of functions that work on pictures."""
 
 
-def works_on_pictures(node: ast.AST) -> bool:
+def works_on_pictures(func: Func) -> bool:
     """Whether a function names one of a library that works on pictures."""
-    return not _WORKING.isdisjoint(_named(node))
-
-
-def _named(node: ast.AST) -> set[str]:
-    return {
-        one.attr if isinstance(one, ast.Attribute) else one.id
-        for one in ast.walk(node)
-        if isinstance(one, ast.Attribute | ast.Name)
-    }
+    return not _WORKING.isdisjoint(func.named)
 
 
 def _is_method(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> bool:
@@ -56,11 +48,11 @@ def outermost(modules: Iterable[Module]) -> Iterator[Func]:
 
     Told by names alone: who calls ``preprocess`` is taken to call the function of that name.
     """
-    found: dict[str, list[tuple[Func, set[str]]]] = {}
+    found: dict[str, list[tuple[Func, frozenset[str]]]] = {}
     for module in modules:
         for value in list(module.names.values()):
             if isinstance(value, Func) and value.module is module and not _is_method(value.node):
-                found.setdefault(value.name, []).append((value, _named(value.node)))
+                found.setdefault(value.name, []).append((value, value.named))
     working = {name for name, held in found.items() if any(not _WORKING.isdisjoint(names) for _, names in held)}
     leading = set(working)
     grown = True

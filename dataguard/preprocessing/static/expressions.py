@@ -53,9 +53,15 @@ class Expressions(Items):
         if self.left < 0:
             self.spend()
         kind = type(node)
-        # A third of all expressions.
+        # These are three quarters of all expressions.
+        if kind is ast.Name:
+            names = self.frames[-1].names
+            name = node.id  # type: ignore[attr-defined]
+            return names[name] if name in names else self.lookup(name, node)
         if kind is ast.Constant and type(node.value) in PLAIN:  # type: ignore[attr-defined]
             return node.value  # type: ignore[attr-defined]
+        if kind is ast.Call:
+            return self.invoke(node)  # type: ignore[arg-type]
         method = _BY_TYPE.get(kind)
         if method is None:
             return Unknown(f"{kind.__name__} is not followed", self.place(node))
@@ -92,7 +98,7 @@ class Expressions(Items):
     def _sequence(self, node: ast.List | ast.Tuple | ast.Set) -> Value:
         items: list[Value] = []
         for one in node.elts[:LONGEST]:
-            if isinstance(one, ast.Starred):
+            if type(one) is ast.Starred:
                 inner = self.evaluate(one.value)
                 items += inner.items if isinstance(inner, Seq | Shape) else [Unknown("unpacked", self.place(one))]
             else:
@@ -146,24 +152,20 @@ class Expressions(Items):
 
     def operate(self, operator: ast.operator, left: Value, right: Value, node: ast.AST) -> Value:
         """What ``left operator right`` is."""
-        for one, first in ((left, True), (right, False)):
-            if isinstance(one, Choice):
-                return choice(
-                    [
-                        self.operate(operator, option if first else left, right if first else option, node)
-                        for option in one.options
-                    ],
-                    one.why,
-                )
-        if isinstance(left, Picture | Blank | Stat) or isinstance(right, Picture | Blank | Stat):
+        if type(left) is Choice:
+            return choice([self.operate(operator, one, right, node) for one in left.options], left.why)
+        if type(right) is Choice:
+            return choice([self.operate(operator, left, one, node) for one in right.options], right.why)
+        if type(left) in _PIXELS or type(right) in _PIXELS:
             return arrays.arithmetic(self, operator, left, right, node)
-        function = OPERATORS.get(type(operator))
+        kind = type(operator)
+        function = OPERATORS.get(kind)
         if function is None:
             return Unknown("an operator that is not followed", self.place(node))
-        if isinstance(left, int | float | Measure) and isinstance(right, int | float | Measure):
-            if isinstance(operator, ast.Pow | ast.LShift) and not arithmetic.is_small(left, right):
+        if type(left) in _NUMERIC and type(right) in _NUMERIC:
+            if (kind is ast.Pow or kind is ast.LShift) and not arithmetic.is_small(left, right):
                 return Unknown("a power", self.place(node))
-            if isinstance(operator, ast.BitAnd) and (left is False or right is False):
+            if kind is ast.BitAnd and (left is False or right is False):
                 return False
             found = measured(function, left, right)
             return Unknown("", self.place(node)) if is_number(found) and abs(found) > LARGEST_NUMBER else found
@@ -237,6 +239,8 @@ class Expressions(Items):
         if isinstance(left, Picture | Stat) or isinstance(right, Picture | Stat):
             return arrays.by_content(operator, left, right, self.place(node))
         function = COMPARISONS.get(type(operator))
+        if function is not None and type(left) in _NUMERIC and type(right) in _NUMERIC:
+            return measured(function, left, right)
         if (
             isinstance(left, Seq | Shape)
             and isinstance(right, Seq | Shape)
@@ -247,12 +251,6 @@ class Expressions(Items):
             parts = [self.compare(ast.Eq(), a, b, node) for a, b in zip(left.items, right.items, strict=True)]
             whole = self._all(parts, node)
             return (not whole) if isinstance(operator, ast.NotEq) and isinstance(whole, bool) else whole
-        if (
-            function is not None
-            and isinstance(left, int | float | Measure)
-            and isinstance(right, int | float | Measure)
-        ):
-            return measured(function, left, right)
         if isinstance(operator, ast.Eq | ast.NotEq | ast.Is | ast.IsNot):
             positive = isinstance(operator, ast.Eq | ast.Is)
             if is_plain(left) and is_plain(right):
@@ -389,6 +387,8 @@ class Expressions(Items):
         """A call, with its arguments."""
 
 
+_PIXELS = frozenset({Picture, Blank, Stat})
+_NUMERIC = frozenset({int, float, bool, Measure})
 _BUILTINS = frozenset(
     [
         "abs",
@@ -483,10 +483,4 @@ _BY_TYPE: dict[type[ast.expr], Any] = {
     ast.GeneratorExp: Expressions.comprehension,
     ast.DictComp: Expressions.comprehension,
 }
-
-
-def _call(machine: Expressions, node: ast.Call) -> Value:
-    return machine.invoke(node)
-
-
-_BY_TYPE[ast.Call] = _call
+"""Of every other kind than names and calls."""

@@ -36,6 +36,8 @@ _ACTS = re.compile(
     rb"[a-zA-Z_][\w, ]* = \w*(?:model|net|img|image|parser)\w*[.(])"
 )
 _ACTS_WITHIN = re.compile(rb"\n[\w, ]+ = \w*(?:model|net|img|image|parser)\w*[.(]")
+_COG = re.compile(rb"cog\b")
+_ROUTE = re.compile(rb"@app\.(?:route|post|get)")
 _CONSOLE = re.compile(r"""["']?[\w.-]+["']?\s*=\s*["']?([\w.]+):(\w+)""")
 
 
@@ -53,6 +55,7 @@ class Extraction(Findings):
         self.machine.versions = self.versions
         self.reserve = budget.steps
         self.gradients: dict[ast.AST, bool] = {}
+        self.functions: dict[str, dict[tuple[str, int], ast.AST]] = {}
         self.raw: dict[str, bytes] = {}
 
     def read(self) -> RepositoryReading:
@@ -156,9 +159,7 @@ class Extraction(Findings):
             if path.rpartition("/")[2] in ("setup.cfg", "pyproject.toml") and path.count("/") < 2:
                 self._console(path)
         for path in relevant:
-            if re.search(
-                rb"BasePredictor|cog\b|@app\.(route|post|get)|gr\.Interface|BaseHandler", self.raw.get(path, b"")
-            ):
+            if _serves(self.raw.get(path, b"")):
                 module = self.tree.modules[path]
                 self._functions(module, lambda one: not one.startswith("__"), serving=True)
 
@@ -292,7 +293,7 @@ class Extraction(Findings):
                 return
             for value in list(module.names.values()):
                 if isinstance(value, Func) and value.module is module and value.node not in self.machine.seen:
-                    if calls.works_on_pictures(value.node):
+                    if calls.works_on_pictures(value):
                         self._ask(value, None, module)
                 elif isinstance(value, Cls) and value.module is module and value.node is not None:
                     self._class(value, module)
@@ -408,6 +409,13 @@ def _transforms_of(cls: Cls) -> dict[str, Value]:
         and isinstance(default, ast.Constant)
         and default.value is None
     }
+
+
+def _serves(data: bytes) -> bool:
+    """Whether a module mentions what answers requests."""
+    if any(word in data for word in (b"BasePredictor", b"gr.Interface", b"BaseHandler")):
+        return True
+    return _COG.search(data) is not None or _ROUTE.search(data) is not None
 
 
 def _acts(data: bytes, *, mentions: bool) -> bool:

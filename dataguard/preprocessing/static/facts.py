@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from dataguard.core.syntax import nodes
 from dataguard.preprocessing.static.machine import Sink
 from dataguard.preprocessing.static.picture import State
 from dataguard.preprocessing.static.reading import CodeFact
@@ -139,7 +140,7 @@ def removed_apis(
         if not _may_name_removed(data) or module.source is None:
             continue
         imported = _imported(module.source.tree)
-        for node in ast.walk(module.source.tree):
+        for node in nodes(module.source.tree):
             if not isinstance(node, ast.Attribute | ast.Name):
                 continue
             name = _dotted(node, imported)
@@ -169,7 +170,7 @@ def _may_name_removed(data: bytes) -> bool:
 
 def _imported(tree: ast.Module) -> dict[str, str]:
     found: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Import):
             for one in node.names:
                 found[one.asname or one.name.split(".")[0]] = one.name if one.asname else one.name.split(".")[0]

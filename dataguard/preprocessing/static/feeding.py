@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 
+from dataguard.core.syntax import nodes
 from dataguard.preprocessing.static.values import Choice, Cls, Obj, Picture, Value
 
 DEEPEST_BRANCH = 4
@@ -124,6 +126,7 @@ def is_fed_whole(value: Value, node: ast.AST | None) -> bool:
     return called == "fit_generator" or any(one.rpartition(".")[2] in ("Sequence", "PyDataset") for one in bases)
 
 
+@lru_cache(maxsize=8192)
 def is_transforming(name: str) -> bool:
     """Whether a name is one that people give what prepares pictures; asked where nothing else is known."""
     lowered = name.lower().replace("_", "").replace("transformer", "")
@@ -139,7 +142,7 @@ def prepares(cls: Cls | None) -> bool:
     if cls is None or cls.node is None:
         return False
     if cls.prepares is None:
-        cls.prepares = is_transforming(cls.name) or any(_mentions(one) for one in ast.walk(cls.node))
+        cls.prepares = is_transforming(cls.name) or any(_mentions(one) for one in nodes(cls.node))
     return cls.prepares
 
 
@@ -180,7 +183,7 @@ _CHANGING = frozenset(
 
 def changes(node: ast.AST) -> bool:
     """Whether a function that puts a batch together is seen to do more to pictures than that."""
-    return any(isinstance(one, ast.Attribute) and one.attr in _CHANGING for one in ast.walk(node))
+    return any(isinstance(one, ast.Attribute) and one.attr in _CHANGING for one in nodes(node))
 
 
 def fed_by_item(target: ast.Subscript) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from dataguard.core.syntax import nodes
 from dataguard.preprocessing.pipeline import Pipeline
 from dataguard.preprocessing.static import canonical, facts, roles, versions
 from dataguard.preprocessing.static.interpreter import Interpreter
@@ -39,6 +40,7 @@ class Findings:
     raw: dict[str, bytes]
     pins: dict[str, tuple[str, str]]
     gradients: dict[ast.AST, bool]
+    functions: dict[str, dict[tuple[str, int], ast.AST]]
 
     def states_of(self, value: Value) -> tuple[list[Any], str]:
         """The states that a picture may be in, and what that depends on."""
@@ -124,11 +126,11 @@ class Findings:
             return False
         node: ast.AST = module.source.tree
         if name:
-            tail = name.rpartition(".")[2]
-            for one in ast.walk(module.source.tree):
-                if isinstance(one, ast.FunctionDef) and one.name == tail and module.line(one.lineno) == line:
-                    node = one
-                    break
+            if path not in self.functions:
+                found = [one for one in nodes(node) if isinstance(one, ast.FunctionDef)]
+                # Of two in one place the outer one counts.
+                self.functions[path] = {(one.name, module.line(one.lineno)): one for one in reversed(found)}
+            node = self.functions[path].get((name.rpartition(".")[2], line), node)
         if node not in self.gradients:
             self.gradients[node] = roles.computes_gradients(node)
         return self.gradients[node]

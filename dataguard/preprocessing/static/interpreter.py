@@ -97,7 +97,10 @@ class Interpreter(Branching):
         return None
 
     def _assignment(self, node: ast.Assign) -> None:
-        outer, self.assigning = self.assigning, [_bound(one) for one in node.targets]
+        names = self.bound.get(node)
+        if names is None:
+            names = self.bound[node] = [_bound(one) for one in node.targets]
+        outer, self.assigning = self.assigning, names
         value = self.evaluate(node.value)
         self.assigning = outer
         for target in node.targets:
@@ -133,9 +136,9 @@ class Interpreter(Branching):
 
     def assign(self, target: ast.expr, value: Value) -> None:
         """Bind a target."""
-        if isinstance(target, ast.Name):
-            names = self.frame.module.names if target.id in self.frame.globals_ else self.frame.names
-            self.put(names, target.id, value)
+        if type(target) is ast.Name:
+            frame = self.frames[-1]
+            self.put(frame.module.names if target.id in frame.globals_ else frame.names, target.id, value)
         elif isinstance(target, ast.Attribute):
             holder = self.evaluate(target.value)
             if isinstance(holder, Picture) and target.attr == "shape":

@@ -43,7 +43,10 @@ class Items(Machine):
 
     def attribute(self, value: Value, name: str, node: ast.AST | None) -> Value:
         """What an attribute is."""
-        if isinstance(value, Obj):
+        kind = type(value)
+        if kind in _WITH_METHODS:
+            return Method(value, name)
+        if kind is Obj:
             if name in value.attrs:
                 return value.attrs[name]
             if name == "__dict__":
@@ -67,7 +70,7 @@ class Items(Machine):
             elif name in _NAMESPACE_METHODS:
                 return Method(value, name)
             return Unknown(f"attribute {name} is not known", self.place(node))
-        if isinstance(value, Ext):
+        if kind is Ext:
             held = self.shared.get(value.name)
             if held is not None:
                 return self.attribute(held, name, node)
@@ -115,9 +118,7 @@ class Items(Machine):
             return arrays.object_attribute(value, name)
         if isinstance(value, Blank) and name == "shape":
             return Shape(list(value.shape))
-        if isinstance(value, Seq | Map | str | Blank | Shape | Measure | float | int):
-            return Method(value, name)
-        if isinstance(value, Unknown):
+        if kind is Map or kind is Blank:
             return Method(value, name)
         if isinstance(value, Func) and name == "__name__":
             return value.name
@@ -126,6 +127,8 @@ class Items(Machine):
     def _of_class(self, found: Value, receiver: Obj, node: ast.AST | None) -> Value:
         if not isinstance(found, Func):
             return found
+        if not found.decorators:
+            return Bound(found, receiver)
         names = {getattr(one, "name", "").rpartition(".")[2] for one in found.decorators}
         if "staticmethod" in names:
             return found
@@ -217,6 +220,8 @@ class Items(Machine):
         return Unknown("an item by a key that is not known", self.place(node), kind)
 
 
+_WITH_METHODS = frozenset({Unknown, Seq, Shape, Measure, str, float, int, bool})
+"""Values of which every attribute is taken for a method."""
 _MAP_METHODS = frozenset({"get", "items", "keys", "values", "update", "pop", "copy", "setdefault", "merge"})
 _NAMESPACE_METHODS = frozenset(
     {"update", "items", "keys", "get", "copy", "__dict__", "merge_from_file", "freeze", "clone"}

@@ -7,6 +7,7 @@ from dataclasses import replace
 from dataguard.preprocessing.static.picture import State, by_chance
 from dataguard.preprocessing.static.sizes import pairs, resize_rule
 from dataguard.preprocessing.static.values import (
+    PLAIN,
     SIZES,
     Choice,
     Ext,
@@ -34,10 +35,13 @@ def truth(value: Value) -> bool | None:
     >>> truth(Seq([])), truth(Unknown())
     (False, None)
     """
+    kind = type(value)
+    if kind in PLAIN:
+        return bool(value)
     if isinstance(value, Measure):
         truths = {bool(one) for one in value.values}
         return truths.pop() if len(truths) == 1 else None
-    if isinstance(value, Unknown | Ext) or (isinstance(value, Method) and isinstance(value.receiver, Unknown | Obj)):
+    if kind is Unknown or kind is Ext or (isinstance(value, Method) and isinstance(value.receiver, Unknown | Obj)):
         return None
     if isinstance(value, Choice):
         found = {truth(one) for one in value.options}
@@ -46,8 +50,6 @@ def truth(value: Value) -> bool | None:
         return bool(value.items)
     if isinstance(value, Map):
         return True if value.items else None if value.open else False
-    if value is None or isinstance(value, bool | int | float | str | bytes):
-        return bool(value)
     return True
 
 

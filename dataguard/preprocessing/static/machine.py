@@ -20,6 +20,9 @@ from dataguard.preprocessing.static.values import (
 
 Flow: TypeAlias = Literal["next", "return", "break", "continue", "raise"]
 
+Signature: TypeAlias = tuple[list[ast.arg], list[ast.arg], dict[str, ast.expr]]
+"""A function's positional parameters, all that can be named, and defaults by name."""
+
 DEEPEST = 18
 """Calls within one another."""
 
@@ -126,6 +129,12 @@ class Machine(ABC):
         """What graphs do to placeholders, by their names."""
         self.tests: dict[ast.expr, list[ast.expr]] = {}
         """Names and attributes of conditions."""
+        self.signatures: dict[ast.arguments, Signature] = {}
+        """Of functions that were called."""
+        self.bound: dict[ast.Assign, list[str]] = {}
+        """Names that assignments bind."""
+        self.calls_in: dict[ast.stmt, list[ast.Call]] = {}
+        """Calls in branches, by the first statement of each."""
 
     # What the classes that build on this one do.
 
@@ -174,9 +183,7 @@ class Machine(ABC):
         """'file:line' of a node."""
         if not self.frames:
             return ""
-        line = getattr(node, "lineno", 0)
-        module = self.frames[-1].module
-        return f"{module.path}:{module.line(line) if line else 1}"
+        return self.frames[-1].module.place(getattr(node, "lineno", 0))
 
     def stack(self) -> tuple[tuple[str, str, int], ...]:
         """Every frame as name, file and first line."""
@@ -217,7 +224,13 @@ class Machine(ABC):
 
     def put(self, container: Any, key: Any, value: Value) -> None:
         """Set an item of a dictionary or list so that a branch can take it back."""
-        if self.journal is not None:
+        if container.__class__ is dict:
+            if self.journal is not None:
+                self.journal.append((container, key, container.get(key, MISSING)))
+            if value is not MISSING:
+                container[key] = value
+                return
+        elif self.journal is not None:
             self.journal.append((container, key, _get(container, key)))
         _set(container, key, value)
 

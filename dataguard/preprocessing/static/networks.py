@@ -6,7 +6,6 @@ detector's preprocessing is no training of the recognizer that comes after it.
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterable, Sequence
 
@@ -71,8 +70,8 @@ def _weights(value: Value) -> Iterable[str]:
 def _parts(cls: Cls) -> Iterable[str]:
     yield from (f"part:{one.name}@{one.module.path}" for one in cls.lineage()[1:])
     names = getattr(cls.module, "names", {})
-    for node in ast.walk(cls.node) if cls.node is not None else ():
-        found = names.get(node.id) if isinstance(node, ast.Name) else None
+    for name in cls.named:
+        found = names.get(name)
         if isinstance(found, Cls) and found is not cls and is_model(found):
             yield f"part:{found.name}@{found.module.path}"
 

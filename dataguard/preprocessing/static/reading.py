@@ -120,8 +120,7 @@ def read_repository(
     from dataguard.preprocessing.static.versions import date_of_commit
 
     root = Path(root)
-    tree = Tree(root, files)
-    with uncollected(), contextlib.closing(tree):
+    with uncollected(), contextlib.closing(Tree(root, files)) as tree:
         if committed is None:
             log = root / ".git" / "logs" / "HEAD"
             try:

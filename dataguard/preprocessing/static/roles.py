@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from dataguard.core.syntax import nodes
 from dataguard.preprocessing.static.machine import Sink
 
 _TRAIN = re.compile(
@@ -99,7 +100,7 @@ def _of_words(words: str) -> str:
 
 def computes_gradients(node: ast.AST) -> bool:
     """Whether a function calls ``backward`` or an optimizer's step."""
-    for one in ast.walk(node):
+    for one in nodes(node):
         if isinstance(one, ast.Attribute) and one.attr in (
             "backward",
             "optimize_parameters",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from dataguard.preprocessing.static.values import SIZES, Measure, Value, is_number
@@ -37,6 +38,12 @@ def resize_rule(before: Sequence[tuple[int, int]], after: Sequence[tuple[int, in
     >>> resize_rule(SIZES, [(256, 256)] * len(SIZES))
     {'rule': 'exact', 'height': 256, 'width': 256}
     """
+    found = _resize_rule(tuple(before), tuple(after))
+    return None if found is None else dict(found)
+
+
+@lru_cache(maxsize=1024)
+def _resize_rule(before: tuple[tuple[int, int], ...], after: tuple[tuple[int, int], ...]) -> dict[str, Any] | None:
     if len(set(after)) == 1:
         return {"rule": "exact", "height": after[0][0], "width": after[0][1]}
     for candidate in _candidates(before, after):

@@ -39,6 +39,8 @@ class Module:
         """Whether it is run as a script."""
         self.state: str = "new"
         """'new', 'running' or 'done'."""
+        self.places: dict[int, str] = {}
+        """'file:line' by the number of a node's line, as far as it was asked for."""
 
     @property
     def source(self) -> PythonSource | None:
@@ -57,6 +59,13 @@ class Module:
     def is_notebook(self) -> bool:
         """Whether it is a notebook."""
         return self.path.endswith(".ipynb")
+
+    def place(self, number: int) -> str:
+        """'file:line' of a node's line number; 0 for the file as a whole."""
+        found = self.places.get(number)
+        if found is None:
+            found = self.places[number] = f"{self.path}:{self.line(number) if number else 1}"
+        return found
 
     def line(self, number: int) -> int:
         """The line of the file that a node's line number means."""

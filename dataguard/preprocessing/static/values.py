@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from dataguard.core.syntax import nodes
+
 if TYPE_CHECKING:
     from dataguard.preprocessing.static.picture import State
 
@@ -40,7 +42,10 @@ MOST_OPTIONS = 8
 """Alternatives that are followed side by side."""
 
 
-@dataclass(frozen=True, slots=True)
+# Nobody writes to the next three; they are not frozen, as to make one would then take three times as long.
+
+
+@dataclass(slots=True, unsafe_hash=True)
 class Unknown:
     """Something that reading does not tell."""
 
@@ -56,12 +61,16 @@ class Unknown:
     changed: bool = False
     """Whether it went through arithmetic: of a picture that it turns out to be, the levels are not known."""
 
+    def shifted(self, shift: Value) -> Unknown:
+        """The same with another number added."""
+        return Unknown(self.why, self.place, self.kind, self.typical, shift, self.changed)
+
     def reason(self) -> str:
         """Why, and where."""
         return f"{self.why or 'its value is not known'}" + (f" ({self.place})" if self.place else "")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Measure:
     """A number or a truth that depends on the picture's size: its values for `SIZES`, in order."""
 
@@ -85,7 +94,7 @@ class Map:
     """Whether it has more keys than are known."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Ext:
     """Something of a library, by its dotted name as it is imported: 'cv2.imread'."""
 
@@ -112,11 +121,23 @@ class Func:
     scope: Any
     owner: Cls | None = None
     decorators: tuple[Value, ...] = ()
+    _named: frozenset[str] | None = None
 
     @property
     def name(self) -> str:
         """Its name; of a lambda 'lambda'."""
         return getattr(self.node, "name", "lambda")
+
+    @property
+    def named(self) -> frozenset[str]:
+        """Names and attributes in it."""
+        if self._named is None:
+            self._named = frozenset(
+                one.attr if isinstance(one, ast.Attribute) else one.id
+                for one in nodes(self.node)
+                if isinstance(one, ast.Attribute | ast.Name)
+            )
+        return self._named
 
 
 @dataclass(slots=True, eq=False)
@@ -139,6 +160,8 @@ class Cls:
     prepares: bool | None = None
     """Whether it prepares pictures, once that was looked at."""
     _order: list[Cls] | None = None
+    _foreign: tuple[str, ...] | None = None
+    _named: tuple[str, ...] | None = None
 
     def lineage(self) -> list[Cls]:
         """Itself and the repository's classes that it inherits from, in the order that names are looked up."""
@@ -161,12 +184,19 @@ class Cls:
         """Whether its objects hold items by name, as ``dict`` does; such classes give them as attributes too."""
         return any(one.rpartition(".")[2] in MAPPINGS for one in self.foreign())
 
-    def foreign(self) -> Iterable[str]:
+    def foreign(self) -> tuple[str, ...]:
         """The dotted names of library classes that it inherits from."""
-        for one in self.lineage():
-            for base in one.bases:
-                if isinstance(base, Ext):
-                    yield base.name
+        if self._foreign is None:
+            self._foreign = tuple(base.name for one in self.lineage() for base in one.bases if isinstance(base, Ext))
+        return self._foreign
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Names in it, each once."""
+        if self._named is None:
+            found = nodes(self.node) if self.node is not None else []
+            self._named = tuple(dict.fromkeys(one.id for one in found if isinstance(one, ast.Name)))
+        return self._named
 
 
 @dataclass(slots=True, eq=False)
@@ -267,8 +297,11 @@ def choice(options: Iterable[Value], why: str) -> Value:
     """
     flat: list[Value] = []
     for option in options:
-        for one in option.options if isinstance(option, Choice) else [option]:
-            if not any(same(one, other) for other in flat):
+        for one in option.options if isinstance(option, Choice) else (option,):
+            for other in flat:
+                if same(one, other):
+                    break
+            else:
                 flat.append(one)
     if len(flat) == 1:
         return flat[0]
@@ -315,8 +348,11 @@ def same(a: Value, b: Value) -> bool:
     """
     if a is b:
         return True
-    if type(a) is not type(b):
-        return isinstance(a, int | float) and isinstance(b, int | float) and not _truths(a, b) and a == b
+    kind = type(a)
+    if kind is not type(b):
+        return is_number(a) and is_number(b) and bool(a == b)
+    if kind in _BY_EQUALITY:
+        return bool(a == b)
     if isinstance(a, Seq):
         return len(a.items) == len(b.items) and all(same(x, y) for x, y in zip(a.items, b.items, strict=True))
     if isinstance(a, Map):
@@ -337,13 +373,7 @@ def same(a: Value, b: Value) -> bool:
             and all(same(x, y) for x, y in zip(a.args, b.args, strict=True))
             and all(same(a.kwargs[key], b.kwargs[key]) for key in a.kwargs)
         )
-    if isinstance(a, Unknown | Measure | Ext | str | int | float | bool | bytes | type(None)):
-        return bool(a == b)
     return False
-
-
-def _truths(a: Value, b: Value) -> bool:
-    return isinstance(a, bool) or isinstance(b, bool)
 
 
 def _linear(cls: Cls, depth: int) -> list[Cls]:
@@ -367,9 +397,12 @@ def measured(fn: Callable[..., Any], *operands: Value) -> Value:
         A `Measure`, a plain number where all sizes give the same, or `Unknown` where the function fails.
     """
     try:
-        if not any(isinstance(one, Measure) for one in operands):
+        for one in operands:
+            if type(one) is Measure:
+                break
+        else:
             single = fn(*operands)
-            if not isinstance(single, int | float) or (isinstance(single, float) and not math.isfinite(single)):
+            if not isinstance(single, _NUMBERS) or (isinstance(single, float) and not math.isfinite(single)):
                 return Unknown("a length that is no number")
             return single
         values = [
@@ -378,7 +411,7 @@ def measured(fn: Callable[..., Any], *operands: Value) -> Value:
         ]
     except (ArithmeticError, ValueError, TypeError):
         return Unknown("a length that cannot be computed")
-    if not all(isinstance(one, int | float) for one in values):
+    if not all(isinstance(one, _NUMBERS) for one in values):
         return Unknown("a length that is no number")
     if any(isinstance(one, float) and not math.isfinite(one) for one in values):
         return Unknown("a length without bound")
@@ -389,11 +422,15 @@ def measured(fn: Callable[..., Any], *operands: Value) -> Value:
 
 def is_number(value: Value) -> bool:
     """Whether a value is a known number and no truth value."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    kind = type(value)
+    return kind is int or kind is float
 
 
+_NUMBERS = (int, float)
 PLAIN = frozenset({type(None), bool, int, float, str, bytes})
 """Types of constants that stand for themselves."""
+_BY_EQUALITY = PLAIN | {Unknown, Measure, Ext}
+"""Types of which two are one and the same where they are equal."""
 
 
 def is_plain(value: Value) -> bool:

@@ -59,15 +59,14 @@ def call(machine: Calling, name: str, args: list[Value], kwargs: dict[str, Value
     """What a call of a library's function or class comes to."""
     name = canonical(name)
     handler = FUNCTIONS.get(name)
-    if args and isinstance(args[0], ExtObj) and args[0].name in encoding.BUFFERS:
+    if args and type(args[0]) is ExtObj and args[0].name in encoding.BUFFERS:
         again = encoding.passed(Call(machine, name, args, kwargs, node))
         if again is not None:
             return again
     if handler is None:
-        prefix = name.rpartition(".")[0]
-        handler = FUNCTIONS.get(prefix + ".*")
+        handler = FUNCTIONS.get(name.rpartition(".")[0] + ".*")
     for index, one in enumerate(args):
-        if isinstance(one, Choice) and any(isinstance(option, Picture) for option in one.options):
+        if type(one) is Choice and any(isinstance(option, Picture) for option in one.options):
             kept = [option for option in one.options if option is not None]
             return choice(
                 [call(machine, name, [*args[:index], option, *args[index + 1 :]], kwargs, node) for option in kept],
@@ -120,14 +119,14 @@ def method(
     return handler(found) if handler is not None else unlisted.unlisted_method(found)
 
 
+_WRITTEN = {"cv2.cvtColor": 2, "cv2.subtract": 2, "cv2.multiply": 2, "cv2.divide": 2, "cv2.add": 2}
+"""The position of the argument that a function writes its result into."""
+
+
 def written_argument(func: Value, args: list[Value]) -> int | None:
     """The position of an argument that a call writes its result into; None for none."""
-    if isinstance(func, Ext) and func.name.startswith("cv2."):
-        position = {"cv2.cvtColor": 2, "cv2.subtract": 2, "cv2.multiply": 2, "cv2.divide": 2, "cv2.add": 2}.get(
-            func.name
-        )
-        return position if position is not None and position < len(args) else None
-    return None
+    position = _WRITTEN.get(func.name) if type(func) is Ext else None
+    return position if position is not None and position < len(args) else None
 
 
 def declared_default(func: Func, name: str) -> Value:

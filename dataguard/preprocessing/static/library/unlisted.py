@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from dataguard.preprocessing.static.library import placeholders, pools, threads
 from dataguard.preprocessing.static.library.given import READ, from_caller
@@ -10,13 +11,11 @@ from dataguard.preprocessing.static.library.pillow import enhanced
 from dataguard.preprocessing.static.library.registry import Call, Handler, applied
 from dataguard.preprocessing.static.values import (
     Choice,
-    Ext,
     ExtObj,
     Picture,
     Seq,
     Unknown,
     Value,
-    last,
 )
 
 _SILENT = (
@@ -148,18 +147,29 @@ OBJECT_METHODS: list[tuple[str, frozenset[str] | None, Handler]] = [
 """Methods of objects by the beginning of the class's name."""
 
 
+@lru_cache(maxsize=8192)
+def _is_silent(name: str) -> bool:
+    return name.startswith(_SILENT)
+
+
+@lru_cache(maxsize=8192)
+def _reads(name: str) -> bool:
+    """Whether a function is named as one that reads a picture."""
+    return _READS.search(name.rpartition(".")[2].lower()) is not None and not name.startswith(_NO_READERS)
+
+
 def unlisted(call: Call) -> Value:
     """A function or class of a library that no table knows."""
     from dataguard.preprocessing.static.arrays import opaque, pictures
 
     name = call.name
     values = [*call.args, *call.kwargs.values()]
-    chance = next((one for one in values if isinstance(one, Unknown) and one.kind == "random"), None)
-    if chance is not None and name.startswith(_COMPUTING):
-        return chance
-    if name.startswith(_SILENT):
+    for one in values:
+        if type(one) is Unknown and one.kind == "random" and name.startswith(_COMPUTING):
+            return one
+    if _is_silent(name):
         return call.unknown(f"what {name} returns")
-    tail = last(Ext(name))
+    tail = name.rpartition(".")[2]
     given = [one for one in values if isinstance(one, Picture | Choice) and pictures(one)]
     if given and name.startswith(placeholders.LAYERS) and (graph := placeholders.name_of(given[0])):
         return placeholders.reached(call.machine, graph, given[0])
@@ -167,7 +177,7 @@ def unlisted(call: Call) -> Value:
         if tail in ("normalize", "standardize") or name.startswith(("torch.nn.functional", "torch.nn.init", "kornia")):
             return opaque(call.machine, given, f"what {name} does is not known", call.node)
         return opaque(call.machine, given, f"what {name} does is not known", call.node)
-    if not given and _READS.search(tail.lower()) and not name.startswith(_NO_READERS):
+    if not given and _reads(name):
         return Picture(from_caller(Unknown(f"{name}{READ}", call.place)))
     if not given and _FILMS.search(tail.lower()):
         return ExtObj("cv2.VideoCapture", call.args, call.kwargs, call.place)
