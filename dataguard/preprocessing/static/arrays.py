@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dataguard.preprocessing.static import loaders, parts
+from dataguard.preprocessing.static.operators import COMPARISONS, OPERATORS
 from dataguard.preprocessing.static.picture import State, losing, mapped, moved
 from dataguard.preprocessing.static.values import (
-    COMPARISONS,
     SIZES,
     Blank,
     Bound,
@@ -246,8 +246,6 @@ def _with_stat(operator: ast.operator, left: Value, right: Value, place: str) ->
             state = mapped(state, "divide", stat.typical or 1.0, place)
         return Picture(_float(losing(state, place, f"levels are {content}", "affine")))
     if is_number(other):
-        from dataguard.preprocessing.static.values import OPERATORS
-
         function = OPERATORS.get(type(operator))
         if function is not None:
             found = measured(function, *((stat.typical, other) if stat is left else (other, stat.typical)))
@@ -263,8 +261,6 @@ def _with_blank(machine: Machine, operator: ast.operator, left: Value, right: Va
     if not isinstance(blank, Blank):
         return unknown_of(left, right, machine.place(node))
     if is_number(other) and not blank.planes and blank.fill is not None:
-        from dataguard.preprocessing.static.values import OPERATORS
-
         function = OPERATORS.get(type(operator))
         if function is not None:
             found = measured(function, *((blank.fill, other) if blank is left else (other, blank.fill)))

@@ -9,10 +9,9 @@ from typing import Any
 from dataguard.preprocessing.static import arithmetic, arrays
 from dataguard.preprocessing.static.items import Items
 from dataguard.preprocessing.static.joining import join, truth
+from dataguard.preprocessing.static.operators import COMPARISONS, OPERATORS
 from dataguard.preprocessing.static.values import (
-    COMPARISONS,
     NO_KEY,
-    OPERATORS,
     PLAIN,
     Blank,
     Choice,
