@@ -56,6 +56,8 @@ FIELDS = (
     "role",
 )
 ROLES = {"demo": "serve", "gallery": "serve", "prep": "offline"}
+CROPS = ("RandomCrop", "random_crop")
+"""Crops by chance, which labels say apart from the size that is resized to before."""
 UNKNOWN = object()
 SKIP = object()
 TOLERANCE = 2e-4
@@ -316,19 +318,21 @@ def found_of(name: str, pipeline: Pipeline) -> Any:
 
 def size_found(pipeline: Pipeline) -> Any:
     """The sizes that pictures of `SIZES` get; before a crop from the middle, as labels say it."""
-    sizes: list[tuple[int, int]] | None = list(SIZES)
+    own = pipeline.decode.size
+    sizes: list[tuple[int, int]] | None = [own] * len(SIZES) if own is not None else list(SIZES)
     last: Any = None
     for step in pipeline.geometry or ():
         if isinstance(step, Random):
             shown = dict(step.parameters).get("size")
             if shown is not None:
                 height, width = (int(one) for one in shown.split("x"))
-                if step.name == "crop" and any(isinstance(one, Resize) for one in pipeline.geometry or ()):
+                resized = any(isinstance(one, Resize) for one in pipeline.geometry or ())
+                if resized and (step.name == "crop" or (sizes is not None and step.name in CROPS)):
                     continue
                 sizes = [(height, width)] * len(SIZES)
             elif step.name.endswith("_range"):
                 continue  # Keras's generator keeps the size
-            elif re.search(r"(?i)crop|resiz|scale|affine|placement|pad|zoom|shift", step.name):
+            elif re.search(r"(?i)crop|resiz|(?<!gray)scale|affine|placement|pad|zoom|shift", step.name):
                 sizes = None
         elif isinstance(step, Resize):
             if step.height is not None and step.width is not None and step.rule in (None, "exact"):

@@ -47,6 +47,8 @@ class Decode(Part):
     """Whether a gray picture gets three equal channels."""
     sixteen_bit: Literal["high byte", "scaled", "clipped", "kept", "refused"] | None = "high byte"
     """16-bit channels: v >> 8, v·255/65535 rounded, min(v, 255), or as they are."""
+    size: tuple[int, int] | None = None
+    """Height and width of all pictures, where they are of a known data set that has one size; else None."""
 
     @classmethod
     def of(cls, library: Decoder, *flags: str) -> Decode:

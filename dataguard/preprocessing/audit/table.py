@@ -96,6 +96,12 @@ def _size(pipeline: Pipeline) -> str:
     words = [_step(step) for step in pipeline.geometry if len(by_chance) < _MANY or not isinstance(step, Random)]
     if len(by_chance) >= _MANY:
         words.insert(0, f"random ×{len(by_chance)}")
+    sized = any(
+        isinstance(step, Resize | Crop | Pad) or (isinstance(step, Random) and "size" in dict(step.parameters))
+        for step in pipeline.geometry
+    )
+    if pipeline.decode.size is not None and not sized:
+        words.insert(0, _both(*pipeline.decode.size))
     return ", ".join(words) or "as is"
 
 

@@ -107,6 +107,8 @@ def _of_parts(parts: Sequence[P], reason: str) -> P:
         values = [getattr(one, item.name) for one in parts]
         if any(one != values[0] for one in values) and item.name != "enlarge":
             changes[item.name] = None
+            if item.name == "size":
+                continue  # files differ in size, which is nothing to look for
             undetermined[item.name] = next(
                 (one.undetermined[item.name] for one in parts if item.name in one.undetermined), reason
             )

@@ -6,7 +6,7 @@ import ast
 from abc import abstractmethod
 from typing import Any
 
-from dataguard.preprocessing.static import arithmetic, arrays
+from dataguard.preprocessing.static import arithmetic, arrays, blending
 from dataguard.preprocessing.static.items import Items
 from dataguard.preprocessing.static.joining import join, truth
 from dataguard.preprocessing.static.operators import COMPARISONS, OPERATORS
@@ -147,6 +147,10 @@ class Expressions(Items):
         return ~value if isinstance(value, int) else Unknown("~ of what is not known", self.place(node))
 
     def _binary(self, node: ast.BinOp) -> Value:
+        if type(node.op) is ast.Add and type(node.left) is ast.BinOp and type(node.left.op) is ast.Mult:
+            mixed = blending.blended(self, node)
+            if mixed is not None:
+                return mixed
         return self.operate(node.op, self.evaluate(node.left), self.evaluate(node.right), node)
 
     def operate(self, operator: ast.operator, left: Value, right: Value, node: ast.AST) -> Value:

@@ -58,11 +58,14 @@ class Findings:
         by_identity: dict[str, Found] = {}
         by_first: dict[str, list[Any]] = {}
         extended: dict[str, bool] = {}
+        fitted: dict[str, tuple[str, ...]] = {}
         for one in found:
             identity = one.sink.identity
             if "#" in identity:
                 kept = by_identity.get(identity)
                 if kept is not None:
+                    if one.sink.kind == "dataset" and one.sink.hints[:1] in (("train",), ("val",)):
+                        fitted.setdefault(identity, one.sink.hints[:1])
                     known = tuple(dict.fromkeys((*kept.networks, *one.sink.network)))
                     kept = by_identity[identity] = replace(kept, networks=known)
                     first = by_first.setdefault(identity, kept.states)
@@ -81,6 +84,10 @@ class Findings:
             if "#" in one.sink.identity and by_identity[one.sink.identity].sink is not one.sink:
                 continue
             last = by_identity.get(one.sink.identity, one)
+            if one.sink.identity in fitted:
+                # As what it is given to ``fit`` tells what it is for, where its own name does not.
+                hints = (*last.sink.hints, *fitted[one.sink.identity])
+                last = replace(last, sink=replace(last.sink, hints=hints))
             if last.sink.kind == "dataset" and last.sink.identity not in extended and not last.sink.whole:
                 last = replace(last, states=[_unfollowed(state) for state in last.states])
             path = self._path(last)

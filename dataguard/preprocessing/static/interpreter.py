@@ -214,6 +214,9 @@ class Interpreter(Branching):
                 self.put(holder.items, key, value)
         elif isinstance(holder, Obj) and isinstance(key, str):
             self.put(holder.attrs, key, value)
+        elif isinstance(holder, Unknown) and isinstance(key, str) and isinstance(target.value, ast.Name):
+            # An item of a data set that is made elsewhere: 'features["image"] = resized'.
+            self.assign(target.value, Map({key: value}, open=True))
         elif isinstance(holder, Unknown) and isinstance(value, Picture) and isinstance(target.value, ast.Name):
             # Pictures written into a batch that is made elsewhere: the batch holds them.
             self.assign(target.value, Picture(replace(value.state, layout=_batched(value.state.layout))))

@@ -30,6 +30,7 @@ from dataguard.preprocessing.static.library import (  # noqa: F401 - what they k
     shapes,
     stacking,
     tensorflow,
+    tensorflow_datasets,
     tensorrt,
     threads,
     torch,

@@ -30,6 +30,7 @@ from dataguard.preprocessing.static.picture import (
 )
 from dataguard.preprocessing.static.values import (
     ExtObj,
+    Map,
     Picture,
     Seq,
     Shape,
@@ -235,6 +236,8 @@ def _various(call: Call) -> Value:
     name, place = call.name.rpartition(".")[2], call.place
     if name == "reverse":
         axis = call.get(1, "axis")
+        if isinstance(axis, Seq) and axis.items == [0] and state.layout[:1] == "N":
+            return Picture(moved(state, place))
         if isinstance(axis, Seq) and axis.items in ([-1], [len(state.layout) - 1]) and state.channels is not None:
             return Picture(reordered(state, list(range(len(state.channels)))[::-1], place))
         return Picture(losing(state, place, "reversed along an axis that is not known", "order"))
@@ -252,18 +255,31 @@ def _various(call: Call) -> Value:
     return Picture(moved(state, place))
 
 
-@function("tensorflow.image.random_flip_left_right", "tensorflow.image.random_crop",
+@function("tensorflow.image.random_flip_left_right",
           "tensorflow.image.random_brightness", "tensorflow.image.random_contrast",
           "tensorflow.image.random_saturation", "tensorflow.image.random_hue",
-          "tensorflow.image.random_flip_up_down", "tensorflow.random_crop",
-          "tensorflow.image.random_jpeg_quality")  # fmt: skip
+          "tensorflow.image.random_flip_up_down",
+          "tensorflow.image.random_jpeg_quality", "tensorflow.image.stateless_random_flip_left_right",
+          "tensorflow.image.stateless_random_flip_up_down", "tensorflow.image.stateless_random_brightness",
+          "tensorflow.image.stateless_random_contrast", "tensorflow.image.stateless_random_saturation",
+          "tensorflow.image.stateless_random_hue")  # fmt: skip
 def _by_random(call: Call) -> Value:
     state = call.picture(0, "image")
     if state is None:
         return call.unknown("no picture")
-    return Picture(
-        by_chance(state, call.name.rpartition(".")[2], call.place, size=None if "crop" in call.name else state.size)
-    )
+    return Picture(by_chance(state, call.name.rpartition(".")[2], call.place, size=state.size))
+
+
+@function("tensorflow.image.random_crop", "tensorflow.random_crop", "tensorflow.image.stateless_random_crop")
+def _cut_by_chance(call: Call) -> Value:
+    state = call.picture(0, "value")
+    if state is None:
+        return call.unknown("no picture")
+    size = call.get(1, "size")
+    lengths = size.items[-3:-1] if isinstance(size, Seq | Shape) and len(size.items) > 2 else []
+    known = (int(lengths[0]), int(lengths[1])) if lengths and all(is_number(one) for one in lengths) else None
+    shown = {"size": f"{known[0]}x{known[1]}"} if known is not None else {}
+    return Picture(by_chance(state, "random_crop", call.place, size=known or (None, None), shown=shown))
 
 
 @function("tensorflow.random.*", "tensorflow.random_uniform")
@@ -293,6 +309,8 @@ def map_over(call: Call) -> Value:
     name = call.name.rpartition(".")[2]
     if name in ("map", "interleave"):
         given = item.items if isinstance(item, Seq) and item.kind == "tuple" else [item]
+        # What a function sets in an item, other functions over the same data set do not see.
+        given = [Map(dict(one.items), open=one.open) if isinstance(one, Map) else one for one in given]
         if isinstance(item, Unknown):
             given = _arguments(call.get(0, "map_func"), item)
         made.attrs["batch"] = call.machine.call(call.get(0, "map_func"), list(given), {}, call.node)

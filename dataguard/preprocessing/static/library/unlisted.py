@@ -98,6 +98,12 @@ def _dataset(call: Call) -> Value:
     return map_over(call)
 
 
+def _builder(call: Call) -> Value:
+    from dataguard.preprocessing.static.library.tensorflow_datasets import of_builder
+
+    return of_builder(call)
+
+
 def _model(call: Call) -> Value:
     if call.name == "add":
         return None
@@ -142,6 +148,7 @@ OBJECT_METHODS: list[tuple[str, frozenset[str] | None, Handler]] = [
     ("pathlib.Path", frozenset({"read_text", "open"}), _text),
     ("PIL.ImageEnhance.", frozenset({"enhance"}), enhanced),
     ("tensorflow.data.", None, _dataset),
+    ("tensorflow_datasets.builder", None, _builder),
     ("keras.models.", None, _model),
 ]
 """Methods of objects by the beginning of the class's name."""

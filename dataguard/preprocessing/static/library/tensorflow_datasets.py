@@ -1,0 +1,80 @@
+"""TensorFlow Datasets: pictures of data sets by their names, as tensors of TensorFlow.
+
+Source: tensorflow_datasets ``core/load.py``, ``core/features/image_feature.py`` (decoded by ``tf.io.decode_image``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dataguard.preprocessing.pipeline import Decode
+from dataguard.preprocessing.static.library.registry import Call, function
+from dataguard.preprocessing.static.picture import COLOURS, State, explicit
+from dataguard.preprocessing.static.values import Ext, ExtObj, Map, Obj, Picture, Seq, Unknown, Value
+
+_GRAY = frozenset({"mnist", "fashion_mnist", "kmnist", "emnist", "mnist_corrupted", "omniglot"})
+_SIDES = {"mnist": 28, "fashion_mnist": 28, "kmnist": 28, "emnist": 28, "mnist_corrupted": 28, "cifar10": 32,
+          "cifar100": 32, "cifar10_1": 32, "cifar10_corrupted": 32, "svhn_cropped": 32, "stl10": 96}  # fmt: skip
+"""Heights and widths of data sets whose pictures are all of one size."""
+SPLITS = ("train", "test", "validation")
+
+
+@function("tensorflow_datasets.load", "tensorflow_datasets.load_dataset")
+def _load(call: Call) -> Value:
+    name, split = call.get(0, "name"), call.get(1, "split")
+    supervised = call.kwargs.get("as_supervised") is True
+    made = _of_splits(call, name, split, supervised)
+    return Seq([made, _info()], "tuple") if call.kwargs.get("with_info") is True else made
+
+
+@function("tensorflow_datasets.builder", "tensorflow_datasets.builder_from_directory")
+def _builder(call: Call) -> Value:
+    return ExtObj("tensorflow_datasets.builder", call.args, call.kwargs, call.place, {"info": _info()})
+
+
+@function("tensorflow_datasets.decode_example")
+def _decoded(call: Call) -> Value:
+    value = call.get(0, "example")
+    return value if isinstance(value, Picture) else Picture(_read(None, call.place))
+
+
+def of_builder(call: Call) -> Value:
+    """A method of a builder: ``as_dataset`` gives what ``load`` gives."""
+    if call.name != "as_dataset":
+        return None
+    name = call.thing.args[0] if call.thing.args else call.thing.kwargs.get("name")
+    return _of_splits(call, name, call.get(0, "split"), call.kwargs.get("as_supervised") is True)
+
+
+def _info() -> Obj:
+    image = Obj(None, {"decode_example": Ext("tensorflow_datasets.decode_example")}, open=True)
+    return Obj(None, {"features": Map({"image": image}, open=True)}, open=True)
+
+
+def _of_splits(call: Call, name: Value, split: Value, supervised: bool) -> Value:
+    if isinstance(split, Seq):
+        return Seq([_dataset(call, name, one, supervised) for one in split.items], split.kind)
+    if split is None:
+        return Map({one: _dataset(call, name, one, supervised) for one in SPLITS}, open=True)
+    return _dataset(call, name, split, supervised)
+
+
+def _dataset(call: Call, name: Value, split: Value, supervised: bool) -> ExtObj:
+    picture, label = Picture(_read(name, call.place)), Unknown("a label", call.place)
+    item: Value = Seq([picture, label], "tuple") if supervised else Map({"image": picture, "label": label}, open=True)
+    words = [split] if isinstance(split, str) else []
+    return ExtObj("tensorflow.data.Dataset", list(words), {}, call.place, {"batch": item})
+
+
+def _read(name: Value, place: str) -> State:
+    word = name.partition("/")[0].partition(":")[0] if isinstance(name, str) else ""
+    gray, side = word in _GRAY, _SIDES.get(word)
+    decode = Decode.of("tensorflow", "channels=1" if gray else "channels=3")
+    decode = replace(decode, provenance={"": explicit(place, word)}, size=None if side is None else (side, side))
+    said = {"order": explicit(place, word)}
+    if gray:
+        state = State(kind="tf", decode=replace(decode, order="GRAY"), channels=COLOURS["GRAY"], said=said)
+    else:
+        state = State(kind="tf", decode=decode, said=said)
+    state = replace(state, loaded=place, places=(place,))
+    return state if side is None else replace(state, size=(side, side))
