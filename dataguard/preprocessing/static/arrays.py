@@ -268,6 +268,11 @@ def _with_blank(machine: Machine, operator: ast.operator, left: Value, right: Va
                 return Blank(list(blank.shape), float(found), blank.library, {}, blank.place, dtype=blank.dtype)
     if isinstance(other, Picture) and not blank.planes and isinstance(operator, ast.Add) and blank.fill == 0:
         return other
+    if isinstance(other, Picture) and not blank.planes:
+        if isinstance(operator, ast.Mult) and blank.fill == 1:
+            # Ones with holes: what is cut out of a picture changes no other level.
+            return Picture(moved(other.state, machine.place(node)))
+        return Picture(losing(other.state, machine.place(node), "arithmetic with a new array", "affine"))
     if numbers(other) is not None and not blank.planes and blank.fill in (0, 1):
         return other if isinstance(operator, ast.Mult if blank.fill == 1 else ast.Add) else Unknown("an array")
     return Unknown("arithmetic with a new array", machine.place(node))

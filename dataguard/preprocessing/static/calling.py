@@ -35,8 +35,9 @@ from dataguard.preprocessing.static.values import (
     last,
 )
 
-NAMED = frozenset({"get", "items", "keys", "values", "update", "copy"})
-"""Methods of ``dict`` that objects of its subclasses have."""
+NAMED = frozenset({"get", "items", "keys", "values", "update", "copy", "clone", "freeze", "defrost", "merge_from_file",
+                   "merge_from_list"})  # fmt: skip
+"""Methods of ``dict``, and of yacs's nodes, that objects of their subclasses have."""
 
 
 class Calling(Expressions):
@@ -340,6 +341,8 @@ class Calling(Expressions):
             "strip",
             "lower",
             "numpy",
+            "resize_",
+            "resize_as_",
         ):
             return receiver
         sized = name == "resize" and bool(args) and isinstance(args[0], Seq) and len(args[0].items) == 2

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dataguard.preprocessing.static import sizes
+from dataguard.preprocessing.static.blending import overwritten
 from dataguard.preprocessing.static.picture import (
     State,
     by_chance,
@@ -402,7 +403,8 @@ def _into_picture(machine: Machine, holder: Picture, index: ast.expr, value: Val
         )
     if is_whole(index):
         return holder
-    return Picture(losing(state, place, "a part of the levels is overwritten", "affine"))
+    mixed = overwritten(machine, state, index, value, place)
+    return Picture(mixed or losing(state, place, "a part of the levels is overwritten", "affine"))
 
 
 def _pasted(machine: Machine, holder: Blank, index: ast.expr, state: State, place: str) -> Value:

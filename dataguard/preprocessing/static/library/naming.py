@@ -20,6 +20,7 @@ _STARTS = (
     ("keras.utils.", "keras.preprocessing.image."),
     ("keras.preprocessing.image_dataset.", "keras.preprocessing.image."),
     ("keras_preprocessing.image.", "keras.preprocessing.image."),
+    ("keras_applications.", "keras.applications."),
     ("torchvision.transforms.transforms.", "torchvision.transforms."),
     ("torchvision.transforms.v2.functional.", "torchvision.transforms.functional."),
     ("torchvision.transforms.functional_tensor.", "torchvision.transforms.functional."),

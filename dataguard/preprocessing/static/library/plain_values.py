@@ -141,7 +141,7 @@ def _reshaped(call: Call) -> Value:
 
 @methods("value", "tolist", "item", "flatten", "squeeze", "to", "float", "cuda", "view",
          "astype", "unsqueeze", "type", "expand", "expand_as", "double", "cpu", "numpy", "type_as",
-         "ravel", "permute", "transpose", "repeat")  # fmt: skip
+         "ravel", "permute", "transpose", "repeat", "resize_", "resize_as_")  # fmt: skip
 def _of_array(call: Call) -> Value:
     return call.receiver
 

@@ -29,6 +29,8 @@ from dataguard.preprocessing.static.values import (
           "tensorflow.identity")  # fmt: skip
 def _to_tensor(call: Call) -> Value:
     value = call.get(0, "data", call.kwargs.get("value"))
+    if len(call.args) > 1 and call.name.endswith("Tensor") and not isinstance(value, Picture | Seq):
+        return call.unknown("a tensor of these lengths, which is filled later")
     if isinstance(value, Seq) and len(value.items) == 1 and isinstance(value.items[0], Picture):
         inner = value.items[0].state
         value = Picture(replace(inner, layout="N" + inner.layout)) if "N" not in inner.layout else value.items[0]
