@@ -6,18 +6,19 @@ import ast
 import datetime as dt
 import re
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from typing import Any
 
 from dataguard.core.progress import Progress, silent
 from dataguard.preprocessing.static import calls, loaders, versions
 from dataguard.preprocessing.static.arrays import pictures
-from dataguard.preprocessing.static.feeding import is_transforming
+from dataguard.preprocessing.static.feeding import is_model, is_transforming
 from dataguard.preprocessing.static.findings import Findings, Found
 from dataguard.preprocessing.static.interpreter import Interpreter
 from dataguard.preprocessing.static.machine import Frame, Sink, SpentError
 from dataguard.preprocessing.static.reading import Budget, RepositoryReading
 from dataguard.preprocessing.static.tree import Module, Tree
-from dataguard.preprocessing.static.values import Bound, Cls, Func, Obj, Picture, Unknown, Value
+from dataguard.preprocessing.static.values import Bound, Cls, ExtObj, Func, Obj, Picture, Seq, Unknown, Value
 
 _MAIN = re.compile(rb"__name__\s*(==|!=|is)\s*['\"]__main__|['\"]__main__['\"]\s*==\s*__name__|\n@\w+\.automain\b")
 _PICTURES = tuple(
@@ -28,7 +29,8 @@ _PICTURES = tuple(
 )
 """Words that code about pictures has."""
 _IMPORT = re.compile(
-    rb"(?m)\n[ \t]*(?:from|import)[ \t]+([\w. ,]+?)(?:[ \t]+import[ \t]*\(?([\w ,\n*]*))?(?:[ \t]*(?:as|#)|$|\\n)"
+    rb"(?m)\n[ \t]*\"?(?:from|import)[ \t]+([\w. ,]+?)(?:[ \t]+import[ \t]*(?:\(([\w ,\n\t*]*)|([\w ,*]*)))?"
+    rb"(?:[ \t]+as\b|[ \t]*[#);\\]|[ \t]*\r?$)"
 )
 # A pattern that begins with a newline is searched for some ten times as fast as one that begins with a margin.
 _ACTS = re.compile(
@@ -116,7 +118,7 @@ class Extraction(Findings):
             names = {
                 word
                 for match in _IMPORT.finditer(b"\n" + data)
-                for word in re.split(rb"[\s.,()]+", match[1] + b" " + (match[2] or b""))
+                for word in re.split(rb"[\s.,()]+", match[1] + b" " + (match[2] or match[3] or b""))
             }
             for word in names:
                 imports.setdefault(word.decode("ascii", "replace"), []).append(path)
@@ -228,12 +230,8 @@ class Extraction(Findings):
                 self._methods(value, module)
 
     def _methods(self, cls: Cls, module: Module) -> None:
-        holder: list[Value] = []
-        self._guarded(
-            lambda: holder.append(self._within(module, lambda: self.machine.call(cls, [], {}, None))), module.path
-        )
-        made = holder[0] if holder else None
-        if not isinstance(made, Obj):
+        made = self._made(cls, module)
+        if made is None:
             return
         for first in ("setup", "load_model", "initialize"):
             found = cls.find(first)
@@ -297,6 +295,33 @@ class Extraction(Findings):
                         self._ask(value, None, module)
                 elif isinstance(value, Cls) and value.module is module and value.node is not None:
                     self._class(value, module)
+                    self._unused(value, module)
+
+    def _unused(self, cls: Cls, module: Module) -> None:
+        """Methods that work on pictures, of a class that brings or takes pictures and that no script asks for them."""
+        if is_model(cls) or "__getitem__" in cls.attrs:
+            return
+        wanted = [
+            one
+            for name, one in cls.attrs.items()
+            if isinstance(one, Func) and not name.startswith("_") and one.node not in self.machine.seen
+            and calls.works_on_pictures(one)
+        ]  # fmt: skip
+        if not wanted:
+            return
+        made = self._made(cls, module)
+        for one in wanted:
+            if made is not None and one.node not in self.machine.seen and self.reserve > 0:
+                self._ask(one, made, module)
+
+    def _made(self, cls: Cls, module: Module) -> Obj | None:
+        """An object of a class that is made without arguments that are known."""
+        holder: list[Value] = []
+        self._guarded(
+            lambda: holder.append(self._within(module, lambda: self.machine.call(cls, [], {}, None))), module.path
+        )
+        made = holder[0] if holder else None
+        return made if isinstance(made, Obj) else None
 
     def _class(self, cls: Cls, module: Module) -> None:
         """A data set that nobody makes."""
@@ -347,7 +372,7 @@ class Extraction(Findings):
     def _compositions(self, found: list[Found]) -> None:
         """Compositions of transforms that no picture went through: somebody else calls them."""
         from dataguard.preprocessing.static import library
-        from dataguard.preprocessing.static.library.given import from_caller
+        from dataguard.preprocessing.static.library.given import from_caller, tensor_of_caller
 
         machine = self.machine
         for place, (thing, stack) in list(machine.transforms.items()):
@@ -364,13 +389,10 @@ class Extraction(Findings):
             ) -> None:
                 def ask() -> Value:
                     kind: Any = "array" if thing.name.startswith("albument") else "pil"
-                    given = Picture(
-                        from_caller(
-                            Unknown("the caller of the transform opens it", place),
-                            kind=kind,
-                            opened=kind == "pil",
-                        )
-                    )
+                    opens = Unknown("the caller of the transform opens it", place)
+                    given = Picture(from_caller(opens, kind=kind, opened=kind == "pil"))
+                    if _takes_tensors(thing):
+                        given = Picture(tensor_of_caller(replace(opens, kind="caller")))
                     made = (
                         library.apply(machine, thing, [], {"image": given}, None)
                         if kind == "array"
@@ -416,6 +438,14 @@ def _serves(data: bytes) -> bool:
     if any(word in data for word in (b"BasePredictor", b"gr.Interface", b"BaseHandler")):
         return True
     return _COG.search(data) is not None or _ROUTE.search(data) is not None
+
+
+def _takes_tensors(composition: Any) -> bool:
+    """Whether the first transform of a composition is one of tensors alone."""
+    steps = composition.args[0] if composition.args else composition.kwargs.get("transforms")
+    items = steps.items if isinstance(steps, Seq) else []
+    first = items[0] if items else None
+    return isinstance(first, ExtObj) and first.name.startswith("torchvision.") and first.name.endswith(".Normalize")
 
 
 def _acts(data: bytes, *, mentions: bool) -> bool:

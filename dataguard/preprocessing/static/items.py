@@ -224,5 +224,17 @@ _WITH_METHODS = frozenset({Unknown, Seq, Shape, Measure, str, float, int, bool})
 """Values of which every attribute is taken for a method."""
 _MAP_METHODS = frozenset({"get", "items", "keys", "values", "update", "pop", "copy", "setdefault", "merge"})
 _NAMESPACE_METHODS = frozenset(
-    {"update", "items", "keys", "get", "copy", "__dict__", "merge_from_file", "freeze", "clone"}
+    {
+        "update",
+        "items",
+        "keys",
+        "get",
+        "copy",
+        "__dict__",
+        "merge_from_file",
+        "freeze",
+        "clone",
+        "merge_from_list",
+        "defrost",
+    }
 )

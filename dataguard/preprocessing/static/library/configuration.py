@@ -280,6 +280,8 @@ def _of_node(call: Call) -> Value:
         found = _file(call, path) if isinstance(path, str) else None
         if isinstance(found, Map):
             _merge(receiver, found, call.place)
+    if call.name == "merge_from_list":
+        _options(receiver, call.get(0, "cfg_list"))
     if call.name in ("items", "keys", "values"):
         held = {key: one for key, one in receiver.attrs.items() if not key.startswith("*")}
         pairs: dict[str, list[Value]] = {
@@ -289,6 +291,18 @@ def _of_node(call: Call) -> Value:
         }
         return Seq(pairs[call.name], "list")
     return None
+
+
+def _options(into: Obj, given: Value) -> None:
+    """Set what a list of names and values says: '["TRAIN.SIZE", 224]'."""
+    items = given.items if isinstance(given, Seq) else []
+    for name, value in zip(items[::2], items[1::2], strict=False):
+        *way, key = name.split(".") if isinstance(name, str) else [""]
+        node: Value = into
+        for one in way:
+            node = node.attrs.get(one) if isinstance(node, Obj) else None
+        if isinstance(node, Obj) and key:
+            node.attrs[key] = value
 
 
 def _merge(into: Obj, other: Map, place: str) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dataguard.preprocessing.pipeline import Decode
-from dataguard.preprocessing.static.picture import Kind, State
+from dataguard.preprocessing.static.picture import Kind, State, losing
 from dataguard.preprocessing.static.values import Choice, Picture, Seq, Unknown, Value
 
 if TYPE_CHECKING:
@@ -70,6 +71,12 @@ def from_caller(value: Unknown, *, kind: Kind = "array", opened: bool = False) -
         lost=lost,
         dtype="uint8",
     )
+
+
+def tensor_of_caller(value: Unknown) -> State:
+    """A tensor that is given, channels first, whose levels were mapped before in a way that nothing here tells."""
+    state = replace(from_caller(value, kind="tensor"), layout="CHW")
+    return losing(state, "", f"what was done to its levels is not known: {value.reason()}", "affine", "dtype")
 
 
 def of_numbers(value: Unknown, size: Sequence[Value], lengths: Sequence[Value], place: str) -> State:

@@ -245,7 +245,11 @@ def _converted(name: str, call: Call, state: State, place: str) -> State:
 
 
 def normalized(state: State, mean: Value, std: Value, place: str) -> State:
-    """(x − mean) / std."""
+    """(x − mean) / std; torchvision does so of tensors alone, channels first."""
+    if state.kind == "tensor" and "layout" in state.lost:
+        lost = {name: why for name, why in state.lost.items() if name != "layout"}
+        layout = "NCHW" if "N" in state.layout else "CHW"
+        state = replace(state, layout=layout, lost=lost, said={**state.said, "layout": explicit(place, "Normalize")})
     return mapped(mapped(state, "subtract", mean, place), "divide", std, place)
 
 
