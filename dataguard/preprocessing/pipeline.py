@@ -27,6 +27,14 @@ Layout: TypeAlias = Literal["HWC", "CHW", "NHWC", "NCHW", "HW", "NHW"]
 Dtype: TypeAlias = Literal["uint8", "int8", "float16", "float32", "float64"]
 
 
+_SIDES = {
+    "cifar10": 32, "cifar100": 32, "cifar10_1": 32, "cifar10_corrupted": 32, "svhn": 32, "svhn_cropped": 32,
+    "stl10": 96, "usps": 16, "mnist": 28, "fashionmnist": 28, "fashion_mnist": 28, "kmnist": 28, "emnist": 28,
+    "qmnist": 28, "mnist_corrupted": 28,
+}  # fmt: skip
+"""Heights and widths of data sets whose pictures are squares of one size, by names of torchvision and TensorFlow."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decode(Part):
     """How a file becomes pixels of 0 to 255.
@@ -47,8 +55,18 @@ class Decode(Part):
     """Whether a gray picture gets three equal channels."""
     sixteen_bit: Literal["high byte", "scaled", "clipped", "kept", "refused"] | None = "high byte"
     """16-bit channels: v >> 8, v·255/65535 rounded, min(v, 255), or as they are."""
-    size: tuple[int, int] | None = None
-    """Height and width of all pictures, where they are of a known data set that has one size; else None."""
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width of all pictures, where they are of a data set that has one size; its name is their origin.
+
+        >>> from dataguard.preprocessing.provenance import Origin, Provenance
+        >>> Decode(provenance={"": Provenance(origin=Origin.EXPLICIT, detail="CIFAR10")}).size
+        (32, 32)
+        """
+        origin = self.provenance.get("")
+        side = _SIDES.get(origin.detail.lower()) if origin is not None and self.library is not None else None
+        return None if side is None else (side, side)
 
     @classmethod
     def of(cls, library: Decoder, *flags: str) -> Decode:

@@ -84,6 +84,9 @@ def common(found: Sequence[Pipeline], why: str) -> Pipeline:
         changes["geometry"] = None
         undetermined["geometry"] = reason
     changes["decode"] = _of_parts([one.decode for one in found], reason)
+    if any(one.decode.size != first.decode.size for one in found):
+        # Data sets of several sizes: their origin is not that of the first.
+        changes["decode"] = replace(changes["decode"], provenance={})
     changes["affine"] = _affine([one.affine for one in found], reason)
     return replace(first, **changes, undetermined=undetermined)
 
@@ -107,8 +110,6 @@ def _of_parts(parts: Sequence[P], reason: str) -> P:
         values = [getattr(one, item.name) for one in parts]
         if any(one != values[0] for one in values) and item.name != "enlarge":
             changes[item.name] = None
-            if item.name == "size":
-                continue  # files differ in size, which is nothing to look for
             undetermined[item.name] = next(
                 (one.undetermined[item.name] for one in parts if item.name in one.undetermined), reason
             )

@@ -138,8 +138,7 @@ def _as_stored(last: str, place: str) -> State:
         places=(place,),
         said={"order": explicit(place, last)},
     )
-    own = {"CIFAR10": 32, "CIFAR100": 32, "STL10": 96, "SVHN": 32}.get(last, 28 if gray else None)
-    return replace(state, size=(own, own), decode=replace(decode, size=(own, own))) if own is not None else state
+    return state if decode.size is None else replace(state, size=decode.size)
 
 
 def _of_folder(machine: Machine, source: ExtObj, last: str) -> Value:

@@ -13,9 +13,6 @@ from dataguard.preprocessing.static.picture import COLOURS, State, explicit
 from dataguard.preprocessing.static.values import Ext, ExtObj, Map, Obj, Picture, Seq, Unknown, Value
 
 _GRAY = frozenset({"mnist", "fashion_mnist", "kmnist", "emnist", "mnist_corrupted", "omniglot"})
-_SIDES = {"mnist": 28, "fashion_mnist": 28, "kmnist": 28, "emnist": 28, "mnist_corrupted": 28, "cifar10": 32,
-          "cifar100": 32, "cifar10_1": 32, "cifar10_corrupted": 32, "svhn_cropped": 32, "stl10": 96}  # fmt: skip
-"""Heights and widths of data sets whose pictures are all of one size."""
 SPLITS = ("train", "test", "validation")
 
 
@@ -68,13 +65,13 @@ def _dataset(call: Call, name: Value, split: Value, supervised: bool) -> ExtObj:
 
 def _read(name: Value, place: str) -> State:
     word = name.partition("/")[0].partition(":")[0] if isinstance(name, str) else ""
-    gray, side = word in _GRAY, _SIDES.get(word)
+    gray = word in _GRAY
     decode = Decode.of("tensorflow", "channels=1" if gray else "channels=3")
-    decode = replace(decode, provenance={"": explicit(place, word)}, size=None if side is None else (side, side))
+    decode = replace(decode, provenance={"": explicit(place, word)})
     said = {"order": explicit(place, word)}
     if gray:
         state = State(kind="tf", decode=replace(decode, order="GRAY"), channels=COLOURS["GRAY"], said=said)
     else:
         state = State(kind="tf", decode=decode, said=said)
     state = replace(state, loaded=place, places=(place,))
-    return state if side is None else replace(state, size=(side, side))
+    return state if decode.size is None else replace(state, size=decode.size)
