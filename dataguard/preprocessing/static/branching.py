@@ -164,7 +164,7 @@ class Branching(Importing):
     ) -> Flow | None:
         frame = self.frame
         flows: list[Flow] = []
-        changes = []
+        changes: list[dict[tuple[int, Any], tuple[Any, Any, Value, Value]]] = []
         for positive, body in ((True, first), (False, second)):
             if not body:
                 flows.append("next")
