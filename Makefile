@@ -21,12 +21,12 @@ $(VENV)/bin/python:
 		{ echo "dataguard needs Python 3.11 or later; say which with: make PYTHON=python3.11 ..." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: $(VENV)/bin/python requirements.txt pyproject.toml hatch_build.py dataguard/dataset/measure.c
+$(VENV)/.run: $(VENV)/bin/python requirements.txt pyproject.toml hatch_build.py dataguard/dataset/measure.c dataguard/dataset/row_hashes.c
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/bin/python requirements-dev.txt pyproject.toml hatch_build.py dataguard/dataset/measure.c
+$(VENV)/.dev: $(VENV)/bin/python requirements-dev.txt pyproject.toml hatch_build.py dataguard/dataset/measure.c dataguard/dataset/row_hashes.c
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.run

@@ -1,7 +1,7 @@
-"""What hatchling does beside packing files: it compiles `measure.c` where there is a C compiler.
+"""What hatchling does beside packing files: it compiles `measure.c` and `row_hashes.c` where there is a C compiler.
 
-A wheel with the library is one of this platform, and one without is for any. An editable install has the library in the
-tree, from where it runs. ``CC``, ``CFLAGS`` and ``LDFLAGS`` are heeded; ``CC=false`` leaves the library out.
+A wheel with libraries is one of this platform, and one without is for any. An editable install has the libraries in the
+tree, from where they run. ``CC``, ``CFLAGS`` and ``LDFLAGS`` are heeded; ``CC=false`` leaves the libraries out.
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 PACKAGE = "dataguard/dataset"
-SOURCE, LIBRARY = f"{PACKAGE}/measure.c", f"{PACKAGE}/libmeasure.so"
+LIBRARIES = {
+    f"{PACKAGE}/measure.c": f"{PACKAGE}/libmeasure.so",
+    f"{PACKAGE}/row_hashes.c": f"{PACKAGE}/librow_hashes.so",
+}
 # -ffp-contract=off: a product and a sum are rounded twice, as numpy does it.
 OPTIONS = ("-std=c11", "-O3", "-fPIC", "-ffp-contract=off", "-shared")
 
 
 class CustomBuildHook(BuildHookInterface[Any]):
-    """Puts the library into wheels."""
+    """Puts the libraries into wheels."""
 
     _folder: str | None = None
 
@@ -33,21 +36,22 @@ class CustomBuildHook(BuildHookInterface[Any]):
         if self.target_name != "wheel":
             return
         root = Path(self.root)
-        if version == "editable":
-            compiled = root / LIBRARY
-            # What another version left there is no part of this one.
-            compiled.unlink(missing_ok=True)
-        else:
-            self._folder = tempfile.mkdtemp()
-            compiled = Path(self._folder) / "libmeasure.so"
-        trouble = compile_library(root / SOURCE, compiled)
-        if trouble:
-            self.app.display_warning(f"{SOURCE} is left out, and numpy does its work: {trouble}")
-        elif version != "editable":
-            build_data["force_include"][str(compiled)] = LIBRARY
-            build_data["pure_python"] = False
-            platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
-            build_data["tag"] = f"py3-none-{platform}"
+        self._folder = tempfile.mkdtemp()
+        for source, library in LIBRARIES.items():
+            if version == "editable":
+                compiled = root / library
+                # What another version left there is no part of this one.
+                compiled.unlink(missing_ok=True)
+            else:
+                compiled = Path(self._folder) / Path(library).name
+            trouble = compile_library(root / source, compiled)
+            if trouble:
+                self.app.display_warning(f"{source} is left out, and Python's libraries do its work: {trouble}")
+            elif version != "editable":
+                build_data["force_include"][str(compiled)] = library
+                build_data["pure_python"] = False
+                platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+                build_data["tag"] = f"py3-none-{platform}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002
         """Clean up, when it is packed."""

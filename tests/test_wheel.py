@@ -94,6 +94,8 @@ def test_a_wheel_with_the_compiled_library_is_one_of_this_platform(
         "print(LIBRARY)\nprint(native_measure(numpy.full((5, 4, 3), 9, dtype=numpy.uint8), (2, 1, 0))[:2])"
     )
     place, found = run(installed, tmp_path, "-c", program).stdout.splitlines()
+    rows = "from dataguard.dataset.native_rows import is_compiled\nprint(is_compiled())"
+    assert run(installed, tmp_path, "-c", rows).stdout == "True\n"
     assert Path(place).is_relative_to(installed)
     assert found == "((180, 180, 180), (1620, 1620, 1620))"
 
@@ -123,8 +125,9 @@ def test_an_editable_install_has_the_library_in_the_tree(compiler: str, tmp_path
     packed = build("--sdist", tmp_path / "packed")
     shutil.unpack_archive(packed, tmp_path)
     tree = tmp_path / packed.name.removesuffix(".tar.gz")
-    library = tree / "dataguard" / "dataset" / "libmeasure.so"
-    library.write_text("from another version", encoding="utf-8")
+    libraries = [tree / "dataguard" / "dataset" / name for name in ("libmeasure.so", "librow_hashes.so")]
+    for library in libraries:
+        library.write_text("from another version", encoding="utf-8")
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
     done = subprocess.run(
         [*command, "--target", str(tmp_path / "site"), "--editable", str(tree)],
@@ -134,4 +137,4 @@ def test_an_editable_install_has_the_library_in_the_tree(compiler: str, tmp_path
         env={**os.environ, "CC": compiler},
     )
     assert done.returncode == 0, done.stderr
-    assert library.exists() == (compiler == "cc")
+    assert [library.exists() for library in libraries] == [compiler == "cc"] * 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import numpy as np
 from blake3 import blake3
 
 from dataguard.dataset.memory import batch_bytes
+from dataguard.dataset.native_rows import sort_leaves
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,7 +64,7 @@ class Manifest:
         known = b"-" if content is None else b"%d:%b" % (2 * len(content), content.hex().encode())
         self._leaves += sha256(b"%b%b%b%b" % (_LEAF, _netstring(key), known, stated)).digest()
 
-    def add_leaves(self, leaves: bytes) -> None:
+    def add_leaves(self, leaves: bytes | bytearray) -> None:
         """Add samples by their leaves, 32 bytes each, as `leaf_sql` has them."""
         self._leaves += leaves
         self._spill()
@@ -104,9 +106,9 @@ class Manifest:
         for part in filter(None, parts):
             leaves = _in_order(part)
             buckets = leaves[:, 0].astype(np.uint16) << 4 | leaves[:, 1] >> 4
-            found, starts = np.unique(buckets, return_index=True)
-            for index, start, end in zip(found.tolist(), starts, [*starts[1:], len(leaves)], strict=True):
-                hashes[index] = blake3(_BUCKET + leaves[start:end].tobytes()).digest()
+            starts = [0, *(np.flatnonzero(buckets[1:] != buckets[:-1]) + 1).tolist(), len(leaves)]
+            for start, end in pairwise(starts):
+                hashes[int(buckets[start])] = blake3(_BUCKET + leaves[start:end].tobytes()).digest()
         return hashes
 
     def changed_buckets(self, other: Manifest) -> set[int]:
@@ -139,12 +141,14 @@ class _Spilled:
 
     def add(self, leaves: bytearray) -> None:
         """Append leaves to their files."""
-        ordered = _in_order(leaves)
-        starts = np.searchsorted(ordered[:, 0], np.arange(257))
+        rows = np.frombuffer(leaves, dtype=np.uint8).reshape(-1, _DIGEST)
+        first = np.ascontiguousarray(rows[:, 0])
+        order = np.argsort(first, kind="stable")
+        ends = np.cumsum(np.bincount(first, minlength=256))
         self._folder.mkdir(exist_ok=True)
         self.n_bytes += len(leaves)
         for byte in range(256):
-            part = ordered[starts[byte] : starts[byte + 1]]
+            part = rows[order[ends[byte - 1] if byte else 0 : ends[byte]]]
             if len(part):
                 with self._path(byte).open("ab") as file:
                     file.write(part.tobytes())
@@ -161,7 +165,9 @@ class _Spilled:
 
 
 def _in_order(leaves: bytearray) -> NDArray[np.uint8]:
-    """Leaves in ascending order, shape (n, 32)."""
+    """Leaves in ascending order, shape (n, 32); those that are given may be put in order themselves."""
+    if sort_leaves(leaves):
+        return np.frombuffer(leaves, dtype=np.uint8).reshape(-1, _DIGEST)
     rows = np.frombuffer(leaves, dtype=np.uint8).reshape(-1, _DIGEST)
     first = np.frombuffer(leaves, dtype=">u8").reshape(-1, _DIGEST // 8)[:, 0].astype(np.uint64)
     order = np.argsort(first, kind="stable")

@@ -39,7 +39,6 @@ from dataguard.dataset.finished_tables import (
 from dataguard.dataset.listing_state import ListingState
 from dataguard.dataset.manifest import Manifest
 from dataguard.dataset.remote import RemotePictures
-from dataguard.dataset.row_scan import enter_rows
 from dataguard.dataset.sample import Sample
 from dataguard.dataset.sources import Pictures, Reference, RowSource, Source
 from dataguard.dataset.table import SampleTable
@@ -168,8 +167,7 @@ def scan(
             ) as parts,
         ):
             if rows is not None:
-                written = writer.copy_rows(rows, progress, jobs)
-                enter_rows(manifest, details, rows, written, progress)
+                writer.copy_rows(rows, manifest, details, progress, jobs)
             for part in parts if rows is None else ():
                 writer.add(part.samples)
                 keeper.add(part.samples)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import duckdb
     from numpy.typing import NDArray
 
+    from dataguard.dataset.manifest import Manifest
     from dataguard.dataset.sample import Sample
     from dataguard.dataset.sources import RowQuery
 
@@ -84,16 +85,17 @@ class TableWriter:
         if self._bytes >= min(_LARGEST_PART, max(_SMALLEST_PART, self._written // _PARTS)):
             self._flush()
 
-    def copy_rows(self, query: RowQuery, progress: Progress, jobs: int | None = None) -> Path:
-        """Write all rows of a table. Those that are called by their numbers stay in the order of these.
+    def copy_rows(
+        self, query: RowQuery, manifest: Manifest, details: Manifest, progress: Progress, jobs: int | None = None
+    ) -> None:
+        """Write and enter all rows of a table. Those that are called by their numbers stay in the order of these.
 
         Raises:
             SourceError: the table is broken.
         """
-        written = copy_rows(query, self.folder, progress, jobs)
+        written = copy_rows(query, self.folder, manifest, details, progress, jobs)
         self._parts += 1
         self._sorted = query.ids_are_numbers or is_ascending(self._connection, f"read_parquet({_text(written)})")
-        return written
 
     def finish(self) -> None:
         """Write what is left, and put everything in order where it did not come in order.

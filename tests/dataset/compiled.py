@@ -1,4 +1,4 @@
-"""`measure.c`, compiled for tests as `hatch_build.py` does it for wheels."""
+"""`measure.c` and `row_hashes.c`, compiled for tests as `hatch_build.py` does it for wheels."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from dataguard.dataset.native_measure import LIBRARY
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "dataguard" / "dataset" / "measure.c"
+ROWS = SOURCE.with_name("row_hashes.c")
 
 
 @cache
@@ -37,17 +38,17 @@ def compiler() -> str:
     pytest.skip("there is no C compiler")
 
 
-def compiled_library() -> Path:
-    """The library, made of the source as it is now."""
+def compiled_library(source: Path = SOURCE, library: Path = LIBRARY) -> Path:
+    """A library, made of its source as it is now."""
     compiler()
-    if LIBRARY.exists() and LIBRARY.stat().st_mtime > SOURCE.stat().st_mtime:
-        return LIBRARY
-    return _compiled()
+    if library.exists() and library.stat().st_mtime > source.stat().st_mtime:
+        return library
+    return _compiled(source)
 
 
 @cache
-def _compiled() -> Path:
-    target = Path(tempfile.mkdtemp()) / "libmeasure.so"
-    trouble = build_hook().compile_library(SOURCE, target)
+def _compiled(source: Path) -> Path:
+    target = Path(tempfile.mkdtemp()) / f"lib{source.stem}.so"
+    trouble = build_hook().compile_library(source, target)
     assert trouble == ""
     return target

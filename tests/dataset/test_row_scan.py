@@ -17,6 +17,7 @@ import pytest
 
 from dataguard.core.errors import ConfigurationError, OutputError, SourceError
 from dataguard.dataset.cache import Cache
+from dataguard.dataset.manifest import Manifest
 from dataguard.dataset.memory import (
     batch_bytes,
     connect,
@@ -114,7 +115,7 @@ def test_a_table_that_cannot_be_written_is_said(table: Path, tmp_path: Path) -> 
     query = TableSource(table).rows()
     assert query is not None
     with pytest.raises(OutputError, match="cannot be written"):
-        copy_rows(query, tmp_path / "gone", lambda *_: None)
+        copy_rows(query, tmp_path / "gone", Manifest(), Manifest(), lambda *_: None)
 
 
 @pytest.mark.parametrize(

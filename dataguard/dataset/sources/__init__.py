@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
+from dataguard.dataset.row_contents import RowContents
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -79,6 +81,8 @@ class RowQuery:
     """SQL to select from."""
     columns: Mapping[str, str]
     """SQL by column of the sample table: ``row`` from 1, ``sample_id``, and whichever is not NULL in all."""
+    contents: RowContents | None
+    """What ``content_hash`` is made of; None for NULL in all."""
     n_rows: int
     ids_are_numbers: bool
     """Whether each is called by its number, so that no two have one name."""

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 SPLIT_NAMES = ("split", "subset", "fold")
 
-_ENCODING_VERSION = 2
+_ENCODING_VERSION = 3
 """Counts up whenever the digest of a row changes."""
 
 _ROWS_AT_A_TIME = 10_000
@@ -255,7 +255,8 @@ class TableSource:
         time = "NULL" if self.time is None else f"CAST({quoted(self.time)} AS TIMESTAMP)"
         image, stored = picture_sql(self.image, self._types, self._picture_columns)
         place = self._place() if self.pictures is not None else "NULL"
-        content = self._columns.contents(self.feature_names if self.image is None else ())
+        contents = self._columns.contents(self.feature_names if self.image is None else ())
+        content = "NULL" if contents is None else contents.sql
         statement = f"SELECT {', '.join([number, *texts, time, image, stored, place, content])} FROM {self._table}"
         try:
             cursor = self._database.connection.cursor().execute(statement)
@@ -295,12 +296,12 @@ class TableSource:
             "label": self._columns.text(self.label),
             "group_id": self._columns.text(self.group),
             "time": "NULL" if self.time is None else f"CAST({quoted(self.time)} AS TIMESTAMP)",
-            "content_hash": self._columns.contents(self.feature_names),
         }
         return RowQuery(
             connection=self._database.connection,
             table=self._table,
             columns={name: expression for name, expression in columns.items() if expression != "NULL"},
+            contents=self._columns.contents(self.feature_names),
             n_rows=self.n_rows,
             ids_are_numbers=numbered,
             path=self.path,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dataguard.dataset.row_contents import HEAD_BYTES, Kind, RowContents
 from dataguard.dataset.sources.table_files import FLOATS, INTEGERS
 from dataguard.dataset.sources.table_part import Database, broken, literal, quoted
 
@@ -21,6 +22,11 @@ FREE_TEXT_DISTINCT = 0.5
 """Share of a column's values that differ, from which they are written row by row and not chosen from a list."""
 _CATEGORIES = 32
 """Distinct texts of a column that may still group rows, if there are three rows for each."""
+
+_LARGE = frozenset(("UBIGINT", "HUGEINT", "UHUGEINT"))
+"""Types of whole numbers that 64 bits with sign do not hold."""
+
+_INFINITE = (1 << 63) - 1
 
 _VECTOR, _MOST_VECTORS, _NUMBERS_AT_A_TIME = 2_048, 64, 1 << 20
 """Rows in a vector of DuckDB's; vectors and numbers at a time where there are nothing but numbers."""
@@ -119,34 +125,56 @@ class Columns:
         except duckdb.Error as error:
             raise broken(error, self.path) from error
 
-    def contents(self, names: Sequence[str]) -> str:
-        """SQL for the content of a row, 64 hexadecimal digits: SHA-256 of its features' names and values.
+    def contents(self, names: Sequence[str]) -> RowContents | None:
+        """What the content of a row is made of: its features' names and values; None where there are none.
 
         Equal if and only if the values are: each ends where it says, and tells its type, where there is one. Of the
-        names there are 32 hexadecimal digits of SHA-256, so that a renamed column makes another version.
+        names there are 16 bytes of SHA-256, so that a renamed column makes another version.
         """
         if not names:
-            return "NULL"
+            return None
         said = "".join(f"{len(name.encode())}:{name}" for name in names).encode()
-        head = literal(hashlib.sha256(said).hexdigest()[:32] + "\n")
-        return f"sha256(concat({head}, {', '.join(map(self._written, names))}))"
+        return RowContents(
+            head=hashlib.sha256(said).digest()[:HEAD_BYTES], values=tuple(self._value(name) for name in names)
+        )
 
-    def _written(self, column: str) -> str:
-        """SQL for arguments of concat, to which NULL is nothing: a value as text, and what ends it.
+    def _value(self, column: str) -> tuple[Kind, str]:
+        """How a column's values are written, and SQL for them.
 
-        Whole numbers have digits alone, fractions a point, an exponent or a name (NaN equals NaN, and -0.0 equals 0.0),
-        truth values a name; a text has its length in bytes and a colon before it, a time 't', and anything else both
-        'x' and its length. Numbers have as many digits as tell them apart, so that a value read from CSV and from
-        Parquet is written alike.
+        Whole numbers have digits alone, and fractions the bytes of double precision (NaN equals NaN, and -0.0 equals
+        0.0): of single precision, those of the number that its digits say, so that 0.1 is one value in CSV and in
+        Parquet. A time has 't' before its microseconds, a date or a time of another kind before its text; anything
+        else has 'x' and its length.
         """
         name, kind = quoted(column), self.types[column]
         text = f"CAST({name} AS VARCHAR)"
-        if kind in FLOATS:
-            text = f"CASE WHEN isnan({name}) THEN 'nan' ELSE CAST({name} + CAST(0 AS {kind}) AS VARCHAR) END"
-        elif kind == "VARCHAR":
-            text = f"strlen({name}) || ':' || {name}"
-        elif kind.startswith(("DATE", "TIME")):
-            text = f"'t' || {text}"
-        elif kind not in INTEGERS and kind != "BOOLEAN":
-            text = f"'x' || strlen({text}) || ':' || {text}"
-        return f"{text}, ';'"
+        if kind == "DOUBLE":
+            return Kind.FRACTION, name
+        if kind == "FLOAT":
+            return Kind.FRACTION, f"CAST({text} AS DOUBLE)"
+        if kind == "VARCHAR":
+            return Kind.TEXT, name
+        if kind == "BOOLEAN":
+            return Kind.TRUTH, name
+        if kind in INTEGERS:
+            return (Kind.WRITTEN, text) if kind in _LARGE else (Kind.WHOLE, f"CAST({name} AS BIGINT)")
+        if kind in ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS"):
+            return Kind.TIME, _microseconds(name if kind == "TIMESTAMP" else f"CAST({name} AS TIMESTAMP)")
+        if kind == "TIMESTAMP_NS":
+            # What has no more than microseconds is the same time.
+            finer = f"isfinite({name}) AND epoch_ns({name}) % 1000 != 0"
+            return Kind.WRITTEN, (
+                f"'t' || CASE WHEN {finer} THEN {text} ELSE CAST({_microseconds(name)} AS VARCHAR) END"
+            )
+        if kind.startswith(("DATE", "TIME")):
+            return Kind.WRITTEN, f"'t' || {text}"
+        written = Kind.WRITTEN if kind.startswith("DECIMAL") else Kind.OTHER
+        return written, f"'x' || strlen({text}) || ':' || {text}"
+
+
+def _microseconds(time: str) -> str:
+    """SQL for a timestamp as a whole number; infinite ones are what no other is."""
+    return (
+        f"CASE WHEN isfinite({time}) THEN epoch_us({time}) WHEN {time} IS NULL THEN NULL "
+        f"WHEN {time} > TIMESTAMP '2000-01-01' THEN {_INFINITE} ELSE -{_INFINITE} END"
+    )

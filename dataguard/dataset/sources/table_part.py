@@ -237,7 +237,7 @@ class Database:
             raise
 
 
-def broken(error: Exception, path: Path) -> SourceError:
+def broken(error: Exception | str, path: Path) -> SourceError:
     """What is the matter with a file, in words of what DuckDB says."""
     text = str(error).partition("Possible fixes:")[0].partition("\nLINE ")[0]
     lines = [line.strip() for line in text.splitlines() if line.strip()]
