@@ -6,6 +6,7 @@ what a chunk finds does not depend on the others, and merging is associative and
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import socket
@@ -52,6 +53,8 @@ _ROWS_IN_A_CHUNK = 4_096
 _IMAGES_IN_A_CHUNK = 64
 _FOR_PROCESSES = 2_000
 """From so many images on, processes pay for their start."""
+_THREADS_OF_A_PROCESS = 4
+"""As many as do not wait for its GIL, of which each holds it for a twentieth of the time."""
 _CHUNKS_PER_JOB = 16
 """Chunks are made so small that the last one does not keep the other threads waiting for long."""
 
@@ -302,14 +305,16 @@ def _parts(
     if first is None:
         return
     several = jobs > 1 and first.path is not None and (listing.n_samples or _FOR_PROCESSES) >= _FOR_PROCESSES
+    processes = math.ceil(jobs / _THREADS_OF_A_PROCESS) if several else 0
     workers = Workers(
-        jobs if several else 0,
+        processes,
+        threads=math.ceil(jobs / max(1, processes)),
         root=source.root,
         cache=None if known is None else known.folder,
         max_pixels=max_pixels,
         pictures=source.pictures,
     )
-    threads = jobs * Workers.THREADS_EACH if several else jobs
+    threads = workers.places if several else jobs
 
     def found(references: Sequence[Reference]) -> Summary:
         samples = workers.samples(references) if several and not stop.is_set() else None

@@ -6,12 +6,18 @@ lock that another thread held, and does not run the caller's main module again.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import marshal
 import os
 import pickle
+import queue
 import signal
+import threading
+import traceback
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
@@ -20,7 +26,7 @@ from dataguard.dataset.cache import Cache, Stamp
 from dataguard.dataset.decode import ImageFacts, decoding
 from dataguard.dataset.finder import Finder
 from dataguard.dataset.sample import Sample
-from dataguard.dataset.sources import Reference
+from dataguard.dataset.sources import Pictures, Reference
 
 Asked: TypeAlias = tuple[str | None, str | None, tuple[int, str] | None, str | None]
 """Path, place, state and damage of a `Reference`: what reading it takes."""
@@ -113,40 +119,56 @@ def unpacked(references: Sequence[Reference], found: Sequence[Found]) -> list[Sa
 
 
 def main() -> None:
-    """Answer until stdin ends."""
+    """Answer until stdin ends, in the order in which lists came in."""
     # Ctrl-C is the parent's to answer, by closing the pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     incoming, outgoing = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     # What a library prints must not end up among the messages.
     os.dup2(2, 1)
-    root, folder, max_pixels, pictures = pickle.loads(receive(incoming))  # noqa: S301 - from the parent
+    root, folder, max_pixels, pictures, threads = pickle.loads(receive(incoming))  # noqa: S301 - from the parent
     cache = None if folder is None else Cache(folder)
-    with decoding():
+    answer = partial(_answer, root=Path(root), cache=cache, max_pixels=max_pixels, pictures=pictures)
+    under_way: queue.SimpleQueue[Future[list[Found] | bytes] | None] = queue.SimpleQueue()
+    sender = threading.Thread(target=_send_all, args=(outgoing, under_way), daemon=True)
+    with decoding(), ThreadPoolExecutor(threads) as pool:
         # What has been imported stays, and need not be looked through for garbage again and again.
         gc.freeze()
         send(outgoing, "ready")
-        while True:
-            try:
-                task: list[Asked] = receive(incoming)
-            except EOFError:
-                break
-            finder = Finder(Path(root), cache, max_pixels, pictures)
-            references = [
-                Reference(sample_id=str(number), path=path, place=place, state=state, damage=damage)
-                for number, (path, place, state, damage) in enumerate(task)
-            ]
-            answer: list[Found] | bytes
-            try:
-                samples = [sample for batch in finder.batches(references) for sample in batch]
-                samples.sort(key=lambda sample: int(sample.reference.sample_id))
-                answer = packed(samples)
-            except DataguardError as error:
-                # Of the run, and not of a sample: as a store that does not answer.
-                answer = pickle.dumps(error)
-            try:
-                send(outgoing, answer)
-            except BrokenPipeError:
-                break
+        sender.start()
+        with contextlib.suppress(EOFError):
+            while True:
+                under_way.put(pool.submit(answer, receive(incoming)))
+        under_way.put(None)
+        sender.join()
+
+
+def _answer(
+    task: list[Asked], *, root: Path, cache: Cache | None, max_pixels: int, pictures: Pictures | None
+) -> list[Found] | bytes:
+    references = [
+        Reference(sample_id=str(number), path=path, place=place, state=state, damage=damage)
+        for number, (path, place, state, damage) in enumerate(task)
+    ]
+    try:
+        batches = Finder(root, cache, max_pixels, pictures).batches(references)
+        samples = [sample for batch in batches for sample in batch]
+    except DataguardError as error:
+        # Of the run, and not of a sample: as a store that does not answer.
+        return pickle.dumps(error)
+    samples.sort(key=lambda sample: int(sample.reference.sample_id))
+    return packed(samples)
+
+
+def _send_all(outgoing: IO[bytes], under_way: queue.SimpleQueue[Future[list[Found] | bytes] | None]) -> None:
+    try:
+        while (future := under_way.get()) is not None:
+            send(outgoing, future.result())
+    except BrokenPipeError:
+        # Nobody is there to ask for more.
+        os._exit(0)
+    except BaseException:  # noqa: BLE001 - whatever it is, this process cannot go on, and has to say so by its end
+        traceback.print_exc()
+        os._exit(1)
 
 
 def _exactly(stream: IO[bytes], length: int) -> bytes:

@@ -1,8 +1,8 @@
 """The processes of a scan, as its threads see them.
 
-Decoders release the GIL and what is around them does not: two threads take a fifth more CPU time than one, and from
-eight on more threads decode no faster. A process has a GIL of its own. It takes a third of a second to start, so that
-threads decode until theirs is there, and small datasets do without.
+Decoders release the GIL and what is around them does not, which is a twentieth of the time: from eight on more threads
+decode no faster. So a process with a GIL of its own has a few of them. It takes a fifth of a second to start, so that
+threads of this process decode until one is there, and small datasets do without.
 """
 
 from __future__ import annotations
@@ -26,43 +26,53 @@ from dataguard.dataset.sources import Pictures, Reference
 from dataguard.dataset.worker import asked, receive, send, unpacked
 
 _AHEAD = 2
-"""Lists that a process has been given: one that it works on, and one so that it need not wait for this process."""
+"""Lists for each thread of a process: one that it works on, and one so that it need not wait for this process."""
 
 _PATIENCE = 0.2
 """Seconds that a process is given to end by itself."""
+
+_GONE = (OSError, EOFError, ValueError)
+"""What is raised where a process has ended; the last, where another thread has noticed and closed its pipes."""
 
 _START = "from dataguard.dataset.worker import main; main()"
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Workers:
-    """So many processes, for `THREADS_EACH` times as many threads. `close` them.
+    """So many processes, for as many threads as there are `places`. `close` them.
 
     Args:
         count: How many processes.
+        threads: How many lists each works on at a time.
         root: What paths are relative to.
         cache: The folder of a cache where something may be known; None for none.
         max_pixels: Pictures with more pixels than that are not decoded.
         pictures: What reads pictures that are no files.
     """
 
-    THREADS_EACH = _AHEAD
-
     def __init__(
-        self, count: int, *, root: Path, cache: Path | None, max_pixels: int, pictures: Pictures | None
+        self,
+        count: int,
+        *,
+        root: Path,
+        cache: Path | None,
+        max_pixels: int,
+        pictures: Pictures | None,
+        threads: int = 1,
     ) -> None:
+        self.places = count * threads * _AHEAD
         self._closed = threading.Event()
         self._replacing = threading.Lock()
         self._told: bytes | None
         try:
-            self._told = pickle.dumps((str(root), None if cache is None else str(cache), max_pixels, pictures))
+            self._told = pickle.dumps((str(root), None if cache is None else str(cache), max_pixels, pictures, threads))
         except (pickle.PicklingError, AttributeError, TypeError):
             # What reads them is known in this process alone.
             self._told = None
         startable = self._told is not None and sys.executable
         self._workers: list[_Worker | None] = [_Worker(self._told) if startable else None for _ in range(count)]
         self._free: queue.SimpleQueue[int] = queue.SimpleQueue()
-        for _ in range(_AHEAD):
+        for _ in range(threads * _AHEAD):
             for place in range(count):
                 self._free.put(place)
 
@@ -83,7 +93,7 @@ class Workers:
             if worker is None or not worker.ready():
                 return None
             return worker.ask(references)
-        except (OSError, EOFError):
+        except _GONE:
             came_up = worker is not None and worker.came_up
             self._replace(place, worker, came_up=came_up)
             return self._one_at_a_time(references) if came_up else None
@@ -110,7 +120,7 @@ class Workers:
                         worker = _Worker(self._told)
                         worker.ready(wait=True)
                     found += worker.ask([reference])
-                except (OSError, EOFError):
+                except _GONE:
                     if worker is None or not worker.came_up:
                         return None
                     words = f"reading or decoding it ended the process that did so: {worker.close()}"
@@ -157,7 +167,7 @@ class _Worker:
         """Whether it has come up.
 
         Raises:
-            EOFError: it has not, and will not.
+            OSError, EOFError, ValueError: it has not, and will not.
         """
         with self._sending:
             if not self.came_up and (wait or select.select([self._out], [], [], 0)[0]):
@@ -169,7 +179,7 @@ class _Worker:
         """What it finds of some samples.
 
         Raises:
-            OSError, EOFError: it has ended.
+            OSError, EOFError, ValueError: it has ended.
             DataguardError: it found that the run cannot go on.
         """
         with self._sending:

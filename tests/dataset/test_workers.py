@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +45,15 @@ def start() -> Iterator[Callable[..., Workers]]:
     """Starts processes that have come up, and ends them in the end."""
     made: list[Workers] = []
 
-    def starting(count: int, *, root: Path, cache: Path | None = None, pictures: Any = None) -> Workers:
-        workers = Workers(count, root=root, cache=cache, max_pixels=10**8, pictures=pictures)
+    def starting(
+        count: int, *, root: Path, cache: Path | None = None, pictures: Any = None, threads: int = 1
+    ) -> Workers:
+        workers = Workers(count, root=root, cache=cache, max_pixels=10**8, pictures=pictures, threads=threads)
         made.append(workers)
         reference = Reference(sample_id="x", path="there is none")
         deadline = time.monotonic() + DEADLINE
         # Asked in turn: all have come up where so many in a row answer.
-        while any(workers.samples([reference]) is None for _ in range(count * Workers.THREADS_EACH)):
+        while any(workers.samples([reference]) is None for _ in range(workers.places)):
             assert time.monotonic() < deadline
             time.sleep(0.02)
         return workers
@@ -129,9 +132,12 @@ def test_a_picture_that_brings_a_process_down_is_a_row(tmp_path: Path, start: Ca
     assert [sample.facts.decode_error for sample in again] == ["not an image: the file holds text"] * 2
 
 
-def test_lists_that_are_asked_at_one_time_get_their_own_answers(images: Path, start: Callable[..., Workers]) -> None:
+@pytest.mark.parametrize(("processes", "threads"), [(2, 1), (1, 3)])
+def test_lists_that_are_asked_at_one_time_get_their_own_answers(
+    images: Path, start: Callable[..., Workers], processes: int, threads: int
+) -> None:
     references = list(FolderSource(images).references())
-    workers = start(2, root=images)
+    workers = start(processes, root=images, threads=threads)
     wrong: list[str] = []
 
     def ask(offset: int) -> None:
@@ -142,12 +148,28 @@ def test_lists_that_are_asked_at_one_time_get_their_own_answers(images: Path, st
             elif any(one.facts.width not in (27, None) for one in samples):
                 wrong.append("width")
 
-    threads = [threading.Thread(target=ask, args=(offset,)) for offset in range(4)]
-    for thread in threads:
+    asking = [threading.Thread(target=ask, args=(offset,)) for offset in range(4)]
+    for thread in asking:
         thread.start()
-    for thread in threads:
+    for thread in asking:
         thread.join(DEADLINE)
     assert wrong == []
+
+
+def test_what_a_process_read_beside_a_deadly_picture_is_read_again(
+    tmp_path: Path, start: Callable[..., Workers]
+) -> None:
+    workers = start(1, root=tmp_path, pictures=Deadly(os.getpid()), threads=2)
+    lists = [[Reference(sample_id=name, path=name, place=name)] * 3 for name in ("a", "deadly", "b", "c")]
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(workers.samples, lists))
+    for asked, samples in zip(lists, answers, strict=True):
+        # None: whoever asked while there was no process is to read them.
+        assert samples is None or [one.reference for one in samples] == asked
+        for one in samples or ():
+            died = one.facts.decode_error == "reading or decoding it ended the process that did so: SIGSEGV"
+            assert died == (one.reference.sample_id == "deadly")
+    assert answers[1] is not None
 
 
 def test_what_cannot_be_pickled_is_read_in_threads(images: Path) -> None:
