@@ -106,7 +106,8 @@ def object_attribute(value: ExtObj, name: str) -> Value:
     if name in value.kwargs and name != "update":
         return value.kwargs[name]
     if name == "dataset" and value.args:
-        return value.args[0]
+        # A part of a data set stands for it: its own ``dataset`` is the same.
+        return value if loaders.is_folder(value) else value.args[0]
     return Method(value, name)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from dataguard.core.syntax import nodes
-from dataguard.preprocessing.static.feeding import DEEPEST_BRANCH, FEEDING
+from dataguard.preprocessing.static.feeding import DEEPEST_BRANCH, FEEDING, is_model
 from dataguard.preprocessing.static.importing import Importing
 from dataguard.preprocessing.static.joining import MISSING, join, truth
 from dataguard.preprocessing.static.machine import Flow, SpentError
@@ -139,7 +139,9 @@ class Branching(Importing):
         """Whether a call may lead to the repository's own code, or feeds something."""
         func = node.func
         if isinstance(func, ast.Name):
-            return isinstance(self.lookup(func.id, None), Func | Cls)
+            called = self.lookup(func.id, None)
+            network = isinstance(called, ExtObj) and called.name.startswith("keras.models.")
+            return network or isinstance(called, Func | Cls) or (isinstance(called, Obj) and is_model(called.cls))
         if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
             held = self.lookup(func.value.id, None)
             if isinstance(held, ExtObj):

@@ -173,6 +173,7 @@ class Calling(Expressions):
             return node.id in self.frame.flags
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             held = self.frame.names.get(node.value.id, self.frame.module.names.get(node.value.id))
+            held = self.shared.get(held.name) if isinstance(held, Ext) else held
             return isinstance(held, Obj) and held.place == OPTIONS
         called = node.value if isinstance(node, ast.Attribute) else None
         return isinstance(called, ast.Call) and getattr(called.func, "attr", "") == "parse_args"

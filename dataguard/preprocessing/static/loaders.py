@@ -145,8 +145,9 @@ def _of_folder(machine: Machine, source: ExtObj, last: str) -> Value:
     if "item" in source.attrs:
         return source.attrs["item"]
     picture: Value = Picture(_as_stored(last, source.place))
-    transform = source.kwargs.get("transform", source.kwargs.get("transforms"))
-    if transform is None and len(source.args) > 1:
+    given = source.attrs.get("transform")
+    transform = given if given is not None else source.kwargs.get("transform", source.kwargs.get("transforms"))
+    if transform is None and "transform" not in source.attrs and len(source.args) > 1:
         at = {"ImageFolder": 1, "DatasetFolder": 3, "CIFAR10": 2, "CIFAR100": 2, "MNIST": 2, "FashionMNIST": 2}.get(
             last
         )
@@ -203,6 +204,10 @@ def kept(source: Obj | ExtObj, name: str) -> tuple[Value, ...]:
         names = list(source.cls.foreign()) if source.cls is not None else []
     else:
         given, names = source, [source.name]
+    if name == "loader":
+        opens = any("datasets" in one and one.endswith(("Folder", "ImageNet")) for one in names)
+        own = given.kwargs.get("loader") if isinstance(given, ExtObj) else None
+        return (own if own is not None else Ext("torchvision.datasets.default_loader"),) if opens else ()
     found = next(
         (one.rpartition(".")[2] for one in names if "datasets" in one and one.rpartition(".")[2] in _ARRAYS), None
     )

@@ -112,7 +112,7 @@ def _flag(call: Call) -> Value:
 def _FLAGS(call: Call) -> Obj:  # noqa: N802 - as absl writes it
     found = call.machine.shared.get("absl.flags.FLAGS")
     if found is None:
-        found = Obj(None, {}, open=True)
+        found = Obj(None, {}, place=OPTIONS, open=True)
         for module in _FLAG_MODULES:
             call.machine.shared[f"{module}.FLAGS"] = found
     return found if isinstance(found, Obj) else Obj(None, {}, open=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+from dataclasses import replace
 from typing import Any
 
 from dataguard.preprocessing.static.library.registry import Call, function
@@ -36,8 +37,6 @@ _SAME = frozenset(
     {
         "torch.nn.DataParallel",
         "torch.nn.parallel.DistributedDataParallel",
-        "copy.deepcopy",
-        "copy.copy",
         "builtins.iter",
         "torch.nn.parallel.DataParallel",
         "functools.lru_cache",
@@ -50,6 +49,27 @@ _SAME = frozenset(
 @function(*_SAME)
 def _same(call: Call) -> Value:
     return call.args[0] if call.args else call.unknown("nothing")
+
+
+@function("copy.deepcopy", "copy.copy")
+def _copied(call: Call) -> Value:
+    return copied(call.args[0], 1 if call.name.endswith(".copy") else 4) if call.args else call.unknown("nothing")
+
+
+def copied(value: Value, depth: int) -> Value:
+    """A value that can be changed without the one that it was made of, so many levels deep."""
+    if depth == 0 or is_plain(value):
+        return value
+    if isinstance(value, Seq):
+        return Seq([copied(one, depth - 1) for one in value.items], value.kind)
+    if isinstance(value, Map):
+        return Map({key: copied(one, depth - 1) for key, one in value.items.items()}, open=value.open)
+    if isinstance(value, ExtObj | Obj):
+        attrs = {
+            key: copied(one, depth - 1) for key, one in value.attrs.items() if key not in ("item", "*item", "batch")
+        }
+        return replace(value, attrs=attrs)
+    return Picture(value.state) if isinstance(value, Picture) else value
 
 
 @function("typing.cast", "typing_extensions.cast")
