@@ -22,7 +22,7 @@ from dataguard.preprocessing.static.values import Bound, Cls, ExtObj, Func, Obj,
 
 _MAIN = re.compile(rb"__name__\s*(==|!=|is)\s*['\"]__main__|['\"]__main__['\"]\s*==\s*__name__|\n@\w+\.automain\b")
 _PICTURES = tuple(
-    b"cv2 PIL Image.open Image.fromarray Image.new imread torchvision transforms. skimage imageio load_img "
+    b"cv2 PIL Image.open Image.fromarray Image.new imread torchvision transforms. skimage imageio load_img decode_raw "
     b"albumentations ImageDataGenerator preprocess_input image_dataset_from_directory tf.image decode_jpeg "
     b"VideoCapture DataLoader create_transform timm.data create_model_and_transforms clip.load caffe.io "
     b"ImageProcessor BasePredictor create_model_from_pretrained".split()
@@ -39,7 +39,7 @@ _ACTS = re.compile(
 )
 _ACTS_WITHIN = re.compile(rb"\n[\w, ]+ = \w*(?:model|net|img|image|parser)\w*[.(]")
 _COG = re.compile(rb"cog\b")
-_ROUTE = re.compile(rb"@app\.(?:route|post|get)")
+_ROUTE = re.compile(rb"@\w+\.(?:route|post|get|put|api_route)\(")
 _CONSOLE = re.compile(r"""["']?[\w.-]+["']?\s*=\s*["']?([\w.]+):(\w+)""")
 
 

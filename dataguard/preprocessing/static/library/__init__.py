@@ -13,6 +13,7 @@ from dataguard.preprocessing.static.library import (  # noqa: F401 - what they k
     configuration,
     encoding,
     evaluated,
+    graphs,
     hydra,
     image_models,
     imutils,

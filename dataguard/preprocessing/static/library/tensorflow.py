@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from dataguard.preprocessing.pipeline import Decode
+from dataguard.preprocessing.static.library.given import of_numbers
 from dataguard.preprocessing.static.library.numpy import dtype_of
 from dataguard.preprocessing.static.library.registry import Call, applied, function, methods
 from dataguard.preprocessing.static.library.torchvision import pair_of
@@ -221,7 +222,7 @@ def _standardized(call: Call) -> Value:
     state = call.picture(0, "image")
     if state is None:
         return call.unknown("no picture")
-    state = moved(state, call.place, of_content="each picture to mean 0 and deviation 1")
+    state = moved(state, call.place, of_content="each picture to mean 0 and deviation 1", dtype="float32")
     return Picture(losing(state, call.place, "each picture is standardized by itself", "affine"))
 
 
@@ -230,10 +231,12 @@ def _standardized(call: Call) -> Value:
           "tensorflow.squeeze", "tensorflow.ensure_shape", "tensorflow.reshape",
           "tensorflow.clip_by_value", "tensorflow.image.flip_up_down")  # fmt: skip
 def _various(call: Call) -> Value:
+    name, place = call.name.rpartition(".")[2], call.place
+    if name == "reshape" and (raw := _of_record(call)) is not None:
+        return Picture(raw)
     state = call.picture(0, "tensor")
     if state is None:
         return call.unknown("no picture")
-    name, place = call.name.rpartition(".")[2], call.place
     if name == "reverse":
         axis = call.get(1, "axis")
         if isinstance(axis, Seq) and axis.items == [0] and state.layout[:1] == "N":
@@ -253,6 +256,17 @@ def _various(call: Call) -> Value:
     if name == "squeeze":
         return Picture(replace(state, layout=state.layout.replace("N", "")))
     return Picture(moved(state, place))
+
+
+def _of_record(call: Call) -> State | None:
+    """The picture that the bytes of a record are arranged to: 'tf.reshape(tf.decode_raw(…), [height, width, 3])'."""
+    value, shape = call.get(0, "tensor"), call.get(1, "shape")
+    if not isinstance(value, Unknown) or not value.why.endswith("decode_raw returns") or not isinstance(shape, Seq):
+        return None
+    lengths = shape.items
+    if len(lengths) not in (3, 4) or lengths[-1] not in (1, 3) or not all(is_number(one) for one in lengths[-3:]):
+        return None
+    return replace(of_numbers(value, lengths[-3:-1], lengths, call.place), kind="tf", dtype=None)
 
 
 @function("tensorflow.image.random_flip_left_right",

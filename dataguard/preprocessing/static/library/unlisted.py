@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from dataguard.preprocessing.static.library import placeholders, pools, threads
+from dataguard.preprocessing.static.library import graphs, placeholders, pools, threads
 from dataguard.preprocessing.static.library.given import READ, from_caller
 from dataguard.preprocessing.static.library.pillow import enhanced
 from dataguard.preprocessing.static.library.registry import Call, Handler, applied
@@ -48,6 +48,8 @@ _SILENT = (
 )
 
 
+_ASKED = ("flask.request.", "bottle.request.", "sanic.request.")
+"""What somebody sends to a server."""
 _COMPUTING = ("cv2.get", "numpy.", "math.")
 """Of functions that compute numbers: what they make of what is by chance is by chance."""
 
@@ -149,6 +151,7 @@ OBJECT_METHODS: list[tuple[str, frozenset[str] | None, Handler]] = [
     ("PIL.ImageEnhance.", frozenset({"enhance"}), enhanced),
     ("tensorflow.data.", None, _dataset),
     ("tensorflow_datasets.builder", None, _builder),
+    ("tensorflow.", graphs.QUEUES, graphs.queue),
     ("keras.models.", None, _model),
 ]
 """Methods of objects by the beginning of the class's name."""
@@ -176,10 +179,14 @@ def unlisted(call: Call) -> Value:
             return one
     if _is_silent(name):
         return call.unknown(f"what {name} returns")
+    if name.startswith(_ASKED):
+        return Unknown(f"what {name} returns", call.place, "caller")
     tail = name.rpartition(".")[2]
     given = [one for one in values if isinstance(one, Picture | Choice) and pictures(one)]
     if given and name.startswith(placeholders.LAYERS) and (graph := placeholders.name_of(given[0])):
         return placeholders.reached(call.machine, graph, given[0])
+    if given and tail in graphs.FIRST_LAYERS and name.startswith(placeholders.LAYERS):
+        return call.machine.feed(values, call.node, tail)
     if given and not tail[:1].isupper():
         if tail in ("normalize", "standardize") or name.startswith(("torch.nn.functional", "torch.nn.init", "kornia")):
             return opaque(call.machine, given, f"what {name} does is not known", call.node)
