@@ -312,7 +312,7 @@ def announce(machine: Machine, loader: ExtObj, node: ast.AST | None, words: tupl
     made = batch(machine, loader, node)
     hints = [*words, *hints_of(machine, dataset_of(loader))]
     shuffle = loader.kwargs.get("shuffle", loader.args[2] if len(loader.args) > 2 else None)
-    if isinstance(shuffle, bool):
+    if isinstance(shuffle, bool) and (shuffle or "sampler" not in loader.kwargs):
         hints.append(f"shuffle={shuffle}")
     if loader.kwargs.get("drop_last") is True:
         hints.append("drop_last=True")

@@ -19,14 +19,23 @@ _SERVE = re.compile(
 )
 _EVAL_FILE = re.compile(r"(^|[/_\-.])(eval\w*|test\w*|val\w*|validat\w*|benchmark\w*|bench|knn|metric\w*)([/_\-.]|$)")
 _OFFLINE = re.compile(
-    r"prepare|preproc|convert|create_?(dataset|lmdb|data)|make_?dataset|extract_?(sub|patch|face|frame)|crop_|build_?data"
+    r"prepare|preproc|convert|create_?(dataset|lmdb|data)|make_?dataset|extract_?(sub|patch|face|frame)|crop_|build_?data|"
+    r"align_|_align(ed)?([_.]|$)|gen_?(data|patch|lmdb|record)|to_?(tf_?records?|lmdb|h5)"
 )
 
 
 _SCORES = re.compile(rb"(?i:evaluat)\w*\(|run_eval|AverageMeter|\bmAP\b|confusion_matrix")
 _TRAINS = re.compile(rb"(?i:train|optim|backward|\.fit\()")
 _LEARNS = re.compile(rb"(?i:optim|\.step\(|train_on_batch|apply_gradients|\.fit\()")
+_STEPS = re.compile(
+    rb"(?i:\.step\(|\.backward\(|train_on_batch|apply_gradients|\.fit(_generator)?\(|optim\.\w+\(|optimizers?\.?\w*\(|optimi[sz]er\s*=)"
+)
+"""Of a script that learns, and does not only import what others learn with."""
 _WRITES = re.compile(rb"imwrite|\.save\(|save_\w+\(")
+
+
+_SHOWN = re.compile(r"video|webcam|camera|(?<![a-z])cam(?![a-z])|demo|live|real_?time")
+"""Of a script that is called a test: it shows what a model finds in one film or picture after the other."""
 
 
 def role_of(sink: Sink, trains: bool, script_text: bytes = b"") -> str:
@@ -46,13 +55,19 @@ def role_of(sink: Sink, trains: bool, script_text: bytes = b"") -> str:
     if sink.kind == "dataset":
         order = [one for one in sink.hints if one.startswith(("shuffle=", "drop_last="))]
         named = [one for one in sink.hints if one not in order]
+        learns = _STEPS.search(script_text) is not None
         for words in (
             *(" ".join(one).lower() for one in (named[:1], named[1:])),
+            "val" if "shuffle=False" in order and learns else "",
             functions,
             " ".join(order).lower(),
             name,
         ):
             found = _of_words(words)
+            if found == "eval" and learns and not _EVAL_FILE.search(name):
+                return "val"
+            if found == "val" and not learns and _EVAL_FILE.search(name) and not _TRAIN.search(name):
+                return "eval"
             if found == "eval" and _EVAL_FILE.search(name) and not re.search(r"eval|val|bench|knn|metric|^test_", name):
                 return "serve" if _WRITES.search(script_text) and not _SCORES.search(script_text) else "eval"
             if found:
@@ -64,6 +79,8 @@ def role_of(sink: Sink, trains: bool, script_text: bytes = b"") -> str:
     if trains or (sink.training is True and not _EVAL_FILE.search(name) and not _SERVE.search(name)):
         return "train"
     if _EVAL_FILE.search(name):
+        if _SHOWN.search(name) and not _SCORES.search(script_text):
+            return "serve"
         called_so = re.search(r"eval|val|bench|knn|metric|^test_", name) or re.search(r"eval|metric|map", functions)
         scored = _SCORES.search(script_text) or ("#" in sink.identity and not _WRITES.search(script_text))
         return "eval" if called_so or scored else "serve"

@@ -238,7 +238,12 @@ class Tree:
                 break
             folder = folder.rpartition("/")[0]
         if "__init__.py" in self.modules and parts[0].lower() in self.names:
-            return self._at("", parts[1:]) if len(parts) > 1 else self.modules["__init__.py"]
+            # A file of the repository's own name is meant rather than the repository itself.
+            named = [path for path in self._by_tail.get(parts[0], ()) if path.endswith(f"/{parts[0]}.py")]
+            if len(parts) > 1 or not named:
+                found = self._at("", parts[1:]) if len(parts) > 1 else self.modules["__init__.py"]
+                if found is not None:
+                    return found
         if parts[0] in LIBRARIES and not (len(parts) > 1 and parts[0] in OFTEN_LOCAL):
             return None
         tails = ["/" + "/".join(parts) + ".py", "/" + "/".join(parts) + "/__init__.py"]

@@ -15,6 +15,7 @@ from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.picture import (
     COLOURS,
     State,
+    by_chance,
     default,
     explicit,
     losing,
@@ -23,7 +24,7 @@ from dataguard.preprocessing.static.picture import (
     of_order,
     resized,
 )
-from dataguard.preprocessing.static.values import Picture, Seq, Value, is_number
+from dataguard.preprocessing.static.values import Picture, Seq, Unknown, Value, is_number
 
 _ORDERS = {0: "nearest", 1: "linear", 3: "cubic"}
 
@@ -161,3 +162,24 @@ def _as_float(call: Call) -> Value:
     if state.dtype == "uint8":
         state = mapped(state, "divide", 255.0, call.place)
     return Picture(replace(state, dtype="float32" if call.name.endswith("32") else "float64"))
+
+
+@function("scipy.misc.imrotate", "skimage.transform.rotate", "scipy.ndimage.rotate")
+def _rotated(call: Call) -> Value:
+    state, angle = call.picture(0, "image"), call.get(1, "angle")
+    if state is None:
+        return call.unknown("no picture")
+    if isinstance(angle, Unknown) and angle.kind == "random":
+        return Picture(by_chance(state, "rotate", call.place, size=state.size))
+    if angle == 0:
+        return Picture(state)
+    return Picture(losing(state, call.place, "it is turned by an angle", "geometry"))
+
+
+@function("skimage.io.imsave", "imageio.imwrite", "imageio.imsave", "scipy.misc.imsave", "scipy.imsave",
+          "matplotlib.pyplot.imsave", "matplotlib.image.imsave")  # fmt: skip
+def _save(call: Call) -> Value:
+    from dataguard.preprocessing.static.library.unlisted import wrote
+
+    wrote(call, call.get(1, "arr", call.kwargs.get("im")), call.get(0, "fname"), None)
+    return None
