@@ -338,7 +338,7 @@ def size_found(pipeline: Pipeline) -> Any:
             if step.height is not None and step.width is not None and step.rule in (None, "exact"):
                 sizes = [(step.height, step.width)] * len(SIZES)
             elif step.rule is None or sizes is None:
-                return UNKNOWN
+                sizes = None  # until a resize to one size, which does not depend on what was before
             else:
                 sizes = [step.target(*one) for one in sizes]
         elif isinstance(step, Pad | Crop) and step.rule in ("to", "square", "center") and sizes is not None:

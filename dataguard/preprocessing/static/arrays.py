@@ -46,13 +46,17 @@ _OPERATIONS: dict[type[ast.operator], str] = {
 }
 
 
+LENGTHS = ("a height that is not known", "a width that is not known")
+"""Reasons of lengths of pictures, which are of one pixel at least."""
+
+
 def shape_of(state: State) -> list[Value]:
     """The lengths of a picture's axes."""
     lengths: dict[str, Value] = {
         "N": 1,
         "C": len(state.channels) if state.channels is not None else Unknown("how many channels"),
-        "H": state.size[0] if state.size[0] is not None else Unknown("a height that is not known"),
-        "W": state.size[1] if state.size[1] is not None else Unknown("a width that is not known"),
+        "H": state.size[0] if state.size[0] is not None else Unknown(LENGTHS[0]),
+        "W": state.size[1] if state.size[1] is not None else Unknown(LENGTHS[1]),
     }
     return [lengths.get(axis, Unknown("a length")) for axis in state.layout]
 

@@ -13,6 +13,7 @@ from dataguard.preprocessing.static.importing import Importing
 from dataguard.preprocessing.static.joining import MISSING, join, truth
 from dataguard.preprocessing.static.machine import Flow, SpentError
 from dataguard.preprocessing.static.values import (
+    Choice,
     Cls,
     ExtObj,
     Func,
@@ -24,6 +25,7 @@ from dataguard.preprocessing.static.values import (
     Unknown,
     Value,
     is_number,
+    is_picture,
 )
 
 MOST_EXPLORED = 30_000
@@ -57,11 +59,44 @@ class Branching(Importing):
                 flow = self.run(node.body if condition.typical else node.orelse)
             _mark_content(self, journal, node)
             return flow
+        if self._by_option(node):
+            return None
         if not isinstance(condition, Unknown | Measure):
             condition = Unknown(f"it depends on {self._shown(node.test)}", self.place(node))
         elif isinstance(condition, Unknown) and condition.kind != "random":
             condition = Unknown(f"it depends on {self._shown(node.test)}", self.place(node), condition.kind)
         return self._both(condition, node.body, node.orelse, node.test)
+
+    def _by_option(self, node: ast.If) -> bool:
+        """Follow for each of several pictures the branch that it takes, where each tells; whether that was done."""
+        names = self.frame.names
+        asked = {one.id for one in self._within_test(node.test) if isinstance(one, ast.Name) and one.id in names}
+        held = [one for one in asked if isinstance(names[one], Choice) and is_picture(names[one])]
+        if len(held) != 1 or _leaves(node):
+            return False
+        name, several = held[0], names[held[0]]
+        told = []
+        for option in several.options:
+            names[name] = option
+            told.append(_verdict(self.evaluate(node.test)))
+        names[name] = several
+        if None in told or len(set(told)) == 1:
+            return False
+        merged: dict[tuple[int, Any], tuple[Any, Any, Value, Value]] = {}
+        for option, verdict in zip(several.options, told, strict=True):
+            with self.branch() as journal:
+                self.put(names, name, option)
+                self.run(node.body if verdict else node.orelse)
+                changes = self.take_back(journal)
+                journal.clear()
+            # What the turn before left and this one did not touch was for the others alone.
+            for mark in {**merged, **changes} if merged else changes:
+                container, key, old, new = changes.get(mark) or (*merged[mark][:3], merged[mark][2])
+                first = merged[mark][3] if mark in merged else old if merged else new
+                merged[mark] = (container, key, old, join(Unknown(several.why), first, new))
+        for container, key, _, new in merged.values():
+            self.put(container, key, new)
+        return True
 
     def _raises_else(self, node: ast.If) -> bool:
         """Whether no test of a chain of ``elif`` holds, and what is left raises."""
@@ -206,6 +241,18 @@ class Branching(Importing):
                 key == "*" and isinstance(old, list) and isinstance(new, list) and len(new) > len(old)
             ):
                 self.put(container, key, new)
+
+
+def _leaves(node: ast.If) -> bool:
+    """Whether a branch leaves the function or the loop."""
+    leaving = ast.Return | ast.Raise | ast.Break | ast.Continue | ast.Yield
+    return any(isinstance(one, leaving) for item in (*node.body, *node.orelse) for one in ast.walk(item))
+
+
+def _verdict(condition: Value) -> bool | None:
+    """Whether a condition holds, for a photograph where the levels decide."""
+    known = truth(condition)
+    return condition.typical if known is None and isinstance(condition, Unknown) else known
 
 
 def _raises(body: Sequence[ast.stmt]) -> bool:

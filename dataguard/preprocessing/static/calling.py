@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Literal
 
 from dataguard.preprocessing.static import arrays, feeding, library, loaders, networks
 from dataguard.preprocessing.static.expressions import Expressions
@@ -365,7 +366,10 @@ class Calling(Expressions):
             return arrays.opaque(self, args, f"what {name} does is not known", node)
         if any(feeding.is_ready(one) for one in args) and not any(word in name.lower() for word in feeding.LOSSES):
             return self.feed(values, node, name)
-        return Unknown(receiver.why or f"what {name} returns is not known", receiver.place or self.place(node), "")
+        kind: Literal["", "caller"] = (
+            "caller" if receiver.kind == "caller" and name in ("get", "to_dict", "pop") else ""
+        )
+        return Unknown(receiver.why or f"what {name} returns is not known", receiver.place or self.place(node), kind)
 
     def _unknown(self, func: Unknown, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None) -> Value:
         name = ""

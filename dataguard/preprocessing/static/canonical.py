@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from dataguard.preprocessing.pipeline import Affine, Pipeline
 from dataguard.preprocessing.provenance import Part
 from dataguard.preprocessing.static.picture import State, affine_of
-from dataguard.preprocessing.steps import Random, Step
+from dataguard.preprocessing.steps import Crop, Random, Resize, Step
 
 _LAYOUTS = ("HWC", "CHW", "NHWC", "NCHW", "HW", "NHW")
 _DTYPES = ("uint8", "int8", "float16", "float32", "float64")
@@ -81,14 +81,44 @@ def common(found: Sequence[Pipeline], why: str) -> Pipeline:
             changes["geometry"] = None
             undetermined["geometry"] = reason
     else:
-        changes["geometry"] = None
-        undetermined["geometry"] = reason
+        changes["geometry"] = _ending([one or () for one in steps], reason)
+        if changes["geometry"] is None:
+            undetermined["geometry"] = reason
     changes["decode"] = _of_parts([one.decode for one in found], reason)
     if any(one.decode.size != first.decode.size for one in found):
         # Data sets of several sizes: their origin is not that of the first.
         changes["decode"] = replace(changes["decode"], provenance={})
     changes["affine"] = _affine([one.affine for one in found], reason)
     return replace(first, **changes, undetermined=undetermined)
+
+
+def _ending(found: list[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | None:
+    """Steps that end alike, as of a face or of the whole picture where none is found; None where they do not.
+
+    What comes before is one step of which nothing is known. That says enough where a resize follows that does not
+    depend on the size before.
+    """
+    shared = 0
+    while all(shared < len(one) for one in found) and all(
+        _alike(one[-1 - shared], found[0][-1 - shared]) for one in found
+    ):
+        shared += 1
+    begun = [one[: len(one) - shared] for one in found]
+    ends = [one[len(one) - shared :] for one in found]
+    if not any(isinstance(step, Resize) and step.rule in (None, "exact") for step in ends[0]):
+        return None
+    if any(isinstance(step, Random) for one in begun for step in one):
+        return None
+    merged = [_merged(list(column), reason) for column in zip(*ends, strict=True)]
+    first = Crop(rule=None, rounding=None, fill=None, undetermined=dict.fromkeys(("rule", "rounding"), reason))
+    return None if None in merged else (first, *(step for step in merged if step is not None))
+
+
+def _alike(one: Step, other: Step) -> bool:
+    """Whether two steps do the same, be it to whole levels or to fractions."""
+    if isinstance(one, Resize) and isinstance(other, Resize):
+        return replace(one, arithmetic=other.arithmetic, undetermined={}, provenance={}) == other
+    return one == other
 
 
 def _merged(column: list[Step], reason: str) -> Step | None:

@@ -267,6 +267,10 @@ class Expressions(Items):
                 return bool(function(left, right))
             except TypeError:
                 return Unknown("a comparison that fails", self.place(node))
+        if function is not None and (left == 0 or right == 0):
+            sides = [1 if isinstance(one, Unknown) and one.why in arrays.LENGTHS else one for one in (left, right)]
+            if all(is_number(one) for one in sides):
+                return bool(function(*sides))
         return arrays.unknown_of(left, right, self.place(node))
 
     def _contains(self, item: Value, container: Value, positive: bool, node: ast.AST) -> Value:

@@ -83,6 +83,9 @@ def join(condition: Value, first: Value, second: Value) -> Value:
         bordered = _bordered(first.state, second.state)
         if bordered is not None:
             return Picture(bordered)
+    ensured = _ensured(condition, first, second)
+    if ensured is not None:
+        return ensured
     plain = not isinstance(first, Picture | Choice) and not isinstance(second, Picture | Choice)
     by_chance_ = [one for one in (first, second) if isinstance(one, Unknown) and one.kind == "random"]
     if len(by_chance_) == 1 and any(is_number(one) or isinstance(one, Measure) for one in (first, second)):
@@ -119,6 +122,29 @@ def _converted(condition: Value, first: State, second: State) -> State | None:
         if alike and added == ("convert RGB",):
             return one
     return None
+
+
+def _ensured(condition: Value, first: Value, second: Value) -> Value:
+    """The picture that is resized unless it has that size already: the same as resizing all; None for others."""
+    if not isinstance(condition, Unknown) or not any(
+        word in condition.why for word in ("shape", "size", "width", "height")
+    ):
+        return None
+    if "!=" in condition.why:
+        longer, shorter = first, second
+    elif "==" in condition.why:
+        longer, shorter = second, first
+    else:
+        return None
+    ours, others = ([one] if isinstance(one, Picture) else getattr(one, "options", []) for one in (longer, shorter))
+    if not ours or len(ours) != len(others) or not all(isinstance(one, Picture) for one in (*ours, *others)):
+        return None
+    for one, other in zip(ours, others, strict=True):
+        steps = one.state.steps
+        alike = replace(one.state, steps=other.state.steps, size=other.state.size) == other.state
+        if not alike or steps[:-1] != other.state.steps or not isinstance(steps[-1], Resize):
+            return None
+    return longer
 
 
 def _bordered(first: State, second: State) -> State | None:

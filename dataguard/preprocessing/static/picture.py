@@ -118,6 +118,26 @@ def losing(state: State, place: str, why: str, *names: str) -> State:
     return moved(state, place, lost=lost)
 
 
+def common(states: Sequence[State], why: str) -> State:
+    """The first of several states, without the fields that the others do not share."""
+    first = states[0]
+    sides: dict[str, list[Any]] = {
+        "order": [one.channels for one in states],
+        "geometry": [(one.steps, one.size) for one in states],
+        "affine": [(one.scale, one.offset, one.of_content) for one in states],
+        "layout": [one.layout for one in states],
+        "dtype": [one.dtype for one in states],
+    }
+    if any(one.decode != first.decode or one.kind != first.kind for one in states):
+        return losing(first, "", why)
+    differ = [
+        name
+        for name, found in sides.items()
+        if any(one != found[0] for one in found) or len({name in one.lost for one in states}) > 1
+    ]
+    return losing(first, "", why, *differ) if differ else first
+
+
 def mapped(state: State, operation: str, value: Value, place: str) -> State:
     """A state whose levels were divided, multiplied, subtracted from or added to.
 

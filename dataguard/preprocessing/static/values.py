@@ -302,16 +302,28 @@ def choice(options: Iterable[Value], why: str) -> Value:
                     break
             else:
                 flat.append(one)
+    if any(isinstance(one, Picture) and one.state.decode.library is not None for one in flat):
+        # What is read of a file says more than what a caller could give instead.
+        flat = [one for one in flat if not _is_given(one)]
     if len(flat) == 1:
         return flat[0]
     if len(flat) > MOST_OPTIONS:
         # To leave some out would be to say of all what is true of the others.
-        from dataguard.preprocessing.static.picture import losing
+        from dataguard.preprocessing.static.picture import common, losing
 
         reason = f"there are more than {MOST_OPTIONS} alternatives: {why}"
-        first = next((one for one in flat if isinstance(one, Picture)), None)
-        return Unknown(reason) if first is None else Picture(losing(first.state, "", reason))
+        found = [one.state for one in flat if isinstance(one, Picture)]
+        if not found:
+            return Unknown(reason)
+        return Picture(common(found, reason) if len(found) == len(flat) else losing(found[0], "", reason))
     return Choice(flat, why)
+
+
+def _is_given(value: Value) -> bool:
+    """Whether something is an argument that nobody here gives, or the picture that it is taken for."""
+    if isinstance(value, Picture):
+        return value.state.decode.library is None and not value.state.through
+    return isinstance(value, Unknown) and value.kind == "caller"
 
 
 def sides(items: list[Value]) -> list[list[Value]]:

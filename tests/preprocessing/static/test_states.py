@@ -169,12 +169,12 @@ def test_a_flag_that_nobody_gives_leaves_open_only_what_depends_on_it(tmp_path: 
     assert (path.pipeline.affine.scale, path.pipeline.layout, path.pipeline.dtype) == ((1 / 255,), "NCHW", "float32")
 
 
-def test_more_alternatives_than_are_followed_say_nothing_rather_than_the_first_ones(tmp_path: Path) -> None:
+def test_more_alternatives_than_are_followed_say_nothing_of_what_they_differ_in(tmp_path: Path) -> None:
     swaps = "".join(f"if elsewhere.flag_{index}:\n    img = img + {index + 1}\n" for index in range(5))
     path = served(tmp_path, f"import elsewhere\nimg = cv2.imread(path) / 255.0\n{swaps}model(img[None])\n")
     assert path.pipeline.affine.scale is None
-    assert path.pipeline.order is None
-    assert "alternatives" in dict(path.pipeline.unknown)["order"]
+    assert (path.pipeline.order, path.pipeline.layout) == ("BGR", "NHWC")
+    assert "alternatives" in path.pipeline.affine.undetermined["scale"]
 
 
 @settings(deadline=None)
