@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dataguard.preprocessing.static import loaders, parts
+from dataguard.preprocessing.static import loaders, parts, records
 from dataguard.preprocessing.static.operators import COMPARISONS, OPERATORS
 from dataguard.preprocessing.static.picture import State, losing, mapped, moved
 from dataguard.preprocessing.static.values import (
@@ -331,6 +331,8 @@ def iterated(machine: Machine, source: Value, node: ast.expr) -> list[Value] | N
         return keys_of(source) if not source.open else None
     if isinstance(source, str):
         return list(source[:256])
+    if isinstance(source, Obj) and source.cls is not None:
+        return records.items_of(source)
     if isinstance(source, ExtObj) and source.name == "builtins.range":
         bounds = source.args
         if all(isinstance(one, int) and not isinstance(one, bool) for one in bounds) and 0 < len(bounds) <= 3:
@@ -392,7 +394,7 @@ def _of_object(machine: Machine, source: Obj, node: ast.AST | None) -> Value:
     if source.cls.find("__iter__") is not None and (found := source.cls.find("__next__")) is not None:
         machine.call(machine.attribute(source, "__iter__", node), [], {}, node)
         if isinstance(found[0], Func):
-            return machine.call(Bound(found[0], source), [], {}, node)
+            return loaders.announced(machine, source, machine.call(Bound(found[0], source), [], {}, node), node)
     found = source.cls.find("__iter__")
     if found is not None and isinstance(found[0], Func):
         made = machine.call(Bound(found[0], source), [], {}, node)
@@ -440,7 +442,10 @@ def pictures(value: Value, depth: int = 0) -> list[Picture | Choice]:
     if isinstance(value, Map):
         ordered = sorted(value.items, key=_rank)
         return [one for key in ordered for one in pictures(value.items[key], depth + 1)]
-    if isinstance(value, Obj) and value.cls is None:
+    if isinstance(value, Blank):
+        held = value.planes.get(-1)
+        return [Picture(held)] if isinstance(held, State) else []
+    if isinstance(value, Obj) and (value.cls is None or "*record" in value.attrs):
         return [one for key in sorted(value.attrs, key=_rank) for one in pictures(value.attrs[key], depth + 1)]
     return []
 

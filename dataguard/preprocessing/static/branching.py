@@ -256,7 +256,27 @@ def _verdict(condition: Value) -> bool | None:
 
 
 def _raises(body: Sequence[ast.stmt]) -> bool:
-    return bool(body) and isinstance(body[-1], ast.Raise)
+    if not body:
+        return False
+    return isinstance(body[-1], ast.Raise) or (ends_program(body[-1]) and all(_says(one) for one in body[:-1]))
+
+
+def ends_program(node: ast.stmt) -> bool:
+    """Whether a statement leaves the program and does no more: ``exit()``, ``sys.exit(1)``, ``os._exit(0)``."""
+    call = node.value if isinstance(node, ast.Expr) else None
+    if not isinstance(call, ast.Call) or any(isinstance(one, ast.Call) for one in call.args):
+        return False
+    func = call.func
+    if isinstance(func, ast.Attribute):
+        return func.attr in ("exit", "_exit") and isinstance(func.value, ast.Name) and func.value.id in ("sys", "os")
+    return isinstance(func, ast.Name) and func.id in ("exit", "quit")
+
+
+def _says(node: ast.stmt) -> bool:
+    """Whether a statement writes a message, and does no more."""
+    call = node.value if isinstance(node, ast.Expr) else None
+    name = getattr(call.func, "id", getattr(call.func, "attr", "")) if isinstance(call, ast.Call) else ""
+    return name in ("print", "print_help", "print_usage", "usage", "error", "warning", "warn", "info", "write")
 
 
 def _mark_content(machine: Branching, journal: list[tuple[Any, Any, Any]], node: ast.If) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from dataguard.preprocessing.static import arrays, feeding, library, loaders, networks
+from dataguard.preprocessing.static import arrays, feeding, library, loaders, networks, records
 from dataguard.preprocessing.static.expressions import Expressions
 from dataguard.preprocessing.static.joining import join
 from dataguard.preprocessing.static.library import given, placeholders
@@ -216,7 +216,11 @@ class Calling(Expressions):
         made = Obj(cls, {}, place=place)
         made.attrs["*given"] = ExtObj(cls.name, args, kwargs, place)
         foreign = list(cls.foreign())
-        if any(one.rpartition(".")[2] in ("Enum", "IntEnum", "NamedTuple") for one in foreign) and args:
+        names = records.fields_of(cls)
+        if names:
+            records.fill(made, names, args, kwargs)
+            return made
+        if any(one.rpartition(".")[2] in ("Enum", "IntEnum") for one in foreign) and args:
             return args[0]
         if any(one.rpartition(".")[2] in loaders.LOADERS for one in foreign):
             return library.call(self, "torch.utils.data.DataLoader", args, kwargs, node)

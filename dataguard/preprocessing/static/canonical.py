@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from dataguard.preprocessing.pipeline import Affine, Pipeline
 from dataguard.preprocessing.provenance import Part
 from dataguard.preprocessing.static.picture import State, affine_of
-from dataguard.preprocessing.steps import Crop, Random, Resize, Step
+from dataguard.preprocessing.steps import Crop, Pad, Random, Resize, Step
 
 _LAYOUTS = ("HWC", "CHW", "NHWC", "NCHW", "HW", "NHW")
 _DTYPES = ("uint8", "int8", "float16", "float32", "float64")
@@ -81,8 +81,9 @@ def common(found: Sequence[Pipeline], why: str) -> Pipeline:
             changes["geometry"] = None
             undetermined["geometry"] = reason
     else:
-        changes["geometry"] = _ending([one or () for one in steps], reason)
-        if changes["geometry"] is None:
+        ways = [one or () for one in steps]
+        changes["geometry"] = kept = _ending(ways, reason) or _shared(ways, reason)
+        if kept is None:
             undetermined["geometry"] = reason
     changes["decode"] = _of_parts([one.decode for one in found], reason)
     if any(one.decode.size != first.decode.size for one in found):
@@ -119,6 +120,28 @@ def _alike(one: Step, other: Step) -> bool:
     if isinstance(one, Resize) and isinstance(other, Resize):
         return replace(one, arithmetic=other.arithmetic, undetermined={}, provenance={}) == other
     return one == other
+
+
+def _shared(ways: Sequence[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | None:
+    """The steps that all ways begin with, where they go on with borders and crops alone, of which no more is said."""
+    begun = 0
+    while all(len(way) > begun and way[begun] == ways[0][begun] for way in ways):
+        begun += 1
+    rest = [step for way in ways for step in way[begun:]]
+    if not begun or not all(isinstance(step, Pad | Crop) for step in rest):
+        return None
+    made: list[Step] = list(ways[0][:begun])
+    why = dict.fromkeys(("rule", "rounding"), reason)
+    crop = next((step for step in rest if isinstance(step, Crop)), None)
+    if crop is not None:
+        made.append(Crop(rule=None, rounding=None, fill=None, undetermined=why, provenance=crop.provenance))
+    pad = next((step for step in rest if isinstance(step, Pad)), None)
+    if pad is not None:
+        why = {**why, "position": reason, "fill": reason}
+        made.append(
+            Pad(rule=None, position=None, rounding=None, fill=None, undetermined=why, provenance=pad.provenance)
+        )
+    return tuple(made)
 
 
 def _merged(column: list[Step], reason: str) -> Step | None:

@@ -9,6 +9,7 @@ from typing import Any
 from dataguard.preprocessing.static import arithmetic, arrays, blending
 from dataguard.preprocessing.static.items import Items
 from dataguard.preprocessing.static.joining import join, truth
+from dataguard.preprocessing.static.library import placeholders
 from dataguard.preprocessing.static.operators import COMPARISONS, OPERATORS
 from dataguard.preprocessing.static.values import (
     NO_KEY,
@@ -123,7 +124,9 @@ class Expressions(Items):
             elif name is not NO_KEY:
                 found.items[name] = worth
             else:
-                found.items[f"*{len(found.items)}"] = worth
+                count = len(found.items)
+                mark = placeholders.key(key_, count) if isinstance(key_, Unknown) else ""
+                found.items[mark or f"*{count}"] = worth
                 found.open = True
         return found
 
@@ -286,8 +289,11 @@ class Expressions(Items):
             return Unknown("", self.place(node)) if container.open else not positive
         if isinstance(container, str) and isinstance(item, str):
             return (item in container) == positive
-        if isinstance(container, Obj) and isinstance(item, str) and container.cls and container.cls.holds_items:
-            return (item in container.attrs) == positive
+        if isinstance(container, Obj) and isinstance(item, str):
+            if container.cls is not None and container.cls.holds_items:
+                return (item in container.attrs) == positive
+            if container.library and item in container.attrs:
+                return positive
         return arrays.unknown_of(item, container, self.place(node))
 
     def _boolean(self, node: ast.BoolOp) -> Value:

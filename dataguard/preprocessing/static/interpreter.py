@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from dataguard.preprocessing.static import arrays, feeding, parts, shaping
-from dataguard.preprocessing.static.branching import Branching
+from dataguard.preprocessing.static import arrays, feeding, parts, records, shaping
+from dataguard.preprocessing.static.branching import Branching, ends_program
 from dataguard.preprocessing.static.joining import MISSING, truth
 from dataguard.preprocessing.static.library import tensorrt
 from dataguard.preprocessing.static.machine import Flow, Frame
@@ -80,6 +80,8 @@ class Interpreter(Branching):
         if isinstance(value, ast.Constant):
             return None
         made = self.evaluate(value)
+        if ends_program(node):
+            return "raise"
         if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr == "paste":
             canvas = self.evaluate(value.func.value)
             if isinstance(canvas, Blank) and -1 in canvas.planes:
@@ -92,6 +94,8 @@ class Interpreter(Branching):
                 isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute) and inner.func.attr.endswith("_")
             ):
                 inner = inner.func.value
+            if inner is not value and isinstance(inner, ast.Attribute) and inner.attr == "data":
+                inner = inner.value
             if inner is not value and isinstance(inner, ast.Name | ast.Attribute | ast.Subscript):
                 self.assign(inner, made)
         return None
@@ -101,12 +105,30 @@ class Interpreter(Branching):
         if names is None:
             names = self.bound[node] = [_bound(one) for one in node.targets]
         outer, self.assigning = self.assigning, names
-        value = self.evaluate(node.value)
+        first = node.targets[0]
+        if (
+            isinstance(first, ast.Tuple)
+            and isinstance(node.value, ast.Tuple)
+            and len(node.value.elts) == len(first.elts)
+        ):
+            value = self._several(first, node.value)
+        else:
+            value = self.evaluate(node.value)
         self.assigning = outer
         for target in node.targets:
             self.assign(target, value)
             if isinstance(target, ast.Name) and isinstance(node.value, ast.Attribute) and self.is_option(node.value):
                 self.frame.flags.add(target.id)
+
+    def _several(self, target: ast.Tuple, values: ast.Tuple) -> Value:
+        """``a, b = f(), g()``: each with the name that it gets."""
+        if any(isinstance(one, ast.Starred) for one in (*target.elts, *values.elts)):
+            return self.evaluate(values)
+        items: list[Value] = []
+        for name, one in zip(target.elts, values.elts, strict=True):
+            self.assigning = [_bound(name)]
+            items.append(self.evaluate(one))
+        return Seq(items, "tuple")
 
     def _annotated(self, node: ast.AnnAssign) -> None:
         if node.value is not None:
@@ -176,7 +198,9 @@ class Interpreter(Branching):
         if isinstance(value, ExtObj) and value.name.startswith("builtins."):
             rows = arrays.iterated(self, value, target)
             value = Seq(rows, "tuple") if rows is not None else value
-        items = value.items if isinstance(value, Seq | Shape) else arrays.unpacked(self, value, count, target)
+        items = value.items if isinstance(value, Seq | Shape) else records.items_of(value)
+        if items is None:
+            items = arrays.unpacked(self, value, count, target)
         star = next((index for index, one in enumerate(target.elts) if isinstance(one, ast.Starred)), None)
         if star is not None and items is not None and len(items) >= count - 1:
             after = count - 1 - star
@@ -212,6 +236,8 @@ class Interpreter(Branching):
             if key_of(key) is not NO_KEY:
                 self.put(holder.items, key_of(key), value)
         elif isinstance(holder, Seq):
+            if holder.many and len(holder.items) == 1 and isinstance(key, Unknown):
+                key = 0
             if isinstance(key, int) and -len(holder.items) <= key < len(holder.items):
                 self.put(holder.items, key, value)
         elif isinstance(holder, Obj) and isinstance(key, str):

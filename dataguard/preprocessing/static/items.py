@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from abc import abstractmethod
 
-from dataguard.preprocessing.static import arrays, loaders
+from dataguard.preprocessing.static import arrays, loaders, records
 from dataguard.preprocessing.static.library.image_models import constant
 from dataguard.preprocessing.static.machine import Machine
 from dataguard.preprocessing.static.values import (
@@ -116,8 +116,8 @@ class Items(Machine):
             if name in loaders.KEPT and (inside := loaders.kept(value, name)):
                 return inside[0]
             return arrays.object_attribute(value, name)
-        if isinstance(value, Blank) and name == "shape":
-            return Shape(list(value.shape))
+        if isinstance(value, Blank) and name in ("shape", "data"):
+            return Shape(list(value.shape)) if name == "shape" else value
         if kind is Map or kind is Blank:
             return Method(value, name)
         if isinstance(value, Func) and name == "__name__":
@@ -171,6 +171,9 @@ class Items(Machine):
                 return self.call(Bound(found[0], value), [key], {}, node)
         if isinstance(value, Obj) and isinstance(key, str) and key in value.attrs:
             return value.attrs[key]
+        held = records.items_of(value)
+        if held is not None and isinstance(key, int) and -len(held) <= key < len(held):
+            return held[key]
         if isinstance(value, ExtObj):
             return arrays.object_item(self, value, key, node)
         if isinstance(value, Ext) and value.name.startswith(("typing.", "builtins.")):
@@ -183,6 +186,8 @@ class Items(Machine):
         items = list(value) if isinstance(value, str) else value.items
         if isinstance(index, ast.Slice):
             bounds = [self.evaluate(one) for one in (index.lower, index.upper, index.step)]
+            if isinstance(value, Seq) and value.many:
+                return Seq(list(items), value.kind, many=True)
             if not all(one is None or isinstance(one, int) for one in bounds) or bounds[2] == 0:
                 return Unknown("a part between bounds that are not known", self.place(node))
             taken = items[slice(*bounds)]
@@ -197,7 +202,7 @@ class Items(Machine):
             return value
         if isinstance(value, Seq) and value.kind == "array" and key is None:
             return value
-        if isinstance(key, Unknown) and key.kind == "random":
+        if isinstance(key, Unknown) and key.kind == "random" and len(items) != 1:
             return Unknown("one of several, by chance", self.place(node), "random")
         if 0 < len(items) <= 8 and isinstance(value, Seq):
             return choice(items, f"one of several ({self.place(node)})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from dataguard.preprocessing.static.picture import State, by_chance
@@ -23,7 +24,7 @@ from dataguard.preprocessing.static.values import (
     is_number,
     same,
 )
-from dataguard.preprocessing.steps import Pad, Resize, Step
+from dataguard.preprocessing.steps import Flip, Pad, Random, Resize, Step
 
 MISSING = object()
 """What a name that was not set has."""
@@ -80,7 +81,7 @@ def join(condition: Value, first: Value, second: Value) -> Value:
             merged = _sized(condition, first.state, second.state)
             if merged is not None:
                 return Picture(merged)
-        bordered = _bordered(first.state, second.state)
+        bordered = _bordered(first.state, second.state) or _mirrored(condition, first.state, second.state)
         if bordered is not None:
             return Picture(bordered)
     ensured = _ensured(condition, first, second)
@@ -160,6 +161,22 @@ def _bordered(first: State, second: State) -> State | None:
     return replace(longer, size=longer.size if longer.size == shorter.size else (None, None)) if alike else None
 
 
+def _mirrored(condition: Value, first: State, second: State) -> State | None:
+    """A picture that is mirrored where something holds that is not known, as an entry of its list says: by chance."""
+    longer, shorter = (first, second) if len(first.steps) > len(second.steps) else (second, first)
+    step = longer.steps[-1] if len(longer.steps) == len(shorter.steps) + 1 else None
+    if not isinstance(step, Flip) or step.kind != "left_right" or not isinstance(condition, Unknown):
+        return None
+    if not re.search(r"\[.*(flip|mirror)", condition.why):
+        return None
+    if longer.steps[:-1] != shorter.steps or replace(longer, steps=shorter.steps) != shorter:
+        return None
+    said = step.origin_of("")
+    return replace(
+        longer, steps=(*shorter.steps, Random(name="flip", parameters=(), provenance={"": said} if said else {}))
+    )
+
+
 def _by_size(condition: Measure, first: Value, second: Value) -> Value:
     if not all(is_number(one) or isinstance(one, Measure) for one in (first, second)):
         return None
@@ -206,7 +223,6 @@ def chance(condition: Unknown, first: State, second: State) -> State:
 
 def _random_steps(condition: Unknown, longer: tuple[Step, ...], shorter: tuple[Step, ...]) -> tuple[Step, ...]:
     from dataguard.preprocessing.static.picture import explicit
-    from dataguard.preprocessing.steps import Random
 
     shared = 0
     while shared < len(shorter) and longer[shared] == shorter[shared]:

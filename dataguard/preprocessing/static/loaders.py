@@ -322,6 +322,20 @@ def announce(machine: Machine, loader: ExtObj, node: ast.AST | None, words: tupl
         machine.sink("dataset", found[0], node, hints=hints, identity=identity_of(loader), place=place)
 
 
+def announced(machine: Machine, source: Obj, made: Value, node: ast.AST | None) -> Value:
+    """A batch of a class that gives batches by itself, where what it is made with says what it is for."""
+    from dataguard.preprocessing.static.arrays import pictures
+    from dataguard.preprocessing.static.roles import agreed
+
+    hints = hints_of(machine, source)
+    if not any(agreed(one) for one in hints[1:]) or not pictures(made):
+        return made
+    identity = identity_of(source)
+    made = stamped(made, identity, batched=False)
+    machine.sink("dataset", pictures(made)[0], node, hints=hints, identity=identity, place=source.place)
+    return made
+
+
 HOOKS = ("train_dataloader", "val_dataloader", "test_dataloader", "predict_dataloader")
 """Methods that a trainer of Lightning asks for loaders."""
 

@@ -195,7 +195,9 @@ class Machine(ABC):
 
     def binding(self) -> tuple[str, ...]:
         """Names that the innermost statement binds, then those that what is called here is returned to, from inside."""
-        outer = [word for frame in reversed(self.frames) for word in frame.words if " " not in word]
+        from dataguard.preprocessing.static.roles import agreed
+
+        outer = [word for frame in reversed(self.frames) for word in frame.words if " " not in word or agreed(word)]
         return tuple(dict.fromkeys((*self.assigning, *outer)))
 
     def note(self, kind: str, node: ast.AST | None, message: str, **detail: str | float) -> None:

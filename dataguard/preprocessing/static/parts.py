@@ -441,7 +441,9 @@ def _pasted(machine: Machine, holder: Blank, index: ast.expr, state: State, plac
 def padded(state: State, size: tuple[Value, Value], corner: tuple[Value, Value], fill: Value, place: str) -> State:
     """A state of a picture that is put at a corner of a larger one of one value."""
     if any(isinstance(one, Unknown) and one.kind == "random" for one in (*corner, *size)):
-        return by_chance(state, "placement", place, size=size)
+        # Where the whole size is by chance the border is; where it is not, the picture's place in it is.
+        grown = any(isinstance(one, Unknown) and one.kind == "random" for one in size)
+        return by_chance(state, "pad" if grown else "placement", place, size=size)
     before, after, corners = sizes.pairs(*state.size), sizes.pairs(*size), _corners(*corner)
     levels = fill_levels(state, fill)
     why_fill = {} if levels is not None else {"fill": "the border's value is not known"}

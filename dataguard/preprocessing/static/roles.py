@@ -17,6 +17,8 @@ _SERVE = re.compile(
     r"demo|infer|predict|detect|serve|serving|server|app|webcam|live|hubconf|gradio|streamlit|api|handler|deploy|export|onnx|"
     r"tflite|visuali[sz]e|video|stylize|recognize|classify_image|caption|run|camera|process|generate|enhance"
 )
+_SERVES = re.compile(r"(?<![a-z])(infer|inference|demo|serve|serving|recogni[sz]e)(?![a-z])")
+"""Functions of a script for several tasks that serve."""
 _EVAL_FILE = re.compile(r"(^|[/_\-.])(eval\w*|test\w*|val\w*|validat\w*|benchmark\w*|bench|knn|metric\w*)([/_\-.]|$)")
 _OFFLINE = re.compile(
     r"prepare|preproc|convert|create_?(dataset|lmdb|data)|make_?dataset|extract_?(sub|patch|face|frame)|crop_|build_?data|"
@@ -70,6 +72,8 @@ def role_of(sink: Sink, trains: bool, script_text: bytes = b"") -> str:
                 return "eval"
             if found == "eval" and _EVAL_FILE.search(name) and not re.search(r"eval|val|bench|knn|metric|^test_", name):
                 return "serve" if _WRITES.search(script_text) and not _SCORES.search(script_text) else "eval"
+            if found == "val" and "=false" in words and _EVAL_FILE.search(name):
+                return "eval"
             if found:
                 return "val" if found == "eval" and _TRAIN.search(name) else found
         return "eval" if _EVAL_FILE.search(name) else "serve" if _SERVE.search(name) else "train"
@@ -86,22 +90,34 @@ def role_of(sink: Sink, trains: bool, script_text: bytes = b"") -> str:
         return "eval" if called_so or scored else "serve"
     if _SERVE.search(name):
         return "serve"
+    if "main" in name and _SERVES.search(functions) and not re.search(r"train|val|test", functions):
+        return "serve"
     predicted = any(one.startswith("predict") for one in sink.hints[:1])
     if predicted and "main" in name and "train" not in name and _TRAINS.search(script_text):
         return "eval"
     if re.search(r"train|finetune", name) or ("main" in name and _TRAINS.search(script_text)):
-        if re.search(r"val|test|eval", functions) or sink.training is False:
+        if re.search(r"val|test|eval", functions):
             return "val"
-        return "train"
+        return "val" if sink.training is False else "train"
     if re.search(r"eval|valid", functions):
         return "eval"
     return "serve"
 
 
+def agreed(words: str) -> str:
+    """The role that each of several names says, 'test_set test_loader'; '' where they say none, or not the same.
+
+    >>> agreed("test_set test_loader"), agreed("train_loader val_loader")
+    ('eval', '')
+    """
+    found = {_of_words(one.lower()) for one in words.split()}
+    return found.pop() if len(found) == 1 else ""
+
+
 def _of_words(words: str) -> str:
     if "train=true" in words or "is_train=true" in words or "training=true" in words or "shuffle=true" in words:
         return "train"
-    if "train=false" in words or "is_train=false" in words:
+    if "train=false" in words or "training=false" in words:
         return "val"
     found = [
         (match.start(), role)

@@ -54,7 +54,28 @@ def _resize_rule(before: tuple[tuple[int, int], ...], after: tuple[tuple[int, in
                     return {**candidate, "rounding": rounding}
             except (ValueError, ArithmeticError):
                 break
-    return None
+    return _limited(before, after)
+
+
+def _limited(before: Sequence[tuple[int, int]], after: Sequence[tuple[int, int]]) -> dict[str, Any] | None:
+    """The same for a shorter side with a limit of the longer one, which some round twice: a pixel is not counted.
+
+    DETR rounds the shorter side that the limit leaves, and cuts off the longer one that follows from it.
+    """
+    short, longest = max(min(one) for one in after), max(max(one) for one in after)
+    best: tuple[int, dict[str, Any]] | None = None
+    for side in {short, min(after[0])}:
+        for limit in (longest, longest - 1, longest - 2):
+            step = Resize(rule="short", side=side, longest=limit)
+            apart = [
+                abs(a - b)
+                for size, made in zip(before, after, strict=True)
+                for a, b in zip(step.target(*size), made, strict=True)
+            ]
+            few = sum(1 for one in apart if one) * 4 <= len(apart)
+            if side < limit and max(apart) <= 1 and few and (best is None or sum(apart) < best[0]):
+                best = sum(apart), {"rule": "short", "side": side, "longest": limit, "rounding": "floor"}
+    return best[1] if best is not None else None
 
 
 def _candidates(before: Sequence[tuple[int, int]], after: Sequence[tuple[int, int]]) -> Iterator[dict[str, Any]]:

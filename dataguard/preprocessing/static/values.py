@@ -82,6 +82,8 @@ class Seq:
 
     items: list[Value]
     kind: Literal["list", "tuple", "set", "array"] = "list"
+    many: bool = False
+    """Whether its items stand for as many as a loop of unknown length puts into it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -207,6 +209,8 @@ class Obj:
     place: str = ""
     open: bool = False
     """Whether attributes that are not known may exist; reading one gives `Unknown`."""
+    library: str = ""
+    """The dotted name of the library's class that a bag of attributes is of, where it is of one."""
 
 
 @dataclass(slots=True, eq=False)

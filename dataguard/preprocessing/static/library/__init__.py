@@ -26,6 +26,7 @@ from dataguard.preprocessing.static.library import (  # noqa: F401 - what they k
     plain_values,
     pools,
     python,
+    records,
     scikit_image,
     scikit_learn,
     shapes,

@@ -229,21 +229,17 @@ def filled(made: Obj, args: list[Value], kwargs: dict[str, Value]) -> None:
           "mmcv.Config", "types.SimpleNamespace", "ml_collections.ConfigDict",
           "fvcore.common.config.CfgNode", "box.Box", "munch.Munch", "dotmap.DotMap")  # fmt: skip
 def _node(call: Call) -> Value:
-    made = Obj(None, dict(call.kwargs), place=call.place, open=True)
+    made = Obj(None, dict(call.kwargs), place=call.place, open=True, library=call.name)
     first = call.get(0, "d")
     if isinstance(first, Map):
-        made.attrs.update({key: _as_node(one, call.place) for key, one in first.items.items() if isinstance(key, str)})
+        made.attrs.update({key: _as_node(one, made) for key, one in first.items.items() if isinstance(key, str)})
     return made
 
 
-def _as_node(value: Value, place: str) -> Value:
+def _as_node(value: Value, like: Obj) -> Value:
     if isinstance(value, Map):
-        return Obj(
-            None,
-            {key: _as_node(one, place) for key, one in value.items.items() if isinstance(key, str)},
-            place=place,
-            open=True,
-        )
+        items = {key: _as_node(one, like) for key, one in value.items.items() if isinstance(key, str)}
+        return Obj(None, items, place=like.place, open=True, library=like.library)
     return value
 
 
@@ -267,7 +263,7 @@ def _of_node(call: Call) -> Value:
     if not isinstance(receiver, Obj):
         return None
     if call.name in ("clone", "copy"):
-        return Obj(None, dict(receiver.attrs), place=receiver.place, open=True)
+        return Obj(None, dict(receiver.attrs), place=receiver.place, open=True, library=receiver.library)
     if call.name == "get":
         return receiver.attrs.get(call.get(0, "key"), call.get(1, "default"))
     if call.name == "update":
@@ -279,7 +275,7 @@ def _of_node(call: Call) -> Value:
         path = call.get(0, "cfg_filename")
         found = _file(call, path) if isinstance(path, str) else None
         if isinstance(found, Map):
-            _merge(receiver, found, call.place)
+            _merge(receiver, found)
     if call.name == "merge_from_list":
         _options(receiver, call.get(0, "cfg_list"))
     if call.name in ("items", "keys", "values"):
@@ -305,12 +301,12 @@ def _options(into: Obj, given: Value) -> None:
             node.attrs[key] = value
 
 
-def _merge(into: Obj, other: Map, place: str) -> None:
+def _merge(into: Obj, other: Map) -> None:
     for key, value in other.items.items():
         if not isinstance(key, str):
             continue
         before = into.attrs.get(key)
         if isinstance(value, Map) and isinstance(before, Obj):
-            _merge(before, value, place)
+            _merge(before, value)
         else:
-            into.attrs[key] = _as_node(value, place)
+            into.attrs[key] = _as_node(value, into)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     pass
 
 
-NO_PICTURES = ("no picture", "what a model returns")
+NO_PICTURES = ("no picture", "what a model returns", "what tensorflow.nn.", "what tensorflow.layers.",
+               "what tensorflow.contrib.", "what keras.layers.")  # fmt: skip
 """Beginnings of reasons why a value is not known which say that it is no picture."""
 STORED = ("an item of ", "what scipy.io.loadmat", "what numpy.load")
 """Beginnings of reasons why a value is not known which say that it was stored as numbers."""

@@ -211,6 +211,12 @@ def _reshape(call: Call) -> Value:
         return Picture(with_axis(state, 0, place))
     if len(lengths) == len(shape):
         return Picture(moved(state, place))
+    if state.layout[:1] == "N" and len(lengths) == len(shape) - 1 and lengths[0] not in (1, -1):
+        channels = len(state.channels or ())
+        if (state.layout[1:2] == "C" and lengths[0] == channels) or (
+            state.layout[-1:] == "C" and lengths[-1] == channels
+        ):
+            return Picture(without_axis(state, 0, place))
     if state.layout == "HW" and len(lengths) == 3:
         return Picture(with_axis(state, 0 if lengths[0] == 1 else 2, place))
     if state.layout == "HW" and len(lengths) == 4:

@@ -11,7 +11,7 @@ from typing import Any
 from dataguard.preprocessing.errors import DeclarationError
 from dataguard.preprocessing.pipeline import Decode
 from dataguard.preprocessing.readers import kernels
-from dataguard.preprocessing.static import parts
+from dataguard.preprocessing.static import parts, sizes
 from dataguard.preprocessing.static.library.registry import Call, applied, function
 from dataguard.preprocessing.static.picture import (
     COLOURS,
@@ -29,8 +29,10 @@ from dataguard.preprocessing.static.picture import (
     resized,
     shown_of,
     stepped,
+    transposed,
 )
 from dataguard.preprocessing.static.values import (
+    Blank,
     ExtObj,
     Measure,
     Picture,
@@ -276,12 +278,20 @@ def _warp(call: Call) -> Value:
         return call.unknown("no picture")
     place = call.place
     width, height = pair(call.get(2, "dsize"))
-    flags = call.get(3, "flags", "INTER_LINEAR")
-    fields, said = kernel_of(flags, call.given(3, "flags"), place, state)
+    at = 4 if len(call.args) > 4 else 3
+    flags = call.get(at, "flags", "INTER_LINEAR")
+    fields, said = kernel_of(flags, call.given(at, "flags"), place, state)
     matrix = call.get(1, "M")
-    if isinstance(matrix, Unknown) and matrix.kind == "random":
+    rows = [one.items for one in matrix.items if isinstance(one, Seq)] if isinstance(matrix, Seq) else []
+    if any(
+        isinstance(one, Unknown) and one.kind == "random" for one in (matrix, *(one for row in rows for one in row))
+    ):
         known = is_number(width) and is_number(height)
-        return Picture(by_chance(state, "affine", place, size=(height, width) if known else None))
+        shown = {**shown_of(fields), "size": f"{height}x{width}"} if known else None
+        return Picture(by_chance(state, "affine", place, size=(height, width) if known else None, shown=shown))
+    put = _scaled_and_put(call, state, rows, (height, width), (fields, said))
+    if put is not None:
+        return Picture(put)
     from dataguard.preprocessing.steps import Resize
 
     why = f"{call.name.rpartition('.')[2]} by a matrix, which is no plain resize"
@@ -292,6 +302,35 @@ def _warp(call: Call) -> Value:
         undetermined=undetermined, provenance={"": explicit(place, call.name), "kernel": said},
     )  # fmt: skip
     return Picture(replace(stepped(state, step, place), size=(height, width) if known else (None, None)))
+
+
+def _scaled_and_put(
+    call: Call, state: State, rows: list[list[Value]], size: tuple[Value, Value], kernel: tuple[dict[str, Any], Any]
+) -> State | None:
+    """What ``warpAffine`` makes by ``[[s, 0, x], [0, s, y]]``: a resize, put at a corner of a larger picture."""
+    if len(rows) != 2 or any(len(row) != 3 for row in rows) or (rows[0][1], rows[1][0]) != (0, 0):
+        return None
+    across, down, left, top = rows[0][0], rows[1][1], rows[0][2], rows[1][2]
+    lengths = (*state.size, *size, across, down, left, top)
+    if not all(is_number(one) or isinstance(one, Measure) for one in lengths):
+        return None
+    height, width = (
+        measured(lambda length, factor: max(1, round(length * factor)), length, factor)
+        for length, factor in zip(state.size, (down, across), strict=True)
+    )
+    made = resized(state, height, width, kernel[0], call.place, kernel=kernel[1], antialias=kernel[1])
+    whole_ = tuple(whole(one) for one in size)
+    within = sizes.pairs(*whole_), sizes.pairs(height, width)
+    if None in within or any(a[0] < b[0] or a[1] < b[1] for a, b in zip(*within, strict=True)):  # type: ignore[arg-type]
+        return None
+    corner = [
+        # A picture in the middle lies between pixels there; what is nearest is taken.
+        measured(lambda at, full, part: (full - part) // 2 if abs(2 * at - full + part) <= 1 else int(at), *one)
+        for one in ((top, whole_[0], height), (left, whole_[1], width))
+    ]
+    held = call.kwargs.get("dst")
+    fill = held.fill if isinstance(held, Blank) else call.get(5, "borderValue", 0)
+    return parts.padded(made, (whole_[0], whole_[1]), (corner[0], corner[1]), fill, call.place)
 
 
 @function("cv2.flip")
@@ -362,7 +401,7 @@ def _normalize(call: Call) -> Value:
 
 
 @function("cv2.GaussianBlur", "cv2.medianBlur", "cv2.blur", "cv2.bilateralFilter", "cv2.filter2D", "cv2.equalizeHist",
-          "cv2.fastNlMeansDenoisingColored")  # fmt: skip
+          "cv2.fastNlMeansDenoisingColored", "cv2.erode", "cv2.dilate", "cv2.morphologyEx")  # fmt: skip
 def _filtered(call: Call) -> Value:
     state = call.picture(0, "src")
     if state is None:
@@ -375,6 +414,8 @@ def _rotate(call: Call) -> Value:
     state = call.picture(0, "src")
     if state is None:
         return call.unknown("no picture")
+    if call.name == "cv2.transpose":
+        return Picture(transposed(state, [1, 0, *range(2, len(state.layout))], call.place))
     code = last(call.get(1, "rotateCode"))
     kind = {
         "ROTATE_90_CLOCKWISE": "rotate_270",

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from dataguard.preprocessing.pipeline import Decode
 from dataguard.preprocessing.static import arrays
+from dataguard.preprocessing.static.library.numpy import dtype_of
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.picture import State, losing, mapped, moved, reordered, stepped
-from dataguard.preprocessing.static.values import Map, Picture, Seq, Unknown, Value, choice, is_number
+from dataguard.preprocessing.static.values import Map, Picture, Seq, Unknown, Value, choice, each, is_number
 from dataguard.preprocessing.steps import Pad
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 MARK = "placeholder:"
 """Begins the name of a placeholder, among what a picture came through."""
+UNSHAPED = "what tensorflow.placeholder returns, of "
+"""Begins the reason why a placeholder whose shape is no picture's is not known; the type of its numbers follows."""
 LAYERS = ("tensorflow.contrib.", "tensorflow.layers.", "tensorflow.nn.", "keras.layers.", "tflearn.", "tensorlayer.",
           "tensorflow.slim", "tf_slim.")  # fmt: skip
 """Beginnings of names of what networks are made of."""
@@ -32,7 +35,7 @@ def _placeholder(call: Call) -> Value:
     shape = call.get(1, "shape")
     lengths = shape.items if isinstance(shape, Seq) else []
     if len(lengths) != 4 or lengths[-1] not in (1, 3):
-        return call.unknown("what tensorflow.placeholder returns")
+        return call.unknown(f"{UNSHAPED}{dtype_of(call.get(0, 'dtype')) or ''}")
     size = (lengths[1], lengths[2]) if all(is_number(one) for one in lengths[1:3]) else None
     why = "the picture is fed to a placeholder"
     fields = ("library", "flags", "order", "exif", "alpha", "gray", "sixteen_bit")
@@ -65,9 +68,12 @@ def reached(machine: Machine, name: str, value: Value) -> Unknown:
 
 def given(machine: Machine, value: Value) -> Value:
     """What a network gets where a picture is fed to a placeholder: of ``{placeholder: picture}`` the picture."""
-    name = next((one for one in value.items if str(one).startswith(MARK)), None) if isinstance(value, Map) else None
+    names = [one for one in value.items if str(one).startswith(MARK)] if isinstance(value, Map) else []
+    name = next((one for one in names if arrays.pictures(value.items[one])), None)
     if name is None:
         return value
+    if name.startswith(MARK + UNSHAPED):
+        return stored(value.items[name], name.removeprefix(MARK + UNSHAPED).partition("#")[0])
     graph = machine.graphs.get(name)
     found = arrays.pictures(value.items[name])[:1]
     if not found:
@@ -75,6 +81,24 @@ def given(machine: Machine, value: Value) -> Value:
     options = found[0].options if not isinstance(found[0], Picture) else found
     made = [Picture(_after(one.state, graph)) for one in options if isinstance(one, Picture)]
     return choice(made, "") if made else value
+
+
+def stored(value: Value, dtype: str) -> Value:
+    """A picture, or a list of some, as the numbers of a placeholder that says of what type they are."""
+    found = arrays.pictures(value)[0]
+    batched = isinstance(value, Seq)
+
+    def held(one: Value) -> Value:
+        state = one.state
+        state = replace(state, dtype=dtype or state.dtype)
+        return Picture(replace(state, layout=f"N{state.layout}") if batched and "N" not in state.layout else state)
+
+    return each(found, lambda one: held(one) if isinstance(one, Picture) else one)
+
+
+def key(value: Unknown, count: int) -> str:
+    """The key of a dictionary that such a placeholder is; '' for what is none."""
+    return f"{MARK}{value.why}#{count}" if value.why.startswith(UNSHAPED) else ""
 
 
 def _after(state: State, graph: State | None) -> State:

@@ -7,14 +7,17 @@ from dataguard.preprocessing.static.library.registry import Call, methods
 from dataguard.preprocessing.static.values import (
     NO_KEY,
     Map,
+    Measure,
     Picture,
     Seq,
     Shape,
     Unknown,
     Value,
+    is_number,
     is_plain,
     key_of,
     keys_of,
+    measured,
 )
 
 
@@ -25,6 +28,7 @@ def _change(call: Call) -> Value:
         items = list(receiver.items)
         if call.name in ("append", "add") and call.args and len(items) < 512:
             items = [*items, call.args[0]]
+            receiver.many |= call.machine.turning > 0
         elif call.name == "extend" and call.args:
             more = call.args[0]
             items = items + (list(more.items) if isinstance(more, Seq | Shape) else [Unknown("more items", call.place)])
@@ -153,6 +157,24 @@ def _truths(call: Call) -> Value:
 
 @methods("value", "mean", "std", "sum", "max", "min")
 def _statistic(call: Call) -> Value:
+    rows = call.receiver.items if isinstance(call.receiver, Seq) else []
+    if (
+        call.name in ("max", "min")
+        and call.get(0, "axis") == 0
+        and rows
+        and all(isinstance(one, Seq | Shape) for one in rows)
+    ):
+        columns = [list(one) for one in zip(*(row.items for row in rows), strict=False)]
+        pick = max if call.name == "max" else min
+        known = [all(is_number(one) or isinstance(one, Measure) for one in column) for column in columns]
+        unknown = call.unknown("a statistic")
+        return Seq(
+            [
+                measured(lambda *given: pick(given), *column) if sure else unknown
+                for column, sure in zip(columns, known, strict=True)
+            ],
+            "array",
+        )
     return call.unknown("a statistic")
 
 

@@ -135,6 +135,8 @@ def _length(call: Call) -> Value:
     if isinstance(value, Choice):
         each = [_length(Call(call.machine, call.name, [one], {}, call.node)) for one in value.options]
         return choice(each, value.why)
+    if isinstance(value, Seq) and value.many:
+        return call.unknown("how many items a loop puts into a list")
     if isinstance(value, Seq | Shape):
         return len(value.items)
     if isinstance(value, Map) and not value.open:
@@ -340,6 +342,12 @@ def _kind(call: Call) -> Value:
     value = call.args[0] if call.args else None
     if isinstance(value, Obj) and value.cls is not None:
         return value.cls
+    if isinstance(value, Obj) and value.library:
+        return Ext(value.library)
+    if isinstance(value, Seq):
+        return Ext("numpy.ndarray" if value.kind == "array" else f"builtins.{value.kind}")
+    if isinstance(value, Map):
+        return Ext("builtins.dict")
     if isinstance(value, Picture):
         return Ext(
             {"pil": "PIL.Image.Image", "array": "numpy.ndarray", "tensor": "torch.Tensor", "tf": "tensorflow.Tensor"}[

@@ -11,7 +11,10 @@ from dataguard.preprocessing.static.library.opencv import pair
 from dataguard.preprocessing.static.library.registry import Call, applied, function, methods
 from dataguard.preprocessing.static.picture import arithmetic, cast, default, explicit, losing, moved, resized
 from dataguard.preprocessing.static.values import (
+    Blank,
+    Choice,
     ExtObj,
+    Measure,
     Picture,
     Seq,
     Unknown,
@@ -21,6 +24,39 @@ from dataguard.preprocessing.static.values import (
     measured,
 )
 
+_BY_LENGTHS = frozenset({"torch.FloatTensor", "torch.Tensor", "torch.cuda.FloatTensor"})
+"""Classes of tensors that are made by the lengths of their axes where numbers are given, and hold nothing yet."""
+
+
+def _is_length(value: Value, count: int) -> bool:
+    """Whether an argument of these is a length: a number, or one of several arguments that is not known."""
+    return is_number(value) or (count > 1 and isinstance(value, Unknown | Measure))
+
+
+@methods("blank", "zero_", "fill_", "resize_", "resize_as_", "normal_", "uniform_")
+def _filled(call: Call) -> Value:
+    """A tensor that holds nothing yet gets one value everywhere, or another shape."""
+    blank = call.receiver
+    if not isinstance(blank, Blank) or call.name.startswith("resize"):
+        return blank
+    value = 0 if call.name == "zero_" else call.get(0, "value") if call.name == "fill_" else None
+    return replace(blank, fill=float(value) if is_number(value) else None, planes=blank.planes)
+
+
+@methods("blank", "copy_", "set_")
+@methods("tensor", "copy_", "set_")
+def _copied(call: Call) -> Value:
+    """A tensor that was made before is filled with a picture, wherever else it is kept."""
+    value = call.get(0, "src")
+    if isinstance(call.receiver, Blank) and isinstance(value, Picture):
+        call.machine.put(call.receiver.planes, -1, value.state)
+    return value if isinstance(value, Picture | Choice) else call.receiver
+
+
+@methods("tensor", "resize_", "resize_as_")
+def _of_other_length(call: Call) -> Value:
+    return call.receiver
+
 
 @function("torch.from_numpy", "torch.as_tensor", "torch.tensor", "torch.FloatTensor", "torch.Tensor",
           "torch.autograd.Variable", "torch.ByteTensor", "torch.HalfTensor", "torch.asarray",
@@ -29,6 +65,8 @@ from dataguard.preprocessing.static.values import (
           "tensorflow.identity")  # fmt: skip
 def _to_tensor(call: Call) -> Value:
     value = call.get(0, "data", call.kwargs.get("value"))
+    if call.args and call.name in _BY_LENGTHS and all(_is_length(one, len(call.args)) for one in call.args):
+        return Blank(list(call.args), None, "torch", {}, call.place, dtype="float32")
     if len(call.args) > 1 and call.name.endswith("Tensor") and not isinstance(value, Picture | Seq):
         return call.unknown("a tensor of these lengths, which is filled later")
     if isinstance(value, Seq) and len(value.items) == 1 and isinstance(value.items[0], Picture):
@@ -172,6 +210,8 @@ def _random(call: Call) -> Value:
     if call.name == "random.sample" and isinstance(call.get(0, "population"), Unknown):
         # Which samples are looked at is no step on the way of one of them.
         return Unknown("some of what is not known, by chance", call.place)
+    if call.name.endswith(".choice") and isinstance(population := call.get(0, "a"), Seq) and len(population.items) == 1:
+        return population.items[0]
     return Unknown("chance decides", call.place, "random")
 
 

@@ -1,0 +1,100 @@
+"""What is the same on all of several ways is kept; and what is by chance in all but name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dataguard.preprocessing.static.reading import FoundPath
+from dataguard.preprocessing.static.values import SIZES
+from dataguard.preprocessing.steps import Pad, Random, Resize
+from tests.preprocessing.static.repositories import only, reading
+
+_DATA = """
+    import random
+    import cv2
+    import numpy as np
+    from torch.utils.data import DataLoader, Dataset
+
+    class Pictures(Dataset):
+        def __getitem__(self, index):
+            entry = self.entries[index]
+            image = cv2.imread(entry["image"])
+            {body}
+            return image.astype(np.float32) - 117.0
+
+    train_loader = DataLoader(Pictures(), shuffle=True)
+    """
+
+
+def item(folder: Path, body: str) -> FoundPath:
+    """The path of a data set of which one item is made so."""
+    return only(reading(folder, {"train.py": _DATA.format(body=body.replace("\n", "\n" + " " * 12))}))
+
+
+def test_a_resize_before_borders_of_several_kinds(tmp_path: Path) -> None:
+    found = item(tmp_path, """image = cv2.resize(image, (600, 600))
+if self.ratios[index] < 1:
+    image = cv2.copyMakeBorder(image, 0, 100, 0, 0, cv2.BORDER_CONSTANT, value=0)
+elif self.ratios[index] > 1:
+    image = cv2.copyMakeBorder(image, 0, 0, 0, 100, cv2.BORDER_CONSTANT, value=0)
+else:
+    image = image[:500, :500]""")  # fmt: skip
+    resize, *rest = found.pipeline.geometry
+    assert isinstance(resize, Resize)
+    assert (resize.height, resize.engine) == (600, "opencv")
+    assert rest
+    assert all(one.rule is None and one.undetermined for one in rest)
+
+
+def test_borders_without_anything_before_them_stay_open(tmp_path: Path) -> None:
+    found = item(tmp_path, """if self.ratios[index] < 1:
+    image = cv2.resize(image, (600, 600))
+else:
+    image = cv2.resize(image, (300, 300), interpolation=cv2.INTER_AREA)[:, :200]""")  # fmt: skip
+    assert found.pipeline.geometry is None
+
+
+def test_an_entry_that_says_whether_it_is_mirrored(tmp_path: Path) -> None:
+    found = item(tmp_path, 'if entry["flipped"]:\n    image = image[:, ::-1, :]')
+    assert [(type(one), one.name) for one in found.pipeline.geometry] == [(Random, "flip")]
+
+
+def test_chance_among_one(tmp_path: Path) -> None:
+    found = item(tmp_path, "size = random.choice([512])\nimage = cv2.resize(image, (size, size))")
+    assert found.pipeline.geometry[0].height == 512
+    by_index = "sizes = (512,)\nsize = sizes[np.random.randint(0, 1)]\nimage = cv2.resize(image, (size, size))"
+    assert item(tmp_path / "other", by_index).pipeline.geometry[0].height == 512
+
+
+def test_a_border_up_to_a_size_of_chance_moves_nothing_by_chance(tmp_path: Path) -> None:
+    found = item(tmp_path, """side = random.choice([320, 416, 608])
+h, w = image.shape[:2]
+scale = min(side / w, side / h)
+small = cv2.resize(image, (int(scale * w), int(scale * h)))
+canvas = np.full((side, side, 3), 128.0)
+top = (side - int(scale * h)) // 2
+canvas[top:top + int(scale * h), :int(scale * w)] = small
+image = canvas""")  # fmt: skip
+    assert [one.name for one in found.pipeline.geometry] == ["resize", "pad"]
+
+
+def test_a_shorter_side_whose_limit_is_rounded_twice(tmp_path: Path) -> None:
+    found = item(tmp_path, """h, w = image.shape[:2]
+size = 800
+if float(max(w, h)) / float(min(w, h)) * size > 1333:
+    size = int(round(1333 * float(min(w, h)) / float(max(w, h))))
+oh, ow = (int(size * h / w), size) if w < h else (size, int(size * w / h))
+image = cv2.resize(image, (ow, oh))""")  # fmt: skip
+    (step,) = found.pipeline.geometry
+    assert (step.rule, step.side, step.longest) == ("short", 800, 1333)
+    assert all(abs(max(step.target(*one)) - 1333) <= 1 for one in SIZES if max(one) / min(one) > 2)
+
+
+def test_the_largest_of_several_shapes(tmp_path: Path) -> None:
+    found = item(tmp_path, """images = [cv2.resize(image, (64, 32))]
+largest = np.array([one.shape for one in images]).max(axis=0)
+blob = np.zeros((1, largest[0], largest[1], 3), dtype=np.float32)
+for i in range(len(images)):
+    blob[i, 0:images[i].shape[0], 0:images[i].shape[1], :] = images[i]
+image = blob""")  # fmt: skip
+    assert not any(isinstance(one, Pad) for one in found.pipeline.geometry)
