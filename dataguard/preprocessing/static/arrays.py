@@ -331,7 +331,9 @@ def iterated(machine: Machine, source: Value, node: ast.expr) -> list[Value] | N
         return keys_of(source) if not source.open else None
     if isinstance(source, str):
         return list(source[:256])
-    if isinstance(source, Obj) and source.cls is not None:
+    if isinstance(source, Obj):
+        if source.cls is None and source.library:
+            return [one for one in source.attrs if not one.startswith("*")]
         return records.items_of(source)
     if isinstance(source, ExtObj) and source.name == "builtins.range":
         bounds = source.args

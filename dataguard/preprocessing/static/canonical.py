@@ -82,7 +82,8 @@ def common(found: Sequence[Pipeline], why: str) -> Pipeline:
             undetermined["geometry"] = reason
     else:
         ways = [one or () for one in steps]
-        changes["geometry"] = kept = _ending(ways, reason) or _shared(ways, reason)
+        kept = _but_for_chance(ways) or _ending(ways, reason) or _shared(ways, reason)
+        changes["geometry"] = kept
         if kept is None:
             undetermined["geometry"] = reason
     changes["decode"] = _of_parts([one.decode for one in found], reason)
@@ -120,6 +121,13 @@ def _alike(one: Step, other: Step) -> bool:
     if isinstance(one, Resize) and isinstance(other, Resize):
         return replace(one, arithmetic=other.arithmetic, undetermined={}, provenance={}) == other
     return one == other
+
+
+def _but_for_chance(ways: Sequence[tuple[Step, ...]]) -> tuple[Step, ...] | None:
+    """The way with the most steps of chance, where all others are the same: what chance decides may not happen."""
+    fixed = {tuple(step for step in way if not isinstance(step, Random)) for way in ways}
+    longest = max(ways, key=len)
+    return longest if len(fixed) == 1 and all(set(way) <= set(longest) for way in ways) else None
 
 
 def _shared(ways: Sequence[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | None:

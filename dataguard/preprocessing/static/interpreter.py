@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from dataguard.preprocessing.static import arrays, feeding, parts, records, shaping
+from dataguard.preprocessing.static import arrays, feeding, looping, parts, records, shaping
 from dataguard.preprocessing.static.branching import Branching, ends_program
 from dataguard.preprocessing.static.joining import MISSING, truth
 from dataguard.preprocessing.static.library import tensorrt
@@ -22,7 +22,6 @@ from dataguard.preprocessing.static.values import (
     ExtObj,
     Func,
     Map,
-    Measure,
     Method,
     Mod,
     Obj,
@@ -36,11 +35,6 @@ from dataguard.preprocessing.static.values import (
     is_plain,
     key_of,
 )
-
-LONGEST_LOOP = 48
-"""Turns of a loop over known items that are followed, where an item may be a transform or a picture."""
-SHORTEST_LOOP = 4
-"""The same where all are constants: as many as a picture has channels."""
 
 
 class Interpreter(Branching):
@@ -255,7 +249,7 @@ class Interpreter(Branching):
             return None
         items = arrays.iterated(self, source, node.iter)
         if items is not None:
-            return self._turns(node, items)
+            return self._turns(node, items[: looping.most_turns(self, node, source, items)])
         self.turning += 1
         try:
             return self._turns(node, [arrays.element(self, source, node.iter)])
@@ -263,8 +257,7 @@ class Interpreter(Branching):
             self.turning -= 1
 
     def _turns(self, node: ast.For | ast.AsyncFor, items: list[Value]) -> Flow | None:
-        named = isinstance(node.iter, ast.Call) and isinstance(node.iter.func, ast.Name) and node.iter.func.id == "dir"
-        for value in items[: LONGEST_LOOP if named or any(_may_act(one) for one in items) else SHORTEST_LOOP]:
+        for value in items:
             self.assign(node.target, value)
             flow = self.run(node.body)
             if flow == "break":
@@ -286,7 +279,7 @@ class Interpreter(Branching):
         target = node.target.elts[0] if isinstance(node.target, ast.Tuple) and node.target.elts else None
         if not is_picture(first) or not isinstance(target, ast.Name) or not isinstance(holder, ast.Name):
             return False
-        if not _changes_in_place(node.body, target.id):
+        if not looping.changes_in_place(node.body, target.id):
             return False
         rest = [arrays.iterated(self, one, node.iter) for one in source.args[1:]]
         self.assign(holder, each(first, lambda one: self._channels(node, one, target.id, rest)))
@@ -434,29 +427,6 @@ class Interpreter(Branching):
             if isinstance(value, Func) and value.owner is None:
                 value.owner = cls
         self.put(frame.names, node.name, cls)
-
-
-def _changes_in_place(body: Sequence[ast.stmt], name: str) -> bool:
-    """Whether statements change what a name stands for: 't.sub_(m).div_(s)', 't -= m'."""
-    for one in body:
-        inner: ast.expr | None = one.value if isinstance(one, ast.Expr) else None
-        if isinstance(one, ast.AugAssign) and isinstance(one.target, ast.Name) and one.target.id == name:
-            return True
-        changes = False
-        while isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute):
-            changes |= inner.func.attr.endswith("_")
-            inner = inner.func.value
-        if changes and isinstance(inner, ast.Name) and inner.id == name:
-            return True
-    return False
-
-
-def _may_act(value: Value) -> bool:
-    """Whether something may do something, so that every turn of a loop over it counts."""
-    if isinstance(value, Seq) and value.kind == "tuple":
-        # A tuple with a word in it is a key of what is kept by such; of numbers alone there may be many.
-        return any(isinstance(one, str) or _may_act(one) for one in value.items[:8])
-    return not is_plain(value) and not isinstance(value, Seq | Map | Unknown | Measure)
 
 
 def _count(value: Value) -> int:

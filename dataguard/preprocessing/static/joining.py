@@ -24,7 +24,7 @@ from dataguard.preprocessing.static.values import (
     is_number,
     same,
 )
-from dataguard.preprocessing.steps import Flip, Pad, Random, Resize, Step
+from dataguard.preprocessing.steps import Crop, Flip, Pad, Random, Resize, Step
 
 MISSING = object()
 """What a name that was not set has."""
@@ -81,7 +81,8 @@ def join(condition: Value, first: Value, second: Value) -> Value:
             merged = _sized(condition, first.state, second.state)
             if merged is not None:
                 return Picture(merged)
-        bordered = _bordered(first.state, second.state) or _mirrored(condition, first.state, second.state)
+        bordered = _bordered(first.state, second.state) or _unneeded(condition, first.state, second.state)
+        bordered = bordered or _mirrored(condition, first.state, second.state)
         if bordered is not None:
             return Picture(bordered)
     ensured = _ensured(condition, first, second)
@@ -161,6 +162,28 @@ def _bordered(first: State, second: State) -> State | None:
     return replace(longer, size=longer.size if longer.size == shorter.size else (None, None)) if alike else None
 
 
+_SIZES = re.compile(r"^it depends on \(?[\w.\[\]]*(w|h|width|height|size|shape|rows|cols)\w*[\w.\[\]:]* *(==|!=) ")
+"""A condition that two lengths are the same."""
+
+
+def _unneeded(condition: Value, first: State, second: State) -> State | None:
+    """The one of two that is brought to a size, where the other is left alone as it has that size already."""
+    found = _SIZES.search(condition.why) if isinstance(condition, Unknown) else None
+    if found is None:
+        return None
+    alone, brought = (first, second) if found[2] == "==" else (second, first)
+    shared = len(alone.steps)
+    extra = brought.steps[shared:]
+    sized = [
+        one
+        for one in extra
+        if isinstance(one, Resize | Pad | Crop) or (isinstance(one, Random) and one.name != "levels")
+    ]
+    if not extra or brought.steps[:shared] != alone.steps or len(sized) != len(extra):
+        return None
+    return brought if replace(brought, steps=alone.steps, size=alone.size) == alone else None
+
+
 def _mirrored(condition: Value, first: State, second: State) -> State | None:
     """A picture that is mirrored where something holds that is not known, as an entry of its list says: by chance."""
     longer, shorter = (first, second) if len(first.steps) > len(second.steps) else (second, first)
@@ -227,6 +250,13 @@ def _random_steps(condition: Unknown, longer: tuple[Step, ...], shorter: tuple[S
     shared = 0
     while shared < len(shorter) and longer[shared] == shorter[shared]:
         shared += 1
+    ending = 0
+    while shared + ending < len(shorter) and longer[-1 - ending] == shorter[-1 - ending]:
+        ending += 1
+    if ending and shared + ending == len(shorter):
+        # Both end alike: what lies between the beginning and the end is by chance.
+        whole = len(longer) - ending
+        return (*_random_steps(condition, longer[:whole], shorter[:shared]), *longer[whole:])
     extra = longer[shared:]
     if not extra:
         return longer
@@ -235,7 +265,12 @@ def _random_steps(condition: Unknown, longer: tuple[Step, ...], shorter: tuple[S
     names = [getattr(one, "kind", "") or type(one).__name__ for one in extra if not isinstance(one, Random)]
     name = "flip" if set(names) <= {"left_right", "up_down"} else "+".join(str(one).lower() for one in names)
     said = extra[0].origin_of("") or explicit(condition.place)
-    return (*longer[:shared], Random(name=name, parameters=_resizing(extra, shorter[shared:]), provenance={"": said}))
+    known = [one for one in extra if isinstance(one, Random)]
+    return (
+        *longer[:shared],
+        *known,
+        Random(name=name, parameters=_resizing(extra, shorter[shared:]), provenance={"": said}),
+    )
 
 
 def _resizing(first: tuple[Step, ...], second: tuple[Step, ...]) -> tuple[tuple[str, str], ...]:

@@ -127,6 +127,8 @@ class Machine(ABC):
         """Conditions in a few words."""
         self.graphs: dict[str, Any] = {}
         """What graphs do to placeholders, by their names."""
+        self.commands: list[tuple[str, list[str]]] | None = None
+        """Scripts that a README runs, with their words, once they were asked for."""
         self.tests: dict[ast.expr, list[ast.expr]] = {}
         """Names and attributes of conditions."""
         self.signatures: dict[ast.arguments, Signature] = {}

@@ -237,7 +237,8 @@ def extent(low: Value, high: Value) -> Value:
     if isinstance(low, Unknown) and isinstance(high, Unknown):
         if low.place and replace(low, shift=0) == replace(high, shift=0):
             found = measured(lambda a, b: a - b, high.shift, low.shift)
-            return found if is_number(found) else None
+            # Two that only began as one, as the least and the greatest of several did, would be no pixel apart.
+            return found if is_number(found) and found > 1 else None
         return None
     return measured(lambda a, b: b - a, low, high) if is_number(low) and is_number(high) else None
 

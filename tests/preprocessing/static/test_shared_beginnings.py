@@ -98,3 +98,40 @@ for i in range(len(images)):
     blob[i, 0:images[i].shape[0], 0:images[i].shape[1], :] = images[i]
 image = blob""")  # fmt: skip
     assert not any(isinstance(one, Pad) for one in found.pipeline.geometry)
+
+
+def test_what_is_left_alone_as_it_has_its_size_already(tmp_path: Path) -> None:
+    found = item(tmp_path, """image = cv2.resize(image, None, fx=random.uniform(0.5, 2), fy=1.0)
+h, w = image.shape[:2]
+if not (w == 512 and h == 512):
+    image = image[:400, :400]""")  # fmt: skip
+    assert [type(one).__name__ for one in found.pipeline.geometry] == ["Random", "Crop"]
+
+
+def test_ways_that_differ_in_what_chance_decides(tmp_path: Path) -> None:
+    found = item(tmp_path, """if len(self.free) > 0:
+    xs = np.random.choice(self.free, size=2)
+    image = image[:, np.min(xs):np.max(xs) + 1]
+image = cv2.resize(image, (512, 512))""")  # fmt: skip
+    assert [type(one).__name__ for one in found.pipeline.geometry] == ["Random", "Resize"]
+    assert (found.pipeline.geometry[0].name, found.pipeline.geometry[0].parameters) == ("crop", ())
+
+
+def test_ways_by_chance_that_end_alike(tmp_path: Path) -> None:
+    found = item(tmp_path, """if random.random() < 0.5:
+    top = random.randint(0, 50)
+    image = image[top:, :]
+    image = cv2.resize(image, (512, 512))
+else:
+    image = cv2.resize(image, (512, 512))""")  # fmt: skip
+    crop, resize = found.pipeline.geometry
+    assert (crop.name, resize.height) == ("crop", 512)
+
+
+def test_every_picture_of_a_list_by_its_place(tmp_path: Path) -> None:
+    found = item(tmp_path, """images = [image, image, image, image, image, image]
+made = []
+for i in range(len(images)):
+    made.append(cv2.resize(images[i], (64, 32 * (i + 1))))
+image = made[5]""")  # fmt: skip
+    assert found.pipeline.geometry[0].height == 192

@@ -6,6 +6,7 @@ import json
 from pathlib import PurePosixPath
 from typing import Any
 
+from dataguard.preprocessing.static.library import commands
 from dataguard.preprocessing.static.library.registry import Call, function, methods
 from dataguard.preprocessing.static.values import Ext, ExtObj, Map, Obj, Seq, Unknown, Value, is_plain, last
 
@@ -93,8 +94,30 @@ def _default(call: Call, flags: list[str], key: str) -> Value:
         flags and not flags[0].startswith("-") and call.kwargs.get("nargs") not in ("?", "*")
     )
     if required:
-        return Unknown(f"the command line gives {key}", call.place)
+        return _of_readme(call, flags, key)
+    if ("config" in key or "cfg" in key) and call.kwargs.get("action") is None and "default" not in call.kwargs:
+        written = commands.option(call.machine, flags)
+        return written if written is not None and resolve(call, written) is not None else None
     return Seq([], "list") if call.kwargs.get("nargs") == "*" and not flags[0].startswith("-") else None
+
+
+def _of_readme(call: Call, flags: list[str], key: str) -> Value:
+    """What must be given on the command line: what a README gives, where that is a file of the repository or plain."""
+    unknown = Unknown(f"the command line gives {key}", call.place)
+    named = bool(flags) and flags[0].startswith("-")
+    written = commands.option(call.machine, flags) if named else commands.positional(call.machine)
+    if written is None or call.kwargs.get("nargs") is not None:
+        return unknown
+    if not named or "config" in key or "cfg" in key:
+        return written if resolve(call, written) is not None else unknown
+    convert = last(call.kwargs.get("type"))
+    if convert in ("int", "float"):
+        try:
+            return int(written) if convert == "int" else float(written)
+        except ValueError:
+            return unknown
+    choices = call.kwargs.get("choices")
+    return written if isinstance(choices, Seq) and written in choices.items else unknown
 
 
 _FLAG_MODULES = ("absl.flags", "tensorflow.flags", "tensorflow.app.flags")
@@ -142,6 +165,7 @@ def _opened(call: Call) -> Value:
 
 
 def _file(call: Call, source: Value) -> Value:
+    """What a configuration file holds that a path or an open file leads to."""
     path: Value = source
     while isinstance(path, ExtObj) and path.args:
         path = path.args[0]
@@ -151,7 +175,25 @@ def _file(call: Call, source: Value) -> Value:
     found = resolve(call, path)
     if found is None:
         return Unknown(f"{path[:80]} is not in the repository", call.place)
+    if found.endswith(".py") and call.name.endswith("fromfile"):
+        return _of_module(call, found)
     return loaded(call.machine.tree.read(found), found)
+
+
+def _of_module(call: Call, path: str) -> Value:
+    """A configuration that is written in Python: its names, and those of what it builds on."""
+    module = call.machine.tree.modules[path]
+    call.machine.run_module(module)
+    made = Obj(None, {}, place=call.place, open=True, library=call.name.removesuffix(".fromfile"))
+    based = module.names.get("_base_")
+    for one in based.items if isinstance(based, Seq) else [based]:
+        found = resolve(call, one) if isinstance(one, str) else None
+        if found is not None and found != path and found.endswith(".py") and len(call.machine.frames) < 12:
+            held = _of_module(call, found)
+            made.attrs |= held.attrs if isinstance(held, Obj) else {}
+    plain = {name: value for name, value in module.names.items() if is_plain(value) or isinstance(value, Map | Seq)}
+    _merge(made, Map({name: value for name, value in plain.items() if not name.startswith("__")}))
+    return made
 
 
 def resolve(call: Call, path: str) -> str | None:

@@ -338,6 +338,9 @@ def _statistic_of(call: Call) -> Value:
         for one in value.items[1:]:
             found = measured({"max": max, "min": min}.get(name, lambda a, b: a + b), found, one)
         return measured(lambda total: total / len(value.items), found) if name == "mean" else found
+    if isinstance(value, Unknown) and value.kind == "random":
+        # Of the place here: the least and the greatest of several are not the same number.
+        return Unknown(value.why, call.place, "random")
     return call.unknown("a statistic")
 
 

@@ -1,0 +1,72 @@
+"""What a README runs a script with: 'python train.py configs/a.yaml --size 512'.
+
+It is asked for what a command line must say, and what nobody could run the script without: a required option, a
+positional one, a configuration file. Placeholders of a text ('<path>', '${CONFIG}') say nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dataguard.preprocessing.static.machine import Machine
+    from dataguard.preprocessing.static.tree import Tree
+
+LARGEST = 2**19
+"""Bytes of a text that is searched."""
+MOST = 64
+"""Commands of a repository that are kept."""
+_COMMAND = re.compile(r"python[\d.]*\s[^\n|;&>`]*?(?<![\w.-])([\w./-]*\w\.py)((?:[ \t]+[^\n|;&`#]*)?)")
+_NO_VALUE = re.compile(r"[<>$\[\]{}*]|^\.\.\.|^path[/_]to|^/path|^your", re.IGNORECASE)
+CONFIGURATIONS = (".yaml", ".yml", ".json", ".py", ".toml", ".cfg", ".ini")
+
+
+def _commands(tree: Tree) -> list[tuple[str, list[str]]]:
+    """Every script that a README runs, with its words."""
+    found: list[tuple[str, list[str]]] = []
+    texts = [one for one in tree.sizes if one.lower().endswith(".md") and tree.sizes[one] <= LARGEST]
+    for path in sorted(texts, key=lambda one: (one.count("/"), "readme" not in one.lower(), one))[:8]:
+        text = re.sub(r"\\\r?\n\s*", " ", tree.text(path) or "")
+        for match in _COMMAND.finditer(text):
+            try:
+                words = shlex.split(match[2])
+            except ValueError:
+                words = match[2].split()
+            found.append((match[1].removeprefix("./"), words))
+            if len(found) >= MOST:
+                return found
+    return found
+
+
+def words_of(machine: Machine) -> list[list[str]]:
+    """The words that the script which is followed is run with, a list for each time that a README runs it."""
+    if machine.commands is None:
+        machine.commands = _commands(machine.tree)
+    script = machine.root
+    return [words for name, words in machine.commands if script == name or script.endswith("/" + name.split("/")[-1])]
+
+
+def option(machine: Machine, flags: list[str]) -> str | None:
+    """What a README gives an option; None where it gives none that could be taken as it is."""
+    for words in words_of(machine):
+        for index, word in enumerate(words):
+            name, equal, value = word.partition("=")
+            if name not in flags:
+                continue
+            if not equal:
+                value = words[index + 1] if index + 1 < len(words) else ""
+            if value and not value.startswith("--") and not _NO_VALUE.search(value):
+                return value
+    return None
+
+
+def positional(machine: Machine) -> str | None:
+    """The first configuration file of the repository that a README gives a script, whatever stands before it."""
+    for words in words_of(machine):
+        for index, word in enumerate(words):
+            named = index and words[index - 1].startswith("-")
+            if not named and not word.startswith("-") and word.endswith(CONFIGURATIONS) and not _NO_VALUE.search(word):
+                return word
+    return None

@@ -1,0 +1,57 @@
+"""Loops: how many of their turns are followed, and what they change."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+from dataguard.preprocessing.static.machine import Machine
+from dataguard.preprocessing.static.values import Map, Measure, Obj, Seq, Unknown, Value, is_plain
+
+LONGEST_LOOP = 48
+"""Turns of a loop over known items that are followed, where an item may be a transform or a picture."""
+SHORTEST_LOOP = 4
+"""The same where all are constants: as many as a picture has channels."""
+
+
+def most_turns(machine: Machine, node: ast.For | ast.AsyncFor, source: Value, items: Sequence[Value]) -> int:
+    """How many turns of a loop are followed.
+
+    All of them over names, as of a configuration, over what may act, and over the places of a list of such:
+    'for i in range(len(images))'.
+    """
+    if isinstance(source, Map | Obj) or any(may_act(one) for one in items):
+        return LONGEST_LOOP
+    call = node.iter if isinstance(node.iter, ast.Call) else None
+    name = getattr(call.func, "id", "") if call is not None else ""
+    if name == "dir":
+        return LONGEST_LOOP
+    inner = call.args[0] if call is not None and name == "range" and len(call.args) == 1 else None
+    if isinstance(inner, ast.Call) and getattr(inner.func, "id", "") == "len" and len(inner.args) == 1:
+        held = machine.evaluate(inner.args[0])
+        if isinstance(held, Seq) and any(may_act(one) for one in held.items):
+            return LONGEST_LOOP
+    return SHORTEST_LOOP
+
+
+def changes_in_place(body: Sequence[ast.stmt], name: str) -> bool:
+    """Whether statements change what a name stands for: 't.sub_(m).div_(s)', 't -= m'."""
+    for one in body:
+        inner: ast.expr | None = one.value if isinstance(one, ast.Expr) else None
+        if isinstance(one, ast.AugAssign) and isinstance(one.target, ast.Name) and one.target.id == name:
+            return True
+        changes = False
+        while isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute):
+            changes |= inner.func.attr.endswith("_")
+            inner = inner.func.value
+        if changes and isinstance(inner, ast.Name) and inner.id == name:
+            return True
+    return False
+
+
+def may_act(value: Value) -> bool:
+    """Whether something may do something, so that every turn of a loop over it counts."""
+    if isinstance(value, Seq) and value.kind == "tuple":
+        # A tuple with a word in it is a key of what is kept by such; of numbers alone there may be many.
+        return any(isinstance(one, str) or may_act(one) for one in value.items[:8])
+    return not is_plain(value) and not isinstance(value, Seq | Map | Unknown | Measure)

@@ -1,0 +1,89 @@
+"""What a README runs a script with, where the script cannot do without it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.preprocessing.static.repositories import only, reading
+
+_PYTHON = """
+    import argparse
+    import cv2
+    from mmcv import Config
+    import data
+
+    class Pictures:
+        def __init__(self, a=0, b=0, c=0, d=0, e=0, size=(8, 8), mean=0.0):
+            self.size, self.mean = size, mean
+        def __call__(self, path):
+            return cv2.resize(cv2.imread(path), self.size)[None] - self.mean
+
+    def build(cfg):
+        given = {}
+        for key in cfg:
+            if key == "type":
+                continue
+            given[key] = cfg[key]
+        return globals()[cfg.type](**given)
+
+    if __name__ == "__main__":
+        parser = argparse.ArgumentParser()
+        parser.add_argument("config", help="a file")
+        parser.add_argument("checkpoint", nargs="?", default=None)
+        args = parser.parse_args()
+        cfg = Config.fromfile(args.config)
+        model(build(cfg.data.test)("a.png"))
+    """
+_CONFIG = """
+    data = dict(test=dict(type='Pictures', a=1, b=2, c=3, d=4, e=5, size=(64, 32), mean=117.0))
+    """
+
+
+@pytest.mark.parametrize("text", [
+    "Run it:\n```\npython predict.py ${CONFIG}\nGPU=0 python ./predict.py configs/a.py models/last.pth\n```\n",
+    "`python -m torch.distributed.launch --nproc_per_node=4 predict.py configs/a.py`",
+    "python predict.py \\\n    configs/a.py",
+])  # fmt: skip
+def test_a_configuration_in_python(tmp_path: Path, text: str) -> None:
+    path = only(reading(tmp_path, {"predict.py": _PYTHON, "configs/a.py": _CONFIG, "readme.md": text}))
+    assert (path.pipeline.geometry[0].width, path.pipeline.affine.offset) == (64, (-117.0,))
+
+
+def test_a_configuration_that_builds_on_another(tmp_path: Path) -> None:
+    more = "_base_ = ['./a.py']\nother = 3\n"
+    files = {"predict.py": _PYTHON, "configs/a.py": _CONFIG, "configs/b.py": more}
+    path = only(reading(tmp_path, {**files, "README.md": "python predict.py configs/b.py"}))
+    assert path.pipeline.geometry[0].width == 64
+
+
+@pytest.mark.parametrize(
+    "text", ["python predict.py <config>", "python train.py configs/a.py", "predict.py is a script"]
+)
+def test_what_stands_for_a_value_is_none(tmp_path: Path, text: str) -> None:
+    found = reading(tmp_path, {"predict.py": _PYTHON, "configs/a.py": _CONFIG, "README.md": text})
+    assert all(path.pipeline.geometry is None for path in found.paths)
+
+
+_OPTIONS = """
+    import argparse
+    import cv2, yaml
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cfg", {more})
+    parser.add_argument("--size", type=int, required=True)
+    parser.add_argument("--other", default=8, type=int)
+    args = parser.parse_args()
+    with open(args.cfg) as file:
+        mean = yaml.safe_load(file)["mean"]
+    model(cv2.resize(cv2.imread("a.png"), (args.size, args.other))[None] - mean)
+    """
+
+
+@pytest.mark.parametrize("more", ["required=True", "help='a file'"])
+def test_required_options(tmp_path: Path, more: str) -> None:
+    files = {"demo.py": _OPTIONS.format(more=more), "a.yaml": "mean: 100.0\n"}
+    text = "    $ python demo.py --cfg=a.yaml --other 16 --size 64\n"
+    path = only(reading(tmp_path, {**files, "README.md": text}))
+    step = path.pipeline.geometry[0]
+    assert (step.width, step.height, path.pipeline.affine.offset) == (64, 8, (-100.0,))
