@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dataguard.preprocessing.static import loaders, parts, records
 from dataguard.preprocessing.static.operators import COMPARISONS, OPERATORS
-from dataguard.preprocessing.static.picture import State, losing, mapped, moved
+from dataguard.preprocessing.static.picture import State, by_chance, losing, mapped, moved
 from dataguard.preprocessing.static.values import (
     SIZES,
     Blank,
@@ -145,6 +145,11 @@ def changed_part(
             return arithmetic(machine, operator, holder, value, node)
         return Picture(losing(holder.state, machine.place(node), "a part of the levels is changed", "affine"))
     neutral = 0.0 if operation in ("add", "subtract") else 1.0
+    if isinstance(value, Unknown) and value.kind == "random":
+        return Picture(by_chance(holder.state, "levels", machine.place(node), size=holder.state.size))
+    if isinstance(value, Unknown) and value.kind == "content" and holder.state.notes[-1:] == (("space", "HSV"),):
+        # Hues that were turned beyond the circle are brought back.
+        return holder
     if not is_number(value):
         return Picture(losing(holder.state, machine.place(node), "a channel is changed by what is not known", "affine"))
     each: list[Value] = [neutral] * len(holder.state.channels)

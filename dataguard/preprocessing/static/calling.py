@@ -434,8 +434,9 @@ class Calling(Expressions):
             hints = (word, *loaders.hints_of(self, value))
             place = getattr(value, "place", "") or self.place(node)
             self.sink(
-                "dataset", found[0], node, hints=hints, identity=feeding.through(found[0]) or identity, place=place,
-                network=networks.of(model), whole=feeding.is_fed_whole(value, node),
+                "dataset", feeding.as_fed(found[0], "fit"), node, hints=hints, place=place,
+                identity=feeding.through(found[0]) or identity, network=networks.of(model),
+                whole=feeding.is_fed_whole(value, node),
             )  # fmt: skip
 
     def feed(
@@ -448,6 +449,7 @@ class Calling(Expressions):
                 return placeholders.reached(self, graph, value)
             found = [one for one in arrays.pictures(placeholders.given(self, value)) if feeding.is_prepared(one)]
             if found:
+                found[0] = feeding.as_fed(found[0], name)
                 self.sink(
                     "model", found[0], node, hints=(name,), identity=feeding.through(found[0]), model=model,
                     network=networks.of(model if network is None else network),

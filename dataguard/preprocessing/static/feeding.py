@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
+from dataclasses import replace
 from functools import lru_cache
 
 from dataguard.core.syntax import nodes
-from dataguard.preprocessing.static.values import Choice, Cls, Obj, Picture, Value
+from dataguard.preprocessing.static.values import Choice, Cls, Obj, Picture, Value, each
 
 DEEPEST_BRANCH = 4
 """Frames within which branches are followed that the defaults of the command line do not take."""
@@ -104,6 +106,22 @@ LOSSES = (
     "dump",
 )
 """Parts of names of what is given pictures and is no model."""
+
+
+_OF_KERAS = re.compile(r"^(predict|predict_classes|predict_proba|predict_generator|\w+_on_batch|fit)$")
+"""Methods of Keras's models."""
+
+
+def as_fed(value: Value, name: str) -> Value:
+    """A picture as a model gets it: Keras makes numbers of 64 bits numbers of 32."""
+    if not _OF_KERAS.search(name):
+        return value
+
+    def held(one: Value) -> Value:
+        wide = isinstance(one, Picture) and one.state.dtype == "float64"
+        return Picture(replace(one.state, dtype="float32")) if wide else one
+
+    return each(value, held)
 
 
 def through(value: Value) -> str:

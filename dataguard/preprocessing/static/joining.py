@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import takewhile
 
 from dataguard.preprocessing.static.picture import State, by_chance
 from dataguard.preprocessing.static.sizes import pairs, resize_rule
@@ -82,7 +83,7 @@ def join(condition: Value, first: Value, second: Value) -> Value:
             if merged is not None:
                 return Picture(merged)
         bordered = _bordered(first.state, second.state) or _unneeded(condition, first.state, second.state)
-        bordered = bordered or _mirrored(condition, first.state, second.state)
+        bordered = bordered or _mirrored(condition, first.state, second.state) or _augmented(first.state, second.state)
         if bordered is not None:
             return Picture(bordered)
     ensured = _ensured(condition, first, second)
@@ -182,6 +183,23 @@ def _unneeded(condition: Value, first: State, second: State) -> State | None:
     if not extra or brought.steps[:shared] != alone.steps or len(sized) != len(extra):
         return None
     return brought if replace(brought, steps=alone.steps, size=alone.size) == alone else None
+
+
+def _augmented(first: State, second: State) -> State | None:
+    """The one of two that has more steps of chance: where they are left out nothing happens that may not anyway."""
+    longer, shorter = (first, second) if len(first.steps) >= len(second.steps) else (second, first)
+    rest = iter(longer.steps)
+    extra: list[Step] = []
+    for step in shorter.steps:
+        extra += takewhile(lambda one, step=step: one != step, rest)  # type: ignore[misc]
+    extra += rest
+    if not extra or len(longer.steps) - len(extra) != len(shorter.steps):
+        return None
+    if not all(isinstance(one, Random) for one in extra) or replace(longer, steps=(), size=()) != replace(
+        shorter, steps=(), size=()
+    ):
+        return None
+    return longer if longer.size == shorter.size else replace(longer, size=(None, None))
 
 
 def _mirrored(condition: Value, first: State, second: State) -> State | None:

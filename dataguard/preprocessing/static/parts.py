@@ -453,21 +453,26 @@ def padded(state: State, size: tuple[Value, Value], corner: tuple[Value, Value],
     if before is None or after is None or corners is None:
         # Where the picture lies is not known, but a whole size may be.
         why = "the border is not known"
-        step = Pad(
-            rule=None, position=None, rounding=None, fill=levels, provenance={"": explicit(place)},
-            undetermined={**dict.fromkeys(("rule", "position", "rounding"), why), **why_fill},
-        )  # fmt: skip
+        step = _open_border(size, levels, {**dict.fromkeys(("rule", "position", "rounding"), why), **why_fill}, place)
         return replace(stepped(state, step, place), size=size if after is not None else (None, None))
     rule: dict[str, Any] | None = sizes.pad_rule(before, after, corners)
     if rule is None:
         why = "the border is computed in a way that is no known rule"
-        step = Pad(
-            rule=None, position=None, rounding=None, fill=levels, provenance={"": explicit(place)},
-            undetermined={**dict.fromkeys(("rule", "position", "rounding"), why), **why_fill},
-        )  # fmt: skip
+        step = _open_border(size, levels, {**dict.fromkeys(("rule", "position", "rounding"), why), **why_fill}, place)
     else:
         step = Pad(**rule, fill=levels, undetermined=why_fill, provenance={"": explicit(place)})
     return replace(stepped(state, step, place), size=size)
+
+
+def _open_border(size: tuple[Value, Value], levels: Any, undetermined: dict[str, str], place: str) -> Pad:
+    """A border of which is not known how it lies about the picture, but, it may be, up to which size it goes."""
+    held: dict[str, Any] = {"rule": None}
+    if all(is_number(one) for one in size):
+        held = {"rule": "to", "height": int(size[0]), "width": int(size[1])}
+        undetermined = {name: why for name, why in undetermined.items() if name != "rule"}
+    return Pad(
+        **held, position=None, rounding=None, fill=levels, undetermined=undetermined, provenance={"": explicit(place)}
+    )
 
 
 def with_mode(step: Any, mode: Any) -> Any:

@@ -17,6 +17,8 @@ _SERVE = re.compile(
     r"demo|infer|predict|detect|serve|serving|server|app|webcam|live|hubconf|gradio|streamlit|api|handler|deploy|export|onnx|"
     r"tflite|visuali[sz]e|video|stylize|recognize|classify_image|caption|run|camera|process|generate|enhance"
 )
+_SHOWS = re.compile(r"(^|_)(demo|infer|inference|deploy|serve)(_|\.|$)")
+"""Scripts that serve, whatever they call the pictures that they are given."""
 _SERVES = re.compile(r"(?<![a-z])(infer|inference|demo|serve|serving|recogni[sz]e)(?![a-z])")
 """Functions of a script for several tasks that serve."""
 _EVAL_FILE = re.compile(r"(^|[/_\-.])(eval\w*|test\w*|val\w*|validat\w*|benchmark\w*|bench|knn|metric\w*)([/_\-.]|$)")
@@ -72,6 +74,8 @@ def role_of(sink: Sink, trains: bool, script_text: bytes = b"") -> str:
                 return "eval"
             if found == "eval" and _EVAL_FILE.search(name) and not re.search(r"eval|val|bench|knn|metric|^test_", name):
                 return "serve" if _WRITES.search(script_text) and not _SCORES.search(script_text) else "eval"
+            if found == "eval" and _SHOWS.search(name) and not re.search(r"eval|query|gallery", words):
+                return "serve"
             if found == "val" and "=false" in words and _EVAL_FILE.search(name):
                 return "eval"
             if found:

@@ -93,7 +93,7 @@ def test_a_batch_that_is_written_into_has_its_own_type_and_no_border(tmp_path: P
     path = served(
         tmp_path,
         f"n = read_size()\nfaces = {made}\nfor i, path in enumerate(paths):\n"
-        "    faces[i % 8] = cv2.resize(cv2.imread(path), (n, n))\n    model.predict(faces)\n",
+        "    faces[i % 8] = cv2.resize(cv2.imread(path), (n, n))\n    model(faces)\n",
     )
     assert path.pipeline.dtype == dtype
     assert path.pipeline.layout == "NHWC"

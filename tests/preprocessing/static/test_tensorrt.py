@@ -49,7 +49,7 @@ def test_what_two_ways_of_chance_resize_to(tmp_path: Path) -> None:
                 image = cv2.imread(self.names[index])
                 if random.random() < 0.5:
                     image = cv2.flip(image, 1)
-                    image = cv2.resize(image, (64, 32))
+                    image = cv2.resize(image.astype("float32"), (64, 32))
                 else:
                     image = cv2.resize(image, (64, 32))
                 return image / 255.0

@@ -128,9 +128,9 @@ def _convert(call: Call) -> Value:
         random_like = target in ("HSV", "LAB", "HLS", "YUV", "YCrCb", "Lab", "YCR_CB", "HSV_FULL")
         back = source in ("HSV", "LAB", "HLS", "YUV", "YCrCb", "Lab", "YCR_CB", "HSV_FULL") and target in known
         if random_like:
-            return Picture(moved(state, place, notes=(*state.notes, ("space", state.order or ""))))
+            return Picture(moved(state, place, notes=(*state.notes, ("space", "HSV"))))
         if back:
-            return Picture(moved(state, place))
+            return Picture(moved(state, place, notes=tuple(one for one in state.notes if one[0] != "space")))
         return Picture(losing(state, place, f"cvtColor to {target}", "order"))
     return Picture(converted(state, source, target, place))
 
@@ -207,7 +207,7 @@ def _resize(call: Call) -> Value:
                 "resize",
                 place,
                 size=(height, width) if known else None,
-                shown={"interpolation": "random", "engine": "opencv"},
+                shown={"interpolation": "random", "engine": "opencv", **_size_shown(height, width)},
             )
         )
     if size is None or (isinstance(size, Seq) and set(map(str, size.items)) == {"0"}):
@@ -237,6 +237,11 @@ def _resize(call: Call) -> Value:
     if after.layout == "HWC" and after.channels is not None and len(after.channels) == 1:
         after = replace(after, layout="HW")
     return Picture(after)
+
+
+def _size_shown(height: Value, width: Value) -> dict[str, str]:
+    """The size of a step of chance, where chance does not decide it."""
+    return {"size": f"{height}x{width}"} if is_number(height) and is_number(width) else {}
 
 
 def whole(value: Value) -> Value:
@@ -287,7 +292,7 @@ def _warp(call: Call) -> Value:
         isinstance(one, Unknown) and one.kind == "random" for one in (matrix, *(one for row in rows for one in row))
     ):
         known = is_number(width) and is_number(height)
-        shown = {**shown_of(fields), "size": f"{height}x{width}"} if known else None
+        shown = {**shown_of(fields), **_size_shown(height, width)} if known else None
         return Picture(by_chance(state, "affine", place, size=(height, width) if known else None, shown=shown))
     put = _scaled_and_put(call, state, rows, (height, width), (fields, said))
     if put is not None:

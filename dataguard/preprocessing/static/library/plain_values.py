@@ -75,7 +75,7 @@ def _of_map(call: Call) -> Value:
     if call.name == "items":
         return (
             Seq([Seq([key, one], "tuple") for key, one in zip(keys_of(receiver), receiver.items.values(), strict=True)])
-            if not receiver.open
+            if receiver.items or not receiver.open
             else call.unknown("items")
         )
     if call.name in ("keys", "values"):
