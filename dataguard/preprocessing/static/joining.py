@@ -195,9 +195,8 @@ def _augmented(first: State, second: State) -> State | None:
     extra += rest
     if not extra or len(longer.steps) - len(extra) != len(shorter.steps):
         return None
-    if not all(isinstance(one, Random) for one in extra) or replace(longer, steps=(), size=()) != replace(
-        shorter, steps=(), size=()
-    ):
+    like = replace(shorter, steps=longer.steps, size=longer.size)
+    if like != longer or not all(isinstance(one, Random) for one in extra):
         return None
     return longer if longer.size == shorter.size else replace(longer, size=(None, None))
 

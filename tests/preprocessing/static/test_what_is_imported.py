@@ -50,7 +50,7 @@ def test_a_script_that_imports_a_package_by_its_name_is_followed(tmp_path: Path,
         "image_classification/data.py": DATA,
     }
     found = only(reading(tmp_path, {"evaluate.py": script, **package}))
-    assert (found.role, found.reachable) == ("val", True)
+    assert (found.role, found.reachable) == ("eval", True)
 
 
 RAW = """

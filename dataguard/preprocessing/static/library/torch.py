@@ -40,7 +40,8 @@ def _filled(call: Call) -> Value:
     if not isinstance(blank, Blank) or call.name.startswith("resize"):
         return blank
     value = 0 if call.name == "zero_" else call.get(0, "value") if call.name == "fill_" else None
-    return replace(blank, fill=float(value) if is_number(value) else None, planes=blank.planes)
+    fill = float(value) if isinstance(value, int | float) else None
+    return replace(blank, fill=fill, planes=blank.planes)
 
 
 @methods("blank", "copy_", "set_")
