@@ -105,6 +105,12 @@ def attribute(machine: Machine, value: Picture, name: str, node: ast.AST | None)
 
 def object_attribute(value: ExtObj, name: str) -> Value:
     """What an attribute of a library's object is."""
+    if value.name == "pathlib.Path":
+        from dataguard.preprocessing.static.library import paths
+
+        found = paths.part(value, name)
+        if found is not None:
+            return found
     if name == "transforms" and value.args:
         return value.args[0]
     if name in value.kwargs and name != "update":
@@ -309,6 +315,12 @@ def by_content(operator: ast.cmpop, left: Value, right: Value, place: str) -> Va
 
 def computed(operator: ast.operator, left: Value, right: Value, place: str) -> Value:
     """Arithmetic with something unknown: what is stored and divided by the largest level is taken for a picture."""
+    if isinstance(operator, ast.Div) and isinstance(left, ExtObj):
+        from dataguard.preprocessing.static.library import paths
+
+        joined = paths.joined(left, right)
+        if joined is not None:
+            return joined
     operation = _OPERATIONS.get(type(operator))
     if operation == "divide" and isinstance(left, Unknown) and not left.kind and right in (255, 127.5, 255.0):
         from dataguard.preprocessing.static.library.given import STORED, from_caller

@@ -264,12 +264,15 @@ class Calling(Expressions):
             found = func.cls.find(name)
             if found is not None and isinstance(found[0], Func):
                 return self._inline(found[0], func, args, kwargs, node)
-        for base in func.cls.foreign():
-            if "transforms" in base:
-                given = func.attrs.get("*given")
-                if isinstance(given, ExtObj):
-                    return library.apply(self, ExtObj(base, given.args, given.kwargs, given.place), args, kwargs, node)
-        return arrays.opaque(self, args, f"{func.cls.name} is of a library", node)
+        return self._as_base(func, args, kwargs, node)
+
+    def _as_base(self, thing: Obj, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None) -> Value:
+        """What a library's transform does that a class inherits from."""
+        for base in thing.cls.foreign() if thing.cls is not None else ():
+            made = thing.attrs.get("*base", thing.attrs.get("*given"))
+            if "transforms" in base and isinstance(made, ExtObj):
+                return library.apply(self, ExtObj(base, made.args, made.kwargs, made.place), args, kwargs, node)
+        return arrays.opaque(self, args, f"{thing.cls.name if thing.cls else 'it'} is of a library", node)
 
     # What is not of the repository.
 
@@ -303,6 +306,8 @@ class Calling(Expressions):
                 if found_ is not None and isinstance(found_[0], Func) and any(_is_thread(receiver.cls)):
                     self._inline(found_[0], receiver, [], {}, node)
                     return None
+            if func.name == "super().__call__" and isinstance(receiver, Obj):
+                return self._as_base(receiver, args, kwargs, node)
             if func.name == "save_hyperparameters" and isinstance(receiver, Obj):
                 names = {name: value for name, value in self.frame.names.items() if value is not receiver}
                 self.put(receiver.attrs, "hparams", Obj(None, names, open=True))
@@ -360,8 +365,10 @@ class Calling(Expressions):
         if name == "copy_" and args and is_picture(args[0]):
             # A tensor that was made before is filled with the picture.
             return args[0]
-        if name in feeding.OF_TENSORS:
-            return Unknown(f"what {name} computes", self.place(node))
+        chance = next((one for one in (receiver, *args) if isinstance(one, Unknown) and one.kind == "random"), None)
+        if name in feeding.OF_TENSORS or name in feeding.DRAWING:
+            drawn = chance is not None or name in feeding.DRAWING
+            return Unknown(f"what {name} computes", self.place(node), "random" if drawn else "")
         if name in feeding.FEEDING and any(arrays.pictures(one) for one in values):
             return self.feed(values, node, name)
         if receiver.kind == "random" or name in ("random", "rand", "randint", "uniform", "choice"):

@@ -90,7 +90,7 @@ class Expressions(Items):
             return "__main__" if frame.module.main else frame.module.path.removesuffix(".py").replace("/", ".")
         if name == "__file__":
             return frame.module.path
-        return Unknown(f"{name} is not defined where it is read", self.place(node))
+        return self.undefined(name, node)
 
     def _get_attribute(self, node: ast.Attribute) -> Value:
         return self.attribute(self.evaluate(node.value), node.attr, node)

@@ -16,6 +16,7 @@ from dataguard.preprocessing.static.feeding import is_model, is_transforming
 from dataguard.preprocessing.static.findings import Findings, Found
 from dataguard.preprocessing.static.interpreter import Interpreter
 from dataguard.preprocessing.static.machine import Frame, Sink, SpentError
+from dataguard.preprocessing.static.picture import State, losing
 from dataguard.preprocessing.static.reading import Budget, RepositoryReading
 from dataguard.preprocessing.static.tree import Module, Tree
 from dataguard.preprocessing.static.values import Bound, Cls, ExtObj, Func, Obj, Picture, Seq, Unknown, Value
@@ -375,8 +376,9 @@ class Extraction(Findings):
         from dataguard.preprocessing.static.library.given import from_caller, tensor_of_caller
 
         machine = self.machine
+        within = {id(one) for thing, _ in machine.transforms.values() for one in _steps_of(thing)}
         for place, (thing, stack) in list(machine.transforms.items()):
-            if place in machine.applied:
+            if place in machine.applied or id(thing) in within:
                 continue
             path = place.rpartition(":")[0]
             module = self.tree.modules.get(path)
@@ -412,6 +414,7 @@ class Extraction(Findings):
                     "return", inner[0], place, stack, tuple(one[0] for one in stack if one[0]), None, place, path
                 )
                 states, why = self.states_of(inner[0])
+                states = [_unfinished(one) if one.kind == "pil" else one for one in states]
                 found.append(Found(sink, states, why, True))
 
 
@@ -440,12 +443,23 @@ def _serves(data: bytes) -> bool:
     return _COG.search(data) is not None or _ROUTE.search(data) is not None
 
 
+def _steps_of(composition: Any) -> list[ExtObj]:
+    """The transforms of a composition."""
+    steps = composition.args[0] if composition.args else composition.kwargs.get("transforms")
+    return [one for one in steps.items if isinstance(one, ExtObj)] if isinstance(steps, Seq) else []
+
+
 def _takes_tensors(composition: Any) -> bool:
     """Whether the first transform of a composition is one of tensors alone."""
-    steps = composition.args[0] if composition.args else composition.kwargs.get("transforms")
-    items = steps.items if isinstance(steps, Seq) else []
-    first = items[0] if items else None
-    return isinstance(first, ExtObj) and first.name.startswith("torchvision.") and first.name.endswith(".Normalize")
+    first = next(iter(_steps_of(composition)), None)
+    return first is not None and first.name.startswith("torchvision.") and first.name.endswith(".Normalize")
+
+
+def _unfinished(state: State) -> State:
+    """What leaves a composition as a picture of Pillow: who calls that makes the array of it that is fed."""
+    return losing(
+        state, "", "what becomes of the picture is up to who calls the transform", "affine", "layout", "dtype"
+    )
 
 
 def _acts(data: bytes, *, mentions: bool) -> bool:

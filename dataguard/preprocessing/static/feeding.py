@@ -77,6 +77,8 @@ OF_TENSORS = frozenset([
     "maximum", "min", "max", "lerp", "outer", "allclose", "equal", "dist",
 ])  # fmt: skip
 """Methods of tensors that are given others: what is given a picture by these is no model."""
+DRAWING = frozenset({"normal_", "uniform_", "random_", "bernoulli_", "exponential_"})
+"""Methods of tensors that fill them by chance."""
 FITTING = frozenset({"fit", "fit_generator", "fit_dataset", "evaluate_generator", "evaluate"})
 MEASURES = ("loss", "criterion", "ssim", "psnr", "lpips", "metric")
 """Parts of names of classes that compare pictures: they are modules as networks are, and are none."""

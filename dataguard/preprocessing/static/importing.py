@@ -8,6 +8,7 @@ from dataguard.preprocessing.static import library
 from dataguard.preprocessing.static.calling import Calling
 from dataguard.preprocessing.static.tree import Module
 from dataguard.preprocessing.static.values import (
+    WHOLE,
     Ext,
     Mod,
     Obj,
@@ -54,9 +55,15 @@ class Importing(Calling):
             self.run_module(module)
         for alias in node.names:
             if alias.name == "*":
+                if module is None and not node.level:
+                    held = self.frame.names.get(WHOLE, ())
+                    self.put(self.frame.names, WHOLE, (*held, library.canonical(f"{name}.")[:-1]))
+                if module is not None and WHOLE in module.names:
+                    held = self.frame.names.get(WHOLE, ())
+                    self.put(self.frame.names, WHOLE, (*held, *module.names[WHOLE]))
                 if module is not None:
                     for key, value in list(module.names.items()):
-                        if not key.startswith("_"):
+                        if not key.startswith(("_", "*")):
                             self.put(self.frame.names, key, value)
                 continue
             self.put(self.frame.names, alias.asname or alias.name, self._imported(node, module, name, alias.name))

@@ -392,6 +392,7 @@ class Interpreter(Branching):
             return
         func = Func(node, frame.module, scope, frame.owner if frame.func is None else None, decorators)
         self.put(frame.names, node.name, func)
+        self._registered(func, node)
         for one in decorators:
             if isinstance(one, Method) and isinstance(one.receiver, ExtObj) and one.receiver.name.startswith("sacred."):
                 self._of_experiment(func, one.receiver, one.name, node)
@@ -427,6 +428,15 @@ class Interpreter(Branching):
             if isinstance(value, Func) and value.owner is None:
                 value.owner = cls
         self.put(frame.names, node.name, cls)
+        self._registered(cls, node)
+
+    def _registered(self, made: Func | Cls, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
+        """Let decorators that keep functions and classes by name do so: '@DATASETS.register("coco")'."""
+        for one in node.decorator_list:
+            inner = one.func if isinstance(one, ast.Call) else one
+            word = inner.attr if isinstance(inner, ast.Attribute) else inner.id if isinstance(inner, ast.Name) else ""
+            if "regist" in word.lower():
+                self.call(self.evaluate(one), [made], {}, one)
 
 
 def _count(value: Value) -> int:

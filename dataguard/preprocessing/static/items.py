@@ -6,10 +6,11 @@ import ast
 from abc import abstractmethod
 
 from dataguard.preprocessing.static import arrays, loaders, records
-from dataguard.preprocessing.static.library.image_models import constant
+from dataguard.preprocessing.static.library import constant, of_whole
 from dataguard.preprocessing.static.machine import Machine
 from dataguard.preprocessing.static.values import (
     NO_KEY,
+    WHOLE,
     Blank,
     Bound,
     Choice,
@@ -124,6 +125,12 @@ class Items(Machine):
             return value.name
         return Unknown(f"attribute {name} is not known", self.place(node))
 
+    def undefined(self, name: str, node: ast.AST | None) -> Value:
+        """What a name stands for that nothing here binds: something of a library that is imported whole."""
+        whole = self.frame.module.names.get(WHOLE)
+        found = of_whole(whole, name) if whole is not None else None
+        return found if found is not None else Unknown(f"{name} is not defined where it is read", self.place(node))
+
     def _of_class(self, found: Value, receiver: Obj, node: ast.AST | None) -> Value:
         if not isinstance(found, Func):
             return found
@@ -147,6 +154,8 @@ class Items(Machine):
                 return Method(receiver, "super().__getitem__")
             if isinstance(receiver, Obj) and name == "__init__":
                 return Method(receiver, "super().__init__")
+            if isinstance(receiver, Obj) and name in ("__call__", "forward"):
+                return Method(receiver, "super().__call__")
             return Method(Unknown(f"super().{name} is of a library", self.place(node)), name)
         return Bound(found[0], receiver) if isinstance(found[0], Func) else found[0]
 

@@ -185,6 +185,10 @@ def inherit(machine: Machine, made: Obj, args: list[Value], kwargs: dict[str, Va
     """Keep what the constructor of a library's data set is given by a class that inherits from it."""
     for name in made.cls.foreign() if made.cls is not None else ():
         last = name.rpartition(".")[2]
+        if "transforms" in name:
+            machine.put(made.attrs, "*base", ExtObj(name, args, kwargs, machine.place(node)))
+        if name.startswith("torchvision.datasets."):
+            _transforming(machine, made, last, args, kwargs, node)
         if last in FOLDERS | GRAY_FOLDERS and "datasets" in name:
             machine.put(made.attrs, "*folder", ExtObj(name, args, kwargs, machine.place(node)))
         elif last == "Subset":
@@ -193,6 +197,21 @@ def inherit(machine: Machine, made: Obj, args: list[Value], kwargs: dict[str, Va
             machine.put(made.attrs, "indices", kwargs.get("indices", args[1] if len(args) > 1 else None))
 
 
+def _transforming(
+    machine: Machine, made: Obj, last: str, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None
+) -> None:
+    """Keep what torchvision's ``VisionDataset`` calls ``transform`` and ``transforms``, which takes labels too."""
+    at = {"VisionDataset": 2, "ImageFolder": 1, "DatasetFolder": 3, "CIFAR10": 2, "CIFAR100": 2}.get(last)
+    one = kwargs.get("transform", args[at] if at is not None and at < len(args) else None)
+    both = kwargs.get("transforms", args[1] if last == "VisionDataset" and len(args) > 1 else None)
+    if both is None and (one is not None or "target_transform" in kwargs):
+        both = ExtObj(PAIR, [one, kwargs.get("target_transform")], {}, machine.place(node))
+    machine.put(made.attrs, "transform", one)
+    machine.put(made.attrs, "transforms", both)
+
+
+PAIR = "torchvision.datasets.vision.StandardTransform"
+"""What makes one transform of pictures and labels of two, each of its own."""
 KEPT = ("data", "train_data", "test_data", "transform", "target_transform")
 """Attributes of torchvision's data sets that hold pictures or transforms."""
 

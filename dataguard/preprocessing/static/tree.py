@@ -232,7 +232,7 @@ class Tree:
         folder = origin.rpartition("/")[0]
         while True:
             found = self._at(folder, parts)
-            if found is not None:
+            if found is not None and not (parts[0] in LIBRARIES and self._shadows(f"{folder}/{parts[0]}/", origin)):
                 return found
             if not folder:
                 break
@@ -252,6 +252,10 @@ class Tree:
             return None
         best = max(fits, key=lambda path: (_shared(path, origin), -len(path)))
         return self.modules[best]
+
+    def _shadows(self, package: str, origin: str) -> bool:
+        """Whether a file lies within a package that is called as a library: 'net/torch/'. It means the library."""
+        return origin.startswith(package) and package.count("/") > 1 and f"{package}__init__.py" in self.modules
 
     def _at(self, folder: str, parts: list[str]) -> Module | None:
         base = "/".join([folder, *parts]) if folder else "/".join(parts)

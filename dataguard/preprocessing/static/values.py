@@ -37,6 +37,8 @@ SIZES: tuple[tuple[int, int], ...] = (
 MAPPINGS = frozenset({"dict", "OrderedDict", "UserDict", "EasyDict", "CfgNode", "AttrDict", "Munch"})
 """What a class inherits from whose objects hold items by name."""
 
+WHOLE = "*"
+"""The name that holds the libraries of which a module imports everything."""
 MOST_OPTIONS = 8
 """Alternatives that are followed side by side."""
 

@@ -27,6 +27,7 @@ from dataguard.preprocessing.static.library import (  # noqa: F401 - what they k
     pools,
     python,
     records,
+    registries,
     scikit_image,
     scikit_learn,
     shapes,
@@ -78,6 +79,14 @@ def call(machine: Calling, name: str, args: list[Value], kwargs: dict[str, Value
     if handler is not None:
         return handler(Call(machine, name, args, kwargs, node))
     return unlisted.unlisted(Call(machine, name, args, kwargs, node))
+
+
+def of_whole(libraries: tuple[str, ...], name: str) -> Ext | None:
+    """What a name is that nothing defines, where everything of some libraries is imported; None where none has it."""
+    for one in reversed(libraries):
+        if f"{one}.*" in FUNCTIONS or canonical(f"{one}.{name}") in FUNCTIONS:
+            return Ext(canonical(f"{one}.{name}"))
+    return Ext(canonical(f"{libraries[-1]}.{name}")) if len(libraries) == 1 else None
 
 
 def apply(machine: Calling, thing: ExtObj, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None) -> Value:
@@ -147,4 +156,4 @@ def declared_default(func: Func, name: str) -> Value:
     return None
 
 
-__all__ = ["apply", "call", "canonical", "constant", "declared_default", "method", "written_argument"]
+__all__ = ["apply", "call", "canonical", "constant", "declared_default", "method", "of_whole", "written_argument"]

@@ -7,6 +7,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from dataguard.preprocessing.static.library import commands
+from dataguard.preprocessing.static.library.paths import is_path, text_of
+from dataguard.preprocessing.static.library.python import copied
 from dataguard.preprocessing.static.library.registry import Call, function, methods
 from dataguard.preprocessing.static.values import Ext, ExtObj, Map, Obj, Seq, Unknown, Value, is_plain, last
 
@@ -168,7 +170,7 @@ def _file(call: Call, source: Value) -> Value:
     """What a configuration file holds that a path or an open file leads to."""
     path: Value = source
     while isinstance(path, ExtObj) and path.args:
-        path = path.args[0]
+        path = text_of(path) if is_path(path) and len(path.args) > 1 else path.args[0]
     if not isinstance(path, str):
         why = path.reason() if isinstance(path, Unknown) else "the file is not known"
         return Obj(None, {}, open=True) if False else Unknown(why, call.place)
@@ -283,6 +285,18 @@ def _as_node(value: Value, like: Obj) -> Value:
         items = {key: _as_node(one, like) for key, one in value.items.items() if isinstance(key, str)}
         return Obj(None, items, place=like.place, open=True, library=like.library)
     return value
+
+
+@function("omegaconf.OmegaConf.merge", "omegaconf.OmegaConf.unsafe_merge")
+def _merged(call: Call) -> Value:
+    """One configuration of several, the later before the earlier; what is not known of one leaves the others."""
+    made = Obj(None, {}, place=call.place, open=True)
+    for one in call.args:
+        if isinstance(one, Obj):
+            made.attrs.update(copied(one, 4).attrs)
+        elif isinstance(one, Map):
+            _merge(made, one, call.place)
+    return made
 
 
 @methods(

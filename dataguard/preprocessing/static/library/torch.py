@@ -125,6 +125,11 @@ def _shape(call: Call) -> Value:
     return len(call.state.layout) if call.name == "dim" else call.unknown("a number")
 
 
+@methods("tensor", "new", "new_empty")
+def _new(call: Call) -> Value:
+    return call.unknown("a new tensor of the picture's type")
+
+
 @methods("tensor", "unfold", "chunk", "split", "unbind")
 def _pieces(call: Call) -> Value:
     state = call.state

@@ -102,6 +102,14 @@ def _use(call: Call) -> Value:
     return transformed(thing, value, call)
 
 
+@applied("torchvision.datasets.vision.StandardTransform")
+def _pair(call: Call) -> Value:
+    """The transforms of a picture and of its label, each on its own."""
+    picture, label = call.get(0, "input"), call.get(1, "target")
+    of_picture = call.thing.args[0]
+    return Seq([picture if of_picture is None else transformed(of_picture, picture, call), label], "tuple")
+
+
 def transformed(thing: Value, value: Value, call: Call, depth: int = 0) -> Value:
     """What a transform makes of a picture."""
     machine = call.machine

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from dataguard.preprocessing.static.library import graphs, placeholders, pools, threads
+from dataguard.preprocessing.static.library import graphs, paths, placeholders, pools, registries, threads
 from dataguard.preprocessing.static.library.given import READ, from_caller
 from dataguard.preprocessing.static.library.pillow import enhanced
 from dataguard.preprocessing.static.library.registry import Call, Handler, applied
@@ -148,6 +148,7 @@ OBJECT_METHODS: list[tuple[str, frozenset[str] | None, Handler]] = [
     *[(one, frozenset({"put", "put_nowait"}), threads.put) for one in threads.QUEUES],
     ("builtins.open", frozenset({"read"}), _text),
     ("pathlib.Path", frozenset({"read_text", "open"}), _text),
+    ("pathlib.Path", paths.METHODS, paths.of_path),
     ("PIL.ImageEnhance.", frozenset({"enhance"}), enhanced),
     ("tensorflow.data.", None, _dataset),
     ("tensorflow_datasets.builder", None, _builder),
@@ -230,6 +231,8 @@ def unlisted_method(call: Call) -> Value:
             return opaque(call.machine, [receiver], f"what {call.name} does is not known", call.node)
         return opaque(call.machine, [receiver], f"what .{call.name}() does is not known", call.node)
     if isinstance(receiver, ExtObj):
+        if call.name in registries.METHODS and receiver.name.endswith("Registry"):
+            return registries.of_registry(call)
         if call.name in ("train", "eval") and not call.args:
             call.machine.set_training(call.name == "train")
             return receiver
@@ -260,7 +263,8 @@ def unlisted_method(call: Call) -> Value:
         if is_transforming(call.name) and any(isinstance(one, Picture) for one in values):
             return opaque(call.machine, values, f"what {call.name} does is not known", call.node)
         return call.unknown(f"what {receiver.name}.{call.name} returns")
-    return call.unknown(f"what .{call.name}() returns")
+    chance = next((one for one in values if isinstance(one, Unknown) and one.kind == "random"), None)
+    return chance if chance is not None else call.unknown(f"what .{call.name}() returns")
 
 
 def wrote(call: Call, value: Value, path: Value, options: Value) -> None:
