@@ -361,7 +361,7 @@ class Calling(Expressions):
             # Of what a caller may give, Pillow's pictures alone have these.
             opened = Picture(given.from_caller(receiver, kind="pil", opened=True))
             return library.method(self, opened, name, args, kwargs, node)
-        values = [*args, *kwargs.values()]
+        values = placeholders.fed(receiver, name, args, kwargs)
         if name == "copy_" and args and is_picture(args[0]):
             # A tensor that was made before is filled with the picture.
             return args[0]

@@ -29,7 +29,7 @@ _OFFLINE = re.compile(
 
 
 _SCORES = re.compile(rb"(?i:evaluat)\w*\(|run_eval|AverageMeter|\bmAP\b|confusion_matrix")
-_TRAINS = re.compile(rb"(?i:train|optim|backward|\.fit\()")
+_TRAINS = re.compile(rb"(?i:train\w*\(|trainer|optimi[sz]er|optim\.|backward|\.fit\()")
 _LEARNS = re.compile(rb"(?i:optim|\.step\(|train_on_batch|apply_gradients|\.fit\()")
 _STEPS = re.compile(
     rb"(?i:\.step\(|\.backward\(|train_on_batch|apply_gradients|\.fit(_generator)?\(|optim\.\w+\(|optimizers?\.?\w*\(|optimi[sz]er\s*=)"

@@ -7,6 +7,7 @@ comes to a layer, what was done to it is kept, and done to what is fed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,18 @@ from dataguard.preprocessing.static import arrays
 from dataguard.preprocessing.static.library.numpy import dtype_of
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.picture import State, losing, mapped, moved, reordered, stepped
-from dataguard.preprocessing.static.values import Map, Picture, Seq, Unknown, Value, choice, each, is_number
+from dataguard.preprocessing.static.values import (
+    ExtObj,
+    Map,
+    Picture,
+    Seq,
+    Unknown,
+    Value,
+    choice,
+    each,
+    is_number,
+    is_picture,
+)
 from dataguard.preprocessing.steps import Pad
 
 if TYPE_CHECKING:
@@ -66,12 +78,26 @@ def reached(machine: Machine, name: str, value: Value) -> Unknown:
     return Unknown("what a model returns")
 
 
+def fed(receiver: Value, name: str, args: Sequence[Value], kwargs: Mapping[str, Value]) -> list[Value]:
+    """What a method feeds: of a session's ``run(fetches, feed_dict)`` what is given for inputs alone."""
+    values = [*args, *kwargs.values()]
+    if name not in ("run", "eval", "partial_run"):
+        return values
+    second = args[1] if len(args) > 1 and isinstance(args[1], Map) else None
+    found = kwargs.get("feed_dict", kwargs.get("input_feed", second))
+    if found is not None:
+        return [found]
+    return [] if isinstance(receiver, ExtObj) and receiver.name.startswith("tensorflow.") else values
+
+
 def given(machine: Machine, value: Value) -> Value:
     """What a network gets where a picture is fed to a placeholder: of ``{placeholder: picture}`` the picture."""
-    names = [one for one in value.items if str(one).startswith(MARK)] if isinstance(value, Map) else []
+    if not isinstance(value, Map):
+        return value
+    names = [one for one in value.items if str(one).startswith(MARK)]
     name = next((one for one in names if arrays.pictures(value.items[one])), None)
     if name is None:
-        return value
+        return Map({key: _as_batch(one) for key, one in value.items.items()}, open=value.open)
     if name.startswith(MARK + UNSHAPED):
         return stored(value.items[name], name.removeprefix(MARK + UNSHAPED).partition("#")[0])
     graph = machine.graphs.get(name)
@@ -101,10 +127,22 @@ def key(value: Unknown, count: int) -> str:
     return f"{MARK}{value.why}#{count}" if value.why.startswith(UNSHAPED) else ""
 
 
+def _as_batch(value: Value) -> Value:
+    """A list of pictures that is given for an input, as the array that is made of it."""
+    items = value.items if isinstance(value, Seq) and value.kind != "array" else []
+    if not items or not is_picture(items[0]):
+        return value
+    return each(items[0], lambda one: one if "N" in one.state.layout else Picture(_with_batch(one.state)))
+
+
+def _with_batch(state: State) -> State:
+    return replace(state, layout=f"N{state.layout}")
+
+
 def _after(state: State, graph: State | None) -> State:
     """A picture's state after what a graph does to it."""
     if "N" not in state.layout:
-        state = replace(state, layout=f"N{state.layout}")
+        state = _with_batch(state)
     if not state.is_float:
         state = replace(state, dtype="float32")
     if graph is None:

@@ -225,7 +225,7 @@ def unlisted_method(call: Call) -> Value:
     from dataguard.preprocessing.static.feeding import FEEDING, FITTING, is_transforming
 
     receiver = call.receiver
-    values = [*call.args, *call.kwargs.values()]
+    values = placeholders.fed(receiver, call.name, call.args, call.kwargs)
     if isinstance(receiver, Picture):
         if call.name.endswith("_") or call.name == "__array__":
             return opaque(call.machine, [receiver], f"what {call.name} does is not known", call.node)
