@@ -109,11 +109,12 @@ def _ending(found: list[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | No
     ends = [one[len(one) - shared :] for one in found]
     if not any(isinstance(step, Resize) and step.rule in (None, "exact") for step in ends[0]):
         return None
-    if any(isinstance(step, Random) for one in begun for step in one):
+    chance = [[step for step in one if isinstance(step, Random)] for one in begun]
+    if any(one != chance[0] for one in chance):
         return None
     merged = [_merged(list(column), reason) for column in zip(*ends, strict=True)]
     first = Crop(rule=None, rounding=None, fill=None, undetermined=dict.fromkeys(("rule", "rounding"), reason))
-    return None if None in merged else (first, *(step for step in merged if step is not None))
+    return None if None in merged else (first, *chance[0], *(step for step in merged if step is not None))
 
 
 def _alike(one: Step, other: Step) -> bool:

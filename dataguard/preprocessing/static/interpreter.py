@@ -30,6 +30,7 @@ from dataguard.preprocessing.static.values import (
     Shape,
     Unknown,
     Value,
+    choice,
     each,
     is_picture,
     is_plain,
@@ -208,8 +209,6 @@ class Interpreter(Branching):
             self.assign(one.value if isinstance(one, ast.Starred) else one, item)
 
     def _column(self, value: Choice, index: int) -> Value:
-        from dataguard.preprocessing.static.values import choice
-
         return choice([one.items[index] for one in value.options], value.why)
 
     def _set_item(self, target: ast.Subscript, value: Value) -> None:
@@ -221,7 +220,12 @@ class Interpreter(Branching):
             self.sink("dataset", arrays.pictures(value)[0], target, hints=(owner,))
         holder = self.evaluate(target.value)
         if is_picture(holder) or isinstance(holder, Blank):
-            made = each(holder, lambda one: arrays.written_part(self, one, target.slice, value, target))
+            if isinstance(holder, Choice) and len(getattr(value, "options", ())) == len(holder.options):
+                pairs = zip(holder.options, value.options, strict=True)
+                rows = [arrays.written_part(self, one, target.slice, other, target) for one, other in pairs]
+                made = choice(rows, holder.why)
+            else:
+                made = each(holder, lambda one: arrays.written_part(self, one, target.slice, value, target))
             if made is not holder:
                 self.assign(target.value, made)
             return
@@ -277,12 +281,16 @@ class Interpreter(Branching):
         first = source.args[0] if source.args else None
         holder = node.iter.args[0] if node.iter.args else None
         target = node.target.elts[0] if isinstance(node.target, ast.Tuple) and node.target.elts else None
-        if not is_picture(first) or not isinstance(target, ast.Name) or not isinstance(holder, ast.Name):
+        if not arrays.pictures(first) or not isinstance(target, ast.Name) or not isinstance(holder, ast.Name):
+            return False
+        if isinstance(first, Seq | Map):
             return False
         if not looping.changes_in_place(node.body, target.id):
             return False
         rest = [arrays.iterated(self, one, node.iter) for one in source.args[1:]]
-        self.assign(holder, each(first, lambda one: self._channels(node, one, target.id, rest)))
+        # Of several of which not all are pictures the others stay as they are.
+        changed = each(first, lambda one: self._channels(node, one, target.id, rest) if is_picture(one) else one)
+        self.assign(holder, changed)
         return True
 
     def _channels(

@@ -7,6 +7,7 @@ from abc import abstractmethod
 
 from dataguard.preprocessing.static import arrays, loaders, records
 from dataguard.preprocessing.static.library import constant, of_whole
+from dataguard.preprocessing.static.library.registry import FUNCTIONS
 from dataguard.preprocessing.static.machine import Machine
 from dataguard.preprocessing.static.values import (
     NO_KEY,
@@ -78,6 +79,8 @@ class Items(Machine):
             known = constant(f"{value.name}.{name}") if name.isupper() else None
             if known is not None:
                 return known
+            if name == "__module__":
+                return value.name.rpartition(".")[0]
             return Ext(f"{value.name}.{name}") if len(value.name) < 300 else Unknown()
         if isinstance(value, Mod):
             self.run_module(value.module)
@@ -88,9 +91,12 @@ class Items(Machine):
             inner = (
                 self.tree.relative(value.module.path, 1, name) if value.module.path.endswith("__init__.py") else None
             )
-            return (
-                Mod(inner) if inner is not None else Unknown(f"{name} is not in {value.module.path}", self.place(node))
-            )
+            if inner is not None:
+                return Mod(inner)
+            # A library of that name is meant that the repository only seems to have a module of.
+            foreign = f"{value.module.path.rpartition('/')[2].removesuffix('.py')}.{name}"
+            known = foreign in FUNCTIONS
+            return Ext(foreign) if known else Unknown(f"{name} is not in {value.module.path}", self.place(node))
         if isinstance(value, Cls):
             found = value.find(name)
             if found is not None:

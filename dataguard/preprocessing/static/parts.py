@@ -33,7 +33,7 @@ from dataguard.preprocessing.static.values import (
     measured,
 )
 from dataguard.preprocessing.static.writing import as_held, is_chance
-from dataguard.preprocessing.steps import Crop, Flip, Pad
+from dataguard.preprocessing.steps import Crop, Flip, Pad, Random
 
 if TYPE_CHECKING:
     from dataguard.preprocessing.static.machine import Machine
@@ -391,10 +391,12 @@ def _into_picture(machine: Machine, holder: Picture, index: ast.expr, value: Val
         offsets = [one.offset[0] if one.offset else None for one in planes]
         if None in scales or None in offsets:
             return Picture(losing(state, place, "a channel is exchanged", "affine"))
+        added = value.state.steps[len(state.steps) :]
         return Picture(
             moved(
                 state,
                 place,
+                steps=(*state.steps, *(one for one in added if isinstance(one, Random) and one not in state.steps)),
                 channels=names,
                 scale=tuple(scales),
                 offset=tuple(offsets),

@@ -248,6 +248,9 @@ class Tree:
             return None
         tails = ["/" + "/".join(parts) + ".py", "/" + "/".join(parts) + "/__init__.py"]
         fits = [path for path in self._by_tail.get(parts[-1], ()) if path.endswith(tuple(tails))]
+        # A package's module of its own name is asked for as a part of the package.
+        packages = {path.removesuffix("/__init__.py") for path in fits if path.endswith("/__init__.py")}
+        fits = [path for path in fits if path.rpartition("/")[0] not in packages or path.endswith("/__init__.py")]
         if not fits:
             return None
         best = max(fits, key=lambda path: (_shared(path, origin), -len(path)))

@@ -55,3 +55,28 @@ def test_a_word_in_a_comment_is_no_training(tmp_path: Path) -> None:
         model(torch.from_numpy(cv2.imread("a.png")[None] / 255.0))
         """
     assert only(reading(tmp_path, {"main.py": script})).role == "serve"
+
+
+def test_a_dictionary_of_inputs_that_is_taken_in_parts(tmp_path: Path) -> None:
+    script = """
+        import cv2
+        import numpy as np
+        import tensorflow as tf
+
+        def in_parts(f, inputs, out, size):
+            for i in range(len(out) // size):
+                part = {key: value[i * size:(i + 1) * size] for key, value in inputs.items()}
+                out[i * size:(i + 1) * size] = f(part)
+
+        class Encoder:
+            def __init__(self):
+                self.session = tf.Session()
+                self.images = tf.get_default_graph().get_tensor_by_name("images:0")
+
+            def __call__(self, patches):
+                in_parts(lambda one: self.session.run("out:0", feed_dict=one), {self.images: patches}, outputs(), 32)
+
+        Encoder()(np.asarray([cv2.resize(cv2.imread("a.png"), (64, 128))]))
+        """
+    path = only(reading(tmp_path, {"run.py": script}))
+    assert (path.pipeline.order, path.pipeline.layout, path.pipeline.dtype) == ("BGR", "NHWC", "uint8")

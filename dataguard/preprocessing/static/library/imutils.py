@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataguard.preprocessing.static.library.opencv import kernel_of
 from dataguard.preprocessing.static.library.registry import Call, function
-from dataguard.preprocessing.static.picture import losing, resized
-from dataguard.preprocessing.static.values import Measure, Picture, Value, is_number, measured
+from dataguard.preprocessing.static.picture import by_chance, losing, resized
+from dataguard.preprocessing.static.values import Measure, Picture, Unknown, Value, is_number, measured
 
 
 @function("imutils.resize", "imutils.convenience.resize")
@@ -29,3 +29,13 @@ def _resize(call: Call) -> Value:
     else:
         size = (height, measured(lambda h, w: int(w * (fixed / float(h))), tall, wide))
     return Picture(resized(state, *size, fields, place, kernel=said, antialias=said))
+
+
+@function("imutils.rotate", "imutils.convenience.rotate", "imutils.rotate_bound", "imutils.convenience.rotate_bound")
+def _rotate(call: Call) -> Value:
+    state, angle = call.picture(0, "image"), call.get(1, "angle")
+    if state is None or angle == 0:
+        return call.unknown("no picture") if state is None else Picture(state)
+    if isinstance(angle, Unknown) and angle.kind == "random":
+        return Picture(by_chance(state, "rotate", call.place, size=state.size))
+    return Picture(losing(state, call.place, "it is turned by an angle", "geometry"))
