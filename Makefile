@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 # Neighbours stay together, for they share what their module makes.
 # Compiled once, beside nothing: pytest compiles thousands of assertions anew in each process where it may not keep them.
 TESTED := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(abspath $(VENV))/bytecode $(BIN)/python -m pytest -n auto --dist worksteal
+# What is compiled to libraries, where there is a compiler.
+COMPILED := $(wildcard dataguard/dataset/*.c dataguard/dataset/*.h)
 # What the lock files must not carry away from the machine that wrote them.
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
@@ -21,12 +23,12 @@ $(VENV)/bin/python:
 		{ echo "dataguard needs Python 3.11 or later; say which with: make PYTHON=python3.11 ..." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: $(VENV)/bin/python requirements.txt pyproject.toml hatch_build.py dataguard/dataset/measure.c dataguard/dataset/row_hashes.c
+$(VENV)/.run: $(VENV)/bin/python requirements.txt pyproject.toml hatch_build.py $(COMPILED)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/bin/python requirements-dev.txt pyproject.toml hatch_build.py dataguard/dataset/measure.c dataguard/dataset/row_hashes.c
+$(VENV)/.dev: $(VENV)/bin/python requirements-dev.txt pyproject.toml hatch_build.py $(COMPILED)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import tempfile
 from functools import cache
@@ -41,14 +42,16 @@ def compiler() -> str:
 def compiled_library(source: Path = SOURCE, library: Path = LIBRARY) -> Path:
     """A library, made of its source as it is now."""
     compiler()
-    if library.exists() and library.stat().st_mtime > source.stat().st_mtime:
-        return library
-    return _compiled(source)
+    newest = max(path.stat().st_mtime for path in (source, *source.parent.glob("*.h")))
+    return library if library.exists() and library.stat().st_mtime > newest else library_with("", source)
 
 
 @cache
-def _compiled(source: Path) -> Path:
+def library_with(options: str, source: Path = SOURCE) -> Path:
+    """A library, compiled with further options."""
     target = Path(tempfile.mkdtemp()) / f"lib{source.stem}.so"
-    trouble = build_hook().compile_library(source, target)
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setenv("CFLAGS", f"{os.environ.get('CFLAGS', '')} {options}")
+        trouble = build_hook().compile_library(source, target)
     assert trouble == ""
     return target

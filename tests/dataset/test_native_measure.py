@@ -16,7 +16,7 @@ from dataguard.dataset import measure as module
 from dataguard.dataset import native_measure
 from dataguard.dataset.decode import decoding, image_facts
 from dataguard.dataset.measure import Measured, Reduced, reduced, thumbnails
-from tests.dataset.compiled import SOURCE, build_hook, compiled_library, compiler
+from tests.dataset.compiled import SOURCE, build_hook, compiled_library, compiler, library_with
 
 ORDERS: dict[int, list[tuple[int, ...]]] = {
     1: [(0,)],
@@ -29,6 +29,10 @@ ORDERS: dict[int, list[tuple[int, ...]]] = {
 @pytest.fixture(autouse=True)
 def library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native_measure, "LIBRARY", compiled_library())
+
+
+BITS = [128, 256]
+"""Of vectors: other processors' than the one that runs the tests, whose are tried by all the others."""
 
 
 def same(pixels: NDArray[np.uint8], order: tuple[int, ...]) -> None:
@@ -66,6 +70,16 @@ def test_both_ways_find_the_same_bits(side: tuple[int, int], channels: int, whic
     orders = ORDERS[channels]
     shape = side if channels == 1 and which else (*side, channels)
     same(pixels_of(shape, look, seed), orders[which % len(orders)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bits", BITS)
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_other_processors_find_the_same_bits(bits: int, channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native_measure, "LIBRARY", library_with(f"-DMOST_BITS={bits}"))
+    for shape in ((1, 1), (33, 7), (129, 130), (140, 128), (257, 517), (131, 1_027)):
+        for look in ("noise", "white", "steps"):
+            same(pixels_of((*shape, channels), look, bits + channels), ORDERS[channels][-1])
 
 
 def test_the_larger_pictures_of_a_camera() -> None:
@@ -135,7 +149,8 @@ def test_the_compiler_has_nothing_to_say_of_it() -> None:
 
 
 @pytest.mark.slow
-def test_it_stays_within_its_memory(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bits", [*BITS, 512])
+def test_it_stays_within_its_memory(bits: int, tmp_path: Path) -> None:
     """Every size around those at which it does something else, under the sanitizers."""
     driver = tmp_path / "driver.c"
     driver.write_text(
@@ -167,7 +182,9 @@ def test_it_stays_within_its_memory(tmp_path: Path) -> None:
     program = tmp_path / "driver"
     sanitizers = "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
     built = subprocess.run(
-        [compiler(), "-O1", "-g", *sanitizers, "-o", program, driver, SOURCE], capture_output=True, text=True
+        [compiler(), "-O1", "-g", f"-DMOST_BITS={bits}", *sanitizers, "-o", program, driver, SOURCE],
+        capture_output=True,
+        text=True,
     )
     if built.returncode:
         pytest.skip(f"this compiler has no sanitizers: {built.stderr[-200:]}")

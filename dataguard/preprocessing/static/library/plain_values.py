@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataguard.preprocessing.static.arrays import pictures
 from dataguard.preprocessing.static.library import given
 from dataguard.preprocessing.static.library.registry import Call, methods
 from dataguard.preprocessing.static.values import (
