@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import json
 import os
 import time
 from pathlib import Path
@@ -80,6 +81,123 @@ def check(root: Path, tmp_path: Path, *, use_cache: bool = True, **changed: Any)
 def plain(report: Report) -> Report:
     runs = tuple(dataclasses.replace(run, seconds=0.0) for run in report.runs)
     return dataclasses.replace(report, runs=runs, started_at="", seconds=0.0)
+
+
+def picture(path: Path, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (20, 20, 3), dtype=np.uint8)
+    path.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
+
+
+@pytest.fixture
+def coco(tmp_path: Path) -> Path:
+    root = tmp_path / "data"
+    for split in ("train", "val"):
+        for number in range(8):
+            picture(root / split / f"{number}.png", number + 10 * (split == "val"))
+        listed = {
+            "images": [{"id": number, "file_name": f"{number}.png"} for number in range(8)],
+            "annotations": [{"id": n, "image_id": n, "category_id": n % 2, "bbox": [0, 0, 5, 5]} for n in range(8)],
+            "categories": [{"id": 0, "name": "cat"}, {"id": 1, "name": "dog"}],
+        }
+        (root / "annotations").mkdir(exist_ok=True)
+        (root / "annotations" / f"instances_{split}.json").write_text(json.dumps(listed))
+    return root
+
+
+@pytest.fixture
+def voc(tmp_path: Path) -> Path:
+    root = tmp_path / "data"
+    (root / "Annotations").mkdir(parents=True)
+    for number in range(8):
+        picture(root / "JPEGImages" / f"{number}.png", number)
+        name = ("cat", "dog")[number % 2]
+        text = f"<annotation><object><name>{name}</name></object></annotation>"
+        (root / "Annotations" / f"{number}.xml").write_text(text)
+    return root
+
+
+@pytest.fixture
+def yolo(tmp_path: Path) -> Path:
+    root = tmp_path / "data"
+    for split in ("train", "valid"):
+        (root / split / "labels").mkdir(parents=True)
+        for number in range(8):
+            picture(root / split / "images" / f"{number}.png", number + 10 * (split == "valid"))
+            (root / split / "labels" / f"{number}.txt").write_text(f"{number % 2} 0.5 0.5 0.1 0.1\n")
+    # As Roboflow writes it, relative to a folder that is not there.
+    (root / "data.yaml").write_text("train: ../train/images\nval: ../valid/images\nnames: [cat, dog]\n")
+    return root
+
+
+def all_aged(root: Path) -> None:
+    for path in root.rglob("*"):
+        aged(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "named"),
+    [
+        ("coco", ""),
+        ("coco", "annotations/instances_train.json"),
+        ("voc", ""),
+        ("yolo", ""),
+        ("yolo", "data.yaml"),
+    ],
+)
+def test_annotated_pictures_are_not_looked_at_again(
+    kind: str, named: str, request: pytest.FixtureRequest, tmp_path: Path, opened: list[str | None]
+) -> None:
+    root: Path = request.getfixturevalue(kind)
+    all_aged(root)
+    first = check(root / named, tmp_path)
+    assert first.subject.source == kind
+    again = check(root / named, tmp_path)
+    assert len(opened) == 1
+    assert plain(again) == plain(first)
+    # Pictures and annotations that are touched, and one that is gone.
+    changes = sorted(path for path in root.rglob("*") if path.is_file() and path.name[0] in "0i")
+    assert {path.suffix for path in changes} == {".png", {"coco": ".json", "voc": ".xml", "yolo": ".txt"}[kind]}
+    for number, path in enumerate(changes, 2):
+        aged(path, 50)
+        check(root / named, tmp_path)
+        assert len(opened) == number, path
+    number = len(opened)
+    changes[-1].unlink()
+    if changes[-1].suffix != ".json":
+        check(root / named, tmp_path)
+        assert len(opened) == number + 1
+        check(root / named, tmp_path)
+        assert len(opened) == number + 1
+
+
+def test_a_folder_that_would_be_read_in_place_of_another(yolo: Path, tmp_path: Path, opened: list[str | None]) -> None:
+    all_aged(yolo)
+    first = check(yolo, tmp_path)
+    other = tmp_path / "train" / "images"
+    for number in range(3):
+        picture(other / f"{number}.png", 100 + number)
+    all_aged(tmp_path / "train")
+    again = check(yolo, tmp_path)
+    assert len(opened) == 2
+    assert again.subject.n_samples != first.subject.n_samples
+
+
+@pytest.mark.parametrize("where", ["elsewhere", "hidden"])
+def test_pictures_that_do_not_show_in_the_state_are_looked_at_again(
+    where: str, coco: Path, tmp_path: Path, opened: list[str | None]
+) -> None:
+    name = {"elsewhere": str(tmp_path / "other.png"), "hidden": ".thumbs/x.png"}[where]
+    picture(coco / name, 99)
+    path = coco / "annotations" / "instances_train.json"
+    listed = json.loads(path.read_text())
+    listed["images"].append({"id": 99, "file_name": name})
+    path.write_text(json.dumps(listed))
+    all_aged(coco)
+    aged(coco / name)
+    for number in (1, 2):
+        check(coco, tmp_path)
+        assert len(opened) == number
 
 
 @pytest.mark.parametrize("kind", ["images", "table"])
@@ -171,7 +289,7 @@ def test_a_file_that_had_just_been_written_is_read_again(
 
 def test_an_ignore_ends(images: Path, tmp_path: Path) -> None:
     keys = {
-        ReportMemory.of(configured(images, tmp_path, ignore=ignore), all_rules(), dt.date(2026, 1, day))._key  # type: ignore[union-attr]
+        ReportMemory.of(configured(images, tmp_path, ignore=ignore), all_rules(), dt.date(2026, 1, day)).key  # type: ignore[union-attr]
         for ignore in ({}, {"DG102": "known (until 2026-01-01)"})
         for day in (1, 2)
     }

@@ -14,7 +14,7 @@ from blake3 import blake3
 
 from dataguard.dataset.cache import RACY_NS
 
-_NOT_DATA = (".html", ".htm", ".sarif", ".md")
+NOT_DATA = (".html", ".htm", ".sarif", ".md")
 """Ends of names that no source reads: reports are often written beside the data."""
 
 
@@ -70,7 +70,7 @@ class _Tree:
                         continue
                     if entry.is_dir():
                         folders.append((name, entry.stat()))
-                    elif not name.endswith(_NOT_DATA):
+                    elif not name.endswith(NOT_DATA):
                         lines.append(_line(name, entry.stat(), settled))
         finally:
             os.close(descriptor)

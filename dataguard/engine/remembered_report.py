@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,8 +25,9 @@ from dataguard.core.rule import Rule
 from dataguard.dataset.cache import Cache
 from dataguard.dataset.kinds import is_plain_path
 from dataguard.dataset.sources import Source
+from dataguard.dataset.sources.annotated_images import AnnotatedSource
 from dataguard.dataset.sources.table import TableSource
-from dataguard.dataset.tree_state import tree_state
+from dataguard.dataset.tree_state import NOT_DATA, tree_state
 from dataguard.engine.areas import names_other_than_dataset
 from dataguard.engine.remembering import FILES_BESIDE, KEPT, MOST_BYTES, depends_on, kept_bytes, loaded
 from dataguard.inputs import Inputs, open_source
@@ -34,6 +36,10 @@ from dataguard.rules import broken_plugins
 
 BELOW_THEIR_PATH = frozenset({"folder", "table", "huggingface", "numpy", "webdataset"})
 """Kinds of sources that read nothing but what lies at their path or below it, unless rows name pictures elsewhere."""
+ANNOTATED = frozenset({"coco", "voc", "yolo"})
+"""Kinds that read pictures and annotations below one folder, which may be another than the path says."""
+_FILES = ANNOTATED | {"folder"}
+"""Kinds whose pictures are files."""
 
 
 class ReportMemory:
@@ -41,14 +47,25 @@ class ReportMemory:
 
     Args:
         cache: What keeps it.
-        key: Of all that the report depends on.
+        parts: All that the report depends on, but for what lies in `folders`.
+        folders: Where else the dataset lies, and the state of each.
         config: Of the run.
     """
 
-    def __init__(self, cache: Cache, key: str, config: Config) -> None:
+    def __init__(
+        self, cache: Cache, parts: tuple[Any, ...], folders: tuple[tuple[str, str], ...], config: Config
+    ) -> None:
         self._cache = cache
-        self._key = key
+        self._parts = parts
+        self._folders = folders
         self._config = config
+
+    @property
+    def key(self) -> str:
+        """What the cache calls the report."""
+        from blake3 import blake3
+
+        return f"report/{blake3(repr((*self._parts, *self._folders)).encode()).hexdigest()}"
 
     @classmethod
     def of(cls, config: Config, rules: Iterable[Rule[Any]], today: dt.date) -> ReportMemory | None:
@@ -69,8 +86,6 @@ class ReportMemory:
         cache = None if state is None else Cache(cache_folder(config))
         if cache is None or not cache.usable:
             return None
-        from blake3 import blake3
-
         parts = (
             state,
             # Links may lead elsewhere.
@@ -80,7 +95,23 @@ class ReportMemory:
             today.isoformat() if config.ignore or config.left_out else "",
             *depends_on(config),
         )
-        return cls(cache, f"report/{blake3(repr(parts).encode()).hexdigest()}", config)
+        noted = cache.get_blob(_folder_key(path))
+        folders = _states(os.fsdecode(noted).split("\0") if noted else ())
+        return None if folders is None else cls(cache, parts, folders, config)
+
+    def opened(self, source: Source | None) -> ReportMemory | None:
+        """The memory of the same run, once it is known where the dataset lies; None where that cannot be told.
+
+        Call it before anything of the dataset is read.
+        """
+        path = self._config.dataset.path
+        if path is None or not isinstance(source, AnnotatedSource):
+            return self
+        wanted = tuple(str(place) for place in (source.root, *source.beyond) if not _is_below(place, Path(path)))
+        if wanted == tuple(folder for folder, _ in self._folders):
+            return self
+        folders = _states(wanted)
+        return None if folders is None else ReportMemory(self._cache, self._parts, folders, self._config)
 
     def report(self, started: dt.datetime, clock: float) -> Report | None:
         """The report of the same, as if it had been made now; None where there is none.
@@ -89,10 +120,10 @@ class ReportMemory:
             started: When the run began.
             clock: The same by `time.perf_counter`.
         """
-        report = loaded(self._cache.get_blob(self._key))
+        report = loaded(self._cache.get_blob(self.key))
         if not isinstance(report, Report):
             return None
-        if report.subject.source != "folder":
+        if report.subject.source not in _FILES:
             # Whoever shows pictures that are no files of their own asks for them.
             offer(report.subject.version_id, _Pictures(self._config).read)
         return dataclasses.replace(
@@ -106,17 +137,49 @@ class ReportMemory:
         """Keep the report of a run, where it came to an end and depends on nothing but what the key says."""
         if report.partial or any(run.status not in KEPT | {Status.IGNORED, Status.KNOWN} for run in report.runs):
             return
-        if source is None or source.kind not in BELOW_THEIR_PATH:
+        if source is None or source.kind not in BELOW_THEIR_PATH | ANNOTATED:
             return
         # Rows may name pictures that lie anywhere: then only reading these tells.
         named = isinstance(source, TableSource) and source.image is not None
         if named and source.identity() is None:
             return
+        if isinstance(source, AnnotatedSource) and not _names_what_lies_below(source):
+            return
         if inputs.cache is None or inputs.cache.notes:
             return
         data = kept_bytes(report)
-        if data is not None and len(data) <= MOST_BYTES:
-            self._cache.put_blob(self._key, data)
+        if data is None or len(data) > MOST_BYTES:
+            return
+        path = self._config.dataset.path
+        if isinstance(source, AnnotatedSource) and path is not None:
+            self._cache.put_blob(_folder_key(path), os.fsencode("\0".join(folder for folder, _ in self._folders)))
+        self._cache.put_blob(self.key, data)
+
+
+def _folder_key(path: str) -> str:
+    """What the cache calls the folders that a dataset lies in besides what its path names."""
+    return f"folder/{Path(path).absolute()}"
+
+
+def _states(folders: Iterable[str]) -> tuple[tuple[str, str], ...] | None:
+    """The state of each folder, or that it is not there; None where one has none that can be told."""
+    found = [(folder, tree_state(folder) if os.path.lexists(folder) else "absent") for folder in folders]
+    known = tuple((folder, state) for folder, state in found if state is not None)
+    return known if len(known) == len(found) else None
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    """Whether what lies at a path, or below it, belongs to the state of a folder."""
+    return path.is_relative_to(folder) and not any(part[:1] == "." for part in path.relative_to(folder).parts)
+
+
+def _names_what_lies_below(source: AnnotatedSource) -> bool:
+    """Whether all pictures that a source lists lie below its root, and show in the root's state."""
+    for reference in source.references():
+        path = f"/{reference.path}"
+        if path.startswith("//") or "/." in path or path.endswith(NOT_DATA):
+            return False
+    return True
 
 
 class _Pictures:

@@ -90,6 +90,8 @@ def run(
         )
         for value in given:
             inputs.give(value)
+        if memory is not None:
+            memory = memory.opened(inputs.source)
         with closing(inputs):
             report = _report(config, rules, inputs, known, use_cache=use_cache, started=started, clock=clock)
             if memory is not None:

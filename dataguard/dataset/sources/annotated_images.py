@@ -37,6 +37,12 @@ class BrokenAnnotation:
     reason: str
 
 
+def visible_files(folder: Path, pattern: str = "*") -> list[Path]:
+    """What lies in a folder and in those below it, in order, without what is hidden, as where folders are classes."""
+    below = len(str(folder))
+    return sorted(path for path in folder.rglob(pattern) if "/." not in path.as_posix()[below:])
+
+
 class AnnotatedSource:
     """Pictures with annotations.
 
@@ -44,13 +50,19 @@ class AnnotatedSource:
         kind: What the source is called.
         root: The folder that the pictures' paths are relative to.
         read: Reads the annotations.
+        beyond: Where else files are looked for that say what belongs to it, beside what lies below the root.
     """
 
     def __init__(
-        self, kind: str, root: Path, read: Callable[[], Sequence[AnnotatedPicture | BrokenAnnotation]]
+        self,
+        kind: str,
+        root: Path,
+        read: Callable[[], Sequence[AnnotatedPicture | BrokenAnnotation]],
+        beyond: Sequence[Path] = (),
     ) -> None:
         self.kind = kind
         self.root = root
+        self.beyond = tuple(beyond)
         self.notes: list[str] = []
         self.pictures = None
         self._read = read

@@ -144,7 +144,7 @@ class _Folders:
         self._root = root
         named = [split] if split else []
         try:
-            here = sorted(entry.name for entry in root.iterdir() if entry.is_dir())
+            here = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and entry.name[0] != ".")
         except OSError:
             here = []
         of_split = [name for name in here if split is not None and split_of(name) == split]
@@ -174,7 +174,7 @@ def split_of(name: str) -> str | None:
 
 def _annotation_files(folder: Path) -> list[Path]:
     places = [folder / "annotations", folder / "Annotations", folder]
-    candidates = [path for place in places if place.is_dir() for path in sorted(place.glob("*.json"))]
+    candidates = [path for place in places if place.is_dir() for path in sorted(place.glob("[!.]*.json"))]
     return [path for path in dict.fromkeys(path.resolve() for path in candidates) if _looks_like(path)]
 
 

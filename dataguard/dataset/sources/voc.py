@@ -10,7 +10,12 @@ from dataguard.core.errors import SourceError
 from dataguard.core.paths import encode_path
 from dataguard.core.split_roles import split_order
 from dataguard.dataset.kinds import Opening, SourceKind
-from dataguard.dataset.sources.annotated_images import AnnotatedPicture, AnnotatedSource, BrokenAnnotation
+from dataguard.dataset.sources.annotated_images import (
+    AnnotatedPicture,
+    AnnotatedSource,
+    BrokenAnnotation,
+    visible_files,
+)
 from dataguard.dataset.sources.folder import IMAGE_SUFFIXES
 
 _LARGEST = 1 << 24
@@ -29,11 +34,12 @@ def _read(root: Path) -> Sequence[AnnotatedPicture | BrokenAnnotation]:
     if folder.is_dir():
         pictures = {
             path.relative_to(folder).with_suffix("").as_posix(): path
-            for path in sorted(folder.rglob("*"))
+            for path in visible_files(folder)
             if path.suffix.lower() in IMAGE_SUFFIXES
         }
     annotations = root / "Annotations"
-    described = {path.relative_to(annotations).with_suffix("").as_posix(): path for path in annotations.rglob("*.xml")}
+    files = visible_files(annotations, "*.xml")
+    described = {path.relative_to(annotations).with_suffix("").as_posix(): path for path in files}
     splits = _splits(root / "ImageSets" / "Main")
     found: list[AnnotatedPicture | BrokenAnnotation] = []
     for name, path in pictures.items():

@@ -11,7 +11,7 @@ from dataguard.core.errors import SourceError
 from dataguard.core.paths import encode_path
 from dataguard.core.split_roles import split_order
 from dataguard.dataset.kinds import Opening, SourceKind
-from dataguard.dataset.sources.annotated_images import AnnotatedPicture, AnnotatedSource
+from dataguard.dataset.sources.annotated_images import AnnotatedPicture, AnnotatedSource, visible_files
 from dataguard.dataset.sources.folder import IMAGE_SUFFIXES
 
 _FILES = ("data.yaml", "data.yml", "dataset.yaml")
@@ -24,7 +24,9 @@ def _open(opening: Opening) -> AnnotatedSource:
     folder = path.parent if path.is_file() else path
     said: Mapping[str, Any] = {} if described is None else _described(described)
     root = _root(said, folder)
-    return AnnotatedSource("yolo", root, lambda: list(_read(root, said, described or folder)))
+    places = (place for _, candidates in _named(root, said) for place in candidates)
+    beyond = [path for place in places if not (path := _straight(place)).is_relative_to(root)]
+    return AnnotatedSource("yolo", root, lambda: list(_read(root, said, described or folder)), beyond)
 
 
 def _described(path: Path) -> Mapping[str, Any]:
@@ -45,8 +47,22 @@ def _root(said: Mapping[str, Any], folder: Path) -> Path:
     path = said.get("path")
     if isinstance(path, str) and (folder / path).is_dir():
         # What the file names may be anywhere on the machine that it was written on.
-        return Path(os.path.abspath(folder / path))  # noqa: PTH100 - links stay as they are
+        return _straight(folder / path)
     return folder
+
+
+def _straight(path: Path) -> Path:
+    """The same without ``..``; links stay as they are."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - that is what it is for
+
+
+def _named(root: Path, said: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Path, Path]]]:
+    """The splits that data.yaml names, and where the pictures, or the list of them, of each may be."""
+    for split in _SPLITS:
+        places = said.get(split) or []
+        for place in places if isinstance(places, list) else [places]:
+            # Roboflow writes ../train/images, relative to a folder that is not there.
+            yield split, (root / str(place), root / str(place).removeprefix("../"))
 
 
 def _names(said: Mapping[str, Any], where: Path) -> dict[int, str] | None:
@@ -72,7 +88,7 @@ def _read(root: Path, said: Mapping[str, Any], where: Path) -> Iterator[Annotate
 
 
 def _pictures(root: Path, said: Mapping[str, Any], where: Path) -> Iterator[tuple[str | None, Sequence[Path]]]:
-    named = {split: said[split] for split in _SPLITS if said.get(split)}
+    named = list(_named(root, said))
     if not named:
         images = root / "images"
         if not images.is_dir():
@@ -80,33 +96,20 @@ def _pictures(root: Path, said: Mapping[str, Any], where: Path) -> Iterator[tupl
         for path in _images_in(images):
             first = path.relative_to(images).parts[0]
             yield (first if split_order(first)[0] < 3 and path.parent != images else None), [path]
-        return
-    for split, places in named.items():
-        for place in places if isinstance(places, list) else [places]:
-            # Roboflow writes ../train/images, relative to a folder that is not there.
-            candidates = [root / str(place), root / str(place).removeprefix("../")]
-            found = next((path for path in candidates if path.exists()), None)
-            if found is None:
-                raise SourceError(
-                    f"no such file or folder, which {where.name} names for {split!r}", where=candidates[0]
-                )
-            found = Path(os.path.abspath(found))  # noqa: PTH100 - links stay as they are
-            if found.is_dir():
-                yield split, list(_images_in(found))
-            else:
-                lines = found.read_text(encoding="utf-8", errors="replace").splitlines()
-                yield (
-                    split,
-                    [
-                        Path(os.path.abspath(found.parent / line.strip()))  # noqa: PTH100 - links stay as they are
-                        for line in lines
-                        if line.strip()
-                    ],
-                )
+    for split, candidates in named:
+        found = next((path for path in candidates if path.exists()), None)
+        if found is None:
+            raise SourceError(f"no such file or folder, which {where.name} names for {split!r}", where=candidates[0])
+        found = _straight(found)
+        if found.is_dir():
+            yield split, list(_images_in(found))
+        else:
+            lines = found.read_text(encoding="utf-8", errors="replace").splitlines()
+            yield split, [_straight(found.parent / line.strip()) for line in lines if line.strip()]
 
 
 def _images_in(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in IMAGE_SUFFIXES)
+    return (path for path in visible_files(folder) if path.suffix.lower() in IMAGE_SUFFIXES)
 
 
 def _label_file(relative: str, root: Path) -> Path:
