@@ -52,7 +52,7 @@ class Calls(Expressions, ABC):
         arguments: list[Value] = []
         for argument in node.args:
             value = self.evaluate(argument)
-            if isinstance(argument, ast.Starred) and isinstance(value, Seq):
+            if type(argument) is ast.Starred and isinstance(value, Seq):
                 arguments += value.items
             else:
                 arguments.append(value)

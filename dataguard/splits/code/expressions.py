@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from dataguard.splits.code.library import Library
 from dataguard.splits.code.trace import Trace
@@ -37,8 +38,8 @@ MAX_NESTING = 150
 """Expressions within expressions that are followed."""
 
 
-_METHODS: dict[type[ast.expr], str] = {}
-"""The name of the method for each kind of expression that was met."""
+_METHODS: dict[tuple[type, type[ast.expr]], Callable[[Any, Any], Value] | None] = {}
+"""The method of each class of interpreters for each kind of expression that was met."""
 
 
 class Exhausted(Exception):
@@ -123,7 +124,9 @@ class Expressions:
 
     def _carried(self, value: Value, line: int, name: str) -> None:
         if isinstance(value, Data):
-            events = value.all_events | value.latent if value.latent else value.all_events
+            events = value.all_events if value.columns else value.events
+            if value.latent:
+                events |= value.latent
             if events:
                 self.trace.carry(events, line, name)
         elif isinstance(value, Seq):
@@ -159,21 +162,27 @@ class Expressions:
         kind = type(node)
         # Names and constants, which nothing nests in, are more than half of all expressions.
         if kind is ast.Name and self.nesting <= MAX_NESTING:
-            return self._of_name(node)  # type: ignore[arg-type]
+            name = node.id  # type: ignore[attr-defined]
+            scope: Scope | None = self.scope
+            while scope is not None:
+                names = scope.names
+                if name in names:
+                    return names[name]
+                scope = scope.parent
+            return Lib(name)
         if kind is ast.Constant and self.nesting <= MAX_NESTING:
             return Const(node.value)  # type: ignore[attr-defined]
-        name = _METHODS.get(kind)
-        if name is None:
-            name = _METHODS[kind] = "_of_" + kind.__name__.lower()
-        method = getattr(self, name, None)
+        key = self.__class__, kind
+        if key not in _METHODS:
+            _METHODS[key] = getattr(self.__class__, "_of_" + kind.__name__.lower(), None)
+        method = _METHODS[key]
         if method is None or self.nesting > MAX_NESTING:
             return Data()
         self.nesting += 1
         try:
-            value: Value = method(node)
+            return method(self, node)
         finally:
             self.nesting -= 1
-        return value
 
     def _of_constant(self, node: ast.Constant) -> Value:
         return Const(node.value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,8 @@ MAX_IMPORT_STEPS = 5_000
 """Nodes of modules after which no further one is gone through: some 20 ms, however many a project has."""
 
 
-_METHODS: dict[type[ast.stmt], str] = {}
-"""The name of the method for each kind of statement that was met."""
+_METHODS: dict[type[ast.stmt], Callable[[Any, Any], None] | None] = {}
+"""The method for each kind of statement that was met."""
 
 
 class Interpreter(Calls):
@@ -89,12 +89,12 @@ class Interpreter(Calls):
     def statement(self, node: ast.stmt) -> None:
         """Interpret one statement."""
         self.tick()
-        name = _METHODS.get(type(node))
-        if name is None:
-            name = _METHODS[type(node)] = "_do_" + type(node).__name__.lower()
-        method = getattr(self, name, None)
+        kind = type(node)
+        if kind not in _METHODS:
+            _METHODS[kind] = getattr(Interpreter, "_do_" + kind.__name__.lower(), None)
+        method = _METHODS[kind]
         if method is not None:
-            method(node)
+            method(self, node)
 
     def _do_expr(self, node: ast.Expr) -> None:
         self.evaluate(node.value)

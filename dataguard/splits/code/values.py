@@ -128,10 +128,10 @@ class Data(Value):
         size: Rows | None = None,
         made_by: tuple[int, ...] = (),
     ) -> None:
-        self.rows = bounded(rows)
+        self.rows = rows if len(rows) <= MAX_ROW_SETS else bounded(rows)
         self.events = events
         """Fits that all columns went through."""
-        self.columns: dict[str, Events] = dict(columns or {})
+        self.columns: dict[str, Events] = dict(columns) if columns else {}
         """Fits that single columns went through, where these are known to differ from those of all."""
         self.latent = latent
         """Fits that this value is the result of, which hold for whatever it is combined with."""
@@ -368,6 +368,7 @@ class Scope:
 
 
 NOTHING = Const(None)
+_WITHOUT_PARTS = frozenset({Const, Lib, Function, Class, Estimator, Bound})
 
 
 def parts_of(value: Value, depth: int = 0) -> Iterator[Data]:
@@ -391,7 +392,12 @@ def combined(values: Iterable[Value], *, columns: bool = False) -> Data:
         values: Any values; only what has rows matters.
         columns: Whether the columns stay told apart, as in a concatenation.
     """
-    found = [data for value in values for data in parts_of(value)]
+    found: list[Data] = []
+    for value in values:
+        if type(value) is Data:
+            found.append(value)
+        elif type(value) not in _WITHOUT_PARTS:
+            found += parts_of(value)
     if not found:
         return Data()
     if len(found) == 1:
