@@ -12,7 +12,7 @@ from dataguard.core.exhibit import Contrast, Excerpt, Exhibit, HeatMap, OrderStr
 from dataguard.core.finding import Edit, Finding, Measurement, Severity
 from dataguard.core.report import Report, RuleRun, Status
 from dataguard.core.text import printable
-from dataguard.formats import strip, wording
+from dataguard.formats import plain_lines, strip, wording
 from dataguard.formats.code_text import contrast_lines, excerpt_lines
 from dataguard.formats.matrix import View, coloured, has_diagonal, largest_cells, view
 
@@ -118,9 +118,8 @@ class _Writer:
         """Wrapped text from strings and (string, style) pairs."""
         if not self.color:
             plain = "".join(printable(part if isinstance(part, str) else part[0]) for part in parts)
-            # What has no style and fits needs nothing of the console, which takes ten times as long.
-            if plain.isascii() and plain.isprintable() and indent + len(plain) <= self.console.width:
-                self.console.file.write(f"{' ' * indent}{plain}\n")
+            if plain_lines.is_narrow(plain):
+                self.lines(plain_lines.wrapped(plain, self.console.width - indent), indent=indent)
                 return
         self.print(_text(*parts), indent=indent)
 
@@ -129,11 +128,22 @@ class _Writer:
 
         self.console.print(Padding(renderable, (0, 0, 0, indent)) if indent else renderable)
 
+    def lines(self, lines: Sequence[str], *, indent: int) -> None:
+        """Lines as they are, past the console, which takes ten times as long."""
+        self.console.file.write("".join(f"{' ' * indent}{line}\n" for line in lines))
+
     def blank(self) -> None:
         self.console.file.write("\n")
 
     def rows(self, rows: list[tuple[Any, ...]], *, indent: int, gap: int = 2, right: tuple[int, ...] = ()) -> None:
         """Aligned columns, of which the last one wraps."""
+        if not self.color:
+            cells = [[printable(cell) if isinstance(cell, str) else cell.plain for cell in row] for row in rows]
+            if all(plain_lines.is_narrow(cell) for row in cells for cell in row):
+                made = plain_lines.columns(cells, self.console.width - indent, gap=gap, right=right)
+                if made is not None:
+                    self.lines(made, indent=indent)
+                    return
         from rich.table import Table
 
         grid = Table.grid(padding=(0, gap, 0, 0))
