@@ -70,6 +70,13 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
+    # What was read are a million objects, among which Python would look for cycles once more before it ends.
+    atexit.register(gc.freeze)
+    with uncollected():
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     from dataguard.config import severity_named
     from dataguard.core.finding import Severity
     from dataguard.engine import audit
@@ -78,9 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     shown = format_named(arguments.format) if arguments.format and not outputs else "terminal"
     fail_on = severity_named(arguments.fail_on, where="--fail-on") if arguments.fail_on else Severity.ERROR
     _check_probe(arguments)
-    # What was read are a million objects, among which Python would look for cycles once more before it ends.
-    atexit.register(gc.freeze)
-    with uncollected(), progress_bar(sys.stderr) as progress:
+    with progress_bar(sys.stderr) as progress:
         report = audit(
             arguments.path,
             rev=arguments.rev,

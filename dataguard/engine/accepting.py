@@ -18,7 +18,6 @@ from dataguard.core.finding import Finding
 from dataguard.core.paths import decode_path, encode_path
 from dataguard.core.report import CONCLUDED, RuleRun, Status, Subject
 from dataguard.core.rule import Rule
-from dataguard.dataset.sources.table import TableSource
 from dataguard.rules.dataguard.dg901_unused_ignore import unused_ignore
 from dataguard.rules.dataguard.dg902_rule_crashed import rule_crashed
 
@@ -113,7 +112,11 @@ def with_contents(run: RuleRun, inputs: Inputs) -> RuleRun:
     """The run with the hash of the content at every place whose sample is named by its position in a table."""
     source = inputs.source
     wanted = {place.sample_id for finding in run.findings for place in finding.locations} - {None}
-    if not wanted or not isinstance(source, TableSource) or source.id is not None:
+    if not wanted:
+        return run
+    from dataguard.dataset.sources.table import TableSource
+
+    if not isinstance(source, TableSource) or source.id is not None:
         return run
     fetched = inputs.table().fetch(["sample_id", "content_hash"])
     contents = {

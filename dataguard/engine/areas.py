@@ -4,46 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
-from dataguard.batches.stream import BatchStream
 from dataguard.config import Config, matches
 from dataguard.core.report import Subject
 from dataguard.core.rule import Rule
-from dataguard.dataset.class_counts import ClassCounts
 from dataguard.engine import subjects
-from dataguard.environment.declared import DeclaredEnvironment
-from dataguard.inputs import (
-    CODE_INPUTS,
-    ENVIRONMENT_INPUTS,
-    LOADER_INPUTS,
-    NORMALIZATION_INPUTS,
-    REPOSITORY_INPUTS,
-    SERVING_INPUTS,
-    TRAINING_INPUTS,
-    VERSION_INPUTS,
-    Inputs,
-)
-from dataguard.preprocessing.pair import DeclaredPair, PipelinePair
-from dataguard.preprocessing.static.reading import RepositoryReading
-from dataguard.reproduction.lock import Lock
-from dataguard.reproduction.reproducing import Reproduction
-from dataguard.splits.code.files import CodeFiles
-from dataguard.training.case import TrainingCase
-from dataguard.versions.comparison import ServingComparison, VersionComparison
+from dataguard.inputs import Inputs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Area:
     """Something that a run can be told to look at."""
 
-    inputs: tuple[type, ...]
-    """Inputs that are of it alone; () for the dataset, which all others are of."""
+    inputs: tuple[str, ...]
+    """Inputs that are of it alone, by their names below ``dataguard``, as none is imported that no rule asks for. The
+    name of a package with a dot stands for all that it defines. () for the dataset, which all others are of."""
     is_named: Callable[[Inputs], bool]
     """Whether the run was told to look at it."""
     subject: Callable[[Inputs], Subject]
     """What the report is on, where this is the first area that is named."""
-    opened: type | None = None
+    opened: str = ""
     """The input that says whether it is there and can be read; made before any rule runs."""
 
 
@@ -53,83 +35,99 @@ def _has_numbers(inputs: Inputs) -> bool:
 
 def _has_two_versions(inputs: Inputs) -> bool:
     named = inputs.config.dataset.against is not None and inputs.source is not None
-    return named or inputs.made(VersionComparison) is not None
+    return named or inputs.there(_VERSIONS) is not None
 
+
+_CASE = "training.case.TrainingCase"
+_CODE = "splits.code.files.CodeFiles"
+_DECLARED = "environment.declared.DeclaredEnvironment"
+_DECLARED_PAIR = "preprocessing.pair.DeclaredPair"
+_LOCK = "reproduction.lock.Lock"
+_PAIR = "preprocessing.pair.PipelinePair"
+_READING = "preprocessing.static.reading.RepositoryReading"
+_REPRODUCTION = "reproduction.reproducing.Reproduction"
+_SERVING = "versions.comparison.ServingComparison"
+_STREAM = "batches.stream.BatchStream"
+_VERSIONS = "versions.comparison.VersionComparison"
 
 DATASET = Area(
     inputs=(),
     is_named=lambda inputs: inputs.source is not None,
-    opened=ClassCounts,
+    opened="dataset.class_counts.ClassCounts",
     subject=subjects.of_dataset,
 )
 TRAINING = Area(
-    inputs=TRAINING_INPUTS,
-    is_named=lambda inputs: inputs.made(TrainingCase) is not None,
+    inputs=("training.",),
+    is_named=lambda inputs: inputs.there(_CASE) is not None,
     subject=subjects.of_training,
 )
 AREAS = (
     DATASET,
     TRAINING,
     Area(
-        inputs=VERSION_INPUTS,
+        inputs=(_VERSIONS,),
         is_named=_has_two_versions,
-        opened=VersionComparison,
+        opened=_VERSIONS,
         subject=subjects.of_versions,
     ),
     Area(
-        inputs=SERVING_INPUTS,
+        inputs=(_SERVING,),
         is_named=lambda inputs: inputs.config.dataset.serving is not None and inputs.source is not None,
-        opened=ServingComparison,
+        opened=_SERVING,
         subject=subjects.of_dataset,
     ),
     Area(
-        inputs=REPOSITORY_INPUTS,
-        is_named=lambda inputs: inputs.made(RepositoryReading) is not None,
+        inputs=(
+            _READING,
+            "preprocessing.audit.pairing.ComparedPaths",
+            "preprocessing.audit.declarations.DeclaredPaths",
+        ),
+        is_named=lambda inputs: inputs.there(_READING) is not None,
         subject=subjects.of_repository,
     ),
     Area(
-        inputs=(Reproduction,),
-        is_named=lambda inputs: inputs.made(Reproduction) is not None,
+        inputs=(_REPRODUCTION,),
+        is_named=lambda inputs: inputs.there(_REPRODUCTION) is not None,
         subject=subjects.of_lock,
     ),
     Area(
-        inputs=(Lock,),
-        is_named=lambda inputs: inputs.made(Lock) is not None,
+        inputs=(_LOCK,),
+        is_named=lambda inputs: inputs.there(_LOCK) is not None,
         subject=subjects.of_lock,
     ),
     Area(
-        inputs=LOADER_INPUTS,
+        inputs=(_STREAM, "batches.evidence.OrderEvidence", "batches.evidence.SecondRecording"),
         is_named=lambda inputs: inputs.loader is not None,
-        opened=BatchStream,
+        opened=_STREAM,
         subject=subjects.of_loader,
     ),
     Area(
-        inputs=(PipelinePair,),
+        inputs=(_PAIR,),
         is_named=lambda inputs: inputs.config.preprocessing.train is not None,
-        opened=PipelinePair,
+        opened=_PAIR,
         subject=subjects.of_pairs,
     ),
     Area(
-        inputs=(DeclaredPair,),
+        inputs=(_DECLARED_PAIR,),
         is_named=lambda inputs: inputs.config.preprocessing.declared is not None,
-        opened=DeclaredPair,
+        opened=_DECLARED_PAIR,
         subject=subjects.of_pairs,
     ),
     Area(
-        inputs=CODE_INPUTS,
+        inputs=(_CODE,),
         is_named=lambda inputs: bool(inputs.config.code.paths),
-        opened=CodeFiles,
+        opened=_CODE,
         subject=subjects.of_code,
     ),
     Area(
-        inputs=NORMALIZATION_INPUTS,
+        inputs=("splits.normalization.evidence.NormalizationEvidence",),
         is_named=_has_numbers,
         subject=subjects.of_arrays,
     ),
     Area(
-        inputs=ENVIRONMENT_INPUTS,
+        inputs=("environment.",),
         is_named=lambda inputs: inputs.config.environment.path is not None,
-        opened=DeclaredEnvironment,
+        opened=_DECLARED,
         subject=subjects.of_environment,
     ),
 )
@@ -138,8 +136,10 @@ AREAS = (
 
 def area_of(rule: Rule[Any]) -> Area:
     """The area that a rule is about."""
-    kinds = {item.type for item in rule.inputs}
-    return next((area for area in AREAS if not kinds.isdisjoint(area.inputs)), DATASET)
+    kinds = [item.type for item in rule.inputs]
+    names = {f"{kind.__module__}.{kind.__qualname__}".removeprefix("dataguard.") for kind in kinds}
+    names |= {name[: name.index(".") + 1] for name in names}
+    return next((area for area in AREAS if not names.isdisjoint(area.inputs)), DATASET)
 
 
 def chosen(rules: Iterable[Rule[Any]], inputs: Inputs) -> list[Rule[Any]]:
@@ -164,8 +164,9 @@ def open_areas(rules: Iterable[Rule[Any]], inputs: Inputs) -> None:
     """
     due = [area_of(rule) for rule in rules] + [_first_named(inputs)]
     for area in reversed(AREAS):
-        if area.opened is not None and area in due and area.is_named(inputs):
-            inputs.get(area.opened)
+        if area.opened and area in due and area.is_named(inputs):
+            module, _, kind = area.opened.rpartition(".")
+            inputs.get(getattr(import_module(f"dataguard.{module}"), kind))
 
 
 def _first_named(inputs: Inputs) -> Area:

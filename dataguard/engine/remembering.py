@@ -26,7 +26,7 @@ from dataguard.dataset.memory import memory_limit
 from dataguard.dataset.table import SampleTable
 from dataguard.engine.circumstances import versions
 from dataguard.inputs import Inputs
-from dataguard.inputs.made import OF_THE_DATASET
+from dataguard.inputs.made import is_of_the_dataset
 
 MOST_BYTES = 64 << 20
 """An outcome that is larger is not kept."""
@@ -78,7 +78,7 @@ class Memory:
         """What came of the rule before, or comes of it now."""
         if not (
             rule.function.__module__.startswith("dataguard.rules.")
-            and all(parameter.type in OF_THE_DATASET for parameter in rule.inputs)
+            and all(is_of_the_dataset(parameter.type) for parameter in rule.inputs)
         ):
             return make()
         key = f"run/{self._digest}/{rule.code}"

@@ -8,11 +8,9 @@ import traceback
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dataguard import __version__
-from dataguard.batches.stream import BatchStream
-from dataguard.batches.summary import broken_off, loader_notes, loader_overview
 from dataguard.config import Config
 from dataguard.core import baseline as baselines
 from dataguard.core.acceptance import Acceptances, FinishedRuns
@@ -23,22 +21,23 @@ from dataguard.core.finding import Finding, Inconclusive, Observation, Severity,
 from dataguard.core.progress import Progress, silent
 from dataguard.core.report import Report, RuleRun, Status
 from dataguard.core.rule import Rule
-from dataguard.dataset.class_counts import ClassCounts
 from dataguard.dataset.memory import memory_limited, parse_memory
-from dataguard.dataset.table import SampleTable
 from dataguard.engine import accepting, sampling
 from dataguard.engine.areas import DATASET, area_of, chosen, open_areas, subject
 from dataguard.engine.circumstances import settings_in_force, versions
-from dataguard.engine.remembered_report import ReportMemory
-from dataguard.engine.remembering import Memory
-from dataguard.inputs import Inputs, Loader, open_source
-from dataguard.preprocessing.pair import DeclaredPair, PipelinePair
-from dataguard.preprocessing.summary import compared_overview
+from dataguard.inputs import Inputs
 from dataguard.rules import BrokenPlugin, broken_plugins
-from dataguard.training.case import TrainingCase
-from dataguard.training.golden import GoldenRuns
-from dataguard.training.passes import FirstPass
-from dataguard.training.summary import training_notes, training_overview
+
+# What reads datasets, loaders and models is imported where there is one: an audit reads none.
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dataguard.core.exhibit import Exhibit
+    from dataguard.dataset.class_counts import ClassCounts
+    from dataguard.dataset.sources import Source
+    from dataguard.dataset.table import SampleTable
+    from dataguard.engine.remembering import Memory
+    from dataguard.inputs import Loader
 
 
 def run(
@@ -77,13 +76,15 @@ def run(
     with memory_limited(limit):
         memory = None
         if use_cache and loader is None and not given:
+            from dataguard.engine.remembered_report import ReportMemory
+
             rules = tuple(rules)
             memory = ReportMemory.of(config, rules, started.date())
         if memory is not None and (remembered := memory.report(started, clock)) is not None:
             return remembered
         inputs = Inputs(
             config,
-            None if given or config.dataset.path is None else open_source(config),
+            None if given else _source(config),
             use_cache=use_cache,
             progress=progress,
             loader=config.loader.target if loader is None else loader,
@@ -97,6 +98,14 @@ def run(
             if memory is not None:
                 memory.keep(report, inputs.source, inputs)
             return report
+
+
+def _source(config: Config) -> Source | None:
+    if config.dataset.path is None:
+        return None
+    from dataguard.inputs import open_source
+
+    return open_source(config)
 
 
 def _report(
@@ -119,7 +128,7 @@ def _report(
     except KeyboardInterrupt:
         # What was decoded is in the cache: the next run goes on from there.
         partial = True
-    memory = None if partial else Memory.of(config, inputs)
+    memory = None if partial else _memory(config, inputs)
     for number, rule in enumerate(selected):
         if partial:
             runs.append(_record(rule, Status.NOT_RUN, reason="interrupted before it"))
@@ -144,11 +153,8 @@ def _report(
     if not partial and not config.select and (inputs.source is not None or inputs.loader is not None):
         runs += [_of_broken(plugin) for plugin in broken_plugins()]
     runs += _runs_about_the_run(config, inputs, accepted, FinishedRuns(runs=tuple(runs)), started.date())
-    counts, stream = inputs.made(ClassCounts), inputs.made(BatchStream)
     part = sampled(inputs)
-    pairs = [pair for pair in (inputs.made(PipelinePair), inputs.made(DeclaredPair)) if pair is not None]
-    case = inputs.made(TrainingCase)
-    broken = "" if stream is None else broken_off(stream)
+    broken = _broken_off(inputs)
     return Report(
         subject=about,
         runs=tuple(runs),
@@ -156,25 +162,77 @@ def _report(
         started_at=started.isoformat(timespec="seconds"),
         seconds=round(time.perf_counter() - clock, 3),
         configuration=settings_in_force(config, use_cache=use_cache),
-        environment=versions(resampling=bool(pairs), training=case is not None),
-        overview=(
-            *(() if counts is None else (_class_histogram(counts),)),
-            *(() if stream is None else loader_overview(stream)),
-            *training_overview(inputs.made(GoldenRuns), inputs.made(FirstPass)),
-            *(exhibit for pair in pairs for exhibit in compared_overview(pair)),
-        ),
+        environment=versions(resampling=bool(_pairs(inputs)), training=inputs.there(_CASE) is not None),
+        overview=tuple(_overview(inputs)),
         notes=(
             *([broken] if broken else []),
             *(() if part is None else (sampling.note(*part, config.seed),)),
             *inputs.notes,
             *accepting.notes(accepted, n_known),
-            *(() if case is None else training_notes(case)),
-            *(note for pair in pairs for note in pair.notes),
-            *(() if stream is None else loader_notes(stream)),
+            *_notes(inputs),
         ),
         partial=partial or bool(broken),
         ended_by="" if partial else broken,
     )
+
+
+_CASE = "training.case.TrainingCase"
+_STREAM = "batches.stream.BatchStream"
+
+
+def _memory(config: Config, inputs: Inputs) -> Memory | None:
+    if inputs.cache is None:
+        return None
+    from dataguard.engine.remembering import Memory
+
+    return Memory.of(config, inputs)
+
+
+def _pairs(inputs: Inputs) -> list[Any]:
+    """The pairs of paths that were compared by name."""
+    names = ("preprocessing.pair.PipelinePair", "preprocessing.pair.DeclaredPair")
+    return [pair for name in names if (pair := inputs.there(name)) is not None]
+
+
+def _broken_off(inputs: Inputs) -> str:
+    """How the recording of a loader ended before its end; '' where it did not."""
+    stream = inputs.there(_STREAM)
+    if stream is None:
+        return ""
+    from dataguard.batches.summary import broken_off
+
+    return broken_off(stream)
+
+
+def _overview(inputs: Inputs) -> Iterator[Exhibit]:
+    if (counts := inputs.there("dataset.class_counts.ClassCounts")) is not None:
+        yield _class_histogram(counts)
+    if (stream := inputs.there(_STREAM)) is not None:
+        from dataguard.batches.summary import loader_overview
+
+        yield from loader_overview(stream)
+    runs, first = inputs.there("training.golden.GoldenRuns"), inputs.there("training.passes.FirstPass")
+    if runs is not None or first is not None:
+        from dataguard.training.summary import training_overview
+
+        yield from training_overview(runs, first)
+    for pair in _pairs(inputs):
+        from dataguard.preprocessing.summary import compared_overview
+
+        yield from compared_overview(pair)
+
+
+def _notes(inputs: Inputs) -> Iterator[str]:
+    if (case := inputs.there(_CASE)) is not None:
+        from dataguard.training.summary import training_notes
+
+        yield from training_notes(case)
+    for pair in _pairs(inputs):
+        yield from pair.notes
+    if (stream := inputs.there(_STREAM)) is not None:
+        from dataguard.batches.summary import loader_notes
+
+        yield from loader_notes(stream)
 
 
 def _accepted_run(
@@ -241,7 +299,7 @@ def _run_rule(rule: Rule[Any], config: Config, inputs: Inputs) -> RuleRun:
 
 def sampled(inputs: Inputs) -> tuple[int, int] | None:
     """How many samples were drawn, of how many; None where all are looked at."""
-    table = inputs.made(SampleTable)
+    table: SampleTable | None = inputs.there("dataset.table.SampleTable")
     return None if table is None or inputs.n_all is None else (table.n_samples, inputs.n_all)
 
 

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dataguard.batches.stream import BatchStream
-from dataguard.batches.summary import loader_facts
 from dataguard.core.paths import encode_path
 from dataguard.core.report import Subject
-from dataguard.environment.declared import DeclaredEnvironment
 from dataguard.inputs import Inputs
-from dataguard.inputs.environment import project_folder, project_path
-from dataguard.preprocessing.pair import DeclaredPair, PipelinePair
-from dataguard.preprocessing.static.reading import RepositoryReading
-from dataguard.preprocessing.summary import compared_facts, compared_name
-from dataguard.splits.code.files import CodeFiles
-from dataguard.training.case import TrainingCase
-from dataguard.training.summary import training_facts
-from dataguard.versions.comparison import VersionComparison
 
 if TYPE_CHECKING:
+    from dataguard.batches.stream import BatchStream
     from dataguard.dataset.table import SampleTable
 
 
@@ -35,8 +25,8 @@ def of_dataset(inputs: Inputs) -> Subject:
     table = inputs.made(SampleTable)
     if table is None:
         return Subject(kind="dataset", path=path, root=encode_path(str(source.root)), source=source.kind)
-    counts, stream = inputs.made(ClassCounts), inputs.made(BatchStream)
-    loader = {} if stream is None else {"loader": {"class": stream.facts.loader, **loader_facts(stream)}}
+    counts, stream = inputs.made(ClassCounts), inputs.there("batches.stream.BatchStream")
+    loader = {} if stream is None else {"loader": {"class": stream.facts.loader, **_loader_facts(stream)}}
     return Subject(
         kind="dataset",
         path=path,
@@ -50,6 +40,12 @@ def of_dataset(inputs: Inputs) -> Subject:
     )
 
 
+def _loader_facts(stream: BatchStream) -> dict[str, Any]:
+    from dataguard.batches.summary import loader_facts
+
+    return loader_facts(stream)
+
+
 def _split_sizes(table: SampleTable) -> dict[str, int]:
     from dataguard.dataset.class_counts import split_order
 
@@ -60,6 +56,8 @@ def _split_sizes(table: SampleTable) -> dict[str, int]:
 
 def of_versions(inputs: Inputs) -> Subject:
     """The later of two versions."""
+    from dataguard.versions.comparison import VersionComparison
+
     compared = inputs.made(VersionComparison)
     if compared is None:
         return Subject(kind="dataset", path=_base(inputs), root=_base(inputs))
@@ -87,7 +85,7 @@ def of_loader(inputs: Inputs) -> Subject:
     """What feeds the training loop; without figures where recording it was interrupted."""
     root = encode_path(str((inputs.config.loader.base or inputs.config.base).absolute()))
     named = inputs.loader if isinstance(inputs.loader, str) else ""
-    stream = inputs.made(BatchStream)
+    stream = inputs.there("batches.stream.BatchStream")
     if stream is None:
         return Subject(kind="loader", path=named, root=root)
     return Subject(
@@ -97,12 +95,15 @@ def of_loader(inputs: Inputs) -> Subject:
         source=stream.facts.loader,
         n_samples=stream.n_samples,
         n_classes=len(stream.classes) or None,
-        facts=loader_facts(stream),
+        facts=_loader_facts(stream),
     )
 
 
 def of_pairs(inputs: Inputs) -> Subject:
     """The paths of a picture that are compared."""
+    from dataguard.preprocessing.pair import DeclaredPair, PipelinePair
+    from dataguard.preprocessing.summary import compared_facts, compared_name
+
     pairs = [pair for pair in (inputs.made(PipelinePair), inputs.made(DeclaredPair)) if pair is not None]
     return Subject(
         kind="preprocessing",
@@ -115,6 +116,8 @@ def of_pairs(inputs: Inputs) -> Subject:
 
 def of_repository(inputs: Inputs) -> Subject:
     """A repository whose source was read."""
+    from dataguard.preprocessing.static.reading import RepositoryReading
+
     reading = inputs.made(RepositoryReading)
     base = _base(inputs)
     facts: dict[str, Any] = {}
@@ -129,6 +132,8 @@ def of_repository(inputs: Inputs) -> Subject:
 
 def of_code(inputs: Inputs) -> Subject:
     """Scripts and notebooks."""
+    from dataguard.splits.code.files import CodeFiles
+
     found = inputs.made(CodeFiles)
     base = inputs.config.base.absolute()
     facts: dict[str, Any] = {}
@@ -150,6 +155,9 @@ def of_arrays(inputs: Inputs) -> Subject:
 
 def of_environment(inputs: Inputs) -> Subject:
     """A project's requirements, locks and imports."""
+    from dataguard.environment.declared import DeclaredEnvironment
+    from dataguard.inputs.environment import project_folder, project_path
+
     declared = inputs.made(DeclaredEnvironment)
     return Subject(
         kind="environment",
@@ -162,6 +170,9 @@ def of_environment(inputs: Inputs) -> Subject:
 
 def of_training(inputs: Inputs) -> Subject:
     """A model under test."""
+    from dataguard.training.case import TrainingCase
+    from dataguard.training.summary import training_facts
+
     case = inputs.made(TrainingCase)
     if case is None:
         return Subject(kind="training", path=_base(inputs), root=_base(inputs))

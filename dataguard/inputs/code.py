@@ -13,8 +13,6 @@ from dataguard.splits.code.files import CodeFiles, analyse_files
 if TYPE_CHECKING:
     from dataguard.inputs.made import Inputs
 
-CODE_INPUTS: tuple[type, ...] = (CodeFiles,)
-"""Inputs that only code gives."""
 NO_CODE = Skipped(reason="no code is named", hint="name scripts, notebooks or folders with --code, or set code.paths")
 
 

@@ -7,28 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataguard.core.finding import Inconclusive, Skipped
-from dataguard.environment.bundled import DecodingLibraries
 from dataguard.environment.declared import DeclaredEnvironment
 from dataguard.environment.images import LocalImages
 from dataguard.environment.imports import ProjectImports
-from dataguard.environment.installed import InstalledEnvironment
 from dataguard.environment.resolution import Resolution
-from dataguard.environment.weights import WeightScans
 from dataguard.inputs.code import python_files
 
 if TYPE_CHECKING:
     from dataguard.inputs.made import Inputs
 
-ENVIRONMENT_INPUTS: tuple[type, ...] = (
-    DeclaredEnvironment,
-    ProjectImports,
-    InstalledEnvironment,
-    DecodingLibraries,
-    WeightScans,
-    LocalImages,
-    Resolution,
-)
-"""Inputs that only a project's folder gives."""
 NO_ENVIRONMENT = Skipped(
     reason="no project is named", hint="name its folder with --environment, or set environment.path"
 )

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 Loader: TypeAlias = "str | BatchStream | object"
 """``module:name`` or ``file.py:name`` of a loader, a stream recorded before, or the loader itself."""
 
-LOADER_INPUTS: tuple[type, ...] = (BatchStream, OrderEvidence, SecondRecording)
-"""Inputs that only a loader gives."""
 COMPARED_PICTURES = 2000
 """Pictures of a stream that are kept to be held against the dataset's own: 6 MB."""
 NO_LOADER = Skipped(reason="no loader is named", hint="name it with --loader module:name, or set loader.target")

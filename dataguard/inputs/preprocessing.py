@@ -298,9 +298,6 @@ def _declared(inputs: Inputs) -> DeclaredPair | Unavailable:
     )
 
 
-PREPROCESSING_INPUTS: tuple[type, ...] = (PipelinePair, DeclaredPair)
-"""Inputs that the configuration's ``[preprocessing]`` or ``dataguard probe`` gives."""
-
 MAKERS: Mapping[type, Callable[[Inputs], Any]] = {PipelinePair: _pair, DeclaredPair: _declared}
 
-__all__ = ["MAKERS", "PREPROCESSING_INPUTS", "compared", "declared_pipelines", "with_declared"]
+__all__ = ["MAKERS", "compared", "declared_pipelines", "with_declared"]

@@ -13,8 +13,6 @@ from dataguard.preprocessing.static.reading import RepositoryReading
 if TYPE_CHECKING:
     from dataguard.inputs.made import Inputs
 
-REPOSITORY_INPUTS: tuple[type, ...] = (RepositoryReading, ComparedPaths, DeclaredPaths)
-"""Inputs that only the audit of a repository gives."""
 NO_REPOSITORY = Skipped(reason="no repository is named", hint="use `dataguard audit`")
 
 

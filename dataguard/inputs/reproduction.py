@@ -24,7 +24,4 @@ def _reproduction(inputs: Inputs) -> Reproduction | Unavailable:  # noqa: ARG001
     return Skipped(reason="no locked result was run again", hint="`dataguard reproduce` runs one")
 
 
-REPRODUCTION_INPUTS: tuple[type, ...] = (Reproduction, Lock)
-"""Inputs that ``dataguard lock`` and ``dataguard reproduce`` give."""
-
 MAKERS: Mapping[type, Callable[[Inputs], Any]] = {Lock: _lock, Reproduction: _reproduction}

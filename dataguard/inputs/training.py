@@ -59,5 +59,3 @@ MAKERS: Mapping[type, Callable[[Inputs], Any]] = {
     FutureInfluence: _of_case(future_influence, "exchanging later steps"),
     GoldenRuns: _of_case(golden_runs, "running the golden tests"),
 }
-TRAINING_INPUTS: tuple[type, ...] = tuple(MAKERS)
-"""Inputs that only a model under test gives."""
