@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
+from dataguard.core.syntax import nodes
 from dataguard.preprocessing.static.tree import Module
 from dataguard.preprocessing.static.values import Func
 
@@ -35,7 +36,18 @@ _WORKING = frozenset(
 
 def works_on_pictures(func: Func) -> bool:
     """Whether a function names one of a library that works on pictures."""
-    return not _WORKING.isdisjoint(func.named)
+    return not _WORKING.isdisjoint(_named(func))
+
+
+def _named(func: Func) -> frozenset[str]:
+    """Names and attributes in a function."""
+    if func.named is None:
+        func.named = frozenset(
+            one.attr if isinstance(one, ast.Attribute) else one.id
+            for one in nodes(func.node)
+            if isinstance(one, ast.Attribute | ast.Name)
+        )
+    return func.named
 
 
 def _is_method(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> bool:
@@ -52,7 +64,7 @@ def outermost(modules: Iterable[Module]) -> Iterator[Func]:
     for module in modules:
         for value in list(module.names.values()):
             if isinstance(value, Func) and value.module is module and not _is_method(value.node):
-                found.setdefault(value.name, []).append((value, value.named))
+                found.setdefault(value.name, []).append((value, _named(value)))
     working = {name for name, held in found.items() if any(not _WORKING.isdisjoint(names) for _, names in held)}
     leading = set(working)
     grown = True

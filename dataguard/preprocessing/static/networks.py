@@ -6,9 +6,11 @@ detector's preprocessing is no training of the recognizer that comes after it.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterable, Sequence
 
+from dataguard.core.syntax import nodes
 from dataguard.preprocessing.static.feeding import is_model
 from dataguard.preprocessing.static.values import Bound, Cls, ExtObj, Obj, Seq, Value
 
@@ -70,6 +72,9 @@ def _weights(value: Value) -> Iterable[str]:
 def _parts(cls: Cls) -> Iterable[str]:
     yield from (f"part:{one.name}@{one.module.path}" for one in cls.lineage()[1:])
     names = getattr(cls.module, "names", {})
+    if cls.named is None:
+        inside = nodes(cls.node) if cls.node is not None else []
+        cls.named = tuple(dict.fromkeys(one.id for one in inside if isinstance(one, ast.Name)))
     for name in cls.named:
         found = names.get(name)
         if isinstance(found, Cls) and found is not cls and is_model(found):

@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from dataguard.core.syntax import nodes
-
 if TYPE_CHECKING:
     from dataguard.preprocessing.static.picture import State
 
@@ -124,23 +122,13 @@ class Func:
     scope: Any
     owner: Cls | None = None
     decorators: tuple[Value, ...] = ()
-    _named: frozenset[str] | None = None
+    named: frozenset[str] | None = None
+    """Names and attributes in it, once they were asked for."""
 
     @property
     def name(self) -> str:
         """Its name; of a lambda 'lambda'."""
         return getattr(self.node, "name", "lambda")
-
-    @property
-    def named(self) -> frozenset[str]:
-        """Names and attributes in it."""
-        if self._named is None:
-            self._named = frozenset(
-                one.attr if isinstance(one, ast.Attribute) else one.id
-                for one in nodes(self.node)
-                if isinstance(one, ast.Attribute | ast.Name)
-            )
-        return self._named
 
 
 @dataclass(slots=True, eq=False)
@@ -164,7 +152,8 @@ class Cls:
     """Whether it prepares pictures, once that was looked at."""
     _order: list[Cls] | None = None
     _foreign: tuple[str, ...] | None = None
-    _named: tuple[str, ...] | None = None
+    named: tuple[str, ...] | None = None
+    """Names in it, each once, once they were asked for."""
 
     def lineage(self) -> list[Cls]:
         """Itself and the repository's classes that it inherits from, in the order that names are looked up."""
@@ -192,14 +181,6 @@ class Cls:
         if self._foreign is None:
             self._foreign = tuple(base.name for one in self.lineage() for base in one.bases if isinstance(base, Ext))
         return self._foreign
-
-    @property
-    def named(self) -> tuple[str, ...]:
-        """Names in it, each once."""
-        if self._named is None:
-            found = nodes(self.node) if self.node is not None else []
-            self._named = tuple(dict.fromkeys(one.id for one in found if isinstance(one, ast.Name)))
-        return self._named
 
 
 @dataclass(slots=True, eq=False)
