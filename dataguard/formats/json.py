@@ -128,11 +128,12 @@ def _default(field: Field[Any]) -> Any:
     return field.default
 
 
-@cache
 def members_of(hint: Any) -> tuple[Any, ...]:
-    """The members of a union, or the type itself."""
+    """The members of a union in the order in which it names them, or the type itself."""
+    # Not cached: unions are equal whatever their order is, so that one would get the order of another.
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
-        return typing.get_args(hint)
+        members: tuple[Any, ...] = hint.__args__
+        return members
     return (hint,)
 
 

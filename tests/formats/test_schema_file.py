@@ -23,6 +23,14 @@ def test_the_shipped_schema_is_what_the_records_say() -> None:
     assert read_schema(FILE_NAME) == report_schema()
 
 
+@pytest.mark.parametrize("first", [float | int | str | None, None | str | int | float])
+def test_the_order_in_which_types_are_met_does_not_matter(first: Any) -> None:
+    # Equal to the type of a cell, whose members stand in another order.
+    assert json.members_of(first) != json.members_of(str | int | float | None)
+    assert json.members_of(str | int | float | None) == (str, int, float, type(None))
+    assert read_schema(FILE_NAME) == report_schema()
+
+
 def test_the_schema_is_a_schema(validator: jsonschema.Draft202012Validator) -> None:
     validator.check_schema(validator.schema)
 
