@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dataguard.core.errors import DataguardError, OutputError
 from dataguard.core.progress import Progress
@@ -110,8 +110,8 @@ def _copied_by_kernel(
                 _watched((writer, source), _copy_sql("rows", made, target), each)
                 each()
             except duckdb.Error as error:
-                said = rows.source_error
-                raise (_failure(error, query, target) if said is None else broken(said, query.path)) from error
+                reason = rows.source_error
+                raise (_failure(error, query, target) if reason is None else broken(reason, query.path)) from error
             finally:
                 writer.close()
     finally:
@@ -126,13 +126,15 @@ def _stream(cursor: duckdb.DuckDBPyConnection, statement: str) -> object | None:
 
     # Texts of one batch may be longer than 2 GB together.
     cursor.execute("SET arrow_large_buffer_size = true")
-    relation = cursor.sql(statement)
+    relation: Any = cursor.sql(statement)
     if int(duckdb.__version__.partition(".")[0]) >= _STREAMS_SINCE:
-        return relation.__arrow_c_stream__()
+        stream: object = relation.__arrow_c_stream__()
+        return stream
     # Before that a relation is computed as a whole for a capsule, and not for a reader of pyarrow's.
     if importlib.util.find_spec("pyarrow") is None:
         return None
-    return relation.fetch_record_batch(_BATCH).__arrow_c_stream__()
+    reader: object = relation.fetch_record_batch(_BATCH).__arrow_c_stream__()
+    return reader
 
 
 def _is_narrow(query: RowQuery) -> bool:
