@@ -23,7 +23,8 @@ from blake3 import blake3
 
 from dataguard.dataset.decode import ImageFacts
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+_WITHOUT_CTIME = 1
 RACY_NS = 2_000_000_000
 _TABLE_DAYS = 30
 MOST_BYTES = 8 << 30
@@ -38,7 +39,8 @@ _RETRY_SECONDS = 0.02
 _KEYS_AT_A_TIME = 500
 _FIGURES = ("page_count", "freelist_count", "page_size")
 _SCHEMA = (
-    "CREATE TABLE files (path TEXT PRIMARY KEY, size INT, mtime_ns INT, inode INT, hash BLOB) WITHOUT ROWID",
+    """CREATE TABLE files
+    (path TEXT PRIMARY KEY, size INT, mtime_ns INT, inode INT, ctime_ns INT, hash BLOB) WITHOUT ROWID""",
     "CREATE TABLE decoders (id INTEGER PRIMARY KEY, name TEXT UNIQUE)",
     "CREATE TABLE facts (hash BLOB, decoder INT, facts TEXT, thumbnail BLOB, PRIMARY KEY (hash, decoder))",
     "CREATE TABLE blobs (key TEXT PRIMARY KEY, value BLOB)",
@@ -47,18 +49,25 @@ _SCHEMA = (
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """A file's stat: what must be unchanged for its content to be taken as unchanged."""
+    """A file's stat: what must be unchanged for its content to be taken as unchanged.
+
+    The time at which the stat itself changed is part of it, for a program may put back the time of writing, but not
+    that. It changes as well where a file gets other rights or another name beside its own (a hard link); then it is
+    read again, and what is known of its content holds.
+    """
 
     size: int
     mtime_ns: int
     inode: int
     seen_ns: int
     """When the stat was taken, by the wall clock."""
+    ctime_ns: int = 0
+    """0 for an object of a store."""
 
     @classmethod
     def of(cls, info: os.stat_result) -> Stamp:
         """The stamp of a file, taken now."""
-        return cls(info.st_size, info.st_mtime_ns, info.st_ino, time.time_ns())
+        return cls(info.st_size, info.st_mtime_ns, info.st_ino, time.time_ns(), info.st_ctime_ns)
 
     @classmethod
     def told(cls, size: int, state: str) -> Stamp:
@@ -77,6 +86,11 @@ class Stamp:
         file systems in use.
         """
         return self.seen_ns - self.mtime_ns > RACY_NS
+
+    @property
+    def state(self) -> tuple[int, int, int, int]:
+        """All of it that must be unchanged."""
+        return self.size, self.mtime_ns, self.inode, self.ctime_ns
 
 
 class Cache:
@@ -138,14 +152,8 @@ class Cache:
         Returns:
             By path, 32 bytes; without those that are not known or not to be trusted.
         """
-        found = {}
-        for path, size, mtime_ns, inode, digest in self._select(
-            "SELECT path, size, mtime_ns, inode, hash FROM files WHERE path IN", list(stamps)
-        ):
-            stamp = stamps[path]
-            if (size, mtime_ns, inode) == (stamp.size, stamp.mtime_ns, stamp.inode):
-                found[path] = digest
-        return found
+        rows = self._select("SELECT path, size, mtime_ns, inode, ctime_ns, hash FROM files WHERE path IN", list(stamps))
+        return {path: digest for path, *state, digest in rows if tuple(state) == stamps[path].state}
 
     def has_facts(self, decoder: str) -> bool:
         """Whether anything is known that this decoder found."""
@@ -181,8 +189,8 @@ class Cache:
         """
         self._write(
             (
-                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)",
-                [(path, seen.size, seen.mtime_ns, seen.inode, digest) for path, seen, digest in files if seen.settled],
+                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)",
+                [(path, *seen.state, digest) for path, seen, digest in files if seen.settled],
             ),
             ("INSERT OR IGNORE INTO decoders (name) VALUES (?)", [(decoder,)]),
             (
@@ -280,7 +288,13 @@ class Cache:
             return
         connection.execute("BEGIN IMMEDIATE")
         # Another process may have made it while this one waited for its turn.
-        if self._schema_version() != SCHEMA_VERSION:
+        before = self._schema_version()
+        if before == _WITHOUT_CTIME:
+            # What is known of contents took decoding, and holds; which file has which is soon read again.
+            connection.execute("DROP TABLE files")
+            connection.execute(_SCHEMA[0])
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        elif before != SCHEMA_VERSION:
             names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
             for (name,) in names:
                 connection.execute(f'DROP TABLE "{name}"')

@@ -56,7 +56,7 @@ class ListingState:
             if not is_regular(info.st_mode) or info.st_mtime_ns >= settled:
                 self._told = False
                 return
-            lines.append(f"{names}{info.st_size} {info.st_mtime_ns} {info.st_ino}\n")
+            lines.append(f"{names}{info.st_size} {info.st_mtime_ns} {info.st_ino} {info.st_ctime_ns}\n")
         self._hash.update("".join(lines).encode())
 
     def digest(self) -> str | None:

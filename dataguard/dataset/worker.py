@@ -64,7 +64,9 @@ def packed(samples: Sequence[Sample]) -> list[Found]:
             sample.n_bytes,
             sample.content,
             sample.perceptual_hash,
-            None if (seen := sample.stamp) is None else (seen.size, seen.mtime_ns, seen.inode, seen.seen_ns),
+            None
+            if (seen := sample.stamp) is None
+            else (seen.size, seen.mtime_ns, seen.inode, seen.seen_ns, seen.ctime_ns),
             sample.decoded,
             (facts := sample.facts).format,
             facts.width,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -22,7 +23,7 @@ FACTS = ImageFacts(
     thumbnail=bytes(3072),
 )
 BROKEN = ImageFacts(format="jpeg", decode_error="the image is truncated: “ü”")
-OLD = Stamp(10, 1_000, 7, 10_000_000_000)
+OLD = Stamp(10, 1_000, 7, 10_000_000_000, 2_000)
 DIGEST = bytes(range(32))
 
 
@@ -36,7 +37,15 @@ def test_facts_come_back_as_they_were(tmp_path: Path) -> None:
     assert cache.notes == again.notes == []
 
 
-@pytest.mark.parametrize("changed", [Stamp(11, 1_000, 7, 0), Stamp(10, 1_001, 7, 0), Stamp(10, 1_000, 8, 0)])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        Stamp(11, 1_000, 7, 0, 2_000),
+        Stamp(10, 1_001, 7, 0, 2_000),
+        Stamp(10, 1_000, 8, 0, 2_000),
+        Stamp(10, 1_000, 7, 0, 2_001),
+    ],
+)
 def test_a_file_whose_stat_changed_is_not_known(tmp_path: Path, changed: Stamp) -> None:
     cache = Cache(tmp_path)
     cache.put([("/a", OLD, DIGEST)], [], "")
@@ -49,6 +58,20 @@ def test_a_file_that_was_just_written_is_not_trusted(tmp_path: Path) -> None:
     fresh, settled = Stamp(1, now - 1_900_000_000, 1, now), Stamp(1, now - 2_100_000_000, 1, now)
     cache.put([("/fresh", fresh, DIGEST), ("/settled", settled, DIGEST)], [], "")
     assert cache.hashes({"/fresh": fresh, "/settled": settled}) == {"/settled": DIGEST}
+
+
+def test_what_is_known_of_contents_outlives_stats_without_the_time_of_their_change(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    cache.put([("/a", OLD, DIGEST)], [(DIGEST, FACTS)], "decoder 1")
+    with contextlib.closing(sqlite3.connect(tmp_path / "cache.sqlite", isolation_level=None)) as connection:
+        connection.execute("ALTER TABLE files DROP COLUMN ctime_ns")
+        connection.execute("PRAGMA user_version = 1")
+    again = Cache(tmp_path)
+    assert again.hashes({"/a": OLD}) == {}
+    assert again.facts([DIGEST], "decoder 1") == {DIGEST: FACTS}
+    again.put([("/a", OLD, DIGEST)], [], "decoder 1")
+    assert again.hashes({"/a": OLD}) == {"/a": DIGEST}
+    assert again.notes == []
 
 
 def test_more_keys_than_one_statement_takes(tmp_path: Path) -> None:

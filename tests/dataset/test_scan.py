@@ -129,6 +129,32 @@ def test_only_what_changed_is_decoded(images: Path, tmp_path: Path, decoded: lis
     }
 
 
+def test_a_picture_that_was_exchanged_with_its_time_put_back_is_read_again(tmp_path: Path, decoded: list[int]) -> None:
+    path, other = draw(tmp_path / "data" / "a.png", 1), draw(tmp_path / "b.png", 2)
+    source = FolderSource(tmp_path / "data")
+    scan(source, cache=Cache(tmp_path / "cache"))
+    before = path.stat()
+    path.write_bytes(other.read_bytes())
+    while (after := path.stat()).st_ctime_ns == before.st_ctime_ns or after.st_mtime_ns != before.st_mtime_ns:
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (after.st_size, after.st_mtime_ns, after.st_ino) == (before.st_size, before.st_mtime_ns, before.st_ino)
+    (row,) = rows(scan(source, cache=Cache(tmp_path / "cache")))
+    assert row["content_hash"] == blake3(other.read_bytes()).hexdigest()
+    assert len(decoded) == 2
+
+
+def test_a_picture_that_gets_another_name_or_other_rights_is_not_decoded_again(
+    tmp_path: Path, decoded: list[int]
+) -> None:
+    path = draw(tmp_path / "data" / "a.png", 1)
+    source = FolderSource(tmp_path / "data")
+    first = scan(source, cache=Cache(tmp_path / "cache"))
+    os.link(path, tmp_path / "other.png")
+    path.chmod(0o600)
+    assert scan(source, cache=Cache(tmp_path / "cache")).version_id == first.version_id
+    assert len(decoded) == 1
+
+
 def test_files_that_were_just_written_are_read_again_and_not_decoded(tmp_path: Path, decoded: list[int]) -> None:
     path = draw(tmp_path / "data" / "a.png", 1)
     os.utime(path)

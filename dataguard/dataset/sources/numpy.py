@@ -128,7 +128,7 @@ class NumpySource:
             stamp = stamp_of(str(file))
             if stamp is None or not stamp.settled:
                 return None
-            digest.update(repr((str(file), stamp.size, stamp.mtime_ns, stamp.inode)).encode())
+            digest.update(repr((str(file), *stamp.state)).encode())
         return Identity(digest=digest.hexdigest(), n_samples=sum(len(split.inputs) for split in self.splits))
 
 

@@ -44,7 +44,7 @@ def identity_of_pictures(said: str, parts: Iterable[Part], n_rows: int) -> Ident
             stamp = stamp_of(str(path))
             if stamp is None or not stamp.settled:
                 return None
-            known = (str(path), part.name, part.split, stamp.size, stamp.mtime_ns, stamp.inode)
+            known = (str(path), part.name, part.split, *stamp.state)
             digest.update(repr((*known, sorted(part.names.items()))).encode())
     return Identity(digest=digest.hexdigest(), n_samples=n_rows)
 

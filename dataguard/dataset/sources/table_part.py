@@ -40,7 +40,7 @@ class Part:
     """DuckDB's type of each column."""
     csv: bool
     """Whether the types were told from the values."""
-    changed_at: tuple[int, int, int]
+    changed_at: tuple[int, ...]
     pictures: frozenset[str] = frozenset()
     """Columns of pictures, which DuckDB has as STRUCT(path VARCHAR, stored BOOLEAN), without the bytes."""
     arrow: Any = None
@@ -202,7 +202,7 @@ class Database:
             row="rowid",
             types={name: kind for name, kind, *_ in described},
             csv=False,
-            changed_at=(0, 0, 0),
+            changed_at=(),
             pictures=pictures,
             arrow=arrow,
         )
@@ -265,10 +265,10 @@ def _first_line(path: Path) -> str:
     return first
 
 
-def changed_at(path: Path) -> tuple[int, int, int]:
-    """What changes with a file: its size, time and number."""
+def changed_at(path: Path) -> tuple[int, ...]:
+    """What changes with a file: its size, times and number."""
     info = path.stat()
-    return info.st_size, info.st_mtime_ns, info.st_ino
+    return info.st_size, info.st_mtime_ns, info.st_ino, info.st_ctime_ns
 
 
 def quoted(column: str) -> str:

@@ -149,7 +149,7 @@ class WebDatasetSource:
             stamp = stamp_of(str(shard.path))
             if stamp is None or not stamp.settled:
                 return None
-            said = (str(shard.path), shard.name, shard.split, stamp.size, stamp.mtime_ns, stamp.inode)
+            said = (str(shard.path), shard.name, shard.split, *stamp.state)
             digest.update(repr(said).encode())
         return Identity(digest=digest.hexdigest(), n_samples=None)
 
