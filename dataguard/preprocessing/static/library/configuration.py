@@ -295,7 +295,7 @@ def _merged(call: Call) -> Value:
         if isinstance(one, Obj):
             made.attrs.update(copied(one, 4).attrs)
         elif isinstance(one, Map):
-            _merge(made, one, call.place)
+            _merge(made, one)
     return made
 
 
