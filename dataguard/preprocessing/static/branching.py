@@ -246,7 +246,7 @@ class Branching(Importing):
 def _leaves(node: ast.If) -> bool:
     """Whether a branch leaves the function or the loop."""
     leaving = ast.Return | ast.Raise | ast.Break | ast.Continue | ast.Yield
-    return any(isinstance(one, leaving) for item in (*node.body, *node.orelse) for one in ast.walk(item))
+    return any(isinstance(one, leaving) for item in (*node.body, *node.orelse) for one in nodes(item))
 
 
 def _verdict(condition: Value) -> bool | None:
@@ -264,12 +264,14 @@ def _raises(body: Sequence[ast.stmt]) -> bool:
 def ends_program(node: ast.stmt) -> bool:
     """Whether a statement leaves the program and does no more: ``exit()``, ``sys.exit(1)``, ``os._exit(0)``."""
     call = node.value if isinstance(node, ast.Expr) else None
-    if not isinstance(call, ast.Call) or any(isinstance(one, ast.Call) for one in call.args):
+    if not isinstance(call, ast.Call):
         return False
     func = call.func
     if isinstance(func, ast.Attribute):
-        return func.attr in ("exit", "_exit") and isinstance(func.value, ast.Name) and func.value.id in ("sys", "os")
-    return isinstance(func, ast.Name) and func.id in ("exit", "quit")
+        leaves = func.attr in ("exit", "_exit") and isinstance(func.value, ast.Name) and func.value.id in ("sys", "os")
+    else:
+        leaves = isinstance(func, ast.Name) and func.id in ("exit", "quit")
+    return leaves and not any(isinstance(one, ast.Call) for one in call.args)
 
 
 def _says(node: ast.stmt) -> bool:

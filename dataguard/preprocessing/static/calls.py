@@ -39,13 +39,16 @@ def works_on_pictures(func: Func) -> bool:
     return not _WORKING.isdisjoint(_named(func))
 
 
+_NAMING = (ast.Attribute, ast.Name)
+
+
 def _named(func: Func) -> frozenset[str]:
     """Names and attributes in a function."""
     if func.named is None:
         func.named = frozenset(
             one.attr if isinstance(one, ast.Attribute) else one.id
             for one in nodes(func.node)
-            if isinstance(one, ast.Attribute | ast.Name)
+            if isinstance(one, _NAMING)
         )
     return func.named
 

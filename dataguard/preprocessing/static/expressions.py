@@ -175,10 +175,13 @@ class Expressions(Items):
                 return False
             found = measured(function, left, right)
             return Unknown("", self.place(node)) if is_number(found) and abs(found) > LARGEST_NUMBER else found
-        if isinstance(left, str) and isinstance(right, str) and isinstance(operator, ast.Add):
+        if type(left) is str and type(right) is str and kind is ast.Add:
             return (left + right)[:LONGEST_TEXT]
-        if isinstance(left, str) and isinstance(operator, ast.Mod):
+        if type(left) is str and kind is ast.Mod:
             return arithmetic.formatted(left, right)
+        if (type(left) is Unknown or type(right) is Unknown) and kind not in _OF_BITS:
+            moved = arithmetic.shifted(left, right, kind is ast.Sub) if kind is ast.Add or kind is ast.Sub else None
+            return moved if moved is not None else arrays.computed(operator, left, right, self.place(node))
         if isinstance(operator, ast.BitAnd | ast.BitOr) and isinstance(left, bool) != isinstance(right, bool):
             sure = isinstance(operator, ast.BitOr)
             if left is sure or right is sure:
@@ -242,6 +245,8 @@ class Expressions(Items):
             return (other is None) == isinstance(operator, ast.Is | ast.Eq)
         if isinstance(operator, ast.In | ast.NotIn):
             return self._contains(left, right, isinstance(operator, ast.In), node)
+        if type(left) is Unknown and type(right) not in _PIXELS:
+            return arrays.unknown_of(left, right, self.place(node))
         if isinstance(left, Picture | Stat) or isinstance(right, Picture | Stat):
             return arrays.by_content(operator, left, right, self.place(node))
         function = COMPARISONS.get(type(operator))
@@ -401,6 +406,7 @@ class Expressions(Items):
 
 
 _PIXELS = frozenset({Picture, Blank, Stat})
+_OF_BITS = frozenset({ast.BitAnd, ast.BitOr})
 _NUMERIC = frozenset({int, float, bool, Measure})
 _BUILTINS = frozenset(
     [

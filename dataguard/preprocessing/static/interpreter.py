@@ -72,18 +72,21 @@ class Interpreter(Branching):
 
     def _expression(self, node: ast.Expr) -> Flow | None:
         value = node.value
-        if isinstance(value, ast.Constant):
+        kind = type(value)
+        if kind is ast.Constant:
             return None
         made = self.evaluate(value)
+        if kind is not ast.Call:
+            return None
         if ends_program(node):
             return "raise"
-        if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr == "paste":
+        if isinstance(value.func, ast.Attribute) and value.func.attr == "paste":
             canvas = self.evaluate(value.func.value)
             if isinstance(canvas, Blank) and -1 in canvas.planes:
                 self.assign(value.func.value, Picture(canvas.planes[-1]))
             return None
         # ``x.sub_(0.5).div_(0.5)`` changes x.
-        if isinstance(made, Picture | Choice) and isinstance(value, ast.Call):
+        if isinstance(made, Picture | Choice):
             inner: ast.expr = value
             while (
                 isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute) and inner.func.attr.endswith("_")
@@ -100,19 +103,16 @@ class Interpreter(Branching):
         if names is None:
             names = self.bound[node] = [_bound(one) for one in node.targets]
         outer, self.assigning = self.assigning, names
+        given = node.value
         first = node.targets[0]
-        if (
-            isinstance(first, ast.Tuple)
-            and isinstance(node.value, ast.Tuple)
-            and len(node.value.elts) == len(first.elts)
-        ):
-            value = self._several(first, node.value)
+        if type(given) is ast.Tuple and isinstance(first, ast.Tuple) and len(given.elts) == len(first.elts):
+            value = self._several(first, given)
         else:
-            value = self.evaluate(node.value)
+            value = self.evaluate(given)
         self.assigning = outer
         for target in node.targets:
             self.assign(target, value)
-            if isinstance(target, ast.Name) and isinstance(node.value, ast.Attribute) and self.is_option(node.value):
+            if type(given) is ast.Attribute and isinstance(target, ast.Name) and self.is_option(given):
                 self.frame.flags.add(target.id)
 
     def _several(self, target: ast.Tuple, values: ast.Tuple) -> Value:

@@ -171,6 +171,9 @@ class Items(Machine):
 
     def item(self, value: Value, index: ast.expr, node: ast.AST) -> Value:
         """What ``value[index]`` is."""
+        if type(value) is Unknown:
+            self.evaluate(index)
+            return Unknown(value.why, value.place, value.kind, changed=value.changed)
         if isinstance(value, Choice):
             return choice([self.item(one, index, node) for one in value.options], value.why)
         if isinstance(value, Picture | Blank):
@@ -193,8 +196,6 @@ class Items(Machine):
             return arrays.object_item(self, value, key, node)
         if isinstance(value, Ext) and value.name.startswith(("typing.", "builtins.")):
             return value
-        if isinstance(value, Unknown):
-            return Unknown(value.why, value.place, value.kind, changed=value.changed)
         return Unknown("an item of something that is not followed", self.place(node))
 
     def _of_sequence(self, value: Seq | Shape | str, index: ast.expr, node: ast.AST) -> Value:
