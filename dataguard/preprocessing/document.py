@@ -44,8 +44,12 @@ def to_json(pipeline: Pipeline) -> str:
     >>> to_json(Pipeline(name="train")).splitlines()[:4]
     ['{', '  "schema_version": 1,', '  "pipeline": {', '    "provenance": {},']
     """
-    document = PipelineDocument(schema_version=SCHEMA_VERSION, pipeline=pipeline)
-    return json.dumps(_plain(document), indent=2, allow_nan=False) + "\n"
+    return json.dumps(to_data(pipeline), indent=2, allow_nan=False) + "\n"
+
+
+def to_data(pipeline: Pipeline) -> Any:
+    """What `to_json` writes, as dictionaries and lists."""
+    return _plain(PipelineDocument(schema_version=SCHEMA_VERSION, pipeline=pipeline))
 
 
 def from_json(text: str) -> Pipeline:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -11,7 +10,7 @@ from dataguard.core.exhibit import Contrast, ContrastRow
 from dataguard.core.report import Document, Undetermined
 from dataguard.preprocessing.audit.pairing import ComparedPaths, split_entry
 from dataguard.preprocessing.differing import Aspect
-from dataguard.preprocessing.document import SCHEMA_VERSION, to_json
+from dataguard.preprocessing.document import SCHEMA_VERSION, to_data
 from dataguard.preprocessing.pipeline import Affine, Decode, Pipeline
 from dataguard.preprocessing.static.reading import FoundPath, RepositoryReading
 from dataguard.preprocessing.steps import UNLIMITED, Crop, Flip, Pad, Random, Resize
@@ -207,7 +206,7 @@ def documents(reading: RepositoryReading) -> tuple[Document, ...]:
                 "reachable": path.reachable,
                 "evidence": path.evidence,
             },
-            content=_tuples(json.loads(to_json(path.pipeline))),
+            content=_tuples(to_data(path.pipeline)),
         )
         for path in reading.paths
     )
