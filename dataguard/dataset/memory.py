@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dataguard.core.errors import ConfigurationError
+from dataguard.core.sql import literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -102,8 +103,7 @@ def connect(share: float) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     # What does not fit into memory goes there, and not into the user's working directory. Each database has a folder of
     # its own, which DuckDB makes where it needs it and removes: up to 1.4, two in one folder overwrite each other's.
-    folder = str(_spill_folder()).replace("'", "''")
-    connection.execute(f"SET temp_directory = '{folder}'")
+    connection.execute(f"SET temp_directory = {literal(_spill_folder())}")
     connection.execute(f"SET memory_limit = '{memory_share(share)}B'")
     return connection
 

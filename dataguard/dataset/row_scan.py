@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from dataguard.core.errors import DataguardError, OutputError
 from dataguard.core.progress import Progress
+from dataguard.core.sql import literal
 from dataguard.dataset.manifest import Manifest, leaf_sql
 from dataguard.dataset.memory import BATCH_SHARE, SOURCE_SHARE, WRITER_SHARE, connect, memory_limit, memory_share
 from dataguard.dataset.native_rows import CONTENT, DETAILS, LEAVES, NativeRows, is_compiled, plan_of
+from dataguard.dataset.parquet import parquet_sql
 from dataguard.dataset.row_contents import HEAD_BYTES, Kind
 from dataguard.dataset.sources import RowQuery
-from dataguard.dataset.sources.table_part import broken, literal
+from dataguard.dataset.sources.table_part import broken
 from dataguard.dataset.table import COLUMNS
 
 if TYPE_CHECKING:
@@ -180,7 +182,7 @@ def _copy(query: RowQuery, target: Path, progress: Progress, jobs: int) -> None:
 
 def _copy_sql(table: str, columns: Mapping[str, str], target: Path) -> str:
     selected = ", ".join(f'CAST({columns.get(name, "NULL")} AS {kind}) AS "{name}"' for name, kind in COLUMNS.items())
-    return f"COPY (SELECT {selected} FROM {table}) TO {literal(str(target))} ({_OPTIONS})"
+    return f"COPY (SELECT {selected} FROM {table}) TO {literal(target)} ({_OPTIONS})"
 
 
 def _failure(error: duckdb.Error, query: RowQuery, target: Path) -> DataguardError:
@@ -256,7 +258,7 @@ def _leaves(
     for start in range(0, n_rows, _LEAVES_AT_A_TIME):
         end = min(n_rows, start + _LEAVES_AT_A_TIME)
         groups = connection.execute(
-            f"SELECT {', '.join(wanted)} FROM read_parquet({literal(str(parquet))}) "
+            f"SELECT {', '.join(wanted)} FROM {parquet_sql(parquet)} "
             f'WHERE "row" > {start} AND "row" <= {end} GROUP BY "row" // {_LEAVES_IN_A_GROUP}'
         ).fetchall()
         texts = ["".join(column) for column in zip(*groups, strict=True)]

@@ -12,6 +12,7 @@ import numpy as np
 
 from dataguard.core.paths import decode_path
 from dataguard.dataset.memory import TABLE_SHARE, connect
+from dataguard.dataset.parquet import parquet_sql, parts_of
 from dataguard.dataset.sources import Pictures
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class SampleTable:
             duckdb.Error: there is no such file, or it is broken.
         """
         connection = _connect()
-        query = f"read_parquet([{', '.join(_quote(str(part)) for part in _files(parquet))}])"
+        query = parquet_sql(*parts_of(parquet))
         n_samples = connection.execute(f"SELECT count(*) FROM {query}").fetchall()[0][0]
         return cls(
             connection=connection,
@@ -314,8 +315,7 @@ class SampleTable:
             )
             condition += " AND sample_id IN (FROM wanted)"
         # One after the other: of a query over all files DuckDB holds what it has read ahead of each.
-        files = [] if self.parquet is None else _files(self.parquet)
-        for part in [f"read_parquet({_quote(str(file))})" for file in files] or [self.query]:
+        for part in [self.query] if self.parquet is None else map(parquet_sql, parts_of(self.parquet)):
             found = self.connection.execute(f"SELECT sample_id, thumbnail FROM {part} WHERE {condition}")
             while rows := found.fetchmany(_FETCHED_AT_A_TIME):
                 pictures = np.frombuffer(b"".join(blob for _, blob in rows), dtype=np.uint8)
@@ -390,11 +390,3 @@ def fetch_rows(frame: nw.LazyFrame[Any]) -> list[tuple[Any, ...]]:
 
 def _connect() -> duckdb.DuckDBPyConnection:
     return connect(TABLE_SHARE)
-
-
-def _quote(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _files(parquet: Path) -> list[Path]:
-    return sorted(parquet.glob("*.parquet")) if parquet.is_dir() else [parquet]

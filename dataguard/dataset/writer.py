@@ -12,7 +12,9 @@ import numpy as np
 
 from dataguard.core.errors import SourceError
 from dataguard.core.progress import Progress
+from dataguard.core.sql import literal
 from dataguard.dataset.memory import WRITER_SHARE, connect
+from dataguard.dataset.parquet import parquet_sql, parts_of
 from dataguard.dataset.row_scan import cannot_write, copy_rows, is_ascending
 from dataguard.dataset.table import COLUMNS
 
@@ -69,7 +71,7 @@ class TableWriter:
         # Made when the first part is written, while other threads decode.
         connection = connect(WRITER_SHARE)
         connection.execute("SET threads = 1")
-        connection.execute(f"SET temp_directory = {_text(self.folder / 'spilled')}")
+        connection.execute(f"SET temp_directory = {literal(self.folder / 'spilled')}")
         # The type of a column of objects is to follow from all of them, not from a sample.
         connection.execute("SET pandas_analyze_sample = 1000000000")
         return connection
@@ -95,7 +97,7 @@ class TableWriter:
         """
         written = copy_rows(query, self.folder, manifest, details, progress, jobs)
         self._parts += 1
-        self._sorted = query.ids_are_numbers or is_ascending(self._connection, f"read_parquet({_text(written)})")
+        self._sorted = query.ids_are_numbers or is_ascending(self._connection, parquet_sql(written))
 
     def finish(self) -> None:
         """Write what is left, and put everything in order where it did not come in order.
@@ -107,8 +109,8 @@ class TableWriter:
             self._flush()
         if self._sorted:
             return
-        unordered = sorted(self.folder.glob("*.parquet"))
-        query = f"read_parquet({[str(path) for path in unordered]})"
+        unordered = parts_of(self.folder)
+        query = parquet_sql(*unordered)
         twice = self._execute(
             f"SELECT sample_id, count(*) FROM {query} GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT 3"
         )
@@ -119,7 +121,9 @@ class TableWriter:
                 where=self.where,
                 hint='dataset.id names what tells samples apart; of shards, "__url__" puts the shard\'s name in front',
             )
-        self._execute(f"COPY (FROM {query} ORDER BY sample_id) TO {_text(self.folder / 'sorted.parquet')} ({_OPTIONS})")
+        self._execute(
+            f"COPY (FROM {query} ORDER BY sample_id) TO {literal(self.folder / 'sorted.parquet')} ({_OPTIONS})"
+        )
         for path in unordered:
             path.unlink()
 
@@ -130,7 +134,7 @@ class TableWriter:
         selected = ", ".join(f'CAST({_expression(name)} AS {kind}) AS "{name}"' for name, kind in COLUMNS.items())
         self._connection.register("batch", batch)
         target = self.folder / f"{self._parts:06d}.parquet"
-        self._execute(f"COPY (SELECT {selected} FROM batch) TO {_text(target)} ({_OPTIONS})")
+        self._execute(f"COPY (SELECT {selected} FROM batch) TO {literal(target)} ({_OPTIONS})")
         self._connection.unregister("batch")
         self._parts += 1
 
@@ -192,7 +196,3 @@ def _objects(values: Sequence[Any]) -> NDArray[np.object_]:
 
 def _numbers(values: Sequence[int | None]) -> NDArray[np.int64]:
     return np.array([_ABSENT if value is None else value for value in values], dtype=np.int64)
-
-
-def _text(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"

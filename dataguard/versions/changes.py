@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dataguard.versions.manifest_file import hashed_key, hashed_label, literal
+from dataguard.core.sql import literal
+from dataguard.versions.manifest_file import hashed_key, hashed_label
 from dataguard.versions.snapshot import Snapshot, comparable
 
 if TYPE_CHECKING:

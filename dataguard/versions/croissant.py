@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from dataguard.core.sql import literal
 from dataguard.dataset.sources.table_files import TABLE_SUFFIXES
-from dataguard.versions.manifest_file import literal
 from dataguard.versions.profile import Profile
 from dataguard.versions.snapshot import MANIFEST_NAME
 from dataguard.versions.stated import file_hash

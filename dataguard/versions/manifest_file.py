@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dataguard.core.errors import OutputError, SourceError
+from dataguard.core.sql import literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -82,10 +83,10 @@ def manifest_bytes(
                     labels=labels,
                 )
                 path = Path(folder) / "manifest.parquet"
-                said = json.dumps(asdict(header), sort_keys=True).replace("'", "''")
+                said = literal(json.dumps(asdict(header), sort_keys=True))
                 connection.execute(
                     f"COPY ({_selected(query, header)}) TO {literal(path)} "
-                    f"({_OPTIONS}, KV_METADATA {{dataguard: '{said}'}})"
+                    f"({_OPTIONS}, KV_METADATA {{dataguard: {said}}})"
                 )
                 data = path.read_bytes()
                 if len(data) <= allowed:
@@ -129,11 +130,6 @@ def hashed_key(column: str) -> str:
 def hashed_label(column: str) -> str:
     """SQL for 64 bits of a label's SHA-256; NULL for none."""
     return f"CAST('0x' || sha256({column})[1:16] AS UBIGINT)"
-
-
-def literal(path: Path) -> str:
-    """A path as a literal of SQL."""
-    return "'" + str(path).replace("'", "''") + "'"
 
 
 def header_of(path: Path) -> Header:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
 import pickle
 import random
-import socket
-import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from importlib import metadata
@@ -20,40 +14,27 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 import pytest
-from PIL import Image
 
-import dataguard
+from dataguard import check
 from dataguard.config import Config, DatasetConfig
 from dataguard.core.errors import ConfigurationError, EngineError, SourceError
 from dataguard.dataset import engines
 from dataguard.dataset.cache import Cache
 from dataguard.dataset.class_counts import ClassCounts
 from dataguard.dataset.duplicates import Duplicates
-from dataguard.dataset.engines import EngineName, engine_names, in_windows, on_engine, open_engine, spark
+from dataguard.dataset.engines import EngineName, engine_names, in_windows, most_telling, on_engine, open_engine
 from dataguard.dataset.engines.local import LocalEngine
 from dataguard.dataset.scan import Summary, chunk, merge, scan
 from dataguard.dataset.sources.folder import FolderSource
 from dataguard.inputs import open_source
+from tests.dataset.by_engine import checked, pictures, told
 from tests.dataset.sources.same_data import as_folder, as_shards, planted
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("pictures")
-    random_pixels = np.random.default_rng(5)
-    for number in range(90):
-        place = root / ("train" if number % 3 else "test") / ("cat" if number % 2 else "dog")
-        place.mkdir(parents=True, exist_ok=True)
-        pixels = random_pixels.integers(0, 256, (24, 31, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(place / f"{number:03}.{'png' if number % 5 else 'jpg'}")
-    (root / "train/cat/000.png").write_bytes((root / "test/cat/003.png").read_bytes())
-    (root / "train/dog/torn.jpg").write_bytes((root / "test/dog/000.jpg").read_bytes()[:200])
-    for path in root.rglob("*.*"):
-        # A cache trusts no file that was changed a moment ago.
-        os.utime(path, (1.7e9, 1.7e9))
-    return root
+    return pictures(tmp_path_factory.mktemp("pictures"))
 
 
 def rows_of(folder: Path, **options: Any) -> tuple[str, str]:
@@ -118,11 +99,11 @@ def test_a_large_table_is_put_to_the_engine_if_its_workers_see_it(
     assert Duplicates.from_table(there) == Duplicates.from_table(here)
     assert ClassCounts.from_table(there).counts.tolist() == ClassCounts.from_table(here).counts.tolist()
 
-    class Elsewhere(Backwards):
+    class Blind(Backwards):
         def map_chunks(self, function: Any, chunks: Iterable[Any]) -> Iterator[Any]:
             return super().map_chunks(function, [(name + " of another machine", size) for name, size in chunks])
 
-    assert on_engine(Elsewhere(), here.parquet, here.n_samples) is None
+    assert on_engine(Blind(), here.parquet, here.n_samples) is None
 
 
 def test_what_the_cache_knows_is_not_sent(folder: Path, tmp_path: Path) -> None:
@@ -166,21 +147,21 @@ def merge_all(parts: list[Summary]) -> Summary:
     return parts[0] if len(parts) == 1 else merge(parts[0], merge_all(parts[1:]))
 
 
-def test_a_worker_that_does_not_see_the_files_says_so(folder: Path, tmp_path: Path) -> None:
-    class Elsewhere(Backwards):
-        def map_chunks(self, function: Any, chunks: Iterable[Any]) -> Iterator[Any]:
-            return super().map_chunks(partial(function.func, **{**function.keywords, "root": tmp_path / "no"}), chunks)
+class Elsewhere(Backwards):
+    """Its workers do not see the driver's files."""
 
+    def map_chunks(self, function: Any, chunks: Iterable[Any]) -> Iterator[Any]:
+        there = {**function.keywords, "root": Path("no such folder").absolute()}
+        return super().map_chunks(partial(function.func, **there), chunks)
+
+
+def test_a_worker_that_does_not_see_the_files_says_so(folder: Path) -> None:
     with pytest.raises(EngineError, match="does not see the folder") as caught:
         scan(FolderSource(folder), cache=None, engine=Elsewhere())
     assert "every worker" in str(caught.value)
 
 
 def test_a_worker_that_does_not_see_the_shards_says_so_and_one_needs_no_copy_of_a_store(tmp_path: Path) -> None:
-    class Elsewhere(Backwards):
-        def map_chunks(self, function: Any, chunks: Iterable[Any]) -> Iterator[Any]:
-            return super().map_chunks(partial(function.func, **{**function.keywords, "root": tmp_path / "no"}), chunks)
-
     def source(path: str) -> Any:
         return open_source(Config(dataset=DatasetConfig(path=path), cache=str(tmp_path / "cache")))
 
@@ -264,43 +245,15 @@ def test_an_error_of_a_chunk_comes_through() -> None:
         list(LocalEngine("1").map_chunks(fail, [1]))
 
 
-# What a process of its own does: sessions and clusters outlive a test, and warn of what is not ours.
-_SCAN = """
-import json, sys, warnings
-warnings.simplefilter("ignore")
-from pathlib import Path
-import dataguard
-from dataguard.dataset import engines
-if __name__ == "__main__":
-    engines.FOR_ENGINE = 0
-    report = dataguard.check(sys.argv[1], engine=sys.argv[2] or None, cache=sys.argv[3] if sys.argv[3] else False)
-    runs = [[run.code, run.status.value, [repr(f) for f in run.findings], run.reason] for run in report.runs]
-    print(json.dumps({"version": report.subject.version_id, "runs": runs}, default=str))
-"""
-
-
-def checked(folder: Path, engine: str, cache: str = "", **environment: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-c", _SCAN, str(folder), engine, cache],
-        capture_output=True,
-        text=True,
-        timeout=900,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", **environment},
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
 @pytest.fixture(scope="module")
 def here(folder: Path) -> dict[str, Any]:
-    return checked(folder, "")
+    return told(check(folder, cache=False))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("engine", "package"),
-    [("spark=local-cluster[2,1,1024]", "pyspark"), ("dask", "distributed"), ("ray", "ray"), ("local=2", "duckdb")],
+    [("spark=local[2]", "pyspark"), ("dask", "distributed"), ("ray", "ray"), ("local=2", "duckdb")],
 )
 def test_the_same_report_comes_out_of_every_engine(
     folder: Path, here: dict[str, Any], engine: str, package: str
@@ -310,145 +263,6 @@ def test_the_same_report_comes_out_of_every_engine(
 
     assert found == here
     assert {code for code, status, *_ in here["runs"] if status == "found"} >= {"DG801"}
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    return port
-
-
-@contextmanager
-def cluster_of_processes(tmp_path: Path, workers: int) -> Iterator[str]:
-    """A cluster of Spark's own: a master and workers, each a process."""
-    pyspark = pytest.importorskip("pyspark")
-    port = free_port()
-    address = f"spark://127.0.0.1:{port}"
-    home = Path(pyspark.__file__).parent
-    environment = {**os.environ, "SPARK_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_NO_DAEMONIZE": "1"}
-    package = "org.apache.spark.deploy"
-    master = [f"{package}.master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", "0"]
-    worker = [f"{package}.worker.Worker", "--cores", "1", "--memory", "1g", "--webui-port", "0"]
-    places = [str(tmp_path / f"worker{number + 1}") for number in range(workers)]
-    commands = [master, *([*worker, "--work-dir", place, address] for place in places)]
-    running: list[subprocess.Popen[bytes]] = []
-    logs = [(tmp_path / f"{number}.log").open("wb") for number in range(len(commands))]
-    try:
-        for command, log in zip(commands, logs, strict=True):
-            running.append(
-                subprocess.Popen(
-                    [str(home / "bin/spark-class"), *command], stdout=log, stderr=log, env=environment, cwd=tmp_path
-                )
-            )
-        until(lambda: "I have been elected leader" in (tmp_path / "0.log").read_text())
-        yield address
-    finally:
-        for process in reversed(running):
-            process.terminate()
-        for process in running:
-            process.wait(timeout=60)
-        for log in logs:
-            log.close()
-
-
-@pytest.fixture
-def standalone(tmp_path: Path) -> Iterator[str]:
-    with cluster_of_processes(tmp_path, 2) as address:
-        yield address
-
-
-@pytest.mark.slow
-def test_a_cluster_of_a_master_and_two_workers_comes_to_the_same(
-    folder: Path, here: dict[str, Any], standalone: str, tmp_path: Path
-) -> None:
-    found = checked(
-        folder,
-        f"spark={standalone}",
-        # As a cluster's own settings would say; the driver is no part of it.
-        PYSPARK_PYTHON=sys.executable,
-        PYTHONPATH=os.pathsep.join([str(Path(dataguard.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]),
-        SPARK_LOCAL_IP="127.0.0.1",
-    )
-
-    assert found == here
-    # Both had a part in it.
-    assert all(list((tmp_path / f"worker{number}").glob("app-*/*/stderr")) for number in (1, 2))
-
-
-_IMPATIENT = """
-import sys, warnings
-warnings.simplefilter("ignore")
-from dataguard.cli import main
-from dataguard.dataset.engines import spark
-spark._PATIENCE, spark._LOOK_EVERY = 3.0, 0.2
-if __name__ == "__main__":
-    sys.exit(main(["check", sys.argv[1], "--no-cache", "--engine", f"spark={sys.argv[2]}"]))
-"""
-
-
-def refused(folder: Path, address: str) -> str:
-    """What the command says of a cluster that does nothing."""
-    done = subprocess.run(
-        [sys.executable, "-c", _IMPATIENT, str(folder), address],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable},
-    )
-    assert done.returncode == 2, done.stderr[-3000:]
-    assert "Traceback" not in done.stderr
-    said = done.stderr[done.stderr.index("dataguard: ") :]
-    # Spark's own lines about its start come before it, and none of its pages of Java behind it.
-    assert len(said.splitlines()) == 2, said
-    return said
-
-
-@pytest.mark.slow
-def test_a_master_without_workers_is_one_error(folder: Path, tmp_path: Path) -> None:
-    with cluster_of_processes(tmp_path, 0) as address:
-        said = refused(folder, address)
-    assert f"engine = 'spark={address}': the master has no worker to give: there has been no executor for 3" in said
-    assert "which workers are alive" in said
-
-
-@pytest.mark.slow
-def test_a_master_that_is_not_there_is_one_error_within_seconds(folder: Path) -> None:
-    pytest.importorskip("pyspark")
-    address = f"spark://127.0.0.1:{free_port()}"
-    said = refused(folder, address)
-    assert f"engine = 'spark={address}': no Spark master answers (127.0.0.1:" in said
-    assert "Connection refused" in said
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def test_one_of_several_masters_suffices_and_a_wrong_address_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spark, "_CONNECT_SECONDS", 0.0)
-    closed = free_port()
-    with socket.create_server(("127.0.0.1", 0)) as master:
-        spark._require_master(f"spark://127.0.0.1:{closed},127.0.0.1:{master.getsockname()[1]}", "here")
-    with pytest.raises(EngineError, match=r"no Spark master answers \('127\.0\.0\.1' is not host:port\)"):
-        spark._require_master("spark://127.0.0.1", "here")
-    with pytest.raises(EngineError, match=rf"no Spark master answers \(127\.0\.0\.1:{closed}: Connection refused\)"):
-        spark._require_master(f"spark://127.0.0.1:{closed}", "here")
-
-
-def test_a_master_that_is_being_started_is_waited_for() -> None:
-    port = free_port()
-    started = threading.Timer(0.2, lambda: servers.append(socket.create_server(("127.0.0.1", port))))
-    servers: list[socket.socket] = []
-    started.start()
-    try:
-        spark._require_master(f"spark://127.0.0.1:{port}", "here")
-    finally:
-        started.join()
-        servers[0].close()
 
 
 @pytest.mark.parametrize(
@@ -464,4 +278,4 @@ def test_a_master_that_is_being_started_is_waited_for() -> None:
     ],
 )
 def test_of_a_page_of_java_the_line_that_says_most_is_kept(text: str, said: str) -> None:
-    assert spark._said(ValueError(text)).startswith(said)
+    assert most_telling(ValueError(text)).startswith(said)

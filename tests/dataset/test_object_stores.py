@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import gc
-import http.client
-import http.server
-import json
 import os
-import socket
-import subprocess
-import sys
-import threading
 import time
 import urllib.parse
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dataguard import check
-from dataguard.config import Config, DatasetConfig
 from dataguard.core.errors import SourceError
 from dataguard.dataset import stores
 from dataguard.dataset.cache import Cache
@@ -32,7 +19,8 @@ from dataguard.dataset.remote import RemotePictures
 from dataguard.dataset.scan import scan
 from dataguard.dataset.sources import Reference
 from dataguard.dataset.workers import Workers
-from dataguard.inputs import open_source
+from tests.dataset.object_store import GS, S3, Hurried, Store, forget, opened
+from tests.dataset.servers import free_port
 from tests.dataset.sources.same_data import as_folder, as_parquet, as_shards, made, planted
 
 pytestmark = [
@@ -40,219 +28,9 @@ pytestmark = [
     # These clients leave it to the collector of garbage to close their connections.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
 ]
-fsspec = pytest.importorskip("fsspec")
+pytest.importorskip("fsspec")
 
 SAMPLES = planted(10)
-S3, GS = "s3", "gs"
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    return port
-
-
-@dataclass
-class Front:
-    """Stands before a server, counts what is asked of it, and misbehaves when told to."""
-
-    port_behind: int
-    is_s3: bool
-    asked: Counter[str] = field(default_factory=Counter)
-    """How often the content of an object was read, by its name below ``d/``."""
-    listings: int = 0
-    a_page: int = 1_000
-    """Objects in an answer to a listing; S3's own is 1,000."""
-    misbehave: Callable[[str], str | None] = lambda path: None
-    """'stall' or 'reset' for a path, or None."""
-
-    def __post_init__(self) -> None:
-        front = self
-        self.over = threading.Event()
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *arguments: Any) -> None:
-                pass
-
-            def answer(self) -> None:
-                length = int(self.headers.get("Content-Length") or 0)
-                body = self.rfile.read(length)
-                name = urllib.parse.unquote(self.path.partition("?")[0]).rpartition("/d/")[2]
-                trouble = front.misbehave(self.path)
-                if self.command == "GET" and "." in name and (front.is_s3 or "alt=media" in self.path):
-                    front.asked[name] += 1
-                front.listings += "list-type=2" in self.path or "prefix=" in self.path
-                if trouble == "stall":
-                    front.over.wait(30)
-                if trouble is not None:
-                    self.connection.shutdown(socket.SHUT_RDWR)
-                    self.close_connection = True
-                    return
-                behind = http.client.HTTPConnection("127.0.0.1", front.port_behind, timeout=60)
-                headers = {key: value for key, value in self.headers.items() if key.lower() != "connection"}
-                behind.request(self.command, self.path, body or None, headers)
-                found = behind.getresponse()
-                data = front.page(self.path, found.read())
-                self.send_response(found.status)
-                for key, value in found.getheaders():
-                    if key.lower() not in ("content-length", "transfer-encoding", "connection", "server", "date"):
-                        self.send_header(key, value)
-                said = found.getheader("Content-Length") if self.command == "HEAD" else None
-                self.send_header("Content-Length", said or str(len(data)))
-                self.end_headers()
-                if self.command != "HEAD":
-                    self.wfile.write(data)
-                behind.close()
-
-        for verb in ("GET", "PUT", "POST", "HEAD", "DELETE"):
-            setattr(Handler, f"do_{verb}", Handler.answer)
-
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *arguments: Any) -> None:
-                """A client that has gone is no trouble."""
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-        self.thread.start()
-
-    def page(self, path: str, data: bytes) -> bytes:
-        """Of a listing of Google's, which their emulator gives as a whole: a page of it."""
-        asked = urllib.parse.parse_qs(urllib.parse.urlsplit(path).query)
-        if self.is_s3 or not urllib.parse.urlsplit(path).path.endswith("/o") or b'"items"' not in data:
-            return data
-        listed = json.loads(data)
-        start = int(asked.get("pageToken", ["0"])[0])
-        end = start + self.a_page
-        if len(listed["items"]) > end:
-            listed["nextPageToken"] = str(end)
-        return json.dumps({**listed, "items": listed["items"][start:end]}).encode()
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}"
-
-    def close(self) -> None:
-        self.over.set()
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
-
-
-@contextlib.contextmanager
-def behind(command: list[str], port: int) -> Iterator[None]:
-    """A server in a process of its own, once it answers."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 120
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            except OSError:
-                assert process.poll() is None, f"{command[:4]} ended"
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
-            else:
-                break
-        yield
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
-@pytest.fixture(scope="module")
-def s3_port() -> Iterator[int]:
-    pytest.importorskip("moto", reason="moto[server], a server of S3, is not installed")
-    pytest.importorskip("flask", reason="moto[server], a server of S3, is not installed")
-    pytest.importorskip("s3fs")
-    port = free_port()
-    with behind([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], port):
-        yield port
-
-
-_GCS = """
-import sys
-from gcp_storage_emulator.server import create_server
-create_server("127.0.0.1", int(sys.argv[1]), in_memory=True).run()
-"""
-
-
-@pytest.fixture(scope="module")
-def gs_port() -> Iterator[int]:
-    pytest.importorskip("gcp_storage_emulator", reason="gcp-storage-emulator is not installed")
-    port = free_port()
-    with pytest.MonkeyPatch.context() as patched:
-        # Read when it is imported: what it would ask for needs credentials, which an emulator has no use for.
-        patched.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
-        pytest.importorskip("gcsfs")
-        with behind([sys.executable, "-c", _GCS, str(port)], port):
-            yield port
-
-
-@dataclass
-class Store:
-    """A bucket, empty at first, reached through its `Front` by the client's own settings."""
-
-    protocol: str
-    front: Front
-    bucket: str
-
-    @property
-    def url(self) -> str:
-        return f"{self.protocol}://{self.bucket}"
-
-    @property
-    def system(self) -> Any:
-        return fsspec.filesystem(self.protocol, skip_instance_cache=True)
-
-    def put(self, folder: Path) -> None:
-        system = self.system
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                system.pipe_file(f"{self.bucket}/{path.relative_to(folder).as_posix()}", path.read_bytes())
-        self.front.asked.clear()
-
-
-_BUCKETS = iter(range(1_000_000))
-
-
-@pytest.fixture(params=[S3, GS])
-def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    front = Front(request.getfixturevalue(f"{request.param}_port"), request.param == S3)
-    bucket = f"bucket-{next(_BUCKETS)}"
-    try:
-        if request.param == S3:
-            monkeypatch.setenv("AWS_ENDPOINT_URL", front.address)
-            monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-            monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-            monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-            asked = ("PUT", f"/{bucket}", "")
-        else:
-            monkeypatch.setenv("STORAGE_EMULATOR_HOST", front.address)
-            asked = ("POST", "/storage/v1/b?project=p", f'{{"name": "{bucket}"}}')
-        connection = http.client.HTTPConnection("127.0.0.1", front.server.server_port)
-        connection.request(*asked, headers={"Content-Type": "application/json"})
-        assert connection.getresponse().status == 200
-        connection.close()
-        yield Store(request.param, front, bucket)
-    finally:
-        front.close()
-        for kind in (S3, GS):
-            with contextlib.suppress(ImportError, ValueError):
-                fsspec.get_filesystem_class(kind).clear_instance_cache()
-        gc.collect()
-
-
-def opened(location: str, **keys: Any) -> Any:
-    for kind in (S3, GS):
-        with contextlib.suppress(ImportError):
-            # As in a new process: listings are remembered by these clients.
-            fsspec.get_filesystem_class(kind).clear_instance_cache()
-    return open_source(Config(dataset=DatasetConfig(path=location, **keys)))
 
 
 @pytest.fixture(scope="module")
@@ -362,16 +140,6 @@ def test_more_than_a_page_of_objects_is_listed(store: Store, tmp_path: Path) -> 
     assert store.front.listings >= (2 if store.protocol == S3 else n // 7)
 
 
-class Hurried:
-    """asyncio, without pauses."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(asyncio, name)
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(0)
-
-
 @pytest.mark.parametrize("trouble", ["stall", "reset"])
 def test_a_store_that_falls_silent_is_one_error_and_the_rest_is_fetched_later(
     store: Store, tmp_path: Path, trouble: str, monkeypatch: pytest.MonkeyPatch
@@ -424,11 +192,11 @@ def test_without_credentials_there_is_one_error(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
-    fsspec.get_filesystem_class(S3).clear_instance_cache()
+    forget()
     assert main(["check", "s3://bucket/d", "--select", "DG801"]) == 2
     said = capsys.readouterr().err
     assert "s3://bucket/d: access is refused: NoCredentialsError: Unable to locate credentials" in said
-    assert "hint: look at the credentials" in said
+    assert "hint: look at the credentials that are found: AWS_PROFILE" in said
     assert "Traceback" not in said
 
 

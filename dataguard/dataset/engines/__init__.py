@@ -8,6 +8,7 @@ many lists, wherever it likes and in any order.
 from __future__ import annotations
 
 import importlib
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from dataguard.core.errors import ConfigurationError, EngineError, did_you_mean
+from dataguard.dataset.parquet import parts_of
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -30,6 +32,8 @@ GROUP = "dataguard.engines"
 FOR_ENGINE = 20_000_000
 """Samples from which their table is put to an engine: DuckDB takes 6 s of a core for so many, about what it takes a
 cluster to begin."""
+_RAISED = re.compile(r"[A-Za-z_.]*(Error|Exception): ")
+"""The line of a worker's traceback that says what was raised."""
 _ASKED = 64
 """Chunks that ask whether a worker sees a file: so many that each worker is likely to be asked."""
 
@@ -127,7 +131,7 @@ def on_engine(engine: Engine, parquet: Path, n_samples: int) -> nw.LazyFrame[Any
     """
     if n_samples < FOR_ENGINE:
         return None
-    first = next(iter(sorted(parquet.glob("*.parquet"))), parquet)
+    first = parts_of(parquet)[0]
     try:
         seen = engine.map_chunks(_sees, [(str(first), first.stat().st_size)] * _ASKED)
         return engine.table(parquet) if all(seen) else None
@@ -178,3 +182,15 @@ def in_windows(
             yield from take(under_way)
     while under_way:
         yield from take(under_way)
+
+
+def most_telling(error: Exception) -> str:
+    r"""The line of an engine's error that says most: what a worker's Python raised, else the innermost cause of Java's.
+
+    >>> most_telling(ValueError("An exception was thrown\nTraceback\nKeyError: 'x'"))
+    "KeyError: 'x'"
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    raised = [line for line in lines if _RAISED.match(line)]
+    causes = [line.partition(": ")[2] for line in lines if line.startswith(("Caused by: ", ": "))]
+    return (raised[:1] or causes[-1:] or lines[:1] or [type(error).__name__])[0]

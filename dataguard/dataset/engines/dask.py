@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dataguard.core.errors import DataguardError, EngineError
 from dataguard.dataset.engines import in_windows, required
+from dataguard.dataset.parquet import parts_of
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -76,11 +77,10 @@ class DaskEngine:
         dataframe = required("dask.dataframe", engine="dask", install=_INSTALL)
         import narwhals.stable.v2 as nw
 
-        parts = sorted(parquet.glob("*.parquet")) if parquet.is_dir() else [parquet]
         with warnings.catch_warnings():
             # That a later narwhals will want the package narwhals-dask.
             warnings.simplefilter("ignore", FutureWarning)
-            frame: nw.LazyFrame[Any] = nw.from_native(dataframe.read_parquet([str(part) for part in parts]))
+            frame: nw.LazyFrame[Any] = nw.from_native(dataframe.read_parquet([str(part) for part in parts_of(parquet)]))
         return frame
 
     def close(self) -> None:

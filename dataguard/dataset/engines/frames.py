@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dataguard.core.errors import EngineError
+from dataguard.dataset.engines import most_telling
 
 Made = TypeVar("Made")
 
-_ROWS_AT_A_TIME = 100_000
+ROWS_AT_A_TIME = 100_000
+"""Of Ray's."""
 
 
 def writer_of(frame: object) -> Callable[[Path], None] | None:
@@ -22,15 +24,14 @@ def writer_of(frame: object) -> Callable[[Path], None] | None:
     Args:
         frame: Anything.
     """
-    kind, native = native_of(frame)
-    write = _WRITERS.get(kind)
-    return None if write is None else functools.partial(written_with, native, write)
+    engine, native = native_of(frame)
+    return None if engine is None else functools.partial(written_with, native, _WRITERS[engine])
 
 
-def native_of(frame: object) -> tuple[tuple[str, str], Any]:
-    """A table out of a frame of narwhals, and the package and class that it is of."""
+def native_of(frame: object) -> tuple[str | None, Any]:
+    """The engine that holds a table, None where none does; and the table, out of a frame of narwhals."""
     native = frame.to_native() if _module(frame) == "narwhals" and hasattr(frame, "to_native") else frame
-    return (_module(native), type(native).__name__), native
+    return _ENGINES.get((_module(native), type(native).__name__)), native
 
 
 def _module(frame: object) -> str:
@@ -48,10 +49,9 @@ def written_with(frame: Any, write: Callable[..., Made], path: Path, *options: A
     except (OSError, MemoryError, EngineError):
         raise
     except Exception as error:  # each engine has its own errors, and no base class is common to them
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         kind = f"{_module(frame)}.{type(frame).__name__}"
         raise EngineError(
-            f"the table of {kind} cannot be computed: {lines[0]}", hint="try what computes it by itself"
+            f"the table of {kind} cannot be computed: {most_telling(error)}", hint="try what computes it by itself"
         ) from error
 
 
@@ -80,11 +80,6 @@ def _packed(chosen: Callable[[Iterable[Any]], Iterator[Any]] | None, batches: It
         yield pa.RecordBatch.from_arrays([data], names=["batch"])
 
 
-def write_dask(frame: Any, path: Path) -> None:
-    """Write a frame of Dask's, a partition at a time."""
-    write_partitions(list(frame.partitions), path)
-
-
 def write_partitions(partitions: Sequence[Any], path: Path) -> None:
     """Write frames of Dask's that have the same columns, one after the other."""
     import pyarrow as pa
@@ -102,7 +97,7 @@ def write_partitions(partitions: Sequence[Any], path: Path) -> None:
 def _ray(dataset: Any, path: Path) -> None:
     batches = (
         batch
-        for table in dataset.iter_batches(batch_format="pyarrow", batch_size=_ROWS_AT_A_TIME)
+        for table in dataset.iter_batches(batch_format="pyarrow", batch_size=ROWS_AT_A_TIME)
         for batch in table.to_batches()
     )
     write_batches(batches, path, empty=lambda: dataset.schema().base_schema)
@@ -125,13 +120,23 @@ def write_batches(batches: Iterable[Any], path: Path, *, empty: Callable[[], Any
             writer.close()
 
 
-_WRITERS: Mapping[tuple[str, str], Callable[[Any, Path], None]] = {
-    ("pyspark", "DataFrame"): write_spark,
-    ("dask", "DataFrame"): write_dask,
-    ("ray", "Dataset"): _ray,
-    ("ray", "MaterializedDataset"): _ray,
-    ("ibis", "Table"): lambda table, path: table.to_parquet(path),
-    ("duckdb", "DuckDBPyRelation"): lambda relation, path: relation.write_parquet(str(path)),
-    ("_duckdb", "DuckDBPyRelation"): lambda relation, path: relation.write_parquet(str(path)),
-    ("polars", "LazyFrame"): lambda frame, path: frame.sink_parquet(path),
+_ENGINES: Mapping[tuple[str, str], str] = {
+    ("pyspark", "DataFrame"): "spark",
+    ("dask", "DataFrame"): "dask",
+    ("ray", "Dataset"): "ray",
+    ("ray", "MaterializedDataset"): "ray",
+    ("ibis", "Table"): "ibis",
+    ("duckdb", "DuckDBPyRelation"): "duckdb",
+    ("_duckdb", "DuckDBPyRelation"): "duckdb",
+    ("polars", "LazyFrame"): "polars",
+}
+"""By package and class."""
+
+_WRITERS: Mapping[str, Callable[[Any, Path], None]] = {
+    "spark": write_spark,
+    "dask": lambda frame, path: write_partitions(list(frame.partitions), path),
+    "ray": _ray,
+    "ibis": lambda table, path: table.to_parquet(path),
+    "duckdb": lambda relation, path: relation.write_parquet(str(path)),
+    "polars": lambda frame, path: frame.sink_parquet(path),
 }

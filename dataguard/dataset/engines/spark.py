@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import pickle
-import re
 import socket
 import sys
 import time
@@ -17,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dataguard.core.errors import EngineError
-from dataguard.dataset.engines import in_windows, required
+from dataguard.dataset.engines import in_windows, most_telling, required
+from dataguard.dataset.parquet import parts_of
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 Chunk = TypeVar("Chunk")
 Result = TypeVar("Result")
 
-_RAISED = re.compile(r"[A-Za-z_.]*(Error|Exception): ")
-"""The line of a worker's traceback that says what was raised."""
 _TASKS_PER_SLOT = 4
 """Chunks of a job for each core: its last ones leave the others idle for a quarter of it at most, and the next job is
 under way already."""
@@ -109,8 +107,9 @@ class SparkEngine:
         """Read by the executors, which must see the file."""
         import narwhals.stable.v2 as nw
 
-        parts = sorted(parquet.glob("*.parquet")) if parquet.is_dir() else [parquet]
-        frame: nw.LazyFrame[Any] = nw.from_native(self.session.read.parquet(*(part.as_uri() for part in parts)))
+        frame: nw.LazyFrame[Any] = nw.from_native(
+            self.session.read.parquet(*(part.as_uri() for part in parts_of(parquet)))
+        )
         return frame
 
     def close(self) -> None:
@@ -157,7 +156,7 @@ class SparkEngine:
 
     def _failed(self, error: Exception) -> EngineError:
         return EngineError(
-            f"Spark failed: {_said(error)}",
+            f"Spark failed: {most_telling(error)}",
             where=self._where,
             hint="the workers' log says more; dataguard must be installed on every worker, in the driver's version",
         )
@@ -229,11 +228,3 @@ def _unpacked(result: bytes | bytearray) -> Any:
     if not succeeded:
         raise value
     return value
-
-
-def _said(error: Exception) -> str:
-    """The one line that says most: what a worker's Python raised, else the innermost cause that Java names."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    raised = [line for line in lines if _RAISED.match(line)]
-    causes = [line.partition(": ")[2] for line in lines if line.startswith(("Caused by: ", ": "))]
-    return (raised[:1] or causes[-1:] or lines[:1] or [type(error).__name__])[0]

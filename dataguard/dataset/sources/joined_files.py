@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dataguard.core.errors import SourceError, did_you_mean
+from dataguard.core.sql import literal, quoted
 from dataguard.dataset.sources.table_files import INTEGERS, TableFile, common_type, other_spelling
-from dataguard.dataset.sources.table_part import Database, Part, literal, quoted
+from dataguard.dataset.sources.table_part import Database, Part
 
 LABEL_NAMES = ("label", "target", "class", "y")
 """Columns that are taken for the label where none is named."""

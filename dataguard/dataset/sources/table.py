@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataguard.core.errors import ConfigurationError, NothingToCheckError, SourceError, did_you_mean
-from dataguard.dataset.engines.parts import Draw
+from dataguard.core.sql import literal, quoted
+from dataguard.dataset.engines.parts import SAMPLED_ROW, Draw
 from dataguard.dataset.kinds import COLUMNS, Opening, SourceKind
 from dataguard.dataset.sources import Identity, Pictures, Reference, RowQuery
 from dataguard.dataset.sources.joined_files import FILE, FILE_ROW, LABEL_NAMES, ROW, SPLIT, TABLE, JoinedFiles
@@ -18,7 +19,7 @@ from dataguard.dataset.sources.table_columns import Columns
 from dataguard.dataset.sources.table_files import FLOATS, INTEGERS, TableFile, is_table, named_tables, suffix_hint
 from dataguard.dataset.sources.table_folders import holds_tables, tables_of
 from dataguard.dataset.sources.table_identity import identity_of_pictures, identity_of_rows
-from dataguard.dataset.sources.table_part import Database, Part, broken, literal, quoted
+from dataguard.dataset.sources.table_part import Database, Part, broken
 from dataguard.dataset.sources.table_pictures import (
     RowPictures,
     is_picture_struct,
@@ -38,7 +39,6 @@ _ENCODING_VERSION = 3
 """Counts up whenever the digest of a row changes."""
 
 _ROWS_AT_A_TIME = 10_000
-_SAMPLED_ROW = "number of the row, of which some are kept"
 _VECTORS_AT_A_TIME = 16
 """DuckDB's vectors of 2,048 rows in a chunk."""
 
@@ -325,10 +325,10 @@ class TableSource:
         if n_all > n:
             name = f"coalesce({self._id()}, CAST({self._row} + 1 AS VARCHAR))"
             self._query(
-                f"CREATE OR REPLACE TABLE sampled AS SELECT * FROM (SELECT *, {self._row} AS {quoted(_SAMPLED_ROW)} "
-                f"FROM {self._table} ORDER BY md5('{seed}:' || {name}) LIMIT {n}) ORDER BY {quoted(_SAMPLED_ROW)}"
+                f"CREATE OR REPLACE TABLE sampled AS SELECT * FROM (SELECT *, {self._row} AS {quoted(SAMPLED_ROW)} "
+                f"FROM {self._table} ORDER BY md5('{seed}:' || {name}) LIMIT {n}) ORDER BY {quoted(SAMPLED_ROW)}"
             )
-            self._table, self._row = "sampled", quoted(_SAMPLED_ROW)
+            self._table, self._row = "sampled", quoted(SAMPLED_ROW)
             self._columns = replace(self._columns, table=self._table)
             self._sample = f" sample {n} {seed}"
             self.__dict__.pop("n_rows", None)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from dataguard.core.errors import SourceError
+from dataguard.core.sql import quoted
 from dataguard.dataset.sources.table_columns import Columns
-from dataguard.dataset.sources.table_part import quoted
 
 Query: TypeAlias = Callable[[str], list[tuple[Any, ...]]]
 """Runs a statement and gives its rows."""

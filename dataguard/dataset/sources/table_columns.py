@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dataguard.core.sql import literal, quoted
 from dataguard.dataset.row_contents import HEAD_BYTES, Kind, RowContents
 from dataguard.dataset.sources.table_files import FLOATS, INTEGERS
-from dataguard.dataset.sources.table_part import Database, broken, literal, quoted
+from dataguard.dataset.sources.table_part import Database, broken
 
 if TYPE_CHECKING:
     import numpy as np

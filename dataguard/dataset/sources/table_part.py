@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataguard.core.errors import NothingToCheckError, SourceError, did_you_mean
 from dataguard.core.paths import encode_path
+from dataguard.core.sql import literal, quoted
 from dataguard.dataset.memory import SOURCE_SHARE, connect
 from dataguard.dataset.sources.table_files import ARROW_SUFFIXES, TableFile
 
@@ -89,7 +90,7 @@ class Database:
         since = changed_at(path)
         is_parquet = path.name.lower().endswith(".parquet")
         try:
-            name = literal(str(path))
+            name = literal(path)
             if is_parquet:
                 table, row = f"read_parquet({name}, file_row_number = true)", "file_row_number"
             else:
@@ -133,7 +134,7 @@ class Database:
             EngineError: its engine cannot compute it.
         """
         from dataguard.dataset.engines.frames import writer_of
-        from dataguard.dataset.engines.parts import ROW, part_writer_of
+        from dataguard.dataset.engines.parts import SAMPLED_ROW, part_writer_of
         from dataguard.dataset.sources.table_arrow import as_arrow, without_pictures
 
         write, write_part = writer_of(frame), part_writer_of(frame)
@@ -147,10 +148,10 @@ class Database:
             part = replace(
                 self.open(TableFile(path=written, name=path.name, split=""), number), split=None, n_all=n_all
             )
-            if ROW not in part.types:
+            if SAMPLED_ROW not in part.types:
                 return part
-            types = {name: kind for name, kind in part.types.items() if name != ROW}
-            return replace(part, row=quoted(ROW), types=types)
+            types = {name: kind for name, kind in part.types.items() if name != SAMPLED_ROW}
+            return replace(part, row=quoted(SAMPLED_ROW), types=types)
         table = as_arrow(frame, path)
         pictures: frozenset[str] = frozenset()
         if table is not None:
@@ -269,13 +270,3 @@ def changed_at(path: Path) -> tuple[int, ...]:
     """What changes with a file: its size, times and number."""
     info = path.stat()
     return info.st_size, info.st_mtime_ns, info.st_ino, info.st_ctime_ns
-
-
-def quoted(column: str) -> str:
-    """A column's name as SQL has it."""
-    return '"' + column.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A text as SQL has it."""
-    return "'" + text.replace("'", "''") + "'"

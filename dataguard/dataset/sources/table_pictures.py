@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -15,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from dataguard.core.errors import DataguardError
 from dataguard.core.paths import encode_path
+from dataguard.core.sql import literal, quoted
 from dataguard.dataset.files import UnreadableFileError
 from dataguard.dataset.image_header import image_format
+from dataguard.dataset.memory import SOURCE_SHARE, connect
 from dataguard.dataset.sources import Picture
 
 if TYPE_CHECKING:
@@ -135,14 +136,14 @@ class RowPictures:
     def _from_parquet(self, path: Path, start: int, size: int) -> Sequence[Any]:
         import duckdb
 
-        from dataguard.dataset.sources.table_part import broken, literal, quoted
+        from dataguard.dataset.sources.table_part import broken
 
         data = f"struct_extract({quoted(self.column)}, 'bytes')" if self.in_struct else quoted(self.column)
         try:
             found = (
                 self._cursor()
                 .execute(
-                    f"SELECT {data} FROM read_parquet({literal(str(path))}, file_row_number = true)"
+                    f"SELECT {data} FROM read_parquet({literal(path)}, file_row_number = true)"
                     f" WHERE file_row_number >= {start} AND file_row_number < {start + size} ORDER BY file_row_number"
                 )
                 .fetchall()
@@ -152,15 +153,10 @@ class RowPictures:
         return [value for (value,) in found]
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
-        import duckdb
-
-        from dataguard.dataset.sources.table_part import literal
-
         if self._connection is None:
-            self._connection = duckdb.connect()
+            self._connection = connect(SOURCE_SHARE)
             # The scan has threads of its own.
             self._connection.execute("SET threads = 1")
-            self._connection.execute(f"SET temp_directory = {literal(tempfile.gettempdir())}")
         connection: duckdb.DuckDBPyConnection = self._connection
         return connection
 
@@ -176,8 +172,6 @@ def picture_columns(
         query: Runs SQL.
         table: SQL to select from.
     """
-    from dataguard.dataset.sources.table_part import quoted
-
     found = []
     for name, kind in types.items():
         if any(name in part.pictures for part in parts):
@@ -203,8 +197,6 @@ def is_picture_struct(kind: str) -> bool:
 
 def picture_sql(image: str | None, types: Mapping[str, str], pictures: Sequence[str]) -> tuple[str, str]:
     """SQL for the file that a row names, and for whether it holds the picture itself."""
-    from dataguard.dataset.sources.table_part import quoted
-
     if image is None:
         return "NULL", "false"
     name = quoted(image)
