@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dataguard.core import notebook
+from dataguard.core.lazy import lazily
 
 if TYPE_CHECKING:
     from dataguard.batches.record import record as record
@@ -41,30 +42,24 @@ __all__ = [
     "snapshot",
 ]
 
-
-_PLACES = {
-    "audit": "dataguard.engine",
-    "bisect": "dataguard.engine",
-    "check": "dataguard.engine",
-    "compare": "dataguard.engine",
-    "diff": "dataguard.engine",
-    "guard": "dataguard.rules.batches.epoch_end",
-    "lock": "dataguard.engine",
-    "probe": "dataguard.engine",
-    "probe_training": "dataguard.engine",
-    "record": "dataguard.batches.record",
-    "reproduce": "dataguard.engine",
-    "snapshot": "dataguard.engine",
-}
-
-
-def __getattr__(name: str) -> Any:
-    # Lazy, so that `dataguard --help` pays for no numpy.
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    return getattr(importlib.import_module(_PLACES[name]), name)
+# So that `dataguard --help` pays for no numpy.
+__getattr__ = lazily(
+    __name__,
+    {
+        "audit": "engine",
+        "bisect": "engine",
+        "check": "engine",
+        "compare": "engine",
+        "diff": "engine",
+        "guard": "rules.batches.epoch_end",
+        "lock": "engine",
+        "probe": "engine",
+        "probe_training": "engine",
+        "record": "batches.record",
+        "reproduce": "engine",
+        "snapshot": "engine",
+    },
+)
 
 
 def _in_a_notebook(report: Any) -> str:

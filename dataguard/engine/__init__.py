@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from dataguard.core.lazy import lazily
 
 if TYPE_CHECKING:
     from dataguard.engine.auditing import audit
@@ -29,26 +31,21 @@ __all__ = [
     "snapshot",
 ]
 
-_PLACES = {
-    "audit": "auditing",
-    "bisect": "reproducing",
-    "check": "checking",
-    "compare": "probing",
-    "diff": "versioning",
-    "lock": "reproducing",
-    "probe": "probing",
-    "probe_training": "training",
-    "reproduce": "reproducing",
-    "resolve_config": "resolving",
-    "run": "running",
-    "snapshot": "versioning",
-}
-
-
-def __getattr__(name: str) -> Any:
-    # Lazy, so that an audit does not pay for what trains and reproduces.
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    return getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
+# So that an audit does not pay for what trains and reproduces.
+__getattr__ = lazily(
+    __name__,
+    {
+        "audit": "auditing",
+        "bisect": "reproducing",
+        "check": "checking",
+        "compare": "probing",
+        "diff": "versioning",
+        "lock": "reproducing",
+        "probe": "probing",
+        "probe_training": "training",
+        "reproduce": "reproducing",
+        "resolve_config": "resolving",
+        "run": "running",
+        "snapshot": "versioning",
+    },
+)

@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from dataguard.core.lazy import lazily
 
 if TYPE_CHECKING:
     from dataguard.labels.confident import ConfidentLearning as ConfidentLearning
@@ -23,16 +25,6 @@ if TYPE_CHECKING:
 ALGORITHM_VERSION = "3"
 """Part of the key that out-of-sample probabilities are cached under; changed whenever they would come out otherwise."""
 
-_HOMES = {
-    "LabelQuality": "quality",
-    "assess": "quality",
-    "ConfidentLearning": "confident",
-    "confident_learning": "confident",
-    "quality_scores": "scores",
-    "assess_multilabel": "multilabel",
-    "assess_targets": "regression",
-    "assess_tokens": "token",
-}
 __all__ = [
     "ALGORITHM_VERSION",
     "ConfidentLearning",
@@ -46,10 +38,17 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    # Lazy: a rule that needs one of them does not pay for all.
-    if name in _HOMES:
-        import importlib
-
-        return getattr(importlib.import_module(f"dataguard.labels.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# A rule that needs one of them does not pay for all.
+__getattr__ = lazily(
+    __name__,
+    {
+        "LabelQuality": "quality",
+        "assess": "quality",
+        "ConfidentLearning": "confident",
+        "confident_learning": "confident",
+        "quality_scores": "scores",
+        "assess_multilabel": "multilabel",
+        "assess_targets": "regression",
+        "assess_tokens": "token",
+    },
+)
