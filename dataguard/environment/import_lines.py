@@ -11,16 +11,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from dataguard.core.python_texts import TEXTS
+
 PARTED = frozenset({"google", "azure", "ruamel", "nvidia", "google.cloud", "torch.utils", "torch.utils.tensorboard"})
 """Modules of which ``from`` takes what other distributions give."""
 
-_TEXTS = re.compile(
-    r'"""(?:[^"\\]++|\\.|"(?!""))*+"""|'
-    r"'''(?:[^'\\]++|\\.|'(?!''))*+'''|"
-    r'"(?:[^"\\\n]++|\\.)*+"|'
-    r"'(?:[^'\\\n]++|\\.)*+'|#[^\n]*",
-    re.DOTALL,
-)
 _WITHIN_LINES = re.compile(r"[^\n]+")
 _NAME = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
 _STARTS = re.compile(r"^([ \t]*)(import|from)\b[ \t]*(.*)$", re.MULTILINE)
@@ -60,7 +55,7 @@ def import_lines(text: str, matters: Callable[[str], bool]) -> tuple[ImportLine,
         text: The script.
         matters: Whether a module is of interest; others are left out, and no doubt about them counts.
     """
-    plain = _TEXTS.sub(_blank, text)
+    plain = TEXTS.sub(_blank, text)
     # A quote that is left never closes.
     if '"' in plain or "'" in plain or _is_unsure(plain):
         return None

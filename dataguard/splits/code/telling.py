@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
+from dataguard.core.python_texts import TEXTS
 from dataguard.splits.code.expressions import dotted
 
 _WORDS = ("fit", "cross_val", "Shuffle", ".score", "evaluate", "predict")
@@ -15,13 +16,6 @@ _WORDS = ("fit", "cross_val", "Shuffle", ".score", "evaluate", "predict")
 saves work: 273 of 315 files of a library of networks have none of these outside of comments, and none of these leaks.
 """
 _FOLD = re.compile(r"(?:fold(?<![uU]nfold)|Fold(?<![uU]nFold))(?!er)")
-_TEXTS = re.compile(
-    r'"""(?:[^"\\]++|\\.|"(?!""))*+"""|'
-    r"'''(?:[^'\\]++|\\.|'(?!''))*+'''|"
-    r'"(?:[^"\\\n]++|\\.)*+"|'
-    r"'(?:[^'\\\n]++|\\.)*+'|#[^\n]*",
-    re.DOTALL,
-)
 _SPLIT = re.compile(r"split\w*\s*\(")
 _TRAIN = re.compile(r"train\s*\(")
 _FIT = re.compile(r"fit\w*\s*\(")
@@ -66,7 +60,7 @@ def bare(text: str) -> str:
     >>> bare("fit(X)  # a fold\nprint('a fit', f'{model.score(X)}')")
     "fit(X)  \nprint(, f'{model.score(X)}')"
     """
-    return _TEXTS.sub(_without, text)
+    return TEXTS.sub(_without, text)
 
 
 def _without(match: re.Match[str]) -> str:
