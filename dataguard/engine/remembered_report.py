@@ -29,7 +29,7 @@ from dataguard.dataset.sources.annotated_images import AnnotatedSource
 from dataguard.dataset.sources.table import TableSource
 from dataguard.dataset.tree_state import NOT_DATA, tree_state
 from dataguard.engine.areas import names_other_than_dataset
-from dataguard.engine.remembering import FILES_BESIDE, KEPT, MOST_BYTES, depends_on, kept_bytes, loaded
+from dataguard.engine.remembering import FILES_BESIDE, KEPT, depends_on, kept_bytes, loaded
 from dataguard.inputs import Inputs, open_source
 from dataguard.inputs.source import cache_folder
 from dataguard.rules import broken_plugins
@@ -148,7 +148,7 @@ class ReportMemory:
         if inputs.cache is None or inputs.cache.notes:
             return
         data = kept_bytes(report)
-        if data is None or len(data) > MOST_BYTES:
+        if data is None:
             return
         path = self._config.dataset.path
         if isinstance(source, AnnotatedSource) and path is not None:

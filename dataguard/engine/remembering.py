@@ -28,8 +28,8 @@ from dataguard.engine.circumstances import versions
 from dataguard.inputs import Inputs
 from dataguard.inputs.made import is_of_the_dataset
 
-MOST_BYTES = 64 << 20
-"""An outcome that is larger is not kept."""
+_MOST_BYTES = 64 << 20
+"""What is larger is not kept."""
 
 FILES_BESIDE = ("pred_probs", "predictions", "features", "embedding", "schema", "against", "serving", "frame")
 """Settings of ``[dataset]`` that name what is no part of it, and may change while it does not."""
@@ -92,7 +92,7 @@ class Memory:
         run = make()
         if run.status in KEPT:
             data = kept_bytes((run, tuple(self._inputs.guessed[before:])))
-            if data is not None and len(data) <= MOST_BYTES:
+            if data is not None:
                 self._cache.put_blob(key, data)
         return run
 
@@ -111,9 +111,9 @@ class _Reader(pickle.Unpickler):
 
 
 def kept_bytes(value: object) -> bytes | None:
-    """What `loaded` makes a value of again; None where it has parts that are none of a report."""
+    """What `loaded` makes a value of again; None where it has parts that are none of a report, or is too large."""
     data = pickle.dumps(value, protocol=5)
-    return None if loaded(data) is None else data
+    return None if len(data) > _MOST_BYTES or loaded(data) is None else data
 
 
 def loaded(data: bytes | None) -> object:
