@@ -120,7 +120,8 @@ class _Listing:
         return self._keys.setdefault(key, key)
 
     def _say(self, called: str, reason: str) -> None:
-        self._broken.append(_broken(self._file, self._split, called, reason))
+        name = f"{encode_path(self._file.name)} {called}"
+        self._broken.append(BrokenAnnotation(name=name, split=self._split, reason=reason))
 
 
 def _checked(file: Path, key: str, taker: Callable[[dict[str, Any]], None], item: Any) -> None:
@@ -131,10 +132,6 @@ def _checked(file: Path, key: str, taker: Callable[[dict[str, Any]], None], item
 
 def _no_list(key: str, file: Path) -> SourceError:
     return SourceError(f"no list {key!r}, as annotations of COCO have", where=file)
-
-
-def _broken(file: Path, split: str | None, called: str, reason: str) -> BrokenAnnotation:
-    return BrokenAnnotation(name=f"{encode_path(file.name)} {called}", split=split, reason=reason)
 
 
 class _Folders:
