@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dataguard.dataset.tree_state import tree_state
+from dataguard.dataset.sources.folder import OTHER_SUFFIXES
+from dataguard.dataset.tree_state import _NOT_DATA, tree_state
 
 
 def aged(path: Path, seconds: float = 60) -> None:
@@ -85,6 +86,7 @@ def test_one_file(folder: Path) -> None:
 
 
 def test_what_no_source_reads(folder: Path) -> None:
+    assert OTHER_SUFFIXES.issuperset(_NOT_DATA)
     first = tree_state(folder)
     (folder / "report.html").write_text("new")
     (folder / ".git").mkdir()

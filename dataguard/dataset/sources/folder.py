@@ -22,8 +22,8 @@ _IMAGES = """
 _OTHERS = """
     7z arrow avi bak bz2 c cfg ckpt conf cpp csv db doc docx feather flac gz h h5 hdf5 htm html idx ini ipynb js json
     jsonl lmdb lnk lock log m mat md md5 mdb mkv mov mp3 mp4 ndjson npy npz ogg onnx parquet part pb pdf pickle pkl pt
-    pth py rar rec rst sh sha1 sha256 sqlite svg tar tflite tfrecord tfrecords tgz tmp toml ts tsv txt wav webm xls xlsx
-    xml xz yaml yml zip
+    pth py rar rec rst sarif sh sha1 sha256 sqlite svg tar tflite tfrecord tfrecords tgz tmp toml ts tsv txt wav webm
+    xls xlsx xml xz yaml yml zip
 """
 
 IMAGE_SUFFIXES = frozenset(f".{name}" for name in _IMAGES.split())
