@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dataguard.preprocessing.static.reading import FoundPath, RepositoryReading, read_repository
+from dataguard.preprocessing.steps import Resize
 
 
 def written(folder: Path, files: Mapping[str, str]) -> Path:
@@ -34,3 +35,15 @@ def served(folder: Path, body: str, **more: str) -> FoundPath:
     """The one path of a script that feeds ``model`` with what these lines make of ``path``."""
     imports = "import cv2, torch\nimport numpy as np\nfrom PIL import Image, ImageOps\n"
     return only(reading(folder, {"predict.py": imports + textwrap.dedent(body), **more}))
+
+
+def resized(path: FoundPath) -> Resize:
+    """The last resize of a path."""
+    assert path.pipeline.geometry is not None
+    return [step for step in path.pipeline.geometry if isinstance(step, Resize)][-1]
+
+
+def levels(path: FoundPath) -> tuple[float | None, float | None]:
+    """Scale and offset of a path, of its first channel."""
+    affine = path.pipeline.affine
+    return (affine.scale or (None,))[0], (affine.offset or (None,))[0]

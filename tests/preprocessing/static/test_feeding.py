@@ -4,21 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dataguard.preprocessing.static.reading import FoundPath
-from dataguard.preprocessing.steps import Resize
-from tests.preprocessing.static.repositories import only, reading, served
-
-
-def resized(path: FoundPath) -> Resize:
-    """The last resize of a path."""
-    assert path.pipeline.geometry is not None
-    return [step for step in path.pipeline.geometry if isinstance(step, Resize)][-1]
-
-
-def levels(path: FoundPath) -> tuple[float | None, float | None]:
-    """Scale and offset of a path, of its first channel."""
-    affine = path.pipeline.affine
-    return (affine.scale or (None,))[0], (affine.offset or (None,))[0]
+from tests.preprocessing.static.repositories import levels, only, reading, resized, served
 
 
 def test_a_branch_that_raises_is_not_what_is_run(tmp_path: Path) -> None:
