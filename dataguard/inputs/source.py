@@ -73,12 +73,13 @@ def open_source(config: Config) -> Source:
             raise SourceError("not a table, nor any other kind of dataset", where=location, hint=suffix_hint())
         check_keys(kind, opening)
     source = kind.open(opening)
-    if pictures is not None and isinstance(source, TableSource) and source.pictures is None:
-        # Paths in its rows are read as files.
-        copied(at_url, cache_folder(config), whole=True)
-        source = kind.open(opening)
     source.notes[:0] = notes
-    if pictures is None or source.pictures is not None or isinstance(source, TableSource):
+    if isinstance(source, TableSource):
+        if pictures is not None and source.pictures is None and source.image is not None:
+            # Paths in its rows are read as files.
+            copied(at_url, cache_folder(config), whole=True)
+        return source
+    if pictures is None or source.pictures is not None:
         return source
     return RemoteSource(source, pictures, states)
 

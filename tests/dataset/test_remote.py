@@ -47,6 +47,20 @@ def memory(tmp_path: Path) -> Iterator[Any]:
     system.store.clear()
 
 
+@pytest.fixture
+def fetched(memory: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The objects that are opened."""
+    paths: list[str] = []
+    plain = type(memory).open
+
+    def noting(self: Any, path: str, *arguments: Any, **keys: Any) -> Any:
+        paths.append(path)
+        return plain(self, path, *arguments, **keys)
+
+    monkeypatch.setattr(type(memory), "open", noting)
+    return paths
+
+
 def put(system: Any, folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.is_file():
@@ -104,6 +118,15 @@ def test_pictures_that_a_table_names_come_with_its_folder(memory: Any, tmp_path:
         assert version("memory://bucket/d", **keys) == of_folder
 
 
+def test_pictures_that_no_row_names_are_not_fetched(memory: Any, tmp_path: Path, fetched: list[str]) -> None:
+    as_folder(SAMPLES, tmp_path / "d")
+    (tmp_path / "d" / "table.csv").write_text("x,label\n" + "".join(f"{n},{'ab'[n % 2]}\n" for n in range(9)))
+    put(memory, tmp_path)
+    fetched.clear()
+    assert opened("memory://bucket/d", source="table").n_rows == 9
+    assert fetched == ["/bucket/d/table.csv"]
+
+
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *arguments: Any) -> None:
         pass
@@ -136,19 +159,12 @@ def test_nothing_at_a_web_address_is_one_error(served: str) -> None:
         opened(f"{served}/nothing.tar")
 
 
-def test_what_is_unchanged_is_not_fetched_again(memory: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_unchanged_is_not_fetched_again(memory: Any, tmp_path: Path, fetched: list[str]) -> None:
     as_shards(SAMPLES, tmp_path / "d")
     put(memory, tmp_path)
     location = "memory://bucket/d/{train,val,test}-{000..002}.tar"
     first = version(location)
-    fetched: list[str] = []
-    whole = type(memory).open
-
-    def counted(self: Any, path: str, *arguments: Any, **keys: Any) -> Any:
-        fetched.append(path)
-        return whole(self, path, *arguments, **keys)
-
-    monkeypatch.setattr(type(memory), "open", counted)
+    fetched.clear()
     assert version(location) == first
     assert fetched == []
     memory.pipe_file("/bucket/d/test-000.tar", memory.cat_file("/bucket/d/test-001.tar"))
