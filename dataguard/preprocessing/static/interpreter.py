@@ -72,11 +72,10 @@ class Interpreter(Branching):
 
     def _expression(self, node: ast.Expr) -> Flow | None:
         value = node.value
-        kind = type(value)
-        if kind is ast.Constant:
+        if type(value) is ast.Constant:
             return None
         made = self.evaluate(value)
-        if kind is not ast.Call:
+        if not isinstance(value, ast.Call):
             return None
         if ends_program(node):
             return "raise"
