@@ -327,7 +327,7 @@ def size_found(pipeline: Pipeline) -> Any:
             if shown is not None:
                 height, width = (int(one) for one in shown.split("x"))
                 resized = any(isinstance(one, Resize) for one in pipeline.geometry or ())
-                if resized and (step.name == "crop" or (sizes is not None and step.name in CROPS)):
+                if resized and sizes is not None and (step.name == "crop" or step.name in CROPS):
                     continue
                 sizes = [(height, width)] * len(SIZES)
             elif step.name.endswith("_range"):
@@ -340,7 +340,10 @@ def size_found(pipeline: Pipeline) -> Any:
             elif step.rule is None or sizes is None:
                 sizes = None  # until a resize to one size, which does not depend on what was before
             else:
-                sizes = [step.target(*one) for one in sizes]
+                try:
+                    sizes = [step.target(*one) for one in sizes]
+                except ValueError:  # one of its lengths is not known
+                    return UNKNOWN
         elif isinstance(step, Pad | Crop) and step.rule in ("to", "square", "center") and sizes is not None:
             last = step
     if sizes is not None and isinstance(last, Pad) and last.rule == "to" and last.height and last.width:

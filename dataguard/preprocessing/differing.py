@@ -74,10 +74,19 @@ class Effect:
 
     @property
     def words(self) -> str:
-        """'4.4 levels on average, at most 104'."""
+        """'4.4 levels on average, at most 104'; of what lies beyond all levels, how many times their range it is."""
         if self.sizes:
             return f"other sizes: {self.sizes}"
+        if self.mean > 255:
+            return (
+                f"{self.mean / 255:.3g} times the range of 0 to 255 on average, at most {self.largest / 255:.3g} times"
+            )
         return f"{self.mean:.3g} levels on average, at most {self.largest:.3g}"
+
+    @property
+    def in_full(self) -> str:
+        """The same, with the range that levels are of."""
+        return self.words if self.sizes or self.mean > 255 else f"{self.words}, of 0 to 255"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dataguard.preprocessing.static import loaders, parts, records
+from dataguard.preprocessing.static.beside import open_length
 from dataguard.preprocessing.static.operators import COMPARISONS, OPERATORS
 from dataguard.preprocessing.static.picture import State, by_chance, losing, mapped, moved
 from dataguard.preprocessing.static.values import (
@@ -55,8 +56,8 @@ def shape_of(state: State) -> list[Value]:
     lengths: dict[str, Value] = {
         "N": 1,
         "C": len(state.channels) if state.channels is not None else Unknown("how many channels"),
-        "H": state.size[0] if state.size[0] is not None else Unknown(LENGTHS[0]),
-        "W": state.size[1] if state.size[1] is not None else Unknown(LENGTHS[1]),
+        "H": state.size[0] if state.size[0] is not None else open_length(state, LENGTHS[0]),
+        "W": state.size[1] if state.size[1] is not None else open_length(state, LENGTHS[1]),
     }
     return [lengths.get(axis, Unknown("a length")) for axis in state.layout]
 
@@ -127,6 +128,8 @@ def object_item(machine: Machine, value: ExtObj, key: Value, node: ast.AST) -> V
         steps = value.args[0] if value.args else None
         if isinstance(steps, Seq) and -len(steps.items) <= key < len(steps.items):
             return steps.items[key]
+    if value.name.startswith(loaders.FILMS):
+        return _frame(value)
     found = loaders.item(machine, value, node)
     if found is not None:
         return found
@@ -391,6 +394,8 @@ def element(machine: Machine, source: Value, node: ast.expr | None) -> Value:
             return (
                 element(machine, source.args[0], node) if source.args and source.name != "builtins.range" else Unknown()
             )
+        if source.name.startswith(loaders.FILMS):
+            return _frame(source)
         found = loaders.batch(machine, source, node)
         return found if found is not None else Unknown(f"an item of {source.name}", machine.place(node))
     if isinstance(source, Choice):
@@ -405,6 +410,12 @@ def element(machine: Machine, source: Value, node: ast.expr | None) -> Value:
     if isinstance(source, Unknown):
         return Unknown(source.why, source.place, source.kind, changed=source.changed)
     return Unknown("an item of what is not known", machine.place(node))
+
+
+def _frame(film: ExtObj) -> Picture:
+    from dataguard.preprocessing.static.library.films import frame_of
+
+    return frame_of(film)
 
 
 def _of_object(machine: Machine, source: Obj, node: ast.AST | None) -> Value:
@@ -471,21 +482,9 @@ def pictures(value: Value, depth: int = 0) -> list[Picture | Choice]:
 
 _WANTED = ("image", "img", "images", "pixel_values", "input", "inputs", "lq", "lr", "x", "data", "imgs")
 _UNWANTED = (
-    "_ori",
-    "orig",
-    "raw",
-    "vis",
-    "path",
-    "label",
-    "mask",
-    "target",
-    "gt",
-    "seg",
-    "depth",
-    "annot",
-    "heat",
-    "hm",
-)
+    "_ori", "orig", "raw", "vis", "path", "label", "mask", "target", "gt", "seg", "depth", "annot",
+    "heat", "hm",
+)  # fmt: skip
 
 
 def _rank(key: object) -> int:

@@ -107,6 +107,9 @@ class Calling(Expressions):
             return library.apply(self, func, args, kwargs, node)
         if isinstance(func, Partial):
             return self.call(func.func, [*func.args, *args], {**func.kwargs, **kwargs}, node)
+        if isinstance(func, Choice) and func.chance is not None and len(func.options) == 2:
+            made = [args[0] if one is None and args else self.call(one, args, kwargs, node) for one in func.options]
+            return join(func.chance, *made)
         if isinstance(func, Choice):
             return choice(
                 [self.call(one, args, kwargs, node) for one in func.options if one is not None] or [None], func.why

@@ -188,7 +188,8 @@ class Expressions(Items):
                 return sure
         lists = isinstance(left, Seq | Shape) and isinstance(right, Seq | Shape) and isinstance(operator, ast.Add)
         if lists and "array" not in (getattr(left, "kind", ""), getattr(right, "kind", "")):
-            return Seq((left.items + right.items)[:LONGEST], getattr(left, "kind", "tuple"))
+            many = any(getattr(one, "many", False) for one in (left, right))
+            return Seq((left.items + right.items)[:LONGEST], getattr(left, "kind", "tuple"), many)
         found = arithmetic.flags(operator, left, right)
         if found is None:
             found = arithmetic.elementwise(self, operator, left, right, node)
@@ -196,6 +197,8 @@ class Expressions(Items):
             return found
         if isinstance(left, int) and isinstance(right, Seq) and isinstance(operator, ast.Mult):
             left, right = right, left
+        if isinstance(left, Seq) and left.kind == "list" and type(right) is Unknown and isinstance(operator, ast.Mult):
+            return Seq(list(left.items), "list", many=True)
         if isinstance(left, Seq) and isinstance(right, int) and isinstance(operator, ast.Mult):
             return Seq((left.items * max(0, min(right, LONGEST)))[:LONGEST], left.kind)
         if isinstance(operator, ast.Add | ast.Sub):
@@ -266,6 +269,8 @@ class Expressions(Items):
             positive = isinstance(operator, ast.Eq | ast.Is)
             if is_plain(left) and is_plain(right):
                 return (left == right) == positive
+            if any(isinstance(a, Seq) and a.kind != "array" and is_plain(b) for a, b in ((left, right), (right, left))):
+                return not positive
             if isinstance(left, Ext) and isinstance(right, Ext):
                 return (left == right) == positive
             if isinstance(left, Cls | Func | Obj) and isinstance(right, Cls | Func | Obj | str):
@@ -394,7 +399,8 @@ class Expressions(Items):
         self.frame.names.update(saved)
         if isinstance(node, ast.DictComp):
             return Map(entries, open=not known)
-        return Seq(kept, "list") if known or kept else Unknown("a list over what is not known", self.place(node))
+        many = not known or getattr(source, "many", False)
+        return Seq(kept, "list", many) if known or kept else Unknown("a list over what is not known", self.place(node))
 
     @abstractmethod
     def assign(self, target: ast.expr, value: Value) -> None:
@@ -408,74 +414,14 @@ class Expressions(Items):
 _PIXELS = frozenset({Picture, Blank, Stat})
 _OF_BITS = frozenset({ast.BitAnd, ast.BitOr})
 _NUMERIC = frozenset({int, float, bool, Measure})
-_BUILTINS = frozenset(
-    [
-        "abs",
-        "all",
-        "any",
-        "bool",
-        "bytearray",
-        "bytes",
-        "callable",
-        "classmethod",
-        "dict",
-        "dir",
-        "enumerate",
-        "filter",
-        "float",
-        "format",
-        "frozenset",
-        "getattr",
-        "hasattr",
-        "hash",
-        "id",
-        "input",
-        "int",
-        "isinstance",
-        "issubclass",
-        "iter",
-        "len",
-        "list",
-        "locals",
-        "globals",
-        "map",
-        "max",
-        "min",
-        "next",
-        "object",
-        "open",
-        "ord",
-        "chr",
-        "pow",
-        "print",
-        "property",
-        "range",
-        "repr",
-        "reversed",
-        "round",
-        "set",
-        "setattr",
-        "slice",
-        "sorted",
-        "staticmethod",
-        "str",
-        "sum",
-        "super",
-        "tuple",
-        "type",
-        "vars",
-        "zip",
-        "eval",
-        "exec",
-        "__import__",
-        "unicode",
-        "xrange",
-        "raw_input",
-        "Exception",
-        "ValueError",
-        "NotImplementedError",
-    ]
-)
+_BUILTINS = frozenset([
+    "abs", "all", "any", "bool", "bytearray", "bytes", "callable", "classmethod", "dict", "dir", "enumerate",
+    "filter", "float", "format", "frozenset", "getattr", "hasattr", "hash", "id", "input", "int", "isinstance",
+    "issubclass", "iter", "len", "list", "locals", "globals", "map", "max", "min", "next", "object", "open", "ord",
+    "chr", "pow", "print", "property", "range", "repr", "reversed", "round", "set", "setattr", "slice", "sorted",
+    "staticmethod", "str", "sum", "super", "tuple", "type", "vars", "zip", "eval", "exec", "__import__", "unicode",
+    "xrange", "raw_input", "Exception", "ValueError", "NotImplementedError",
+])  # fmt: skip
 _BY_TYPE: dict[type[ast.expr], Any] = {
     ast.Constant: Expressions._constant,
     ast.Name: Expressions._name,

@@ -190,6 +190,8 @@ def is_prepared(value: Value) -> bool:
 
 def is_ready(value: Value) -> bool:
     """Whether a picture is ready for a model: a batch, of levels that were mapped or in channels first."""
+    if isinstance(value, Choice):
+        return any(is_ready(one) for one in value.options)
     state = value.state if isinstance(value, Picture) else None
     return state is not None and "N" in state.layout and (state.touched or state.kind == "tensor")
 

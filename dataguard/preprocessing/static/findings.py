@@ -17,7 +17,7 @@ from dataguard.preprocessing.static.picture import State, losing
 from dataguard.preprocessing.static.reading import CodeFact, FoundPath
 from dataguard.preprocessing.static.tree import Tree
 from dataguard.preprocessing.static.values import Choice, Obj, Picture, Unknown, Value
-from dataguard.preprocessing.steps import Random
+from dataguard.preprocessing.steps import Flip, Random
 
 
 @dataclass(slots=True)
@@ -69,7 +69,9 @@ class Findings:
                     known = tuple(dict.fromkeys((*kept.networks, *one.sink.network)))
                     kept = by_identity[identity] = replace(kept, networks=known)
                     first = by_first.setdefault(identity, kept.states)
-                    better = identity not in extended or (not extended[identity] and _continues(one.states, first))
+                    better = identity not in extended or (
+                        not extended[identity] and _continues(one.states, first) and not _knows_less(one.states, kept)
+                    )
                     fed = one.sink.kind == "model"
                     if (fed or _goes_further(one.states, kept.states)) and kept.sink.kind == "dataset" and better:
                         by_identity[identity] = replace(kept, states=one.states, why=one.why)
@@ -92,7 +94,12 @@ class Findings:
                 last = replace(last, states=[_unfollowed(state) for state in last.states])
             path = self._path(last)
             loads = tuple(sorted({state.loaded for state in last.states}))
-            key = (last.sink.root, path.role, path.pipeline, loads)
+            pipeline = path.pipeline
+            if path.role != "train" and pipeline.geometry is not None:
+                # A picture that is fed mirrored as well, to test with more views, is one path with the one that is not.
+                kept_steps = tuple(step for step in pipeline.geometry if not isinstance(step, Flip))
+                pipeline = replace(pipeline, geometry=kept_steps)
+            key = (last.sink.root, path.role, pipeline, loads)
             if any(key == other for other in seen):
                 continue
             seen.append(key)
@@ -215,6 +222,11 @@ def _unfollowed(state: State) -> State:
 def _goes_further(after: list[Any], before: list[Any]) -> bool:
     """Whether more was done to what left a data set before it was handed on."""
     return _continues(after, before) and len(after[0].places) > len(before[0].places)
+
+
+def _knows_less(after: list[Any], kept: Found) -> bool:
+    """Whether less is known of a picture than of the one that a network was fed before it: what it gave, mostly."""
+    return min(len(one.lost) for one in after) > min(len(one.lost) for one in kept.states)
 
 
 def _continues(after: list[Any], before: list[Any]) -> bool:

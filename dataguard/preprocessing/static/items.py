@@ -7,6 +7,7 @@ from abc import abstractmethod
 
 from dataguard.preprocessing.static import arrays, loaders, records
 from dataguard.preprocessing.static.library import constant, of_whole
+from dataguard.preprocessing.static.library.mixing import looked_up
 from dataguard.preprocessing.static.library.registry import FUNCTIONS
 from dataguard.preprocessing.static.machine import Machine
 from dataguard.preprocessing.static.values import (
@@ -47,7 +48,7 @@ class Items(Machine):
         """What an attribute is."""
         kind = type(value)
         if kind in _WITH_METHODS:
-            return Method(value, name)
+            return _turned(value) if name == "T" and kind is Seq else Method(value, name)
         if kind is Obj:
             if name in value.attrs:
                 return value.attrs[name]
@@ -181,6 +182,8 @@ class Items(Machine):
         if isinstance(value, Seq | Shape | str):
             return self._of_sequence(value, index, node)
         key = self.evaluate(index)
+        if isinstance(value, Unknown) and isinstance(key, Picture) and key.state.loaded:
+            return looked_up(value, key.state, self.place(node))
         if isinstance(value, Map):
             return self._of_map(value, key, node)
         if isinstance(value, Obj) and value.cls is not None:
@@ -218,6 +221,8 @@ class Items(Machine):
             return value
         if isinstance(value, Seq) and value.kind == "array" and key is None:
             return value
+        if isinstance(value, Seq) and value.kind == "array" and isinstance(key, Picture):
+            return looked_up(value, key.state, self.place(node))
         if isinstance(key, Unknown) and key.kind == "random" and len(items) != 1:
             return Unknown("one of several, by chance", self.place(node), "random")
         if 0 < len(items) <= 8 and isinstance(value, Seq):
@@ -243,6 +248,16 @@ class Items(Machine):
 
 _WITH_METHODS = frozenset({Unknown, Seq, Shape, Measure, str, float, int, bool})
 """Values of which every attribute is taken for a method."""
+
+
+def _turned(value: Seq) -> Seq:
+    """An array of numbers with rows and columns exchanged."""
+    rows = [one.items for one in value.items if isinstance(one, Seq)]
+    if len(rows) != len(value.items) or len({len(one) for one in rows}) != 1:
+        return value
+    return Seq([Seq(list(column), "array") for column in zip(*rows, strict=True)], "array")
+
+
 _MAP_METHODS = frozenset({"get", "items", "keys", "values", "update", "pop", "copy", "setdefault", "merge"})
 _NAMESPACE_METHODS = frozenset(
     {

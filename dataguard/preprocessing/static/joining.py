@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from itertools import takewhile
+from typing import Any
 
 from dataguard.preprocessing.static.picture import State, by_chance
-from dataguard.preprocessing.static.sizes import pairs, resize_rule
+from dataguard.preprocessing.static.sizes import before_last, pairs, resize_rule
 from dataguard.preprocessing.static.values import (
     PLAIN,
     SIZES,
@@ -73,7 +74,7 @@ def join(condition: Value, first: Value, second: Value) -> Value:
             return found
     random = isinstance(condition, Unknown) and condition.kind == "random"
     if isinstance(first, Picture) and isinstance(second, Picture):
-        if random:
+        if random and not _cut_to_size(condition, first.state, second.state):
             return Picture(chance(condition, first.state, second.state))
         whole = _converted(condition, first.state, second.state)
         if whole is not None:
@@ -100,6 +101,10 @@ def join(condition: Value, first: Value, second: Value) -> Value:
         return first
     if isinstance(second, Picture) and first is None:
         return second
+    lists = isinstance(first, Seq) and isinstance(second, Seq) and first.kind == second.kind == "list"
+    if random and lists and len(first.items) != len(second.items):
+        # What chance adds to a list, as to one of transforms.
+        return Seq(_lists(condition, first.items, second.items), "list")
     if isinstance(first, Seq) and isinstance(second, Seq) and len(first.items) == len(second.items):
         pairs = zip(first.items, second.items, strict=True)
         return Seq([join(condition, a, b) for a, b in pairs], first.kind)
@@ -110,7 +115,10 @@ def join(condition: Value, first: Value, second: Value) -> Value:
             open=first.open or second.open,
         )
     why = condition.reason() if isinstance(condition, Unknown) else "it depends on the picture's size"
-    return choice([first, second], why)
+    found = choice([first, second], why)
+    if random and isinstance(found, Choice) and len(found.options) == 2:
+        found.chance = condition
+    return found
 
 
 def _converted(condition: Value, first: State, second: State) -> State | None:
@@ -148,6 +156,16 @@ def _ensured(condition: Value, first: Value, second: Value) -> Value:
         if not alike or steps[:-1] != other.state.steps or not isinstance(steps[-1], Resize):
             return None
     return longer
+
+
+def _cut_to_size(condition: Unknown, first: State, second: State) -> bool:
+    """Whether pictures whose size is by chance differ by borders and crops of which none is so."""
+    longer, shorter = (
+        (first.steps, second.steps) if len(first.steps) >= len(second.steps) else (second.steps, first.steps)
+    )
+    extra = longer[len(shorter) :]
+    sized = condition.why.endswith("that is not known") and longer[: len(shorter)] == shorter
+    return sized and bool(extra) and all(isinstance(one, Crop | Pad) for one in extra)
 
 
 def _bordered(first: State, second: State) -> State | None:
@@ -239,7 +257,8 @@ def _lists(condition: Value, first: list[Value], second: list[Value]) -> list[Va
             found.append(item)
             at += 1
         else:
-            found.append(Choice([item, None], why))
+            chance_ = condition if isinstance(condition, Unknown) and condition.kind == "random" else None
+            found.append(Choice([item, None], why, chance_))
     return found if at == len(shorter) else longer
 
 
@@ -304,9 +323,34 @@ def _resizing(first: tuple[Step, ...], second: tuple[Step, ...]) -> tuple[tuple[
     return tuple(shown)
 
 
+_LENGTHS: dict[str, Any] = dict.fromkeys(("rule", "height", "width", "side", "longest", "factor", "multiple"))
+
+
+def _two_ways(condition: Measure, first: State, second: State) -> State | None:
+    """One state of two that are resized by one kernel, to another size where a condition on the size holds."""
+    one, other = first.steps[-1:], second.steps[-1:]
+    if not one or not isinstance(one[0], Resize) or not isinstance(other[0], Resize):
+        return None
+    blank = {**_LENGTHS, "rounding": None, "undetermined": {}}
+    before = before_last(first.steps)
+    if replace(one[0], **blank) != replace(other[0], **blank) or before is None:
+        return None
+    size = tuple(_by_size(condition, first.size[axis], second.size[axis]) for axis in (0, 1))
+    after = pairs(*size)
+    rule = resize_rule(before, after) if after is not None else None
+    alike = replace(first, steps=second.steps, size=second.size) == second
+    if rule is None or not alike:
+        return None
+    open_ = {name: why for name, why in one[0].undetermined.items() if name not in ("rule", "rounding")}
+    step = replace(one[0], **{**_LENGTHS, **rule}, undetermined=open_)
+    return replace(first, steps=(*first.steps[:-1], step), size=(size[0], size[1]))
+
+
 def _sized(condition: Measure, first: State, second: State) -> State | None:
     """One state of two that differ by steps which leave pictures alone where the condition does not hold."""
     longer, shorter = (first, second) if len(first.steps) >= len(second.steps) else (second, first)
+    if len(first.steps) == len(second.steps) and first.steps[:-1] == second.steps[:-1]:
+        return _two_ways(condition, first, second)
     if longer.steps[: len(shorter.steps)] != shorter.steps or replace(longer, steps=(), size=shorter.size) != replace(
         shorter, steps=()
     ):
@@ -329,5 +373,4 @@ def _sized(condition: Measure, first: State, second: State) -> State | None:
     rule = resize_rule(before, after) if before is not None and after is not None else None
     if rule is None:
         return None
-    blank = {"height": None, "width": None, "side": None, "longest": None, "factor": None, "multiple": None}
-    return replace(longer, steps=(*longer.steps[:-1], replace(last, **{**blank, **rule})), size=size)
+    return replace(longer, steps=(*longer.steps[:-1], replace(last, **{**_LENGTHS, **rule})), size=size)

@@ -28,6 +28,8 @@ from dataguard.preprocessing.static.values import (
 if TYPE_CHECKING:
     from dataguard.preprocessing.static.machine import Machine
 
+FILMS = ("moviepy.", "imageio.get_reader", "decord.VideoReader", "skvideo.io.FFmpegReader", "skvideo.io.vreader")
+"""Beginnings of names of objects that hold the frames of a video."""
 LOADERS = (
     "DataLoader",
     "DataLoaderX",

@@ -129,6 +129,8 @@ class Machine(ABC):
         """What graphs do to placeholders, by their names."""
         self.commands: list[tuple[str, list[str]]] | None = None
         """Scripts that a README runs, with their words, once they were asked for."""
+        self.fixed_graphs: set[str] = set()
+        """Placeholders of which only networks are known whose weights are read from files."""
         self.tests: dict[ast.expr, list[ast.expr]] = {}
         """Names and attributes of conditions."""
         self.signatures: dict[ast.arguments, Signature] = {}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dataguard.preprocessing.static import sizes
+from dataguard.preprocessing.static import beside, sizes
 from dataguard.preprocessing.static.blending import overwritten
 from dataguard.preprocessing.static.picture import (
     State,
@@ -350,6 +350,9 @@ def assembled(planes: Sequence[State], place: str, *, axis: str = "HWC") -> Stat
         return None
     channels = tuple(one.channels[0] for one in planes if one.channels)
     lost = {key: why for one in planes for key, why in one.lost.items()}
+    if any("order" not in one.lost for one in planes) and "order" in lost:
+        del lost["order"]  # of brightness and differences of colours, the brightness is known
+        channels = tuple("?" if "order" in one.lost else name for one, name in zip(planes, channels, strict=True))
     scale: tuple[float, ...] | None = None
     offset: tuple[float, ...] | None = None
     if all(one.scale is not None and one.offset is not None for one in planes):
@@ -404,7 +407,7 @@ def _into_picture(machine: Machine, holder: Picture, index: ast.expr, value: Val
                 said={**state.said, "affine": explicit(place)},
             )
         )
-    if is_whole(index):
+    if is_whole(index) or beside.is_beside(machine, state, _aligned(index, len(state.layout))):
         return holder
     mixed = overwritten(machine, state, index, value, place)
     return Picture(mixed or losing(state, place, "a part of the levels is overwritten", "affine"))
@@ -423,11 +426,11 @@ def _pasted(machine: Machine, holder: Blank, index: ast.expr, state: State, plac
         shape, batched = holder.shape, False
     if len(shape) != len(names) or "H" not in axes or "W" not in axes:
         return holder
-    if batched and all(one is None or is_whole(one) for one in aligned):
+    if batched and all(one is None or is_whole(one) or beside.takes_all(machine, state, one) for one in aligned):
         # An array takes what is as large as the item alone.
         whole = shape[names.index("H")], shape[names.index("W")]
-        known = state.size if sizes.pairs(*state.size) is not None or sizes.pairs(*whole) is None else whole
-        return Picture(moved(replace(state, size=known), place, layout="N" + state.layout))
+        kept = sizes.pairs(*state.size) is not None or sizes.pairs(*whole) is None
+        return Picture(moved(state if kept else beside.sized(state, whole), place, layout="N" + state.layout))
     corner: dict[str, Value] = {"H": 0, "W": 0}
     for name, one in zip(names, [*aligned, *[None] * len(names)], strict=False):
         if one is None or name not in "HW":

@@ -143,6 +143,7 @@ def computes_gradients(node: ast.AST) -> bool:
             "optimize_parameters",
             "train_on_batch",
             "apply_gradients",
+            "minimize",
             "manual_backward",
         ):
             return True

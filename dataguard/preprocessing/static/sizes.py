@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from dataguard.preprocessing.static.values import SIZES, Measure, Value, is_number
-from dataguard.preprocessing.steps import UNLIMITED, Crop, Pad, Resize, Rounding
+from dataguard.preprocessing.steps import UNLIMITED, Crop, Flip, Pad, Random, Resize, Rounding
 
 ROUNDINGS: tuple[Rounding, ...] = ("floor", "half_even", "half_up", "ceil")
 _MULTIPLES = (8, 14, 16, 32, 64, 128)
@@ -183,6 +183,17 @@ def through(step: Any, height: Value, width: Value) -> tuple[Value, Value] | Non
     except (ValueError, ArithmeticError):
         return None
     return measure(one[0] for one in made), measure(one[1] for one in made)
+
+
+def before_last(steps: Sequence[Any]) -> list[tuple[int, int]] | None:
+    """The sizes that pictures have before the last of some steps; None where they are not known."""
+    size: tuple[Value, Value] | None = HEIGHT, WIDTH
+    for step in steps[:-1]:
+        if isinstance(step, Random) or size is None:
+            return None
+        turned = isinstance(step, Flip) and step.kind in ("transpose", "rotate_90", "rotate_270")
+        size = size[::-1] if turned else through(step, *size)
+    return None if size is None else pairs(*size)
 
 
 def measure(values: Iterator[int] | Sequence[int]) -> Value:

@@ -83,7 +83,7 @@ class Seq:
     items: list[Value]
     kind: Literal["list", "tuple", "set", "array"] = "list"
     many: bool = False
-    """Whether its items stand for as many as a loop of unknown length puts into it."""
+    """Whether its items stand for any number of such, as many as a loop of unknown length puts into it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -266,6 +266,8 @@ class Choice:
 
     options: list[Value]
     why: str
+    chance: Unknown | None = None
+    """Where it is chance that takes the first of two or the second."""
 
 
 @dataclass(slots=True, eq=False)
@@ -311,18 +313,6 @@ def _is_given(value: Value) -> bool:
     if isinstance(value, Picture):
         return value.state.decode.library is None and not value.state.through
     return isinstance(value, Unknown) and value.kind == "caller"
-
-
-def sides(items: list[Value]) -> list[list[Value]]:
-    """What a list holds in each of several cases, where some of its items are one of several; else nothing.
-
-    >>> sides([Choice([1, 2], "by a flag"), 0])
-    [[1, 0], [2, 0]]
-    """
-    counts = {len(one.options) for one in items if isinstance(one, Choice)}
-    if len(counts) != 1:
-        return []
-    return [[one.options[at] if isinstance(one, Choice) else one for one in items] for at in range(counts.pop())]
 
 
 def is_picture(value: Value) -> bool:

@@ -69,7 +69,7 @@ def fact_findings(
         message = f"{file}:{first.line}: {first.message.rstrip('.')}"
         message += f", and {len(facts) - 1} more in this file" if len(facts) > 1 else ""
         message += f"; {clause}" if clause else ""
-        message += f"; by itself {measured.words}, of 0 to 255" if measured is not None else ""
+        message += f"; by itself {measured.in_full}" if measured is not None else ""
         yield rule.finding(
             f"{message}.",
             remedy=remedy,

@@ -70,7 +70,7 @@ def finding_of(
     if one.aspect == "unexplained":
         message = f"{what}: {names[0]} and {names[1]} give different pixels, which no step that was found explains"
     if one.effect is not None:
-        message += f"; by itself {one.effect.words}" + ("" if one.effect.sizes else ", of 0 to 255")
+        message += f"; by itself {one.effect.in_full}"
     if one.share is not None and one.share < 1:
         message += f", at {_per_cent(one.share)} of the sizes tried"
     row = None if pair.impact is None else pair.impact.of(one)

@@ -113,3 +113,40 @@ def test_what_is_written_into_a_corner_still_has_a_border(tmp_path: Path) -> Non
 def test_one_file_is_one_path(tmp_path: Path) -> None:
     files = {"predict.py": "import cv2\nx = cv2.imread(p)\nmodel.predict(eval('x')[None] / 255.)\n"}
     assert only(reading(tmp_path, files)).pipeline.decode.library == "opencv"
+
+
+@pytest.mark.parametrize("asked", ["eval(config.name)", "getattr(data, config.name)"])
+def test_one_of_the_data_sets_that_a_module_knows(tmp_path: Path, asked: str) -> None:
+    script = f"""
+        import data
+        from data import Cars, Faces
+        from torch.utils.data import DataLoader
+
+        for x in DataLoader({asked}("folder"), shuffle=True):
+            net(x)
+        """
+    sets = """
+        import torch
+        import cv2
+        from torch.utils.data import Dataset
+
+        class Base(Dataset):
+            def __init__(self, folder):
+                self.paths = open(folder).read().split()
+
+            def __len__(self):
+                return len(self.paths)
+
+            def __getitem__(self, index):
+                img = cv2.imread(self.paths[index])[:, :, ::-1].copy()
+                return torch.from_numpy(img).permute(2, 0, 1).float() / self.largest
+
+        class Cars(Base):
+            largest = 255
+
+        class Faces(Base):
+            largest = 127.5
+        """
+    path = only(reading(tmp_path, {"train.py": script, "data.py": sets}))
+    assert (path.role, path.pipeline.order, path.pipeline.layout) == ("train", "RGB", "NCHW")
+    assert path.pipeline.affine.scale is None

@@ -40,3 +40,42 @@ def test_a_sum_of_weighed_channels_is_gray(tmp_path: Path, third: str, order: st
     )
     assert path.pipeline.order == order
     assert path.pipeline.affine.scale is None
+
+
+def test_the_brightness_of_what_was_split_into_it_and_colours(tmp_path: Path) -> None:
+    path = served(
+        tmp_path,
+        "img = np.array(Image.open(path).convert('RGB')).astype(np.float32)\n"
+        "y = 16. + (64.7 * img[..., 0] + 129.0 * img[..., 1] + 25.0 * img[..., 2]) / 256.\n"
+        "cb = 128. + (-37.9 * img[..., 0] - 74.4 * img[..., 1] + 112.4 * img[..., 2]) / 256.\n"
+        "cr = 128. + (112.4 * img[..., 0] - 94.1 * img[..., 1] - 18.2 * img[..., 2]) / 256.\n"
+        "ycbcr = np.array([y, cb, cr]).transpose([1, 2, 0])\n"
+        "x = torch.from_numpy(ycbcr[..., 0] / 255.).unsqueeze(0).unsqueeze(0)\nmodel(x)\n",
+    )
+    assert (path.pipeline.order, path.pipeline.layout) == ("GRAY", "NCHW")
+    assert path.pipeline.affine.scale is None
+
+
+@pytest.mark.parametrize("method", ["forward", "predict"])
+def test_one_of_several_is_ready_too(tmp_path: Path, method: str) -> None:
+    net = "import torch.nn as nn\n\nclass Net(nn.Module):\n    def forward(self, x):\n        return self.conv(x)\n"
+    net += "\n    def predict(self, x):\n        return self.forward(x)\n"
+    path = served(
+        tmp_path,
+        f"from net import Net\nnet = Net()\n{TENSOR}if half and x.is_cuda:\n    x = x.half()\nnet.{method}(x)\n",
+        **{"net.py": net},
+    )
+    assert (path.pipeline.order, path.pipeline.layout, path.pipeline.dtype) == ("BGR", "NCHW", None)
+
+
+@pytest.mark.parametrize("method", ["unsqueeze_(0)", "div_(1.0)", "unsqueeze_(0).clamp_(0, 1)"])
+def test_what_changes_a_tensor_in_place_is_named_as_what_does_not(tmp_path: Path, method: str) -> None:
+    line = "x = torch.from_numpy(cv2.imread(path).transpose(2, 0, 1)).float().div(255)\n"
+    path = served(tmp_path, f"{line}x = x.{method}\nmodel(x)\n")
+    assert path.pipeline.layout == ("NCHW" if "unsqueeze" in method else "CHW")
+    assert path.pipeline.order == "BGR"
+
+
+def test_a_picture_that_is_fed_mirrored_too_is_one_path(tmp_path: Path) -> None:
+    path = served(tmp_path, f"{TENSOR}out = model(x)\nout = out + model(torch.flip(x, [3])).flip(3)\n")
+    assert path.pipeline.geometry == ()

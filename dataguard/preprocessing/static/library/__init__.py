@@ -11,14 +11,17 @@ from dataguard.preprocessing.static.library import (  # noqa: F401 - what they k
     blanks,
     caffe,
     configuration,
+    drawn,
     encoding,
     evaluated,
+    films,
     graphs,
     hydra,
     image_models,
     imutils,
     interfaces,
     keras,
+    mixing,
     numpy,
     opencv,
     pillow,
@@ -116,6 +119,9 @@ def method(
             handler = METHODS.get(("tensor", name))
         if handler is None and kind in ("tensor", "pil"):
             handler = METHODS.get(("array", name)) or METHODS.get(("tensor", name))
+        if handler is None and kind == "tensor" and name.endswith("_") and not name.endswith("__"):
+            # torch's methods that change a tensor in place are named as those that do not.
+            return method(machine, receiver, name.rstrip("_"), args, kwargs, node)
         found = Call(machine, name, args, kwargs, node, receiver)
         return handler(found) if handler is not None else unlisted.unlisted_method(found)
     if isinstance(receiver, ExtObj):

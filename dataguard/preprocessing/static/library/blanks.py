@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataguard.preprocessing.static.library.numpy import dtype_of
 from dataguard.preprocessing.static.library.registry import Call, function, methods
-from dataguard.preprocessing.static.values import Blank, Picture, Seq, Shape, Value, is_number, is_picture
+from dataguard.preprocessing.static.values import Blank, Choice, Picture, Seq, Shape, Value, is_number, is_picture
 
 
 @function("numpy.zeros", "numpy.ones", "numpy.full", "numpy.empty", "torch.zeros", "torch.ones", "torch.full")
 def _new(call: Call) -> Value:
     shape = call.get(0, "shape", call.kwargs.get("size"))
+    if isinstance(shape, Choice):
+        shape = next((one for one in shape.options if isinstance(one, Seq | Shape)), shape)
     items = list(shape.items) if isinstance(shape, Seq | Shape) else list(call.args) if len(call.args) > 1 else [shape]
     last_ = call.name.rpartition(".")[2]
     fill = {"zeros": 0.0, "ones": 1.0, "empty": 0.0}.get(last_)

@@ -122,7 +122,7 @@ def _of_readme(call: Call, flags: list[str], key: str) -> Value:
     return written if isinstance(choices, Seq) and written in choices.items else unknown
 
 
-_FLAG_MODULES = ("absl.flags", "tensorflow.flags", "tensorflow.app.flags")
+_FLAG_MODULES = ("absl.flags", "tensorflow.flags", "tensorflow.app.flags", "tensorflow.python.platform.flags")
 
 
 @function(*[f"{module}.DEFINE_{kind}" for module in _FLAG_MODULES
@@ -139,7 +139,8 @@ def _FLAGS(call: Call) -> Obj:  # noqa: N802 - as absl writes it
     if found is None:
         found = Obj(None, {}, place=OPTIONS, open=True)
         for module in _FLAG_MODULES:
-            call.machine.shared[f"{module}.FLAGS"] = found
+            for name in (module, module.replace("tensorflow.", "tensorflow.compat.v1.")):
+                call.machine.shared[f"{name}.FLAGS"] = found
     return found if isinstance(found, Obj) else Obj(None, {}, open=True)
 
 

@@ -217,6 +217,13 @@ def _reshape(call: Call) -> Value:
             state.layout[-1:] == "C" and lengths[-1] == channels
         ):
             return Picture(without_axis(state, 0, place))
+    if state.layout == "HWC" and lengths == [-1, len(state.channels or ())]:
+        # Pixels in a row.
+        return Picture(moved(state, place, layout="PC"))
+    if state.layout == "PC" and len(lengths) == 3:
+        return Picture(moved(state, place, layout="HWC"))
+    if state.layout == "HWC" and len(lengths) == 2 and len(state.channels or ()) == 1:
+        return Picture(moved(state, place, layout="HW"))
     if state.layout == "HW" and len(lengths) == 3:
         return Picture(with_axis(state, 0 if lengths[0] == 1 else 2, place))
     if state.layout == "HW" and len(lengths) == 4:

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from dataguard.preprocessing.pipeline import Decode
 from dataguard.preprocessing.static import arrays
+from dataguard.preprocessing.static.library.given import STORED
 from dataguard.preprocessing.static.library.numpy import dtype_of
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.picture import State, losing, mapped, moved, reordered, stepped
 from dataguard.preprocessing.static.values import (
+    Choice,
     ExtObj,
     Map,
     Picture,
@@ -45,6 +47,8 @@ LAYERS = ("tensorflow.contrib.", "tensorflow.layers.", "tensorflow.nn.", "keras.
 @function("tensorflow.placeholder", "tensorflow.placeholder_with_default")
 def _placeholder(call: Call) -> Value:
     shape = call.get(1, "shape")
+    if isinstance(shape, Choice):
+        shape = next((one for one in shape.options if isinstance(one, Seq)), shape)
     lengths = shape.items if isinstance(shape, Seq) else []
     if len(lengths) != 4 or lengths[-1] not in (1, 3):
         return call.unknown(f"{UNSHAPED}{dtype_of(call.get(0, 'dtype')) or ''}")
@@ -70,12 +74,27 @@ def name_of(value: Value) -> str:
     return state.through[0] if state is not None and state.through and state.through[0].startswith(MARK) else ""
 
 
-def reached(machine: Machine, name: str, value: Value) -> Unknown:
-    """A placeholder comes to a layer: what was done to it is kept, the first time."""
+def reached(machine: Machine, name: str, value: Value, weights: Sequence[Value] = ()) -> Unknown:
+    """A placeholder comes to a layer: what was done to it is kept, the first time.
+
+    A layer whose weights are read from a file is of a network that is not trained here, as one that a loss is computed
+    by: what another network gets of the placeholder says more.
+    """
     found = arrays.pictures(value)[0]
     if isinstance(found, Picture):
-        machine.graphs.setdefault(name, found.state)
+        fixed = any(_is_stored(one) for one in weights)
+        if name not in machine.graphs or (name in machine.fixed_graphs and not fixed):
+            machine.graphs[name] = found.state
+            (machine.fixed_graphs.add if fixed else machine.fixed_graphs.discard)(name)
     return Unknown("what a model returns")
+
+
+def _is_stored(value: Value) -> bool:
+    """Whether a value was read from a file of numbers."""
+    if isinstance(value, Picture):
+        why = value.state.decode.undetermined.get("library", "")
+        return any(one in why for one in STORED)
+    return isinstance(value, Unknown) and value.why.startswith(STORED)
 
 
 def fed(receiver: Value, name: str, args: Sequence[Value], kwargs: Mapping[str, Value]) -> list[Value]:

@@ -32,6 +32,7 @@ def _change(call: Call) -> Value:
         elif call.name == "extend" and call.args:
             more = call.args[0]
             items = items + (list(more.items) if isinstance(more, Seq | Shape) else [Unknown("more items", call.place)])
+            receiver.many |= not isinstance(more, Shape) and getattr(more, "many", True)
         elif call.name == "insert" and len(call.args) > 1 and isinstance(call.args[0], int):
             items.insert(call.args[0], call.args[1])
         elif call.name == "pop":
@@ -61,7 +62,7 @@ def _change(call: Call) -> Value:
 def _of_map(call: Call) -> Value:
     receiver = call.receiver
     if isinstance(receiver, Seq) and call.name == "copy":
-        return Seq(list(receiver.items), receiver.kind)
+        return Seq(list(receiver.items), receiver.kind, receiver.many)
     if not isinstance(receiver, Map):
         return call.unknown(f"{call.name} of what is not followed")
     if call.name in ("get", "setdefault"):

@@ -7,6 +7,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
+from dataguard.preprocessing.static.library.evaluated import data_sets
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.values import (
     Blank,
@@ -166,7 +167,7 @@ def _sequence(call: Call) -> Value:
         return value if isinstance(value, ExtObj | Unknown | Picture) else call.unknown("a list")
     if name == "reversed":
         items = items[::-1]
-    return Seq(items, "tuple" if name == "tuple" else "list")
+    return Seq(items, "tuple" if name == "tuple" else "list", getattr(value, "many", False))
 
 
 @function("builtins.dict")
@@ -307,9 +308,10 @@ def _is_of(value: Value, wanted: Value) -> bool | None:
 @function("builtins.getattr", "builtins.hasattr", "builtins.setattr")
 def _attribute(call: Call) -> Value:
     name = call.args[1] if len(call.args) > 1 else None
+    holder = call.args[0] if call.args else None
     if not isinstance(name, str):
-        return call.unknown("an attribute that is not known")
-    holder = call.args[0]
+        held = data_sets(holder.module.names) if isinstance(holder, Mod) and call.name.endswith("getattr") else None
+        return held if held is not None else call.unknown("an attribute that is not known")
     if call.name.endswith("setattr"):
         if isinstance(holder, Obj | Cls | ExtObj) and len(call.args) > 2:
             call.machine.put(holder.attrs, name, call.args[2])

@@ -35,7 +35,12 @@ _ORDERS = {0: "nearest", 1: "linear", 3: "cubic"}
 def _read(call: Call) -> Value:
     place = call.place
     gray = call.kwargs.get("as_gray", call.kwargs.get("as_grey", call.kwargs.get("flatten"))) is True
-    decode = Decode.of("pillow") if call.name.startswith("scipy.") else Decode.of("scikit-image")
+    mode = call.kwargs.get("pilmode", call.kwargs.get("mode"))
+    flags = (f"convert {mode}",) if mode in ("RGB", "L") and not call.name.startswith("skimage") else ()
+    # imageio, as scipy before it, reads through Pillow.
+    pillow = call.name.startswith(("scipy.", "imageio."))
+    decode = Decode.of("pillow", *flags) if pillow else Decode.of("scikit-image")
+    gray = gray or flags == ("convert L",)
     decode = replace(decode, provenance={"": explicit(place, call.name)})
     state = State(kind="array", decode=decode, loaded=place, places=(place,), said={"order": explicit(place)})
     if gray:

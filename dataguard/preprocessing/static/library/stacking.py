@@ -8,7 +8,19 @@ from dataguard.preprocessing.static import parts
 from dataguard.preprocessing.static.library.bordering import bordered
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.picture import State, losing, moved
-from dataguard.preprocessing.static.values import Choice, Picture, Seq, Shape, Value, choice, sides
+from dataguard.preprocessing.static.values import Choice, Picture, Seq, Shape, Value, choice
+
+
+def sides(items: list[Value]) -> list[list[Value]]:
+    """What a list holds in each of several cases, where some of its items are one of several; else nothing.
+
+    >>> sides([Choice([1, 2], "by a flag"), 0])
+    [[1, 0], [2, 0]]
+    """
+    counts = {len(one.options) for one in items if isinstance(one, Choice)}
+    if len(counts) != 1:
+        return []
+    return [[one.options[at] if isinstance(one, Choice) else one for one in items] for at in range(counts.pop())]
 
 
 @function("numpy.stack", "numpy.concatenate", "torch.stack", "torch.cat", "numpy.dstack",

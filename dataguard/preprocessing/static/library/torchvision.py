@@ -12,6 +12,7 @@ from typing import Any
 from dataguard.preprocessing.errors import DeclarationError
 from dataguard.preprocessing.readers import kernels
 from dataguard.preprocessing.static import parts
+from dataguard.preprocessing.static.joining import join
 from dataguard.preprocessing.static.library.given import as_state
 from dataguard.preprocessing.static.library.numpy import dtype_of
 from dataguard.preprocessing.static.library.registry import Call, applied, function
@@ -116,7 +117,8 @@ def transformed(thing: Value, value: Value, call: Call, depth: int = 0) -> Value
     if thing is None or depth > 12:
         return value
     if isinstance(thing, Choice):
-        return choice([transformed(one, value, call, depth + 1) for one in thing.options], thing.why)
+        made = [transformed(one, value, call, depth + 1) for one in thing.options]
+        return choice(made, thing.why) if thing.chance is None else join(thing.chance, made[0], made[-1])
     if isinstance(value, Choice):
         return choice([transformed(thing, one, call, depth + 1) for one in value.options if one is not None], value.why)
     if not isinstance(thing, ExtObj) or not thing.name.startswith(
@@ -420,6 +422,8 @@ def _functional(call: Call) -> Value:
         if all(not isinstance(one, Unknown) for one in (top, left, height, width)) and state.size[0] is not None:
             return Picture(parts.cut(state, top, left, height, width, place))
         return Picture(parts.unknown_crop(state, "the box is not known", place))
+    if name == "resized_crop":
+        return Picture(_resized_crop(rest, state, place))
     if name.startswith(
         (
             "adjust_",
@@ -439,6 +443,20 @@ def _functional(call: Call) -> Value:
     if name in ("get_image_size", "get_dimensions", "get_size"):
         return Seq([state.size[1], state.size[0]], "tuple")
     return Picture(losing(state, place, f"what {name} does is not known"))
+
+
+def _resized_crop(call: Call, state: State, place: str) -> State:
+    """A box of a picture, brought to a size."""
+    words = ("top", "left", "height", "width")
+    top, left, height, width = box = tuple(call.get(index, word) for index, word in enumerate(words))
+    size = call.get(4, "size")
+    kwargs = {"interpolation": call.get(5, "interpolation")} if call.given(5, "interpolation") else {}
+    inner = Call(call.machine, call.name, [size], kwargs, call.node)
+    if any(isinstance(one, Unknown) and one.kind == "random" for one in box):
+        return _random("RandomResizedCrop", inner, state, place)
+    if any(isinstance(one, Unknown) for one in box) or state.size[0] is None:
+        return _resize(inner, parts.unknown_crop(state, "the box is not known", place), place)
+    return _resize(inner, parts.cut(state, top, left, height, width, place), place)
 
 
 @function("torchvision.io.read_image", "torchvision.io.decode_image", "torchvision.io.decode_jpeg")

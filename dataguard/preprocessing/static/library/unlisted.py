@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from dataguard.preprocessing.static.library import graphs, paths, placeholders, pools, registries, threads
+from dataguard.preprocessing.static import loaders
+from dataguard.preprocessing.static.library import drawn, films, graphs, paths, placeholders, pools, registries, threads
 from dataguard.preprocessing.static.library.given import READ, from_caller
 from dataguard.preprocessing.static.library.pillow import enhanced
 from dataguard.preprocessing.static.library.registry import Call, Handler, applied
@@ -71,6 +72,10 @@ def _capture(call: Call) -> Value:
     if call.name in ("isOpened", "grab"):
         return True
     return call.receiver if call.name == "start" else call.unknown("a camera")
+
+
+def _film(call: Call) -> Value:
+    return films.method(call)
 
 
 def _generator(call: Call) -> Value:
@@ -140,6 +145,7 @@ OBJECT_METHODS: list[tuple[str, frozenset[str] | None, Handler]] = [
     ("caffe.io.Transformer", None, _transformer),
     ("h5py.File", frozenset({"create_dataset", "create_group"}), _stored),
     ("imutils.", None, _capture),
+    *[(one, None, _film) for one in loaders.FILMS],
     ("keras.preprocessing.image.ImageDataGenerator", None, _generator),
     ("argparse.", None, _parser),
     *[(one, pools.METHODS, pools.of_pool) for one in pools.POOLS],
@@ -154,6 +160,7 @@ OBJECT_METHODS: list[tuple[str, frozenset[str] | None, Handler]] = [
     ("tensorflow_datasets.builder", None, _builder),
     ("tensorflow.", graphs.QUEUES, graphs.queue),
     ("keras.models.", None, _model),
+    ("torchvision.transforms.", frozenset({"get_params"}), drawn.of_object),
 ]
 """Methods of objects by the beginning of the class's name."""
 
@@ -185,7 +192,7 @@ def unlisted(call: Call) -> Value:
     tail = name.rpartition(".")[2]
     given = [one for one in values if isinstance(one, Picture | Choice) and pictures(one)]
     if given and name.startswith(placeholders.LAYERS) and (graph := placeholders.name_of(given[0])):
-        return placeholders.reached(call.machine, graph, given[0])
+        return placeholders.reached(call.machine, graph, given[0], [one for one in values if one is not given[0]])
     if given and tail in graphs.FIRST_LAYERS and name.startswith(placeholders.LAYERS):
         return call.machine.feed(values, call.node, tail)
     if given and not tail[:1].isupper():

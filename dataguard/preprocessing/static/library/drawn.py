@@ -1,0 +1,36 @@
+"""What torchvision's transforms draw by chance, asked of their classes: ``RandomCrop.get_params(img, (h, w))``.
+
+Source: torchvision ``transforms/transforms.py``: of a crop the corner and the size, of a resized crop the same of which
+all is by chance, of an affine map its parameters, of ColorJitter a transform (before 0.9) or the order and factors.
+"""
+
+from __future__ import annotations
+
+from dataguard.preprocessing.static.library.registry import Call, function
+from dataguard.preprocessing.static.values import Seq, Unknown, Value
+
+_CLASSES = ("RandomCrop", "RandomResizedCrop", "RandomSizedCrop", "RandomAffine", "RandomRotation", "RandomPerspective",
+            "ColorJitter", "RandomErasing", "GaussianBlur", "ElasticTransform")  # fmt: skip
+
+
+@function(*(f"torchvision.transforms.{one}.get_params" for one in _CLASSES))
+def _asked(call: Call) -> Value:
+    return parameters(call, call.name.split(".")[-2])
+
+
+def parameters(call: Call, name: str) -> Value:
+    """Parameters of a random transform of a class."""
+    from dataguard.preprocessing.static.library.torchvision import pair_of
+
+    chance = Unknown("chance decides", call.place, "random")
+    if name == "RandomCrop":
+        height, width = pair_of(call.get(1, "output_size"))
+        return Seq([chance, chance, height, width], "tuple")
+    if name in ("RandomResizedCrop", "RandomSizedCrop", "RandomAffine"):
+        return Seq([chance] * 4, "tuple")
+    return chance
+
+
+def of_object(call: Call) -> Value:
+    """The same, asked of an object: ``self.crop.get_params(img, self.crop.size)``."""
+    return parameters(call, call.receiver.name.rpartition(".")[2])
