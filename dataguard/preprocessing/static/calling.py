@@ -13,7 +13,7 @@ from dataguard.preprocessing.static.joining import join
 from dataguard.preprocessing.static.library import given, placeholders
 from dataguard.preprocessing.static.library.configuration import OPTIONS, filled
 from dataguard.preprocessing.static.machine import DEEPEST, Frame, Signature
-from dataguard.preprocessing.static.picture import by_chance
+from dataguard.preprocessing.static.picture import by_chance, losing
 from dataguard.preprocessing.static.values import (
     Bound,
     Choice,
@@ -32,6 +32,7 @@ from dataguard.preprocessing.static.values import (
     Unknown,
     Value,
     choice,
+    each,
     is_picture,
     last,
 )
@@ -376,6 +377,12 @@ class Calling(Expressions):
             return self.feed(values, node, name)
         if receiver.kind == "random" or name in ("random", "rand", "randint", "uniform", "choice"):
             return Unknown("by chance", self.place(node), "random")
+        if name == "preprocess_input" and args and is_picture(args[0]):
+            # Keras's own of a model that is not known: it maps levels, in an order of channels.
+            why = "what the model's preprocess_input does is not known"
+            return each(
+                args[0], lambda one: Picture(losing(one.state, self.place(node), why, "affine", "order", "dtype"))
+            )
         if feeding.is_transforming(name) and any(isinstance(one, Picture | Choice) for one in args):
             return arrays.opaque(self, args, f"what {name} does is not known", node)
         if any(feeding.is_ready(one) for one in args) and not any(word in name.lower() for word in feeding.LOSSES):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from dataguard.core.syntax import nodes
 from dataguard.preprocessing.static.tree import Module
@@ -84,3 +84,11 @@ def outermost(modules: Iterable[Module]) -> Iterator[Func]:
         for value, names in found[name]:
             if not leading.isdisjoint(names - {name}):
                 yield value
+
+
+def leading(methods: Mapping[str, Func]) -> list[str]:
+    """Methods of a class that work on pictures, those first that call others of them, which may work for them."""
+    called = {name: _named(one) for name, one in methods.items()}
+    working = {name for name, names in called.items() if not _WORKING.isdisjoint(names)}
+    callers = [name for name, names in called.items() if not working.isdisjoint(names - {name})]
+    return [*callers, *sorted(working.difference(callers))] if working else []

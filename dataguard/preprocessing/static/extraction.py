@@ -302,12 +302,12 @@ class Extraction(Findings):
         """Methods that work on pictures, of a class that brings or takes pictures and that no script asks for them."""
         if is_model(cls) or "__getitem__" in cls.attrs:
             return
+        methods = {name: one for name, one in cls.attrs.items() if isinstance(one, Func)}
         wanted = [
-            one
-            for name, one in cls.attrs.items()
-            if isinstance(one, Func) and not name.startswith("_") and one.node not in self.machine.seen
-            and calls.works_on_pictures(one)
-        ]  # fmt: skip
+            methods[name]
+            for name in calls.leading(methods)
+            if not name.startswith("_") and methods[name].node not in self.machine.seen
+        ]
         if not wanted:
             return
         made = self._made(cls, module)

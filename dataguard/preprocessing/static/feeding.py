@@ -67,6 +67,7 @@ FEEDING = frozenset(
         "encode",
         "invoke",
         "predict_proba",
+        "CopyFrom",
     ]
 )
 """Methods of unknown objects that feed a model."""

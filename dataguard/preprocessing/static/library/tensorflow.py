@@ -344,6 +344,13 @@ def map_over(call: Call) -> Value:
     return made
 
 
+@function("tensorflow.make_tensor_proto", "tensorflow.contrib.util.make_tensor_proto")
+def _message(call: Call) -> Value:
+    """What a request to a server of models carries."""
+    value = call.get(0, "values")
+    return Picture(moved(value.state, call.place)) if isinstance(value, Picture) else call.unknown("a message")
+
+
 def _arguments(func: Value, item: Unknown) -> list[Value]:
     from dataguard.preprocessing.static.values import Bound, Func
 

@@ -1,0 +1,78 @@
+"""Classes that bring pictures and that no script makes, and preprocessing of a model that is not known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dataguard.preprocessing.steps import Resize
+from tests.preprocessing.static.repositories import only, reading
+
+CLASSIFIER = """
+    import os, torch
+    from PIL import Image
+    from torchvision import transforms
+    class Classifier:
+        def __init__(self):
+            self.__model = make()
+        def __load_images(self, path):
+            way = transforms.Compose([transforms.Resize((64, 64)), transforms.ToTensor()])
+            images = []
+            if os.path.isfile(path):
+                images.append(way(Image.open(path).convert("RGB")))
+            return path, torch.stack(images)
+        def classify(self, path):
+            names, images = self.__load_images(path)
+            return self.__model(images)
+        def names(self):
+            return list(self.labels)
+"""
+
+
+def test_a_method_that_others_of_its_class_prepare_pictures_for_is_followed(tmp_path: Path) -> None:
+    path = only(reading(tmp_path, {"classifier.py": CLASSIFIER}))
+    assert path.name.endswith("Classifier.classify")
+    assert not path.reachable
+    assert (path.pipeline.layout, path.pipeline.affine.scale) == ("NCHW", (1 / 255,))
+
+
+KERAS = """
+    import importlib
+    import numpy as np
+    import tensorflow as tf
+    class Base:
+        def __init__(self, name):
+            self.module = importlib.import_module("tensorflow.keras.applications." + name.lower())
+    def prepare(path, base):
+        img = np.asarray(tf.keras.preprocessing.image.load_img(path, target_size=(96, 96)))
+        x = np.empty((1, 96, 96, 3))
+        x[0, ] = img
+        return base.module.preprocess_input(x)
+    model.predict(prepare(path, Base(args.name)))
+"""
+
+
+def test_preprocessing_of_an_unknown_model_of_keras_keeps_size_and_axes(tmp_path: Path) -> None:
+    found = only(reading(tmp_path, {"predict.py": KERAS})).pipeline
+    assert found.affine.scale is None
+    assert (found.order, found.layout) == (None, "NHWC")
+    (resize,) = found.geometry or ()
+    assert isinstance(resize, Resize)
+    assert (resize.height, resize.width, resize.kernel) == (96, 96, "nearest_exact")
+
+
+@pytest.mark.parametrize("maker", ["tf.make_tensor_proto", "tf.contrib.util.make_tensor_proto"])
+def test_what_a_request_to_a_server_carries_is_what_the_model_gets(tmp_path: Path, maker: str) -> None:
+    code = f"""
+        import numpy as np
+        import tensorflow as tf
+        from tensorflow import keras
+        image = keras.preprocessing.image.img_to_array(keras.preprocessing.image.load_img(path))
+        image = keras.applications.mobilenet.preprocess_input(image)
+        request = predict_pb2.PredictRequest()
+        request.inputs["image"].CopyFrom({maker}(np.expand_dims(image, 0)))
+        stub.Predict(request, 10.0)
+    """
+    found = only(reading(tmp_path, {"client.py": code})).pipeline
+    assert (found.affine.scale, found.affine.offset, found.layout) == ((1 / 127.5,), (-1.0,), "NHWC")
