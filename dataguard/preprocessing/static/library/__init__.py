@@ -42,6 +42,7 @@ from dataguard.preprocessing.static.library import (  # noqa: F401 - what they k
     torch,
     torchvision,
     unlisted,
+    windows,
 )
 from dataguard.preprocessing.static.library.image_models import constant
 from dataguard.preprocessing.static.library.naming import canonical
@@ -54,6 +55,7 @@ from dataguard.preprocessing.static.values import (
     Func,
     Obj,
     Picture,
+    Unknown,
     Value,
     choice,
 )
@@ -66,6 +68,9 @@ def call(machine: Calling, name: str, args: list[Value], kwargs: dict[str, Value
     """What a call of a library's function or class comes to."""
     name = canonical(name)
     handler = FUNCTIONS.get(name)
+    if args and isinstance(args[0], Unknown) and args[0].kind == "random" and windows.computes(name):
+        # What is computed of what is by chance is by chance.
+        return args[0]
     if args and type(args[0]) is ExtObj and args[0].name in encoding.BUFFERS:
         again = encoding.passed(Call(machine, name, args, kwargs, node))
         if again is not None:

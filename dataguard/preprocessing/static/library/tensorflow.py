@@ -32,6 +32,7 @@ from dataguard.preprocessing.static.picture import (
 from dataguard.preprocessing.static.values import (
     ExtObj,
     Map,
+    Measure,
     Picture,
     Seq,
     Shape,
@@ -39,6 +40,7 @@ from dataguard.preprocessing.static.values import (
     Value,
     is_number,
     last,
+    measured,
 )
 from dataguard.preprocessing.steps import Flip, Pad, Resize
 
@@ -165,7 +167,7 @@ def _resize_with_pad(call: Call) -> Value:
 
 
 @function("tensorflow.image.central_crop", "tensorflow.image.resize_with_crop_or_pad",
-          "tensorflow.image.resize_image_with_crop_or_pad", "tensorflow.image.crop_to_bounding_box")  # fmt: skip
+          "tensorflow.image.resize_image_with_crop_or_pad")  # fmt: skip
 def _crop(call: Call) -> Value:
     state = call.picture(0, "image")
     if state is None:
@@ -201,6 +203,10 @@ def _crop(call: Call) -> Value:
 
 @function("tensorflow.cast", "tensorflow.to_float", "tensorflow.image.convert_image_dtype")
 def _casted(call: Call) -> Value:
+    value = call.get(0, "x")
+    if is_number(value) or isinstance(value, Measure):
+        known = dtype_of(call.get(1, "dtype"))
+        return measured(int, value) if known is not None and "int" in known else value
     state = call.picture(0, "x")
     if state is None:
         return call.unknown("no picture")

@@ -6,7 +6,17 @@ import re
 from functools import lru_cache
 
 from dataguard.preprocessing.static import loaders
-from dataguard.preprocessing.static.library import drawn, films, graphs, paths, placeholders, pools, registries, threads
+from dataguard.preprocessing.static.library import (
+    drawn,
+    films,
+    graphs,
+    paths,
+    placeholders,
+    pools,
+    registries,
+    threads,
+    windows,
+)
 from dataguard.preprocessing.static.library.given import READ, from_caller
 from dataguard.preprocessing.static.library.pillow import enhanced
 from dataguard.preprocessing.static.library.registry import Call, Handler, applied
@@ -185,6 +195,8 @@ def unlisted(call: Call) -> Value:
     for one in values:
         if type(one) is Unknown and one.kind == "random" and name.startswith(_COMPUTING):
             return one
+    if name.startswith("tensorflow.") and (length := windows.of_lengths(call)) is not None:
+        return length
     if _is_silent(name):
         return call.unknown(f"what {name} returns")
     if name.startswith(_ASKED):
@@ -240,6 +252,8 @@ def unlisted_method(call: Call) -> Value:
     if isinstance(receiver, ExtObj):
         if call.name in registries.METHODS and receiver.name.endswith("Registry"):
             return registries.of_registry(call)
+        if call.name in windows.STRATEGIES:
+            return windows.distributed(call)
         if call.name in ("train", "eval") and not call.args:
             call.machine.set_training(call.name == "train")
             return receiver
