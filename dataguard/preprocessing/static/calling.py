@@ -402,7 +402,8 @@ class Calling(Expressions):
             return Unknown(func.why, func.place or self.place(node), func.kind)
         lowered = name.lower()
         method = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-        if any(word in lowered for word in feeding.LOSSES) or (method and name in feeding.OF_TENSORS):
+        drawn = func.why.startswith(feeding.DRAWN_BY)
+        if drawn or any(word in lowered for word in feeding.LOSSES) or (method and name in feeding.OF_TENSORS):
             return Unknown(f"what {name} returns", self.place(node))
         if func.kind == "random" and isinstance(args[0] if args else None, Picture):
             return Picture(by_chance(args[0].state, name or "augmentation", self.place(node), size=args[0].state.size))

@@ -78,6 +78,8 @@ OF_TENSORS = frozenset([
     "maximum", "min", "max", "lerp", "outer", "allclose", "equal", "dist",
 ])  # fmt: skip
 """Methods of tensors that are given others: what is given a picture by these is no model."""
+DRAWN_BY = ("what matplotlib.", "what seaborn.", "what plotly.", "what wandb.", "what logging.")
+"""Beginnings of why something is not known that a library gave which has no models: 'plt.get_cmap("jet")'."""
 DRAWING = frozenset({"normal_", "uniform_", "random_", "bernoulli_", "exponential_"})
 """Methods of tensors that fill them by chance."""
 FITTING = frozenset({"fit", "fit_generator", "fit_dataset", "evaluate_generator", "evaluate"})

@@ -199,7 +199,8 @@ class Items(Machine):
             return arrays.object_item(self, value, key, node)
         if isinstance(value, Ext) and value.name.startswith(("typing.", "builtins.")):
             return value
-        return Unknown("an item of something that is not followed", self.place(node))
+        holder = f"what {value.name} holds" if isinstance(value, Ext) else "an item of something that is not followed"
+        return Unknown(holder, self.place(node))
 
     def _of_sequence(self, value: Seq | Shape | str, index: ast.expr, node: ast.AST) -> Value:
         items = list(value) if isinstance(value, str) else value.items

@@ -79,3 +79,11 @@ def test_what_changes_a_tensor_in_place_is_named_as_what_does_not(tmp_path: Path
 def test_a_picture_that_is_fed_mirrored_too_is_one_path(tmp_path: Path) -> None:
     path = served(tmp_path, f"{TENSOR}out = model(x)\nout = out + model(torch.flip(x, [3])).flip(3)\n")
     assert path.pipeline.geometry == ()
+
+
+@pytest.mark.parametrize("colours", ["plt.get_cmap('jet')", "matplotlib.colormaps['jet']", "plt.cm.jet"])
+def test_a_map_of_colours_is_no_model(tmp_path: Path, colours: str) -> None:
+    shown = f"import matplotlib, skimage.transform\nimport matplotlib.pyplot as plt\ncolours = {colours}\n"
+    shown += "heat = skimage.transform.resize(attention(), (64, 64))\nheat -= heat.min()\nheat /= heat.max()\n"
+    path = served(tmp_path, f"{TENSOR}{FEED}{shown}plt.imshow(colours(heat))\n")
+    assert path.pipeline.affine.scale == (1 / 255,)
