@@ -344,6 +344,8 @@ def size_found(pipeline: Pipeline) -> Any:
                     sizes = [step.target(*one) for one in sizes]
                 except ValueError:  # one of its lengths is not known
                     return UNKNOWN
+        elif isinstance(step, Crop) and step.rule == "offset" and step.height and step.width:
+            sizes = [(step.height, step.width)] * len(SIZES)
         elif isinstance(step, Pad | Crop) and step.rule in ("to", "square", "center") and sizes is not None:
             last = step
     if sizes is not None and isinstance(last, Pad) and last.rule == "to" and last.height and last.width:

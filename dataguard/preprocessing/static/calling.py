@@ -13,7 +13,7 @@ from dataguard.preprocessing.static.joining import join
 from dataguard.preprocessing.static.library import given, placeholders
 from dataguard.preprocessing.static.library.configuration import OPTIONS, filled
 from dataguard.preprocessing.static.machine import DEEPEST, Frame, Signature
-from dataguard.preprocessing.static.picture import by_chance, losing
+from dataguard.preprocessing.static.picture import by_chance, losing, moved
 from dataguard.preprocessing.static.values import (
     Bound,
     Choice,
@@ -158,6 +158,9 @@ class Calling(Expressions):
         if frame.yields:
             return Seq(frame.yields[:16], "list")
         made = _returned(frame, flow)
+        if isinstance(node, ast.Call) and is_picture(made):
+            # Where a function is called that makes a picture, what it is given is said.
+            made = each(made, lambda one: Picture(moved(one.state, call_place)))
         if isinstance(made, Picture) and func.owner is None and func.scope is None and made.state.touched:
             dotted = func.module.path.removesuffix(".py").replace("/", ".")
             return Picture(replace(made.state, target=f"{dotted}:{func.name}"))
@@ -365,6 +368,10 @@ class Calling(Expressions):
             # Of what a caller may give, Pillow's pictures alone have these.
             opened = Picture(given.from_caller(receiver, kind="pil", opened=True))
             return library.method(self, opened, name, args, kwargs, node)
+        if name == "reshape":
+            lengths = args[0].items if len(args) == 1 and isinstance(args[0], Seq) else args
+            arranged = given.of_stored(receiver, lengths, self.place(node))
+            return receiver if arranged is None else Picture(arranged)
         values = placeholders.fed(receiver, name, args, kwargs)
         if name == "copy_" and args and is_picture(args[0]):
             # A tensor that was made before is filled with the picture.

@@ -316,6 +316,7 @@ class Interpreter(Branching):
     def _repeating(self, node: ast.While) -> Flow | None:
         if truth(self.evaluate(node.test)) is False:
             return self.run(node.orelse)
+        looping.unsettle(self, node)
         self.turning += 1
         try:
             flow = self.run(node.body)

@@ -6,12 +6,13 @@ import ast
 from collections.abc import Sequence
 
 from dataguard.preprocessing.static.machine import Machine
-from dataguard.preprocessing.static.values import Map, Measure, Obj, Seq, Unknown, Value, is_plain
+from dataguard.preprocessing.static.values import Map, Measure, Obj, Seq, Unknown, Value, is_number, is_plain
 
 LONGEST_LOOP = 48
 """Turns of a loop over known items that are followed, where an item may be a transform or a picture."""
 SHORTEST_LOOP = 4
 """The same where all are constants: as many as a picture has channels."""
+_POWERS = frozenset({"pow", "power", "float_power"})
 
 
 def most_turns(machine: Machine, node: ast.For | ast.AsyncFor, source: Value, items: Sequence[Value]) -> int:
@@ -55,3 +56,27 @@ def may_act(value: Value) -> bool:
         # A tuple with a word in it is a key of what is kept by such; of numbers alone there may be many.
         return any(isinstance(one, str) or may_act(one) for one in value.items[:8])
     return not is_plain(value) and not isinstance(value, Seq | Map | Unknown | Measure)
+
+
+def unsettle(machine: Machine, node: ast.While) -> None:
+    """Take what grows with each turn for not known: the scales of a pyramid are many, and the first is one of them."""
+    names = machine.frame.names
+    for name in _growing(node):
+        if is_number(names.get(name)) or isinstance(names.get(name), Measure):
+            machine.put(names, name, Unknown(f"{name} is another number with each turn", machine.place(node)))
+
+
+def _growing(node: ast.While) -> set[str]:
+    """Names that are multiplied or divided in a loop, and those that are counted there for a power."""
+    found: set[str] = set()
+    counted: set[str] = set()
+    powers: set[str] = set()
+    for statement in node.body:
+        for one in ast.walk(statement):
+            if isinstance(one, ast.AugAssign) and isinstance(one.target, ast.Name):
+                (found if isinstance(one.op, ast.Mult | ast.Div) else counted).add(one.target.id)
+            elif isinstance(one, ast.BinOp) and isinstance(one.op, ast.Pow) and isinstance(one.right, ast.Name):
+                powers.add(one.right.id)
+            elif isinstance(one, ast.Call) and getattr(one.func, "attr", getattr(one.func, "id", "")) in _POWERS:
+                powers |= {given.id for given in one.args[1:] if isinstance(given, ast.Name)}
+    return found | (counted & powers)

@@ -38,7 +38,10 @@ _STEPS = re.compile(
 _WRITES = re.compile(rb"imwrite|\.save\(|save_\w+\(")
 
 
-_SHOWN = re.compile(r"video|webcam|camera|(?<![a-z])cam(?![a-z])|demo|live|real_?time")
+_SHOWN = re.compile(
+    r"video|webcam|camera|(?<![a-z])cam(?![a-z])|demo|live|real_?time|"
+    r"test_(on_)?(an?_|one_|single_|any_)?(image|img|picture|photo|frame)s?([._]|$)"
+)
 """Of a script that is called a test: it shows what a model finds in one film or picture after the other."""
 
 

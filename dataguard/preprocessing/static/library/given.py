@@ -108,3 +108,22 @@ def of_numbers(value: Unknown, size: Sequence[Value], lengths: Sequence[Value], 
         loaded=place,
         places=(place,),
     )
+
+
+def of_stored(value: Unknown, lengths: Sequence[Value], place: str) -> State | None:
+    """Pictures that a file of arrays holds, where they are said to be arranged as such; None where they are not.
+
+    Args:
+        value: What was read out of the file.
+        lengths: Of the axes: of a batch of gray pictures, or of one of channels first or last.
+        place: 'file:line' of where they are arranged.
+    """
+    if not value.why.startswith(STORED) or len(lengths) not in (3, 4):
+        return None
+    gray = len(lengths) == 3 and lengths[0] not in (1, 3) and lengths[-1] not in (1, 3)
+    item = list(lengths[1:]) if gray or len(lengths) == 4 else list(lengths)
+    sides = item if len(item) == 2 else item[:2] if item[-1] in (1, 3) else item[1:] if item[0] in (1, 3) else []
+    if len(sides) != 2 or not all(isinstance(one, int) and one > 7 for one in sides):
+        return None
+    state = of_numbers(value, sides, item, place)
+    return state if len(item) == len(lengths) else replace(state, layout=f"N{state.layout}")

@@ -1,0 +1,54 @@
+"""Loops of which one turn stands for all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dataguard.preprocessing.steps import Resize
+from tests.preprocessing.static.repositories import served
+
+
+@pytest.mark.parametrize(
+    "grown",
+    [
+        "scales.append(0.6 * 0.707 ** count); least *= 0.707; count += 1",
+        "scales += [0.6 * np.power(0.709, count)]; least = least * 0.709; count += 1",
+        "scales.append(scale); scale *= 0.7; least = least * 0.7",
+    ],
+)
+def test_the_scales_of_a_pyramid_are_none_in_particular(tmp_path: Path, grown: str) -> None:
+    path = served(
+        tmp_path,
+        f"""
+        image = Image.open(path).convert("RGB")
+        width, height = image.size
+        scales, least, count, scale = [], min(width, height), 0, 0.6
+        while least > 12:
+            {grown}
+        for one in scales:
+            small = image.resize((int(np.ceil(width * one)), int(np.ceil(height * one))), Image.BILINEAR)
+            model(torch.from_numpy(np.asarray(small)[None] / 255.0))
+        """,
+    )
+    assert path.pipeline.geometry is not None
+    (step,) = path.pipeline.geometry
+    assert isinstance(step, Resize)
+    assert (step.rule, step.kernel, step.engine) == (None, "linear", "pillow")
+
+
+def test_a_count_of_frames_is_what_it_was(tmp_path: Path) -> None:
+    path = served(
+        tmp_path,
+        """
+        film, count = cv2.VideoCapture(0), 0
+        while True:
+            _, frame = film.read()
+            if count % 5 == 0:
+                model(torch.from_numpy(cv2.resize(frame, (64, 64))[None] / 255.0))
+            count += 1
+        """,
+    )
+    assert path.pipeline.geometry is not None
+    assert [getattr(one, "height", None) for one in path.pipeline.geometry] == [64]
