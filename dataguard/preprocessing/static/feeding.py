@@ -137,9 +137,13 @@ def through(value: Value) -> str:
 
 def is_model(cls: Cls | None) -> bool:
     """Whether a class is a model of a library's kind."""
-    return cls is not None and any(
-        base.rpartition(".")[2] in MODEL_BASES or base.startswith(MODEL_PACKAGES) for base in cls.foreign()
-    )
+    if cls is None:
+        return False
+    if cls.is_model is None:
+        cls.is_model = any(
+            base.rpartition(".")[2] in MODEL_BASES or base.startswith(MODEL_PACKAGES) for base in cls.foreign()
+        )
+    return cls.is_model
 
 
 def is_fed_whole(value: Value, node: ast.AST | None) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -195,12 +194,12 @@ class Findings:
         if (
             not found.reachable
             or self.machine.evaluating.intersection([root, *(path for _, path, _ in found.sink.stack)])
-            or re.search(rb"\.eval\(|jit\.load|\.train\(False", data)
+            or any(word in data for word in (b".eval(", b"jit.load", b".train(False"))
         ):
             return False
         if isinstance(model, Obj) and model.cls is not None:
             source = self.raw.get(model.cls.module.path, b"")
-            return re.search(rb"BatchNorm|Dropout", source) is not None and b".eval(" not in source
+            return (b"BatchNorm" in source or b"Dropout" in source) and b".eval(" not in source
         return isinstance(model, Unknown) and model.why.startswith(
             ("what torchvision.models.", "what timm.", "what segmentation_models")
         )

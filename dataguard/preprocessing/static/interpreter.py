@@ -72,7 +72,7 @@ class Interpreter(Branching):
 
     def _expression(self, node: ast.Expr) -> Flow | None:
         value = node.value
-        if type(value) is ast.Constant:
+        if isinstance(value, ast.Constant):
             return None
         made = self.evaluate(value)
         if not isinstance(value, ast.Call):

@@ -187,7 +187,8 @@ class Machine(ABC):
         """'file:line' of a node."""
         if not self.frames:
             return ""
-        return self.frames[-1].module.place(getattr(node, "lineno", 0))
+        module, number = self.frames[-1].module, getattr(node, "lineno", 0)
+        return module.places.get(number) or module.place(number)
 
     def stack(self) -> tuple[tuple[str, str, int], ...]:
         """Every frame as name, file and first line."""

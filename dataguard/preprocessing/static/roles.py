@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import lru_cache
 
 from dataguard.core.syntax import nodes
 from dataguard.preprocessing.static.machine import Sink
@@ -28,14 +29,21 @@ _OFFLINE = re.compile(
 )
 
 
-_SCORES = re.compile(rb"(?i:evaluat)\w*\(|run_eval|AverageMeter|\bmAP\b|confusion_matrix")
-_TRAINS = re.compile(rb"(?i:train\w*\(|trainer|optimi[sz]er|optim\.|backward|\.fit\()")
-_LEARNS = re.compile(rb"(?i:optim|\.step\(|train_on_batch|apply_gradients|\.fit\()")
-_STEPS = re.compile(
+class _Script:
+    """A pattern that scripts are searched for, each once however many paths begin in it."""
+
+    def __init__(self, pattern: bytes) -> None:
+        self.search = lru_cache(maxsize=64)(re.compile(pattern).search)
+
+
+_SCORES = _Script(rb"(?i:evaluat)\w*\(|run_eval|AverageMeter|\bmAP\b|confusion_matrix")
+_TRAINS = _Script(rb"(?i:train\w*\(|trainer|optimi[sz]er|optim\.|backward|\.fit\()")
+_LEARNS = _Script(rb"(?i:optim|\.step\(|train_on_batch|apply_gradients|\.fit\()")
+_STEPS = _Script(
     rb"(?i:\.step\(|\.backward\(|train_on_batch|apply_gradients|\.fit(_generator)?\(|optim\.\w+\(|optimizers?\.?\w*\(|optimi[sz]er\s*=)"
 )
 """Of a script that learns, and does not only import what others learn with."""
-_WRITES = re.compile(rb"imwrite|\.save\(|save_\w+\(")
+_WRITES = _Script(rb"imwrite|\.save\(|save_\w+\(")
 
 
 _SHOWN = re.compile(

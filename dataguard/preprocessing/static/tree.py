@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import errno
 import re
+import stat
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import cached_property
@@ -62,10 +64,9 @@ class Module:
 
     def place(self, number: int) -> str:
         """'file:line' of a node's line number; 0 for the file as a whole."""
-        found = self.places.get(number)
-        if found is None:
-            found = self.places[number] = f"{self.path}:{self.line(number) if number else 1}"
-        return found
+        if number not in self.places:
+            self.places[number] = f"{self.path}:{self.line(number) if number else 1}"
+        return self.places[number]
 
     def line(self, number: int) -> int:
         """The line of the file that a node's line number means."""
@@ -131,23 +132,25 @@ class Tree:
     def _folder(self) -> Iterator[tuple[str, int]]:
         count = 0
         for folder, files in walk(self.root):
+            within = folder.relative_to(self.root).as_posix()
             for name in files:
                 if _suffix(name) not in SUFFIXES and not _is_pin_file(name):
                     continue
-                full = folder / name
-                relative = full.relative_to(self.root).as_posix()
+                relative = name if within == "." else f"{within}/{name}"
                 try:
-                    if not full.is_file():
-                        continue
-                    size = full.stat().st_size
+                    found = (folder / name).stat()
                 except OSError as error:
-                    self.skipped.append((relative, f"cannot be read: {error.strerror}"))
+                    # A link to nothing or to itself is no file.
+                    if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                        self.skipped.append((relative, f"cannot be read: {error.strerror}"))
+                    continue
+                if not stat.S_ISREG(found.st_mode):
                     continue
                 count += 1
                 if count > MOST_FILES:
                     self.skipped.append((relative, f"more than {MOST_FILES:,} files"))
                     return
-                yield relative, size
+                yield relative, found.st_size
 
     def _members(self) -> Iterator[tuple[str, int]]:
         members = self._archive.infolist() if self._archive is not None else []

@@ -150,6 +150,8 @@ class Cls:
     attrs: dict[str, Value]
     prepares: bool | None = None
     """Whether it prepares pictures, once that was looked at."""
+    is_model: bool | None = None
+    """Whether it is a model of a library's kind, once that was looked at."""
     _order: list[Cls] | None = None
     _foreign: tuple[str, ...] | None = None
     named: tuple[str, ...] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dataguard.preprocessing.static.library import (  # noqa: F401 - what they know is kept as they are imported
@@ -46,7 +47,7 @@ from dataguard.preprocessing.static.library import (  # noqa: F401 - what they k
 )
 from dataguard.preprocessing.static.library.image_models import constant
 from dataguard.preprocessing.static.library.naming import canonical
-from dataguard.preprocessing.static.library.registry import APPLIED, FUNCTIONS, METHODS, Call
+from dataguard.preprocessing.static.library.registry import APPLIED, FUNCTIONS, METHODS, Call, Handler
 from dataguard.preprocessing.static.values import (
     Blank,
     Choice,
@@ -64,10 +65,29 @@ if TYPE_CHECKING:
     from dataguard.preprocessing.static.calling import Calling
 
 
+@lru_cache(maxsize=8192)
+def _known(name: str) -> tuple[str, Handler | None]:
+    """The one name of something of a library, and what calling it does; None where no table says so."""
+    name = canonical(name)
+    return name, FUNCTIONS.get(name) or FUNCTIONS.get(name.rpartition(".")[0] + ".*")
+
+
+@lru_cache(maxsize=8192)
+def _applied(name: str) -> Handler | None:
+    """What calling an object of a library's class does."""
+    return next((handler for prefix, handler in APPLIED if name.startswith(prefix)), None)
+
+
+@lru_cache(maxsize=8192)
+def _methods(name: str) -> tuple[tuple[frozenset[str] | None, Handler], ...]:
+    """What methods of an object of a library's class do: their names, None for all, in the order of the table."""
+    name = canonical(name)
+    return tuple((names, handler) for prefix, names, handler in unlisted.OBJECT_METHODS if name.startswith(prefix))
+
+
 def call(machine: Calling, name: str, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None) -> Value:
     """What a call of a library's function or class comes to."""
-    name = canonical(name)
-    handler = FUNCTIONS.get(name)
+    name, handler = _known(name)
     if args and isinstance(args[0], Unknown) and args[0].kind == "random" and windows.computes(name):
         # What is computed of what is by chance is by chance.
         return args[0]
@@ -75,8 +95,6 @@ def call(machine: Calling, name: str, args: list[Value], kwargs: dict[str, Value
         again = encoding.passed(Call(machine, name, args, kwargs, node))
         if again is not None:
             return again
-    if handler is None:
-        handler = FUNCTIONS.get(name.rpartition(".")[0] + ".*")
     for index, one in enumerate(args):
         if type(one) is Choice and any(isinstance(option, Picture) for option in one.options):
             kept = [option for option in one.options if option is not None]
@@ -107,9 +125,9 @@ def apply(machine: Calling, thing: ExtObj, args: list[Value], kwargs: dict[str, 
                 one.why,
             )
     name = canonical(thing.name)
-    for prefix, handler in APPLIED:
-        if name.startswith(prefix):
-            return handler(Call(machine, name, args, kwargs, node, thing))
+    handler = _applied(name)
+    if handler is not None:
+        return handler(Call(machine, name, args, kwargs, node, thing))
     return unlisted.unlisted_object(Call(machine, name, args, kwargs, node, thing))
 
 
@@ -132,8 +150,8 @@ def method(
     if isinstance(receiver, ExtObj):
         if encoding.handed_on(receiver, name):
             return receiver
-        for prefix, names, handler in unlisted.OBJECT_METHODS:
-            if canonical(receiver.name).startswith(prefix) and (names is None or name in names):
+        for names, handler in _methods(receiver.name):
+            if names is None or name in names:
                 return handler(Call(machine, name, args, kwargs, node, receiver))
         return unlisted.unlisted_method(Call(machine, name, args, kwargs, node, receiver))
     kind_of = "blank" if isinstance(receiver, Blank) else "object" if isinstance(receiver, Obj) else "value"

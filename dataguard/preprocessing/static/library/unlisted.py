@@ -175,6 +175,9 @@ OBJECT_METHODS: list[tuple[str, frozenset[str] | None, Handler]] = [
 """Methods of objects by the beginning of the class's name."""
 
 
+_PICTURED = (Picture, Choice)
+
+
 @lru_cache(maxsize=8192)
 def _is_silent(name: str) -> bool:
     return name.startswith(_SILENT)
@@ -191,10 +194,11 @@ def unlisted(call: Call) -> Value:
     from dataguard.preprocessing.static.arrays import opaque, pictures
 
     name = call.name
-    values = [*call.args, *call.kwargs.values()]
-    for one in values:
-        if type(one) is Unknown and one.kind == "random" and name.startswith(_COMPUTING):
-            return one
+    values = [*call.args, *call.kwargs.values()] if call.kwargs else call.args
+    if name.startswith(_COMPUTING):
+        for one in values:
+            if type(one) is Unknown and one.kind == "random":
+                return one
     if name.startswith("tensorflow.") and (length := windows.of_lengths(call)) is not None:
         return length
     if _is_silent(name):
@@ -202,7 +206,7 @@ def unlisted(call: Call) -> Value:
     if name.startswith(_ASKED):
         return Unknown(f"what {name} returns", call.place, "caller")
     tail = name.rpartition(".")[2]
-    given = [one for one in values if isinstance(one, Picture | Choice) and pictures(one)]
+    given = [one for one in values if isinstance(one, _PICTURED) and pictures(one)]
     if given and name.startswith(placeholders.LAYERS) and (graph := placeholders.name_of(given[0])):
         return placeholders.reached(call.machine, graph, given[0], [one for one in values if one is not given[0]])
     if given and tail in graphs.FIRST_LAYERS and name.startswith(placeholders.LAYERS):
