@@ -12,7 +12,7 @@ import numpy as np
 from blake3 import blake3
 
 from dataguard.dataset.memory import batch_bytes
-from dataguard.dataset.native_rows import sort_leaves
+from dataguard.dataset.native_rows import part_leaves, sort_leaves
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -141,27 +141,35 @@ class _Spilled:
 
     def add(self, leaves: bytearray) -> None:
         """Append leaves to their files."""
-        rows = np.frombuffer(leaves, dtype=np.uint8).reshape(-1, _DIGEST)
-        first = np.ascontiguousarray(rows[:, 0])
-        order = np.argsort(first, kind="stable")
-        ends = np.cumsum(np.bincount(first, minlength=256))
+        parted, ends = part_leaves(leaves) or _parted(leaves)
         self._folder.mkdir(exist_ok=True)
         self.n_bytes += len(leaves)
-        for byte in range(256):
-            part = rows[order[ends[byte - 1] if byte else 0 : ends[byte]]]
-            if len(part):
+        view = memoryview(parted)
+        for byte, (start, end) in enumerate(pairwise((0, *ends))):
+            if start < end:
                 with self._path(byte).open("ab") as file:
-                    file.write(part.tobytes())
+                    file.write(view[start:end])
 
     def parts(self) -> Iterator[bytearray]:
         """The leaves of each first byte, ascending."""
         for byte in range(256):
             path = self._path(byte)
             if path.exists():
-                yield bytearray(path.read_bytes())
+                leaves = bytearray(path.stat().st_size)
+                with path.open("rb") as file:
+                    file.readinto(leaves)
+                yield leaves
 
     def _path(self, byte: int) -> Path:
         return self._folder / f"{byte:02x}"
+
+
+def _parted(leaves: bytearray) -> tuple[bytes, list[int]]:
+    """What `part_leaves` finds, by numpy."""
+    rows = np.frombuffer(leaves, dtype=np.uint8).reshape(-1, _DIGEST)
+    first = np.ascontiguousarray(rows[:, 0])
+    ends = _DIGEST * np.cumsum(np.bincount(first, minlength=256))
+    return rows[np.argsort(first, kind="stable")].tobytes(), ends.tolist()
 
 
 def _in_order(leaves: bytearray) -> NDArray[np.uint8]:

@@ -159,6 +159,20 @@ def sort_leaves(leaves: bytearray) -> bool:
     return True
 
 
+def part_leaves(leaves: bytearray) -> tuple[bytearray, list[int]] | None:
+    """Leaves by their first bytes, and where those of each byte end, in bytes; None where there is no library."""
+    library = _compiled(LIBRARY)
+    if library is None:
+        return None
+    ends = (ctypes.c_size_t * 256)()
+    parted = bytearray(len(leaves))
+    whole = ctypes.c_char * len(leaves)
+    library.dataguard_part_leaves(
+        whole.from_buffer(leaves), len(leaves) // _DIGEST, whole.from_buffer(parted), ctypes.byref(ends)
+    )
+    return parted, [_DIGEST * end for end in ends]
+
+
 @cache
 def _compiled(path: Path) -> Any | None:
     address, size = ctypes.c_void_p, ctypes.c_size_t
@@ -179,6 +193,8 @@ def _compiled(path: Path) -> Any | None:
             function = getattr(library, f"dataguard_rows_{name}")
             function.restype, function.argtypes = result, arguments
         library.dataguard_sort_leaves.restype, library.dataguard_sort_leaves.argtypes = None, (address, size)
+        library.dataguard_part_leaves.restype = None
+        library.dataguard_part_leaves.argtypes = address, size, address, address
     except (OSError, AttributeError):
         return None
     return library

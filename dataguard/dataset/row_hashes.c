@@ -298,13 +298,17 @@ static inline void put_number(Messages *messages, int64_t number)
         digits_of(number < 0 ? 0 - (uint64_t)number : (uint64_t)number, (char *)messages->bytes + messages->used);
 }
 
-static const char HEXADECIMAL[] = "0123456789abcdef";
-
+/* The two hexadecimal digits of four bytes at a time: the halves of each are spread out, and made letters by adding. */
 static inline void put_hexadecimal(char *to, const uint8_t *digest)
 {
-    for (int k = 0; k < DIGEST; k++) {
-        to[2 * k] = HEXADECIMAL[digest[k] >> 4];
-        to[2 * k + 1] = HEXADECIMAL[digest[k] & 15];
+    for (int part = 0; part < DIGEST; part += 4) {
+        uint64_t spread = 0, letters;
+        for (int k = 3; k >= 0; k--)
+            spread = spread << 16 | (uint64_t)(digest[part + k] & 15) << 8 | digest[part + k] >> 4;
+        letters = (spread + 0x0606060606060606u) >> 4 & 0x0101010101010101u;
+        spread += 0x3030303030303030u + letters * ('a' - '0' - 10);
+        for (int k = 0; k < 8; k++)
+            to[2 * part + k] = (char)(spread >> 8 * k);
     }
 }
 
@@ -973,6 +977,10 @@ static void in_order(uint8_t *leaves, size_t n, int depth)
         return; /* they are all alike */
     for (size_t i = 0; i < n; i++)
         ends[leaves[i * DIGEST + (size_t)depth]]++;
+    if (ends[leaves[depth]] == n) {
+        in_order(leaves, n, depth + 1);
+        return;
+    }
     for (int byte = 0; byte < 256; byte++) {
         next[byte] = sum;
         ends[byte] = sum += ends[byte];
@@ -997,4 +1005,20 @@ static void in_order(uint8_t *leaves, size_t n, int depth)
 void dataguard_sort_leaves(uint8_t *leaves, size_t n)
 {
     in_order(leaves, n, 0);
+}
+
+/* The same leaves by their first bytes, elsewhere, in any order within each; `ends` gets where each byte's leaves end. */
+void dataguard_part_leaves(const uint8_t *leaves, size_t n, uint8_t *to, size_t ends[256])
+{
+    size_t sum = 0;
+    memset(ends, 0, 256 * sizeof *ends);
+    for (size_t i = 0; i < n; i++)
+        ends[leaves[i * DIGEST]]++;
+    for (int byte = 0; byte < 256; byte++) {
+        size_t here = ends[byte];
+        ends[byte] = sum;
+        sum += here;
+    }
+    for (size_t i = 0; i < n; i++)
+        memcpy(to + ends[leaves[i * DIGEST]]++ * DIGEST, leaves + i * DIGEST, DIGEST);
 }

@@ -19,7 +19,7 @@ from dataguard.dataset.parquet import parquet_sql
 from dataguard.dataset.row_contents import HEAD_BYTES, Kind
 from dataguard.dataset.sources import RowQuery
 from dataguard.dataset.sources.table_part import broken
-from dataguard.dataset.table import COLUMNS
+from dataguard.dataset.table import COLUMNS, OF_PICTURES
 
 if TYPE_CHECKING:
     import duckdb
@@ -29,6 +29,8 @@ _OPTIONS = "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION uncompressed, DICTIO
 _DETAILS = ("group_id", "time")
 _STREAMS_SINCE = 2
 """The version of DuckDB."""
+_WRITER_BYTES = 256 << 20
+"""Memory for each thread that writes: rows of some batches, which are written in their order."""
 _BATCH = 1 << 17
 """Rows that DuckDB has in one batch of a stream."""
 _ROW_BYTES, _CELL_BYTES = 1_024, 8
@@ -107,7 +109,9 @@ def _copied_by_kernel(
             if values:
                 made[CONTENT] = f'"{CONTENT}"'
             writer.register("rows", rows.capsule)
-            writer.execute(f"SET threads = {jobs}")
+            # With less memory a thread, it puts aside what waits for its turn, which takes longer than all the rest.
+            threads = min(jobs, memory_share(WRITER_SHARE) // _WRITER_BYTES)
+            writer.execute(f"SET threads = {max(1, threads)}")
             try:
                 _watched((writer, source), _copy_sql("rows", made, target), each)
                 each()
@@ -181,7 +185,11 @@ def _copy(query: RowQuery, target: Path, progress: Progress, jobs: int) -> None:
 
 
 def _copy_sql(table: str, columns: Mapping[str, str], target: Path) -> str:
-    selected = ", ".join(f'CAST({columns.get(name, "NULL")} AS {kind}) AS "{name}"' for name, kind in COLUMNS.items())
+    selected = ", ".join(
+        f'CAST({columns.get(name, "NULL")} AS {kind}) AS "{name}"'
+        for name, kind in COLUMNS.items()
+        if name not in OF_PICTURES
+    )
     return f"COPY (SELECT {selected} FROM {table}) TO {literal(target)} ({_OPTIONS})"
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 THUMBNAIL_SIDE = 32
 """Side of the thumbnails, in pixels: the least that a 32×32 perceptual hash needs."""
 _FETCHED_AT_A_TIME = 512
+_READ = "read_parquet("
 
 COLUMNS: Mapping[str, str] = {
     "sample_id": "VARCHAR",
@@ -57,8 +58,8 @@ COLUMNS: Mapping[str, str] = {
 * ``row``: for tables, the number of the data row from 1; NULL for folders.
 * ``bytes``: size of the file, or of the encoded picture; NULL for rows.
 * ``format``: the kind of file by its content ('jpeg', 'png', …), never by its name.
-* ``content_hash``: BLAKE3 of the file's bytes, or of the row's values, 64 hexadecimal digits; NULL where it could
-  not be read.
+* ``content_hash``: BLAKE3 of the file's bytes, or SHA-256 of the row's values, 64 hexadecimal digits; NULL where it
+  could not be read.
 * ``perceptual_hash``: 64-bit DCT hash of the gray thumbnail; NULL where there is no picture, or one without texture.
 * ``width``, ``height``: in pixels as stored, before any EXIF rotation.
 * ``mode``: 'L', 'LA', 'RGB', 'RGBA', with ';16' for 16-bit channels; 'I' and 'F' for 32-bit integers and floats that
@@ -68,6 +69,22 @@ COLUMNS: Mapping[str, str] = {
 * ``thumbnail``: 32×32×3 uint8 RGB (gray is repeated, alpha dropped), area-averaged, 3,072 bytes, row-major.
 * ``decode_error``: why the sample cannot be used; NULL where it can.
 """
+
+OF_PICTURES = frozenset(
+    (
+        "place",
+        "bytes",
+        "format",
+        "perceptual_hash",
+        "width",
+        "height",
+        "mode",
+        "channel_sums",
+        "channel_square_sums",
+        "thumbnail",
+    )
+)
+"""Columns that are NULL in all rows that are no pictures, and left out of the files of these."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,6 +137,13 @@ class SampleTable:
         """
         connection = _connect()
         query = parquet_sql(*parts_of(parquet))
+        held = {name for name, *_ in connection.execute(f"DESCRIBE SELECT * FROM {query}").fetchall()}
+        absent = OF_PICTURES - held
+        if absent:
+            columns = (
+                f'CAST(NULL AS {kind}) AS "{name}"' if name in absent else f'"{name}"' for name, kind in COLUMNS.items()
+            )
+            query = f"(SELECT {', '.join(columns)} FROM {query})"
         n_samples = connection.execute(f"SELECT count(*) FROM {query}").fetchall()[0][0]
         return cls(
             connection=connection,
@@ -315,7 +339,8 @@ class SampleTable:
             )
             condition += " AND sample_id IN (FROM wanted)"
         # One after the other: of a query over all files DuckDB holds what it has read ahead of each.
-        for part in [self.query] if self.parquet is None else map(parquet_sql, parts_of(self.parquet)):
+        with_pictures = self.parquet if self.query.startswith(_READ) else None
+        for part in [self.query] if with_pictures is None else map(parquet_sql, parts_of(with_pictures)):
             found = self.connection.execute(f"SELECT sample_id, thumbnail FROM {part} WHERE {condition}")
             while rows := found.fetchmany(_FETCHED_AT_A_TIME):
                 pictures = np.frombuffer(b"".join(blob for _, blob in rows), dtype=np.uint8)
