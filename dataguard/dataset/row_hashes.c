@@ -29,7 +29,7 @@ enum {
     BLOCK = 64,
     HEAD = 16,           /* bytes that a content begins with: HEAD_BYTES of row_contents.py */
     AT_A_TIME = 128,     /* messages */
-    FEW = 24,            /* leaves that are put in order by insertion */
+    FEW = 32,            /* leaves that are put in order by insertion */
     ABSENT = -1,
     DIGITS = 20
 };
@@ -959,20 +959,22 @@ void dataguard_rows_close(Rows *rows)
 
 /* The order of leaves: byte by byte from the first, in place, and of few by insertion. */
 
+static void insert_all(uint8_t *leaves, size_t n)
+{
+    uint8_t held[DIGEST];
+    for (size_t i = 1; i < n; i++) {
+        size_t k = i;
+        memcpy(held, leaves + i * DIGEST, DIGEST);
+        for (; k && memcmp(leaves + (k - 1) * DIGEST, held, DIGEST) > 0; k--)
+            memcpy(leaves + k * DIGEST, leaves + (k - 1) * DIGEST, DIGEST);
+        memcpy(leaves + k * DIGEST, held, DIGEST);
+    }
+}
+
 static void in_order(uint8_t *leaves, size_t n, int depth)
 {
     uint8_t held[DIGEST], other[DIGEST];
     size_t ends[256] = {0}, next[256], sum = 0;
-    if (n <= FEW) {
-        for (size_t i = 1; i < n; i++) {
-            size_t k = i;
-            memcpy(held, leaves + i * DIGEST, DIGEST);
-            for (; k && memcmp(leaves + (k - 1) * DIGEST, held, DIGEST) > 0; k--)
-                memcpy(leaves + k * DIGEST, leaves + (k - 1) * DIGEST, DIGEST);
-            memcpy(leaves + k * DIGEST, held, DIGEST);
-        }
-        return;
-    }
     if (depth == DIGEST)
         return; /* they are all alike */
     for (size_t i = 0; i < n; i++)
@@ -997,14 +999,18 @@ static void in_order(uint8_t *leaves, size_t n, int depth)
             memcpy(leaves + next[byte]++ * DIGEST, held, DIGEST);
         }
     for (int byte = 0; byte < 256; byte++) {
-        size_t start = byte ? ends[byte - 1] : 0;
-        in_order(leaves + start * DIGEST, ends[byte] - start, depth + 1);
+        size_t start = byte ? ends[byte - 1] : 0, here = ends[byte] - start;
+        if (here > FEW)
+            in_order(leaves + start * DIGEST, here, depth + 1);
+        else if (here > 1)
+            insert_all(leaves + start * DIGEST, here);
     }
 }
 
 void dataguard_sort_leaves(uint8_t *leaves, size_t n)
 {
-    in_order(leaves, n, 0);
+    if (n)
+        in_order(leaves, n, 0);
 }
 
 /* The same leaves by their first bytes, elsewhere, in any order within each; `ends` gets where each byte's leaves end. */
