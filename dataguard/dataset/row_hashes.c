@@ -278,16 +278,25 @@ static inline void put_bytes(Messages *messages, const void *bytes, size_t n)
     messages->used += n;
 }
 
+/* Two digits at a time, from the last. */
 static inline size_t digits_of(uint64_t number, char *to)
 {
-    char backwards[DIGITS];
-    size_t n = 0;
-    do
-        backwards[n++] = (char)('0' + number % 10);
-    while (number /= 10);
-    for (size_t k = 0; k < n; k++)
-        to[k] = backwards[n - 1 - k];
-    return n;
+    static const char pairs[] =
+        "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849"
+        "5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
+    char digits[DIGITS];
+    size_t at = DIGITS;
+    for (; number > UINT32_MAX; number /= 100)
+        memcpy(digits + (at -= 2), pairs + 2 * (number % 100), 2);
+    uint32_t rest = (uint32_t)number;
+    for (; rest >= 100; rest /= 100)
+        memcpy(digits + (at -= 2), pairs + 2 * (rest % 100), 2);
+    if (rest >= 10)
+        memcpy(digits + (at -= 2), pairs + 2 * rest, 2);
+    else
+        digits[--at] = (char)('0' + rest);
+    memcpy(to, digits + at, DIGITS - at);
+    return DIGITS - at;
 }
 
 static inline void put_number(Messages *messages, int64_t number)
