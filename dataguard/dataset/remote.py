@@ -25,7 +25,16 @@ from dataguard.dataset.kinds import Opening
 from dataguard.dataset.sources import Identity, Picture, Reference, Source
 from dataguard.dataset.sources.folder import IMAGE_SUFFIXES
 from dataguard.dataset.sources.shard_names import expanded
-from dataguard.dataset.stores import copy_state, explained, file_system, is_away, object_state, words
+from dataguard.dataset.stores import (
+    copy_state,
+    explained,
+    file_system,
+    is_away,
+    is_of_account,
+    is_refused,
+    object_state,
+    words,
+)
 
 _COPIED = 1 << 22
 _RESERVED = 1 << 28
@@ -58,7 +67,8 @@ class RemotePictures:
 
         Raises:
             UnreadableFileError: it cannot be had, or is larger than `max_bytes`.
-            SourceError: the store does not answer, so that no other object could be had either.
+            SourceError: the store cannot be opened here, does not answer, or refuses who asks, so that no other object
+                could be had either.
         """
         name = decode_path(place)
         with contextlib.suppress(OSError):
@@ -70,17 +80,15 @@ class RemotePictures:
                 self._opened = file_system(self.url)
             system, root = self._opened
             data: bytes = system.cat_file(f"{root.rstrip('/')}/{name}")
+        except SourceError:
+            raise
         except FileNotFoundError:
             raise UnreadableFileError("there is no such file") from None
-        except SourceError as error:
-            raise UnreadableFileError(error.message) from error
         except Exception as error:
-            if is_away(error):
-                raise SourceError(
-                    f"the store does not answer: {words(error)}",
-                    where=f"{self.url.rstrip('/')}/{name}",
-                    hint="run it again: what was read is kept, and only the rest is fetched",
-                ) from error
+            if is_of_account(error) or is_away(error):
+                said = explained(error, f"{self.url.rstrip('/')}/{name}")
+                kept = "run it again: what was read is kept, and only the rest is fetched"
+                raise SourceError(said.message, where=said.where, hint=f"{said.hint}; {kept}") from error
             raise UnreadableFileError(words(error)) from error
         return Picture(data=data)
 
@@ -159,7 +167,9 @@ def copied(opening: Opening, folder: Path, *, whole: bool = False) -> Copied:
         for name in names:
             try:
                 said = system.info(name)
-            except FileNotFoundError:
+            except FileNotFoundError as error:
+                if is_refused(error):
+                    raise
                 continue
             found += 1
             _copy(system, name, _target(root, _relative(name, base), location), said, location)

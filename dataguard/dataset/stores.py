@@ -5,19 +5,37 @@ from __future__ import annotations
 import datetime as dt
 import importlib.util
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dataguard.core.errors import SourceError
+
+# Where nobody has configured logging, Python would print what gcsfs warns of beside the error that we give.
+logging.getLogger("gcsfs").addHandler(logging.NullHandler())
 
 _CONNECT_SECONDS = 10.0
 _SILENT_SECONDS = 20.0
 """How long a store may be silent before it is asked again, which s3fs does 5 times and gcsfs 6. By default botocore
 waits for a minute, asks 5 times itself, and is asked 5 times: 25 minutes for an object."""
-_REFUSED = (
-    *("credential", "forbidden", "access denied", "accessdenied", "unauthorized", "403", "401", "permission"),
-    *("invalidaccesskeyid", "signaturedoesnotmatch", "expiredtoken", "invalid token", "access key"),
-)
+_ACCOUNT = {
+    *("401", "AccountProblem", "ExpiredToken", "InvalidAccessKeyId", "InvalidSecurity", "InvalidToken", "NotSignedUp"),
+    *("RequestTimeTooSkewed", "SignatureDoesNotMatch", "TokenRefreshRequired"),
+    *("CredentialRetrievalError", "NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError"),
+    *("UnauthorizedSSOTokenError", "DefaultCredentialsError", "RefreshError"),
+}
+"""What stores and clients call it where who asks is refused, so that nothing else would be given to them either: codes
+of S3, which `s3fs.errors` lists, status of HTTP, errors of botocore and google-auth."""
+_REFUSED = _ACCOUNT | {"403", "AccessDenied", "AllAccessDisabled", "PermissionError"}
+"""The same, and where an object alone is refused."""
+_REFUSED_WORDS = ("credential", "forbidden", "access denied", "unauthorized")
+_SAME = {"s3a": "s3", "gcs": "gs", "https": "http", "abfs": "az", "abfss": "az"}
+"""Other names of protocols."""
+_CREDENTIALS = {
+    "s3": "AWS_PROFILE, or AWS_ACCESS_KEY_ID with its secret; they need s3:ListBucket and s3:GetObject there",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS, or gcloud auth application-default login; they need "
+    "storage.objects.list and storage.objects.get there",
+}
+"""Where clients find them, and what they must allow."""
 _AWAY = (
     *("timeout", "timed out", "reset by peer", "could not connect", "cannot connect", "connection refused", "slowdown"),
     *("disconnect", "connection was closed", "connection closed", "connection broken", "name resolution"),
@@ -35,9 +53,7 @@ def file_system(url: str) -> tuple[Any, str]:
     Raises:
         SourceError: fsspec or the package for this kind of URL is not installed, or the URL is wrong.
     """
-    protocol = url.partition("://")[0].partition("::")[0]
-    # Where nobody has configured logging, Python would print what gcsfs warns of beside the error that we give.
-    logging.getLogger("gcsfs").addHandler(logging.NullHandler())
+    protocol = _kind(url)
     try:
         import fsspec
     except ImportError as error:
@@ -57,9 +73,19 @@ def file_system(url: str) -> tuple[Any, str]:
     return system, str(path)
 
 
+def _kind(url: str) -> str:
+    """The protocol of a URL under its first name; the outermost where several are chained.
+
+    >>> _kind("gcs://bucket/d"), _kind("simplecache::s3://bucket/d")
+    ('gs', 'simplecache')
+    """
+    found = url.partition("://")[0].partition("::")[0]
+    return _SAME.get(found, found)
+
+
 def _patient(protocol: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
     """How long to wait, where the user's fsspec configuration does not say so."""
-    if protocol in ("s3", "s3a") and "config_kwargs" not in chosen:
+    if protocol == "s3" and "config_kwargs" not in chosen:
         # s3fs asks again itself.
         times = {"connect_timeout": _CONNECT_SECONDS, "read_timeout": _SILENT_SECONDS}
         return {"config_kwargs": {**times, "retries": {"max_attempts": 1}}}
@@ -69,9 +95,9 @@ def _patient(protocol: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
 
     # By default a whole answer may take 5 minutes, however much it is.
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENT_SECONDS)
-    if protocol in ("gs", "gcs") and "requests_timeout" not in chosen:
+    if protocol == "gs" and "requests_timeout" not in chosen:
         return {"requests_timeout": timeout}
-    if protocol in ("http", "https") and "client_kwargs" not in chosen:
+    if protocol == "http" and "client_kwargs" not in chosen:
         return {"client_kwargs": {"timeout": timeout}}
     return {}
 
@@ -126,6 +152,36 @@ def copy_state(said: Mapping[str, Any]) -> str:
     return "; ".join([f"size={said.get('size')}", *parts]) if parts else ""
 
 
+def _codes(error: BaseException) -> Iterator[str]:
+    """What an error and its causes are called: classes, status of HTTP, codes of S3."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield type(cause).__name__
+        response = getattr(cause, "response", None)
+        if isinstance(response, Mapping):
+            yield str(response.get("Error", {}).get("Code"))
+        for one in (cause, response):
+            # The first alone: aiohttp warns of the others.
+            yield next(
+                (str(getattr(one, name)) for name in ("status", "status_code", "code") if hasattr(one, name)), ""
+            )
+        cause = cause.__cause__
+
+
+def is_of_account(error: BaseException) -> bool:
+    """Whether a store refused who asks, and not what is asked for."""
+    return not _ACCOUNT.isdisjoint(_codes(error))
+
+
+def is_refused(error: BaseException) -> bool:
+    """Whether a store refused who asks, or what is asked for."""
+    if not _REFUSED.isdisjoint(_codes(error)):
+        return True
+    # Of a file that is not there, nothing but its name is said.
+    said = "" if isinstance(error, FileNotFoundError) else words(error).lower()
+    return any(word in said for word in _REFUSED_WORDS)
+
+
 def is_away(error: BaseException) -> bool:
     """Whether a store did not answer, so that asking for anything else would be in vain."""
     if isinstance(error, TimeoutError | ConnectionError):
@@ -136,23 +192,22 @@ def is_away(error: BaseException) -> bool:
 
 def explained(error: Exception, url: str) -> SourceError:
     """What went wrong, in words, and what to do."""
+    if is_refused(error):
+        places = _CREDENTIALS.get(_kind(url), "in the environment or in fsspec's configuration")
+        # Some clients take a refusal for a file that is not there.
+        cause = error.__cause__ if isinstance(error, FileNotFoundError) and error.__cause__ is not None else error
+        return SourceError(
+            f"access is refused: {words(cause)}", where=url, hint=f"look at the credentials that are found: {places}"
+        )
     if isinstance(error, FileNotFoundError):
         return SourceError("there is nothing at this URL", where=url, hint="look at its path")
-    said_words = words(error)
-    said = f"{type(error).__name__} {said_words}".lower()
-    if isinstance(error, PermissionError) or any(word in said for word in _REFUSED):
-        return SourceError(
-            f"access is refused: {said_words}",
-            where=url,
-            hint="look at the credentials that fsspec finds, in the environment or in fsspec's configuration",
-        )
     if is_away(error):
         return SourceError(
-            f"the store does not answer: {said_words}",
+            f"the store does not answer: {words(error)}",
             where=url,
-            hint="look at the network and the endpoint; run it again",
+            hint="look at the network and the endpoint",
         )
-    return SourceError(f"cannot be read: {said_words}", where=url)
+    return SourceError(f"cannot be read: {words(error)}", where=url)
 
 
 def words(error: BaseException) -> str:
@@ -162,13 +217,6 @@ def words(error: BaseException) -> str:
 
 
 def _package(protocol: str) -> str:
-    known = {
-        "s3": "s3fs",
-        "s3a": "s3fs",
-        "gs": "gcsfs",
-        "gcs": "gcsfs",
-        "http": "aiohttp and requests",
-        "https": "aiohttp and requests",
-    }
-    known |= {"az": "adlfs", "abfs": "adlfs", "abfss": "adlfs", "hf": "huggingface_hub", "sftp": "paramiko"}
+    known = {"s3": "s3fs", "gs": "gcsfs", "http": "aiohttp and requests"}
+    known |= {"az": "adlfs", "hf": "huggingface_hub", "sftp": "paramiko"}
     return known.get(protocol, f"the package that fsspec names for {protocol}")
