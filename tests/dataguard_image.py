@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -40,9 +41,17 @@ def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["docker", *arguments], capture_output=True, text=True)
 
 
+class DockerImage(NamedTuple):
+    """An image, by name."""
+
+    name: str
+    base: str
+    """What it was made from."""
+
+
 @contextmanager
-def dataguard_image() -> Iterator[tuple[str, str]]:
-    """The image of `docker/Dockerfile`, and its base; where they cannot be had the test is skipped, and says why."""
+def dataguard_image() -> Iterator[DockerImage]:
+    """The image of `docker/Dockerfile`; where it cannot be had the test is skipped, and says why."""
     if shutil.which("docker") is None:
         pytest.skip("there is no docker command here")
     with engine_with_base() as (_, base), tempfile.TemporaryDirectory() as temporary:
@@ -56,26 +65,30 @@ def dataguard_image() -> Iterator[tuple[str, str]]:
         for lock in LOCKS:
             _fetch(context, base, "--require-hashes", "-r", str(ROOT / lock))
         with _built(context, "docker/Dockerfile", {"BASE": base, **_WHEELS}, network="none") as name:
-            yield name, base
+            yield DockerImage(name, base)
 
 
 @contextmanager
-def spark_image() -> Iterator[str]:
-    """The image of `docker/Dockerfile.spark`, with the versions of PySpark and pyarrow that are installed here."""
+def spark_image(dataguard: DockerImage) -> Iterator[str]:
+    """The image of `docker/Dockerfile.spark`, with the versions of PySpark and pyarrow that are installed here.
+
+    Args:
+        dataguard: The image that it is made from.
+    """
     try:
         versions = {name: metadata.version(name) for name in ("pyspark", "pyarrow")}
     except metadata.PackageNotFoundError as error:
         pytest.skip(f"{error.name} is not installed")
     (py4j,) = (line for line in metadata.requires("pyspark") or () if re.match(r"py4j\b", line) and "extra" not in line)
-    with dataguard_image() as (dataguard, base), tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory() as temporary:
         context = Path(temporary)
         (context / "docker").mkdir()
         shutil.copy(ROOT / "docker/requirements-spark.txt", context / "docker")
-        _fetch(context, base, "--no-deps", py4j.partition(";")[0], f"pyarrow=={versions['pyarrow']}")
+        _fetch(context, dataguard.base, "--no-deps", py4j.partition(";")[0], f"pyarrow=={versions['pyarrow']}")
         # There is no wheel of it to download; pip has kept the one that it made when it was installed.
         wanted = ("--quiet", "--no-deps", "--wheel-dir", str(context / "wheels"), f"pyspark=={versions['pyspark']}")
         _required(subprocess.run([sys.executable, "-m", "pip", "wheel", *wanted], capture_output=True, text=True))
-        arguments = {"BASE": base, "DATAGUARD": dataguard, **_WHEELS}
+        arguments = {"BASE": dataguard.base, "DATAGUARD": dataguard.name, **_WHEELS}
         # Java comes from the mirrors that apt is configured with.
         with _built(context, str(ROOT / "docker/Dockerfile.spark"), arguments, network="host") as name:
             yield name

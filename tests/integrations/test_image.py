@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.dataguard_image import ROOT, SHIPPED, dataguard_image, docker
+from tests.dataguard_image import ROOT, SHIPPED, DockerImage, docker
 
 
 def pins(name: str) -> dict[str, list[str]]:
@@ -43,20 +42,14 @@ def test_nothing_but_what_it_needs_is_sent_to_the_engine() -> None:
     assert {line[1:] for line in lines if line.startswith("!")} == {*SHIPPED, "wheels"}
 
 
-@pytest.fixture(scope="module")
-def image() -> Iterator[str]:
-    with dataguard_image() as (name, _):
-        yield name
-
-
 @pytest.mark.slow
-def test_it_checks_a_folder_without_root_and_network(image: str, shapes: Path, tmp_path: Path) -> None:
+def test_it_checks_a_folder_without_root_and_network(image: DockerImage, shapes: Path, tmp_path: Path) -> None:
     # The image runs as nobody, who may not read what a temporary folder keeps to its owner.
     data = tmp_path / "shapes"
     shutil.copytree(shapes, data)
     for path in (data, *data.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
-    copied = docker("create", "--network", "none", image, "check", "/srv/shapes", "--no-cache", "--strict")
+    copied = docker("create", "--network", "none", image.name, "check", "/srv/shapes", "--no-cache", "--strict")
     container = copied.stdout.strip()
     try:
         assert docker("cp", str(data), f"{container}:/srv/shapes").returncode == 0
@@ -68,12 +61,16 @@ def test_it_checks_a_folder_without_root_and_network(image: str, shapes: Path, t
 
 
 @pytest.mark.slow
-def test_it_says_what_it_is_and_holds_no_index(image: str) -> None:
+def test_it_says_what_it_is_and_holds_no_index(image: DockerImage) -> None:
     import dataguard
 
-    assert docker("run", "--rm", "--network", "none", image, "--version").stdout.strip().endswith(dataguard.__version__)
-    assert docker("image", "inspect", "--format", "{{.Config.User}}", image).stdout.strip() == "65534:65534"
-    history = docker("history", "--no-trunc", image).stdout
+    assert (
+        docker("run", "--rm", "--network", "none", image.name, "--version")
+        .stdout.strip()
+        .endswith(dataguard.__version__)
+    )
+    assert docker("image", "inspect", "--format", "{{.Config.User}}", image.name).stdout.strip() == "65534:65534"
+    history = docker("history", "--no-trunc", image.name).stdout
     assert "PIP_" not in history
-    done = docker("run", "--rm", "--network", "none", "--entrypoint", "id", image, "-u")
+    done = docker("run", "--rm", "--network", "none", "--entrypoint", "id", image.name, "-u")
     assert done.stdout.strip() == "65534"
