@@ -179,6 +179,8 @@ class Expressions(Items):
             return (left + right)[:LONGEST_TEXT]
         if type(left) is str and kind is ast.Mod:
             return arithmetic.formatted(left, right)
+        if kind is ast.Mult and type(right) is Unknown and type(left) is Seq and left.kind == "list":
+            return Seq(list(left.items), "list", many=True)
         if (type(left) is Unknown or type(right) is Unknown) and kind not in _OF_BITS:
             moved = arithmetic.shifted(left, right, kind is ast.Sub) if kind is ast.Add or kind is ast.Sub else None
             return moved if moved is not None else arrays.computed(operator, left, right, self.place(node))
@@ -197,8 +199,6 @@ class Expressions(Items):
             return found
         if isinstance(left, int) and isinstance(right, Seq) and isinstance(operator, ast.Mult):
             left, right = right, left
-        if isinstance(left, Seq) and left.kind == "list" and type(right) is Unknown and isinstance(operator, ast.Mult):
-            return Seq(list(left.items), "list", many=True)
         if isinstance(left, Seq) and isinstance(right, int) and isinstance(operator, ast.Mult):
             return Seq((left.items * max(0, min(right, LONGEST)))[:LONGEST], left.kind)
         if isinstance(operator, ast.Add | ast.Sub):

@@ -173,7 +173,9 @@ class Items(Machine):
     def item(self, value: Value, index: ast.expr, node: ast.AST) -> Value:
         """What ``value[index]`` is."""
         if type(value) is Unknown:
-            self.evaluate(index)
+            key = self.evaluate(index)
+            if isinstance(key, Picture) and key.state.loaded:
+                return looked_up(value, key.state, self.place(node))
             return Unknown(value.why, value.place, value.kind, changed=value.changed)
         if isinstance(value, Choice):
             return choice([self.item(one, index, node) for one in value.options], value.why)
@@ -182,8 +184,6 @@ class Items(Machine):
         if isinstance(value, Seq | Shape | str):
             return self._of_sequence(value, index, node)
         key = self.evaluate(index)
-        if isinstance(value, Unknown) and isinstance(key, Picture) and key.state.loaded:
-            return looked_up(value, key.state, self.place(node))
         if isinstance(value, Map):
             return self._of_map(value, key, node)
         if isinstance(value, Obj) and value.cls is not None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataguard.preprocessing.static.library.numpy import dtype_of
-from dataguard.preprocessing.static.library.registry import Call, function, methods
-from dataguard.preprocessing.static.values import Blank, Choice, Picture, Seq, Shape, Value, is_number, is_picture
+from dataguard.preprocessing.static.library.registry import Call, function
+from dataguard.preprocessing.static.values import Blank, Choice, Picture, Seq, Shape, Value, is_number
 
 
 @function("numpy.zeros", "numpy.ones", "numpy.full", "numpy.empty", "torch.zeros", "torch.ones", "torch.full")
@@ -41,11 +41,3 @@ def _like(call: Call) -> Value:
         fill = 1.0 if "ones" in call.name else 0.0
         return Blank(shape_of(value.state), fill, "numpy", {}, call.place, dtype=dtype)
     return call.unknown("an array")
-
-
-@methods("blank", "copy_")
-@methods("value", "copy_")
-def _filled(call: Call) -> Value:
-    """A tensor that was made before is filled with the picture."""
-    value = call.get(0, "src")
-    return value if is_picture(value) else call.receiver

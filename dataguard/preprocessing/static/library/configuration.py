@@ -10,7 +10,7 @@ from dataguard.preprocessing.static.library import commands
 from dataguard.preprocessing.static.library.paths import is_path, text_of
 from dataguard.preprocessing.static.library.python import copied
 from dataguard.preprocessing.static.library.registry import Call, function, methods
-from dataguard.preprocessing.static.values import Ext, ExtObj, Map, Obj, Seq, Unknown, Value, is_plain, last
+from dataguard.preprocessing.static.values import ExtObj, Map, Obj, Seq, Unknown, Value, is_plain, last
 
 OPTIONS = "*options"
 """The place of an object that holds what a command line gives."""
@@ -22,15 +22,6 @@ LARGEST = 2**20
 def _declared(call: Call) -> Value:
     """A decorator that declares an option, with its default."""
     return ExtObj("click." + call.name.rpartition(".")[2], call.args, call.kwargs, call.place)
-
-
-@function("typer.Option", "typer.Argument", "fastapi.Query", "fastapi.Form", "fastapi.Body")
-def _default_of(call: Call) -> Value:
-    """What stands as the default of an argument and says what its default is."""
-    given = call.get(0, "default")
-    if given is None or (isinstance(given, Ext) and given.name == "..."):
-        return Unknown("the command line or the request gives it", call.place, "caller")
-    return given
 
 
 @function("argparse.ArgumentParser", "configargparse.ArgumentParser", "argparse.Namespace", "optparse.OptionParser")

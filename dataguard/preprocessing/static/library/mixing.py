@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dataguard.preprocessing.static.library.registry import Call, function, methods
-from dataguard.preprocessing.static.picture import State, by_chance, losing, moved
+from dataguard.preprocessing.static.picture import State, by_chance, losing, moved, of_order
 from dataguard.preprocessing.static.values import Picture, Seq, Unknown, Value, is_number, numbers
+
+_OF_ROUNDED_WEIGHTS = 0.01
+"""How far weights of gray are from one together at most: three that are rounded to two places."""
 
 
 def is_chance(value: Value) -> bool:
@@ -34,7 +37,7 @@ def _times(call: Call) -> Value:
     return _mixed(call, call.state, call.get(0, "b"))
 
 
-@function("numpy.matmul", "numpy.dot", "torch.matmul", "torch.mm")
+@function("numpy.matmul", "numpy.dot", "torch.matmul", "torch.mm", "tensorflow.tensordot")
 def _product(call: Call) -> Value:
     first, second = (call.args[0], call.args[1]) if len(call.args) > 1 else (None, None)
     if not isinstance(first, Picture):
@@ -53,5 +56,8 @@ def _mixed(call: Call, state: State, matrix: Value) -> Value:
     flat = isinstance(matrix, Seq) and all(is_number(one) for one in matrix.items)
     if len(weights) != len(state.channels) or not all(one > 0 for one in weights):
         return Picture(losing(state, place, "channels are mixed by a matrix", "affine", "order"))
+    dtype = state.dtype if state.is_float else "float64"
+    if flat and len(weights) == 3 and abs(sum(weights) - 1) <= _OF_ROUNDED_WEIGHTS and len(state.scale or ()) <= 1:
+        return Picture(replace(of_order(state, "GRAY", place), layout=state.layout[:-1], dtype=dtype))
     gray = losing(moved(state, place, channels=("Y",)), place, "channels are mixed", "affine")
-    return Picture(replace(gray, layout=state.layout[:-1] if flat else state.layout, dtype="float64"))
+    return Picture(replace(gray, layout=state.layout[:-1] if flat else state.layout, dtype=dtype))

@@ -431,6 +431,7 @@ def _passed(call: Call) -> Value:
     "typer.Argument",
     "fastapi.Query",
     "fastapi.Form",
+    "fastapi.Body",
     "dataclasses.field",
     "pydantic.Field",
 )

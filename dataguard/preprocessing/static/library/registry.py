@@ -87,22 +87,32 @@ APPLIED: list[tuple[str, Handler]] = []
 
 
 def function(*names: str) -> Callable[[Handler], Handler]:
-    """Say what functions do."""
+    """Say what functions do.
+
+    Raises:
+        ValueError: something else says it of one of them.
+    """
 
     def keep(handler: Handler) -> Handler:
         for name in names:
-            FUNCTIONS[name] = handler
+            if FUNCTIONS.setdefault(name, handler) is not handler:
+                raise ValueError(f"{name}: two handlers say what it does")
         return handler
 
     return keep
 
 
 def methods(kind: str, *names: str) -> Callable[[Handler], Handler]:
-    """Say what methods do, of pictures of a kind ('pil', 'array', 'tensor', 'tf') or of plain values ('value')."""
+    """Say what methods do, of pictures of a kind ('pil', 'array', 'tensor', 'tf') or of plain values ('value').
+
+    Raises:
+        ValueError: something else says it of one of them.
+    """
 
     def keep(handler: Handler) -> Handler:
         for name in names:
-            METHODS[kind, name] = handler
+            if METHODS.setdefault((kind, name), handler) is not handler:
+                raise ValueError(f"{name} of {kind}: two handlers say what it does")
         return handler
 
     return keep

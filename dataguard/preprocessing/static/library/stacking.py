@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dataguard.preprocessing.static import parts
-from dataguard.preprocessing.static.arrays import opaque
 from dataguard.preprocessing.static.library.bordering import bordered
 from dataguard.preprocessing.static.library.registry import Call, function
-from dataguard.preprocessing.static.picture import State, losing, moved, of_order
-from dataguard.preprocessing.static.values import Choice, Picture, Seq, Shape, Value, choice, numbers
+from dataguard.preprocessing.static.picture import State, losing, moved
+from dataguard.preprocessing.static.values import Choice, Picture, Seq, Shape, Value, choice
 
 
 def sides(items: list[Value]) -> list[list[Value]]:
@@ -101,18 +100,3 @@ def _curved(call: Call) -> Value:
         return call.unknown(f"what {call.name} returns")
     state = losing(call.args[0].state, call.place, f"levels go through {call.name}", "affine")
     return Picture(state if state.is_float else replace(state, dtype=None))
-
-
-@function("numpy.dot", "numpy.matmul", "torch.matmul", "tensorflow.tensordot")
-def _weighed(call: Call) -> Value:
-    """Channels last, each times a weight that sum to one: gray."""
-    weights = numbers(call.args[1]) if len(call.args) > 1 else None
-    value = call.args[0] if call.args else None
-    state = value.state if isinstance(value, Picture) else None
-    fits = state is not None and state.layout[-1:] == "C" and len(state.channels or ()) == len(weights or ()) == 3
-    if state is None or weights is None or not fits or abs(sum(weights) - 1) > 0.01:
-        return opaque(call.machine, call.args, f"what {call.name} does is not known", call.node)
-    if len(state.scale or ()) > 1:
-        return Picture(losing(state, call.place, "channels whose levels were mapped differently are mixed", "affine"))
-    gray = of_order(state, "GRAY", call.place)
-    return Picture(replace(gray, layout=state.layout[:-1], dtype=state.dtype if state.is_float else "float64"))

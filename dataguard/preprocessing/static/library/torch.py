@@ -45,6 +45,7 @@ def _filled(call: Call) -> Value:
 
 
 @methods("blank", "copy_", "set_")
+@methods("value", "copy_")
 @methods("tensor", "copy_", "set_")
 def _copied(call: Call) -> Value:
     """A tensor that was made before is filled with a picture, wherever else it is kept."""
@@ -272,6 +273,6 @@ def _subset(call: Call) -> Value:
     return value.items[0] if isinstance(value, Seq) and value.items else value
 
 
-@methods("value", "cuda", "half", "parameters", "state_dict", "load_state_dict", "eval_")
+@methods("value", "half", "parameters", "state_dict", "load_state_dict", "eval_")
 def _same(call: Call) -> Value:
     return call.receiver

@@ -52,7 +52,8 @@ def _cut(call: Call) -> Value:
         return Picture(by_chance(state, "crop", call.place, size=(None, None)))
     known = len(flat) == 4 and None not in state.size and not any(isinstance(one, Unknown) for one in flat)
     if call.name.endswith("box") and known:
-        return Picture(parts.cut(state, *flat, call.place))
+        top, left, height, width = flat
+        return Picture(parts.cut(state, top, left, height, width, call.place))
     return Picture(parts.unknown_crop(state, "the box is not known", call.place))
 
 
