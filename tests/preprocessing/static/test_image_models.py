@@ -43,6 +43,7 @@ def steps(path: FoundPath) -> tuple[str, ...]:
             "create_transform(64, is_training=True, auto_augment='rand-m9', re_prob=0.25, interpolation='bicubic')",
             ("RandomResizedCrop", "RandomHorizontalFlip", "AutoAugment", "RandomErasing"),
         ),
+        ("create_transform(**{'input_size': 96, 'crop_pct': 1.0})", ("short 96 linear", "center 96")),
         ("create_transform(64, is_training=True, no_aug=True)", ("short 64 linear", "center 64")),
     ],
 )

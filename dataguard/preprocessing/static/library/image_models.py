@@ -16,6 +16,7 @@ from typing import TypeAlias
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.values import (
     ExtObj,
+    Map,
     Obj,
     Seq,
     Shape,
@@ -73,7 +74,9 @@ def _pair(mean_and_std: tuple[tuple[float, ...], tuple[float, ...]]) -> list[Val
 
 @function("timm.data.create_transform", "timm.data.transforms_factory.create_transform")
 def _create(call: Call) -> Value:
-    open_ended = isinstance(call.node, ast.Call) and any(one.arg is None for one in call.node.keywords)
+    rest = [one.value for one in call.node.keywords if one.arg is None] if isinstance(call.node, ast.Call) else []
+    held = [call.machine.evaluate(one) for one in rest]
+    open_ended = any(not isinstance(one, Map) or one.open for one in held)
     size: Value = 224
     if call.given(0, "input_size"):
         size = call.get(0, "input_size")
