@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dataguard.preprocessing.static import loaders, parts, records
+from dataguard.preprocessing.static import loaders, parts, records, rows
 from dataguard.preprocessing.static.beside import open_length
 from dataguard.preprocessing.static.operators import COMPARISONS, OPERATORS
 from dataguard.preprocessing.static.picture import State, by_chance, losing, mapped, moved
@@ -403,6 +403,8 @@ def element(machine: Machine, source: Value, node: ast.expr | None) -> Value:
     if isinstance(source, Picture):
         state = source.state
         return Picture(replace(state, layout=state.layout.removeprefix("N"))) if state.layout[:1] == "N" else source
+    if isinstance(source, Blank) and len(source.shape) > 1 and not source.planes:
+        return rows.row_of(source)
     if isinstance(source, Obj) and source.cls is not None:
         return _of_object(machine, source, node)
     if isinstance(source, Method) and isinstance(source.receiver, ExtObj):

@@ -461,7 +461,7 @@ class Calling(Expressions):
             self.sink(
                 "dataset", feeding.as_fed(found[0], "fit"), node, hints=hints, place=place,
                 identity=feeding.through(found[0]) or identity, network=networks.of(model),
-                whole=feeding.is_fed_whole(value, node),
+                whole=feeding.is_fed_whole(found[0] if isinstance(value, Seq) else value, node),
             )  # fmt: skip
 
     def feed(

@@ -150,6 +150,9 @@ def is_fed_whole(value: Value, node: ast.AST | None) -> bool:
     """Whether what is given to ``fit`` is fed as it leaves: Keras does no more to a batch than to make it a tensor."""
     called = getattr(node.func, "attr", "") if isinstance(node, ast.Call) else ""
     bases = list(value.cls.foreign()) if isinstance(value, Obj) and value.cls is not None else []
+    if isinstance(value, Picture):
+        # An array of all pictures.
+        return called == "fit"
     return called == "fit_generator" or any(one.rpartition(".")[2] in ("Sequence", "PyDataset") for one in bases)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from dataguard.preprocessing.static import arrays, feeding, looping, parts, records, shaping
+from dataguard.preprocessing.static import arrays, feeding, looping, parts, records, rows, shaping
 from dataguard.preprocessing.static.branching import Branching, ends_program
 from dataguard.preprocessing.static.joining import MISSING, truth
 from dataguard.preprocessing.static.library import tensorrt
@@ -252,12 +252,15 @@ class Interpreter(Branching):
             return None
         items = arrays.iterated(self, source, node.iter)
         if items is not None:
-            return self._turns(node, items[: looping.most_turns(self, node, source, items)])
-        self.turning += 1
-        try:
-            return self._turns(node, [arrays.element(self, source, node.iter)])
-        finally:
-            self.turning -= 1
+            flow = self._turns(node, items[: looping.most_turns(self, node, source, items)])
+        else:
+            self.turning += 1
+            try:
+                flow = self._turns(node, [arrays.element(self, source, node.iter)])
+            finally:
+                self.turning -= 1
+        rows.filled(self, node, source)
+        return flow
 
     def _turns(self, node: ast.For | ast.AsyncFor, items: list[Value]) -> Flow | None:
         for value in items:

@@ -122,7 +122,7 @@ def dataset_of(loader: ExtObj) -> Value:
     return loader.kwargs.get("dataset", loader.args[0] if loader.args else None)
 
 
-def _as_stored(last: str, place: str) -> State:
+def as_stored(last: str, place: str) -> State:
     """A picture of torchvision's data set of this name, before its transform."""
     gray = last in GRAY_FOLDERS
     decode = (
@@ -146,7 +146,7 @@ def _as_stored(last: str, place: str) -> State:
 def _of_folder(machine: Machine, source: ExtObj, last: str) -> Value:
     if "item" in source.attrs:
         return source.attrs["item"]
-    picture: Value = Picture(_as_stored(last, source.place))
+    picture: Value = Picture(as_stored(last, source.place))
     given = source.attrs.get("transform")
     transform = given if given is not None else source.kwargs.get("transform", source.kwargs.get("transforms"))
     if transform is None and "transform" not in source.attrs and len(source.args) > 1:
@@ -236,7 +236,7 @@ def kept(source: Obj | ExtObj, name: str) -> tuple[Value, ...]:
         return ()
     if name.endswith("transform"):
         return (given.kwargs.get(name),) if len(given.args) < 3 else ()
-    state = _as_stored(found, given.place)
+    state = as_stored(found, given.place)
     return (Picture(replace(state, kind="array", layout=f"N{state.layout}")),)
 
 

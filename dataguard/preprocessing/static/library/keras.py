@@ -243,6 +243,49 @@ def _from_directory(call: Call) -> Value:
     return made
 
 
+_STORED = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "mnist": "MNIST", "fashion_mnist": "FashionMNIST"}
+
+
+def _first(call: Call) -> bool:
+    """Whether the script that is followed has configured Keras for channels first."""
+    return call.machine.shared.get(f"keras.format {call.machine.root}") == "channels_first"
+
+
+def _load_data(name: str) -> Any:
+    def load(call: Call) -> Value:
+        """All pictures of a data set that Keras brings: for training and for testing, each with labels."""
+        from dataguard.preprocessing.static.loaders import as_stored
+
+        state = as_stored(_STORED[name], call.place)
+        state = replace(state, kind="array", layout=f"N{state.layout}")
+        if _first(call) and "C" in state.layout:
+            state = replace(state, layout="NCHW")
+        return Seq([Seq([Picture(state), Unknown("labels")], "tuple") for _ in range(2)], "tuple")
+
+    return load
+
+
+for _name in _STORED:
+    function(f"keras.datasets.{_name}.load_data")(_load_data(_name))
+
+
+@function("keras.backend.image_data_format", "keras.backend.image_dim_ordering",
+          "keras.backend.common.image_dim_ordering")  # fmt: skip
+def _axes(call: Call) -> Value:
+    """The order of axes that Keras is configured for: channels last, where the script does not say otherwise."""
+    first = _first(call)
+    if call.name.endswith("format"):
+        return "channels_first" if first else "channels_last"
+    return "th" if first else "tf"
+
+
+@function("keras.backend.set_image_data_format", "keras.backend.set_image_dim_ordering")
+def _set_axes(call: Call) -> Value:
+    first = call.get(0, "data_format") in ("channels_first", "th")
+    call.machine.shared[f"keras.format {call.machine.root}"] = "channels_first" if first else "channels_last"
+    return None
+
+
 @function("keras.layers.*", "keras.layers.experimental.preprocessing.*")
 def _layer(call: Call) -> Value:
     return ExtObj(call.name, call.args, call.kwargs, call.place)

@@ -207,6 +207,9 @@ def _reshape(call: Call) -> Value:
             else Picture(losing(state, place, "flattened", "layout"))
         )
     lengths = list(given)
+    if state.layout == "NHW" and len(lengths) == 4 and len(state.channels or ()) == 1 and 1 in (lengths[1], lengths[3]):
+        # A batch of gray pictures gets an axis of channels.
+        return Picture(with_axis(state, 3 if lengths[3] == 1 else 1, place))
     if len(lengths) == len(shape) + 1 and lengths and lengths[0] in (1, -1):
         return Picture(with_axis(state, 0, place))
     if len(lengths) == len(shape):

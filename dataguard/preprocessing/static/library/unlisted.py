@@ -20,6 +20,7 @@ from dataguard.preprocessing.static.library import (
 from dataguard.preprocessing.static.library.given import READ, from_caller
 from dataguard.preprocessing.static.library.pillow import enhanced
 from dataguard.preprocessing.static.library.registry import Call, Handler, applied
+from dataguard.preprocessing.static.picture import by_chance
 from dataguard.preprocessing.static.values import (
     Choice,
     ExtObj,
@@ -69,6 +70,11 @@ _READS = re.compile(
 )
 """Names of functions that read one picture."""
 _NO_READERS = ("keras.", "os.", "tkinter.", "pygame.")
+_AUGMENTS = re.compile(
+    r"(?i)^(rand\w*aug\w*|auto_?aug\w*|trivial_?aug\w*|augmix|\w+policy|cut_?out\w*|\w*colou?r_?jitter|solari\w+|"
+    r"random(gaussian)?(blur|noise|erasing|flip|grayscale)|gaussian(blur|noise))$"
+)
+"""Names of classes that change pictures by chance and leave their size, whoever wrote them."""
 _FILMS = re.compile(r"^(cap_from|video_?capture|video_from)\w*$")
 """Names of functions that open a video as OpenCV does."""
 
@@ -233,6 +239,8 @@ def unlisted_object(call: Call) -> Value:
     if not any(pictures(one) for one in values):
         return call.unknown(f"what {call.name} returns")
     tail = call.name.rpartition(".")[2]
+    if len(values) == 1 and isinstance(values[0], Picture) and _AUGMENTS.search(tail):
+        return Picture(by_chance(values[0].state, tail, call.place, size=values[0].state.size))
     if (
         is_transforming(tail)
         or "transforms" in call.name
