@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -29,6 +28,8 @@ class EditedFile:
     @property
     def diff(self) -> str:
         """The change as `git apply` and `patch -p1` take it."""
+        import difflib
+
         old, new = (_diff_lines(text) for text in (self.before or "", self.after))
         source = "/dev/null" if self.before is None else f"a/{self.path}"
         lines = list(difflib.unified_diff(old, new, source, f"b/{self.path}"))

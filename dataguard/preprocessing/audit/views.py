@@ -35,7 +35,7 @@ def side_by_side(compared: ComparedPaths) -> Iterator[Exhibit]:
 
 def _views(one: ComparedPath) -> tuple[View, ...]:
     """A generated photograph as the two paths see it; none where one of them cannot be executed."""
-    from dataguard.preprocessing.probe.target import in_levels
+    from dataguard.preprocessing.probe.response import in_levels
 
     pixels, file = _photograph()
     shown = []

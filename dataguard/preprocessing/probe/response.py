@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dataguard.preprocessing.pipeline import Affine, Dtype, Layout, Order
+from dataguard.preprocessing.pipeline import Affine, Dtype, Layout, Order, Pipeline
 from dataguard.preprocessing.probe import stimuli
 from dataguard.preprocessing.probe.asking import Asker, ProbeError
 
@@ -297,3 +297,28 @@ def _order(mixing: NDArray[np.float64]) -> tuple[Order, bool]:
             if np.abs(mixing[:3] - np.eye(3)[list(indices)]).max() < tolerance:
                 raise ProbeError(f"the channels come in the order {''.join('RGB'[index] for index in indices)}")
     raise ProbeError("the channels of the answer are mixtures of the picture's colours, and not its luminance")
+
+
+def in_levels(answer: NDArray[Any], made_by: Pipeline, seen_by: Pipeline) -> NDArray[np.float64] | None:
+    """An array of one path as pixels in RGB, through the affine map and the channel order that another path has.
+
+    Args:
+        answer: What `made_by` gave.
+        made_by: Says the layout.
+        seen_by: Says what values and channels mean.
+
+    Returns:
+        Shape (height, width, channels), levels; None where something is not known.
+    """
+    if made_by.layout is None or seen_by.affine.scale is None or seen_by.affine.offset is None:
+        return None
+    try:
+        values = spatial(answer, made_by.layout)
+    except (ProbeError, ValueError, IndexError):
+        return None
+    maps = [seen_by.affine.channel(index) for index in range(values.shape[2])]
+    if any(scale == 0 for scale, _ in maps):
+        return None
+    levels = (values - np.array([offset for _, offset in maps])) / np.array([scale for scale, _ in maps])
+    turned = seen_by.order == "BGR" and levels.shape[2] == 3
+    return np.asarray(levels[:, :, ::-1] if turned else levels)

@@ -16,7 +16,7 @@ from dataguard.preprocessing.pipeline import Pipeline
 from dataguard.preprocessing.probe.asking import Asker, ProbeError, Takes, open_asker
 from dataguard.preprocessing.probe.function import Function, Limits
 from dataguard.preprocessing.probe.identify import Identified, identify
-from dataguard.preprocessing.probe.response import spatial
+from dataguard.preprocessing.probe.response import in_levels as in_levels
 from dataguard.preprocessing.probe.session import asked
 
 if TYPE_CHECKING:
@@ -77,31 +77,6 @@ class Side:
         except ProbeError:
             return None
         return in_levels(answer, self.pipeline, self.pipeline)
-
-
-def in_levels(answer: NDArray[Any], made_by: Pipeline, seen_by: Pipeline) -> NDArray[np.float64] | None:
-    """An array of one path as pixels in RGB, through the affine map and the channel order that another path has.
-
-    Args:
-        answer: What `made_by` gave.
-        made_by: Says the layout.
-        seen_by: Says what values and channels mean.
-
-    Returns:
-        Shape (height, width, channels), levels; None where something is not known.
-    """
-    if made_by.layout is None or seen_by.affine.scale is None or seen_by.affine.offset is None:
-        return None
-    try:
-        values = spatial(answer, made_by.layout)
-    except (ProbeError, ValueError, IndexError):
-        return None
-    maps = [seen_by.affine.channel(index) for index in range(values.shape[2])]
-    if any(scale == 0 for scale, _ in maps):
-        return None
-    levels = (values - np.array([offset for _, offset in maps])) / np.array([scale for scale, _ in maps])
-    turned = seen_by.order == "BGR" and levels.shape[2] == 3
-    return np.asarray(levels[:, :, ::-1] if turned else levels)
 
 
 @contextlib.contextmanager
