@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dataguard.preprocessing.static import loaders, parts, records, rows
+from dataguard.preprocessing.static import loaders, parts, records, rows, unknowns
 from dataguard.preprocessing.static.beside import open_length
-from dataguard.preprocessing.static.operators import COMPARISONS, OPERATORS
-from dataguard.preprocessing.static.picture import State, by_chance, losing, mapped, moved
+from dataguard.preprocessing.static.operators import ARITHMETIC, OPERATORS
+from dataguard.preprocessing.static.picture import State, as_float, by_chance, losing, mapped, moved
 from dataguard.preprocessing.static.values import (
     SIZES,
     Blank,
@@ -38,14 +38,6 @@ from dataguard.preprocessing.static.values import (
 
 if TYPE_CHECKING:
     from dataguard.preprocessing.static.machine import Machine
-
-_OPERATIONS: dict[type[ast.operator], str] = {
-    ast.Add: "add",
-    ast.Sub: "subtract",
-    ast.Mult: "multiply",
-    ast.Div: "divide",
-}
-
 
 LENGTHS = ("a height that is not known", "a width that is not known")
 """Reasons of lengths of pictures, which are of one pixel at least."""
@@ -148,7 +140,7 @@ def changed_part(
 ) -> Value:
     """A picture of which ``picture[index] operator= value`` changed a part."""
     found = parts.channel_of(machine, holder.state, index)
-    operation = _OPERATIONS.get(type(operator))
+    operation = ARITHMETIC.get(type(operator))
     if found is None or operation is None or holder.state.channels is None:
         if operation is not None and parts.is_whole(index):
             return arithmetic(machine, operator, holder, value, node)
@@ -163,7 +155,7 @@ def changed_part(
         return Picture(losing(holder.state, machine.place(node), "a channel is changed by what is not known", "affine"))
     each: list[Value] = [neutral] * len(holder.state.channels)
     each[found] = value
-    return Picture(_float(mapped(holder.state, operation, Seq(each, "array"), machine.place(node))))
+    return Picture(as_float(mapped(holder.state, operation, Seq(each, "array"), machine.place(node))))
 
 
 def written_part(machine: Machine, holder: Picture | Blank, index: ast.expr, value: Value, node: ast.AST) -> Value:
@@ -178,7 +170,7 @@ def arithmetic(machine: Machine, operator: ast.operator, left: Value, right: Val
         return _with_stat(operator, left, right, place)
     if isinstance(left, Blank) or isinstance(right, Blank):
         return _with_blank(machine, operator, left, right, node)
-    operation = _OPERATIONS.get(type(operator))
+    operation = ARITHMETIC.get(type(operator))
     if isinstance(left, Picture) and isinstance(right, Picture):
         mixed = _mixed_by_chance(left.state, right.state)
         if mixed is not None:
@@ -199,16 +191,16 @@ def arithmetic(machine: Machine, operator: ast.operator, left: Value, right: Val
 
             return Picture(by_chance(left.state, "levels", place, size=left.state.size))
         state = mapped(left.state, operation, right, place)
-        return Picture(_float(state) if operation == "divide" or _is_float(right) else state)
+        return Picture(as_float(state) if operation == "divide" or _is_float(right) else state)
     if not isinstance(right, Picture):
-        return computed(operator, left, right, place)
+        return unknowns.computed(operator, left, right, place)
     if operation is not None and isinstance(left, Unknown) and left.kind == "random":
         from dataguard.preprocessing.static.picture import by_chance
 
         return Picture(by_chance(right.state, "levels", place, size=right.state.size))
     if operation in ("add", "multiply"):
         state = mapped(right.state, operation, left, place)
-        return Picture(_float(state) if _is_float(left) else state)
+        return Picture(as_float(state) if _is_float(left) else state)
     if operation == "subtract":
         state = mapped(mapped(right.state, "multiply", -1, place), "add", left, place)
         return Picture(state)
@@ -243,16 +235,10 @@ def _is_float(value: Value) -> bool:
     return any(isinstance(one, (float, Seq)) for one in found)
 
 
-def _float(state: State) -> State:
-    if state.dtype in ("uint8", "int32", "int64", "int8"):
-        return replace(state, dtype="float32" if state.kind in ("tensor", "tf") else "float64")
-    return state
-
-
 def _with_stat(operator: ast.operator, left: Value, right: Value, place: str) -> Value:
     stat = left if isinstance(left, Stat) else right
     if not isinstance(stat, Stat):
-        return unknown_of(left, right, place)
+        return unknowns.unknown_of(left, right, place)
     other = right if stat is left else left
     if isinstance(other, Picture):
         what = {"max": "the picture's largest level", "min": "its smallest level"}.get(stat.what, f"its {stat.what}")
@@ -263,7 +249,7 @@ def _with_stat(operator: ast.operator, left: Value, right: Value, place: str) ->
         state = moved(state, place, of_content=joined[:200])
         if isinstance(operator, ast.Div) and stat.what == "max":
             state = mapped(state, "divide", stat.typical or 1.0, place)
-        return Picture(_float(losing(state, place, f"levels are {content}", "affine")))
+        return Picture(as_float(losing(state, place, f"levels are {content}", "affine")))
     if is_number(other):
         function = OPERATORS.get(type(operator))
         if function is not None:
@@ -278,7 +264,7 @@ def _with_stat(operator: ast.operator, left: Value, right: Value, place: str) ->
 def _with_blank(machine: Machine, operator: ast.operator, left: Value, right: Value, node: ast.AST) -> Value:
     blank, other = (left, right) if isinstance(left, Blank) else (right, left)
     if not isinstance(blank, Blank):
-        return unknown_of(left, right, machine.place(node))
+        return unknowns.unknown_of(left, right, machine.place(node))
     if is_number(other) and not blank.planes and blank.fill is not None:
         function = OPERATORS.get(type(operator))
         if function is not None:
@@ -295,52 +281,6 @@ def _with_blank(machine: Machine, operator: ast.operator, left: Value, right: Va
     if numbers(other) is not None and not blank.planes and blank.fill in (0, 1):
         return other if isinstance(operator, ast.Mult if blank.fill == 1 else ast.Add) else Unknown("an array")
     return Unknown("arithmetic with a new array", machine.place(node))
-
-
-def by_content(operator: ast.cmpop, left: Value, right: Value, place: str) -> Value:
-    """A comparison with a picture's levels, or with a number computed of them."""
-    function = COMPARISONS.get(type(operator))
-    sides: list[float] = []
-    for side in (left, right):
-        if isinstance(side, Picture):
-            state = side.state
-            known = state.scale is not None and state.offset is not None and "affine" not in state.lost
-            sides.append(state.scale[0] * 255 + state.offset[0] if known else 255.0)  # type: ignore[index]
-        elif isinstance(side, Stat):
-            sides.append(side.typical)
-        elif is_number(side):
-            sides.append(side)
-        else:
-            return Unknown("the picture's own levels", place, "content")
-    typical = bool(function(*sides)) if function is not None else None
-    return Unknown("the picture's own levels", place, "content", typical)
-
-
-def computed(operator: ast.operator, left: Value, right: Value, place: str) -> Value:
-    """Arithmetic with something unknown: what is stored and divided by the largest level is taken for a picture."""
-    if isinstance(operator, ast.Div) and isinstance(left, ExtObj):
-        from dataguard.preprocessing.static.library import paths
-
-        joined = paths.joined(left, right)
-        if joined is not None:
-            return joined
-    operation = _OPERATIONS.get(type(operator))
-    if operation == "divide" and isinstance(left, Unknown) and not left.kind and right in (255, 127.5, 255.0):
-        from dataguard.preprocessing.static.library.given import STORED, from_caller
-
-        if left.why.startswith(STORED):
-            return Picture(_float(mapped(from_caller(left), "divide", right, place)))
-    found = unknown_of(left, right, place)
-    return found if operation is None or found.kind else Unknown(found.why, found.place, changed=True)
-
-
-def unknown_of(left: Value, right: Value, place: str) -> Unknown:
-    """What an operation with something unknown gives: unknown for the same reason."""
-    first, second = type(left) is Unknown, type(right) is Unknown
-    if not first and not second:
-        return Unknown("it is computed in a way that is not followed", place)
-    one = left if first and (left.kind == "random" or not second or right.kind != "random") else right
-    return Unknown(one.why, one.place or place, one.kind)
 
 
 def iterated(machine: Machine, source: Value, node: ast.expr) -> list[Value] | None:

@@ -52,7 +52,14 @@ class Branching(Importing):
         if known is not None:
             other = node.orelse if known else node.body
             if other and not self.exploring and len(self.frames) <= DEEPEST_BRANCH:
-                self._explore(node.test, other)
+                test = node.test
+                while known and len(other) == 1 and isinstance(other[0], ast.If):
+                    # Of a chain of alternatives each is one.
+                    chained = other[0]
+                    test, other = chained.test, chained.orelse
+                    self._explore(test, chained.body)
+                if other:
+                    self._explore(test, other)
             return self.run(node.body if known else node.orelse)
         if isinstance(condition, Unknown) and condition.kind == "content" and condition.typical is not None:
             with self.branch() as journal:

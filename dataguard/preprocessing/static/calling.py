@@ -12,7 +12,7 @@ from dataguard.preprocessing.static.expressions import Expressions
 from dataguard.preprocessing.static.joining import join
 from dataguard.preprocessing.static.library import given, placeholders
 from dataguard.preprocessing.static.library.configuration import OPTIONS, filled
-from dataguard.preprocessing.static.machine import DEEPEST, Frame, Signature
+from dataguard.preprocessing.static.machine import DEEPEST, Frame, signature_of
 from dataguard.preprocessing.static.picture import by_chance, losing, moved
 from dataguard.preprocessing.static.values import (
     Bound,
@@ -132,7 +132,7 @@ class Calling(Expressions):
         for outer in self.frames:
             if outer.func is not None and outer.func.node is func.node:
                 running += 1
-        if running > 1 or len(self.frames) > DEEPEST:
+        if running > 2 or len(self.frames) > DEEPEST:
             return arrays.opaque(self, [*args, *kwargs.values()], "calls are nested too deep to follow", node)
         self.seen.add(func.node)
         names: dict[str, Value] = {}
@@ -190,7 +190,7 @@ class Calling(Expressions):
         spec = func.node.args
         known = self.signatures.get(spec)
         if known is None:
-            known = self.signatures[spec] = _signature(spec)
+            known = self.signatures[spec] = signature_of(spec)
         positional, every, defaults = known
         rest = dict(kwargs)
         for one, value in zip(positional, args, strict=False):
@@ -468,6 +468,9 @@ class Calling(Expressions):
         self, values: Sequence[Value], node: ast.AST | None, name: str, model: Value = None, network: Value = None
     ) -> Value:
         """Give pictures to a model, which is a network's object where that is known."""
+        if name == "run":
+            # What a session is asked for stands before what it is given.
+            values = [one for one in values if isinstance(one, Map)] or values
         for value in values:
             graph = placeholders.name_of(value)
             if graph:
@@ -481,17 +484,6 @@ class Calling(Expressions):
                 )  # fmt: skip
                 break
         return Unknown("what a model returns", self.place(node))
-
-
-def _signature(spec: ast.arguments) -> Signature:
-    """A function's positional parameters, all that can be named, and defaults by name."""
-    positional = [*spec.posonlyargs, *spec.args]
-    with_default = positional[len(positional) - len(spec.defaults) :]
-    defaults = {one.arg: value for one, value in zip(with_default, spec.defaults, strict=False)}
-    defaults |= {
-        one.arg: value for one, value in zip(spec.kwonlyargs, spec.kw_defaults, strict=True) if value is not None
-    }
-    return positional, [*positional, *spec.kwonlyargs], defaults
 
 
 def _is_thread(cls: Cls) -> Iterable[bool]:

@@ -82,7 +82,7 @@ def common(found: Sequence[Pipeline], why: str) -> Pipeline:
             undetermined["geometry"] = reason
     else:
         ways = [one or () for one in steps]
-        kept = _but_for_chance(ways) or _ending(ways, reason) or _shared(ways, reason)
+        kept = _padded_alike(ways, reason) or _but_for_chance(ways) or _ending(ways, reason) or _shared(ways, reason)
         changes["geometry"] = kept
         if kept is None:
             undetermined["geometry"] = reason
@@ -122,6 +122,28 @@ def _alike(one: Step, other: Step) -> bool:
     if isinstance(one, Resize) and isinstance(other, Resize):
         return replace(one, arithmetic=other.arithmetic, undetermined={}, provenance={}) == other
     return one == other
+
+
+def _padded_alike(ways: Sequence[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | None:
+    """A border up to a size that only some ways need, as others resize to that size at once: all have it then."""
+    longest = max(ways, key=len)
+    at = next((index for index, step in enumerate(longest) if isinstance(step, Pad) and step.rule == "to"), None)
+    if at is None or not at or not isinstance(longest[at - 1], Resize):
+        return None
+    whole = longest[at].height, longest[at].width  # type: ignore[union-attr]
+    columns: list[list[Step]] = [[] for _ in longest[:at]]
+    for way in ways:
+        last = way[at - 1] if len(way) >= at else None
+        rest = way[at:]
+        if rest[:1] != longest[at : at + 1]:
+            exact = isinstance(last, Resize) and last.rule == "exact" and (last.height, last.width) == whole
+            rest = (longest[at], *rest) if exact else ()
+        if rest != longest[at:] or [type(one) for one in way[:at]] != [type(one) for one in longest[:at]]:
+            return None
+        for column, step in zip(columns, way, strict=False):
+            column.append(step)
+    begun = [_merged(column, reason) for column in columns]
+    return None if None in begun else (*(one for one in begun if one is not None), *longest[at:])
 
 
 def _but_for_chance(ways: Sequence[tuple[Step, ...]]) -> tuple[Step, ...] | None:

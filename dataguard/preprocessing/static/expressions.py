@@ -6,7 +6,7 @@ import ast
 from abc import abstractmethod
 from typing import Any
 
-from dataguard.preprocessing.static import arithmetic, arrays, blending
+from dataguard.preprocessing.static import arithmetic, arrays, blending, unknowns
 from dataguard.preprocessing.static.items import Items
 from dataguard.preprocessing.static.joining import join, truth
 from dataguard.preprocessing.static.library import placeholders
@@ -39,6 +39,8 @@ from dataguard.preprocessing.static.values import (
 LONGEST = 512
 """Items of a list that are kept apart."""
 LONGEST_TEXT = 4096
+MAY_BE_NONE = ("attribute ", "there is no ", "an item by a key", "what re.", "it depends")
+"""Beginnings of reasons why a value is not known that may as well be none."""
 LARGEST_NUMBER = 1e15
 
 
@@ -183,7 +185,7 @@ class Expressions(Items):
             return Seq(list(left.items), "list", many=True)
         if (type(left) is Unknown or type(right) is Unknown) and kind not in _OF_BITS:
             moved = arithmetic.shifted(left, right, kind is ast.Sub) if kind is ast.Add or kind is ast.Sub else None
-            return moved if moved is not None else arrays.computed(operator, left, right, self.place(node))
+            return moved if moved is not None else unknowns.computed(operator, left, right, self.place(node))
         if isinstance(operator, ast.BitAnd | ast.BitOr) and isinstance(left, bool) != isinstance(right, bool):
             sure = isinstance(operator, ast.BitOr)
             if left is sure or right is sure:
@@ -207,7 +209,7 @@ class Expressions(Items):
                 return moved
         if isinstance(left, Map) and isinstance(right, Map) and isinstance(operator, ast.BitOr):
             return Map({**left.items, **right.items}, open=left.open or right.open)
-        return arrays.computed(operator, left, right, self.place(node))
+        return unknowns.computed(operator, left, right, self.place(node))
 
     def _comparison(self, node: ast.Compare) -> Value:
         left = self.evaluate(node.left)
@@ -244,14 +246,15 @@ class Expressions(Items):
             other = right if left is None else left
             if isinstance(other, Unknown):
                 # What a caller may leave out is taken as given: without it there would be nothing to read.
-                return other if other.kind != "caller" else isinstance(operator, ast.IsNot | ast.NotEq)
+                sure = other.kind == "caller" or (other.kind == "" and not other.why.startswith(MAY_BE_NONE))
+                return isinstance(operator, ast.IsNot | ast.NotEq) if sure else other
             return (other is None) == isinstance(operator, ast.Is | ast.Eq)
         if isinstance(operator, ast.In | ast.NotIn):
-            return self._contains(left, right, isinstance(operator, ast.In), node)
+            return self.contains(left, right, isinstance(operator, ast.In), node)
         if type(left) is Unknown and type(right) not in _PIXELS:
-            return arrays.unknown_of(left, right, self.place(node))
+            return unknowns.unknown_of(left, right, self.place(node))
         if isinstance(left, Picture | Stat) or isinstance(right, Picture | Stat):
-            return arrays.by_content(operator, left, right, self.place(node))
+            return unknowns.by_content(operator, left, right, self.place(node))
         function = COMPARISONS.get(type(operator))
         if function is not None and type(left) in _NUMERIC and type(right) in _NUMERIC:
             return measured(function, left, right)
@@ -284,27 +287,7 @@ class Expressions(Items):
             sides = [1 if isinstance(one, Unknown) and one.why in arrays.LENGTHS else one for one in (left, right)]
             if all(is_number(one) for one in sides):
                 return bool(function(*sides))
-        return arrays.unknown_of(left, right, self.place(node))
-
-    def _contains(self, item: Value, container: Value, positive: bool, node: ast.AST) -> Value:
-        if isinstance(container, Seq) and (is_plain(item) or isinstance(item, Ext)):
-            if any(same(one, item) for one in container.items):
-                return positive
-            if all(is_plain(one) or isinstance(one, Ext) for one in container.items):
-                return not positive
-        if isinstance(container, Map) and key_of(item) is not NO_KEY:
-            item = key_of(item)
-            if item in container.items:
-                return positive
-            return Unknown("", self.place(node)) if container.open else not positive
-        if isinstance(container, str) and isinstance(item, str):
-            return (item in container) == positive
-        if isinstance(container, Obj) and isinstance(item, str):
-            if container.cls is not None and container.cls.holds_items:
-                return (item in container.attrs) == positive
-            if container.library and item in container.attrs:
-                return positive
-        return arrays.unknown_of(item, container, self.place(node))
+        return unknowns.unknown_of(left, right, self.place(node))
 
     def _boolean(self, node: ast.BoolOp) -> Value:
         wanted = isinstance(node.op, ast.And)

@@ -11,7 +11,7 @@ from dataguard.preprocessing.static import arrays, feeding, looping, parts, reco
 from dataguard.preprocessing.static.branching import Branching, ends_program
 from dataguard.preprocessing.static.joining import MISSING, truth
 from dataguard.preprocessing.static.library import tensorrt
-from dataguard.preprocessing.static.machine import Flow, Frame
+from dataguard.preprocessing.static.machine import Flow, Frame, bound_name
 from dataguard.preprocessing.static.picture import losing
 from dataguard.preprocessing.static.tree import Module
 from dataguard.preprocessing.static.values import (
@@ -36,6 +36,9 @@ from dataguard.preprocessing.static.values import (
     is_plain,
     key_of,
 )
+
+MODES = frozenset({"mode", "phase", "task", "run_mode"})
+"""Names of what a reader sets in a script to say what it shall do, as others give it on the command line."""
 
 
 class Interpreter(Branching):
@@ -100,7 +103,7 @@ class Interpreter(Branching):
     def _assignment(self, node: ast.Assign) -> None:
         names = self.bound.get(node)
         if names is None:
-            names = self.bound[node] = [_bound(one) for one in node.targets]
+            names = self.bound[node] = [bound_name(one) for one in node.targets]
         outer, self.assigning = self.assigning, names
         given = node.value
         first = node.targets[0]
@@ -111,7 +114,10 @@ class Interpreter(Branching):
         self.assigning = outer
         for target in node.targets:
             self.assign(target, value)
-            if type(given) is ast.Attribute and isinstance(target, ast.Name) and self.is_option(given):
+            if isinstance(target, ast.Name) and (
+                (type(given) is ast.Attribute and self.is_option(given))
+                or (target.id in MODES and isinstance(value, str) and self.frame.module.main)
+            ):
                 self.frame.flags.add(target.id)
 
     def _several(self, target: ast.Tuple, values: ast.Tuple) -> Value:
@@ -120,7 +126,7 @@ class Interpreter(Branching):
             return self.evaluate(values)
         items: list[Value] = []
         for name, one in zip(target.elts, values.elts, strict=True):
-            self.assigning = [_bound(name)]
+            self.assigning = [bound_name(name)]
             items.append(self.evaluate(one))
         return Seq(items, "tuple")
 
@@ -452,18 +458,6 @@ class Interpreter(Branching):
 
 def _count(value: Value) -> int:
     return len(value.items) if isinstance(value, Seq | Shape) else 0
-
-
-def _bound(target: ast.expr) -> str:
-    if isinstance(target, ast.Name):
-        return target.id
-    if isinstance(target, ast.Attribute):
-        return target.attr
-    if isinstance(target, ast.Tuple | ast.List):
-        return " ".join(_bound(one) for one in target.elts[:4])
-    if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant):
-        return str(target.slice.value)
-    return ""
 
 
 def _batched(layout: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from abc import abstractmethod
 
-from dataguard.preprocessing.static import arrays, loaders, records
+from dataguard.preprocessing.static import arrays, loaders, records, unknowns
 from dataguard.preprocessing.static.library import constant, of_whole
 from dataguard.preprocessing.static.library.mixing import looked_up
 from dataguard.preprocessing.static.library.registry import FUNCTIONS
@@ -34,6 +34,7 @@ from dataguard.preprocessing.static.values import (
     choice,
     is_plain,
     key_of,
+    same,
 )
 
 
@@ -245,6 +246,27 @@ class Items(Machine):
             return choice(value.items.values(), why)
         kind = key.kind if isinstance(key, Unknown) and key.kind == "random" else ""
         return Unknown("an item by a key that is not known", self.place(node), kind)
+
+    def contains(self, item: Value, container: Value, positive: bool, node: ast.AST) -> Value:
+        """Whether a container holds an item, or holds it not."""
+        if isinstance(container, Seq) and (is_plain(item) or isinstance(item, Ext)):
+            if any(same(one, item) for one in container.items):
+                return positive
+            if all(is_plain(one) or isinstance(one, Ext) for one in container.items):
+                return not positive
+        if isinstance(container, Map) and key_of(item) is not NO_KEY:
+            item = key_of(item)
+            if item in container.items:
+                return positive
+            return Unknown("", self.place(node)) if container.open else not positive
+        if isinstance(container, str) and isinstance(item, str):
+            return (item in container) == positive
+        if isinstance(container, Obj) and isinstance(item, str):
+            if container.cls is not None and container.cls.holds_items:
+                return (item in container.attrs) == positive
+            if container.library and item in container.attrs:
+                return positive
+        return unknowns.unknown_of(item, container, self.place(node))
 
 
 _WITH_METHODS = frozenset({Unknown, Seq, Shape, Measure, str, float, int, bool})

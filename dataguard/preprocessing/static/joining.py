@@ -296,6 +296,9 @@ def _random_steps(condition: Unknown, longer: tuple[Step, ...], shorter: tuple[S
     extra = longer[shared:]
     if not extra:
         return longer
+    if all(isinstance(one, Random) for one in (*extra, *shorter[shared:])):
+        # One or the other: both may happen.
+        return (*longer, *(one for one in shorter[shared:] if one not in extra))
     if all(isinstance(one, Random) for one in extra):
         return longer
     names = [getattr(one, "kind", "") or type(one).__name__ for one in extra if not isinstance(one, Random)]

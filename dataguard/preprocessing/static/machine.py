@@ -297,3 +297,27 @@ def _set(container: Any, key: Any, value: Any) -> None:
             container[:] = value
     elif -len(container) <= key < len(container) and value is not MISSING:
         container[key] = value
+
+
+def signature_of(spec: ast.arguments) -> Signature:
+    """A function's positional parameters, all that can be named, and defaults by name."""
+    positional = [*spec.posonlyargs, *spec.args]
+    with_default = positional[len(positional) - len(spec.defaults) :]
+    defaults = {one.arg: value for one, value in zip(with_default, spec.defaults, strict=False)}
+    defaults |= {
+        one.arg: value for one, value in zip(spec.kwonlyargs, spec.kw_defaults, strict=True) if value is not None
+    }
+    return positional, [*positional, *spec.kwonlyargs], defaults
+
+
+def bound_name(target: ast.expr) -> str:
+    """The name, or the names, that an assignment binds."""
+    if isinstance(target, ast.Name):
+        return target.id
+    if isinstance(target, ast.Attribute):
+        return target.attr
+    if isinstance(target, ast.Tuple | ast.List):
+        return " ".join(bound_name(one) for one in target.elts[:4])
+    if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant):
+        return str(target.slice.value)
+    return ""

@@ -360,7 +360,7 @@ def resized(
     given = {name: value for name, value in fields.items() if name != "undetermined"}
     if rule is None:
         unknown = next((one for one in (height, width) if hasattr(one, "reason")), None)
-        if unknown is not None and unknown.kind == "random":
+        if unknown is not None and (unknown.kind == "random" or _sized_by_chance(state, unknown)):
             return by_chance(state, "resize", place, shown=shown_of(fields))
         why = unknown.reason() if unknown is not None else "the size is computed in a way that is no known rule"
         rule = {"rule": None, "rounding": None}
@@ -373,6 +373,12 @@ def resized(
     if after is None and not constant:
         size = (None, None)
     return replace(stepped(state, step, place), size=size)
+
+
+def _sized_by_chance(state: State, unknown: Any) -> bool:
+    """Whether a length is not known as it is of a picture that chance gave its size."""
+    lost = unknown.why in ("a height that is not known", "a width that is not known")
+    return lost and any(isinstance(one, Random) and one.name not in _KEEPS_SIZE for one in state.steps)
 
 
 def shown_of(fields: Mapping[str, Any]) -> dict[str, str]:
@@ -412,3 +418,10 @@ def affine_of(state: State) -> Affine:
         of_content=state.of_content,
         provenance=provenance,
     )
+
+
+def as_float(state: State) -> State:
+    """A state of numbers with fractions, as division gives them."""
+    if state.dtype in ("uint8", "int32", "int64", "int8"):
+        return replace(state, dtype="float32" if state.kind in ("tensor", "tf") else "float64")
+    return state

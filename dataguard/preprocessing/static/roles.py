@@ -22,7 +22,9 @@ _SHOWS = re.compile(r"(^|_)(demo|infer|inference|deploy|serve)(_|\.|$)")
 """Scripts that serve, whatever they call the pictures that they are given."""
 _SERVES = re.compile(r"(?<![a-z])(infer|inference|demo|serve|serving|recogni[sz]e)(?![a-z])")
 """Functions of a script for several tasks that serve."""
-_EVAL_FILE = re.compile(r"(^|[/_\-.])(eval\w*|test\w*|val\w*|validat\w*|benchmark\w*|bench|knn|metric\w*)([/_\-.]|$)")
+_EVAL_FILE = re.compile(
+    r"(^|[/_\-.])(eval\w*|test\w*|val\w*|validat\w*|benchmark\w*|bench|knn|metric\w*|get_map\w*|\w*miou\w*)([/_\-.]|$)"
+)
 _OFFLINE = re.compile(
     r"prepare|preproc|convert|create_?(dataset|lmdb|data)|make_?dataset|extract_?(sub|patch|face|frame)|crop_|build_?data|"
     r"align_|_align(ed)?([_.]|$)|gen_?(data|patch|lmdb|record)|to_?(tf_?records?|lmdb|h5)"
@@ -100,12 +102,16 @@ def role_of(sink: Sink, trains: bool, script_text: bytes = b"") -> str:
     if _EVAL_FILE.search(name):
         if _SHOWN.search(name) and not _SCORES.search(script_text):
             return "serve"
-        called_so = re.search(r"eval|val|bench|knn|metric|^test_", name) or re.search(r"eval|metric|map", functions)
+        called_so = re.search(r"eval|val|bench|knn|metric|^test_|get_map|miou", name) or re.search(
+            r"eval|metric|map", functions
+        )
         scored = _SCORES.search(script_text) or ("#" in sink.identity and not _WRITES.search(script_text))
         return "eval" if called_so or scored else "serve"
+    if re.match(r"run\w*\.py$|cli\.py$", name) and (told := _of_words(functions)):
+        return told
     if _SERVE.search(name):
         return "serve"
-    if "main" in name and _SERVES.search(functions) and not re.search(r"train|val|test", functions):
+    if re.search(r"main|train", name) and _SERVES.search(functions) and not re.search(r"train|val|test", functions):
         return "serve"
     predicted = any(one.startswith("predict") for one in sink.hints[:1])
     if predicted and "main" in name and "train" not in name and _TRAINS.search(script_text):

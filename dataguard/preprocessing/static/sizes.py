@@ -208,3 +208,11 @@ def measure(values: Iterator[int] | Sequence[int]) -> Value:
 
 HEIGHT = Measure(tuple(size[0] for size in SIZES))
 WIDTH = Measure(tuple(size[1] for size in SIZES))
+
+
+def corners(top: Value, left: Value) -> list[tuple[int, int]] | None:
+    """Where upper left corners may be, of two lengths that may be several."""
+    tall, wide = listed(top), listed(left)
+    if tall is None or wide is None:
+        return None
+    return [(int(a), int(b)) for a, b in zip(tall, wide, strict=True)]

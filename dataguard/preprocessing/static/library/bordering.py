@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dataguard.preprocessing.static import parts
+from dataguard.preprocessing.static import borders
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.picture import State, moved
 from dataguard.preprocessing.static.values import Measure, Picture, Seq, Unknown, Value, is_number, measured
@@ -45,8 +45,8 @@ def bordered(states: list[State], axis: Value, place: str) -> State | None:
     if len(fills) == 1 and (levels := fills.pop()) is not None:
         fill = levels[0] if len(levels) == 1 else Seq(list(levels), "array")
     if name == "H":
-        return parts.enlarged(picture, before, after, 0, 0, fill, place)
-    return parts.enlarged(picture, 0, 0, before, after, fill, place)
+        return borders.enlarged(picture, before, after, 0, 0, fill, place)
+    return borders.enlarged(picture, 0, 0, before, after, fill, place)
 
 
 def _is_strip(state: State) -> bool:

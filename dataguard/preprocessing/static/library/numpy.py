@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 
-from dataguard.preprocessing.static import parts
+from dataguard.preprocessing.static import borders
 from dataguard.preprocessing.static.arrays import arithmetic
 from dataguard.preprocessing.static.library.registry import Call, function, methods
 from dataguard.preprocessing.static.parts import assembled
@@ -23,6 +23,7 @@ from dataguard.preprocessing.static.picture import (
 from dataguard.preprocessing.static.values import (
     Blank,
     Choice,
+    Ext,
     Measure,
     Picture,
     Seq,
@@ -32,6 +33,7 @@ from dataguard.preprocessing.static.values import (
     Value,
     choice,
     is_number,
+    is_picture,
     last,
     measured,
 )
@@ -112,8 +114,27 @@ def _array(call: Call) -> Value:
     return value
 
 
+def _as_array(call: Call) -> Value:
+    """What a function of numpy gives for a list or tuple of pictures, which it makes an array of; None for others."""
+    value = call.args[0] if call.args else None
+    if not isinstance(value, Seq) or not value.items or not call.name.startswith("numpy."):
+        return None
+    if not all(is_picture(one) for one in value.items):
+        return None
+    # One of several stands for all.
+    made = _array(replace(call, name="numpy.array", args=[Seq(value.items[:1])], kwargs={}))
+    return (
+        None
+        if isinstance(made, Seq)
+        else call.machine.call(Ext(call.name), [made, *call.args[1:]], call.kwargs, call.node)
+    )
+
+
 @function("numpy.transpose", "torch.permute", "numpy.moveaxis", "numpy.rollaxis", "numpy.swapaxes", "torch.transpose")
 def _transpose(call: Call) -> Value:
+    whole = _as_array(call)
+    if whole is not None:
+        return whole
     state = call.picture(0, "a")
     if state is None:
         return call.unknown("no picture")
@@ -395,13 +416,13 @@ def _pad(call: Call) -> Value:
             if isinstance(one, Seq) and len(one.items) == 2:
                 sides[name] = (one.items[0], one.items[1])
     if not sides:
-        return Picture(parts.padded(state, (None, None), (0, 0), fill, place))
+        return Picture(borders.padded(state, (None, None), (0, 0), fill, place))
     top, bottom = sides.get("H", (0, 0))
     left, right = sides.get("W", (0, 0))
-    after = parts.enlarged(state, top, bottom, left, right, fill, place)
+    after = borders.enlarged(state, top, bottom, left, right, fill, place)
     known = {"reflect": "reflect", "edge": "edge", "symmetric": "symmetric", "replicate": "edge"}
     if mode in known and len(after.steps) > len(state.steps):
-        after = replace(after, steps=(*after.steps[:-1], parts.with_mode(after.steps[-1], known[mode])))
+        after = replace(after, steps=(*after.steps[:-1], borders.with_mode(after.steps[-1], known[mode])))
     return Picture(after)
 
 

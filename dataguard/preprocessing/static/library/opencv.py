@@ -11,7 +11,7 @@ from typing import Any
 from dataguard.preprocessing.errors import DeclarationError
 from dataguard.preprocessing.pipeline import Decode
 from dataguard.preprocessing.readers import kernels
-from dataguard.preprocessing.static import parts, sizes
+from dataguard.preprocessing.static import borders, parts, sizes
 from dataguard.preprocessing.static.library.registry import Call, applied, function
 from dataguard.preprocessing.static.picture import (
     COLOURS,
@@ -268,11 +268,11 @@ def _border(call: Call) -> Value:
     mode = last(call.get(5, "borderType"))
     value = call.get(7, "value", call.get(6, "value", 0))
     fill = value if mode in ("BORDER_CONSTANT", "") else 0
-    after = parts.enlarged(state, top, bottom, left, right, fill, call.place)
+    after = borders.enlarged(state, top, bottom, left, right, fill, call.place)
     known = {"BORDER_REPLICATE": "edge", "BORDER_REFLECT": "symmetric", "BORDER_REFLECT_101": "reflect",
              "BORDER_REFLECT101": "reflect", "BORDER_DEFAULT": "reflect"}  # fmt: skip
     if mode in known and after.steps and after.steps != state.steps:
-        after = replace(after, steps=(*after.steps[:-1], parts.with_mode(after.steps[-1], known[mode])))
+        after = replace(after, steps=(*after.steps[:-1], borders.with_mode(after.steps[-1], known[mode])))
     return Picture(after)
 
 
@@ -335,7 +335,7 @@ def _scaled_and_put(
     ]
     held = call.kwargs.get("dst")
     fill = held.fill if isinstance(held, Blank) else call.get(5, "borderValue", 0)
-    return parts.padded(made, (whole_[0], whole_[1]), (corner[0], corner[1]), fill, call.place)
+    return borders.padded(made, (whole_[0], whole_[1]), (corner[0], corner[1]), fill, call.place)
 
 
 @function("cv2.flip")

@@ -13,7 +13,7 @@ from typing import Any
 from dataguard.preprocessing.errors import DeclarationError
 from dataguard.preprocessing.pipeline import Decode
 from dataguard.preprocessing.readers import kernels
-from dataguard.preprocessing.static import parts
+from dataguard.preprocessing.static import borders, parts
 from dataguard.preprocessing.static.library.given import as_state
 from dataguard.preprocessing.static.library.opencv import pair, whole
 from dataguard.preprocessing.static.library.registry import Call, function, methods
@@ -271,9 +271,10 @@ def paste(call: Call) -> Value:
     random = next((one for one in (left, top) if isinstance(one, Unknown) and one.kind == "random"), None)
     size = (blank.shape[0], blank.shape[1])
     if random is not None:
-        state = by_chance(given.state, "placement", call.place, size=size)
+        shown = {"size": f"{size[0]}x{size[1]}"} if all(is_number(one) for one in size) else None
+        state = by_chance(given.state, "placement", call.place, size=size, shown=shown)
     else:
-        state = parts.padded(
+        state = borders.padded(
             given.state, (whole(size[0]), whole(size[1])), (whole(top), whole(left)), blank.fill, call.place
         )
     blank.planes[-1] = state
@@ -289,7 +290,7 @@ def _expand(call: Call) -> Value:
     items = edge.items if isinstance(edge, Seq) else [edge]
     if len(items) in (1, 2, 4):
         left, top, right, bottom = items * (4 // len(items))
-        return Picture(parts.enlarged(state, top, bottom, left, right, call.get(2, "fill", 0), call.place))
+        return Picture(borders.enlarged(state, top, bottom, left, right, call.get(2, "fill", 0), call.place))
     return Picture(losing(state, call.place, "the border is not known", "geometry"))
 
 

@@ -288,9 +288,15 @@ def _is_of(value: Value, wanted: Value) -> bool | None:
             return value.state.dtype == wanted_type[name] if value.state.dtype is not None else None
         if name in kinds:
             return value.state.kind == kinds[name]
+        if name.partition(".")[0] in ("collections", "typing", "numbers"):
+            return False
         own = {"pil": "PIL", "array": "numpy", "tensor": "torch", "tf": "tensorflow"}[value.state.kind]
         package = name.partition(".")[0]
         return False if package == "builtins" or (package in _PICTURE_PACKAGES and package != own) else None
+    if isinstance(value, Obj) and value.cls is not None and name:
+        # Of a class that builds on nothing but the repository's own it is none of a library's.
+        foreign = {one for one in value.cls.foreign() if one != "builtins.object"}
+        return True if name in foreign or name == "builtins.object" else None if foreign else False
     if isinstance(value, Seq):
         kinds_of = {"builtins.list": "list", "builtins.tuple": "tuple", "builtins.set": "set", "numpy.ndarray": "array"}
         if name in kinds_of:
@@ -416,6 +422,7 @@ def _passed(call: Call) -> Value:
         return (
             True
             if isinstance(one, Func | Bound | Cls | Partial | ExtObj | Ext)
+            or (isinstance(one, Obj) and one.cls is not None and one.cls.find("__call__") is not None)
             else None
             if one is None
             else call.unknown("callable")

@@ -40,7 +40,7 @@ def _read(call: Call) -> Value:
     # imageio, as scipy before it, reads through Pillow.
     pillow = call.name.startswith(("scipy.", "imageio."))
     decode = Decode.of("pillow", *flags) if pillow else Decode.of("scikit-image")
-    gray = gray or flags == ("convert L",)
+    gray = gray or mode in ("L", "F")
     decode = replace(decode, provenance={"": explicit(place, call.name)})
     state = State(kind="array", decode=decode, loaded=place, places=(place,), said={"order": explicit(place)})
     if gray:

@@ -49,7 +49,8 @@ def _stack(call: Call) -> Value:
         return choice(made, "one of several")
     states = [one.state for one in items if isinstance(one, Picture)]
     if not states or len(states) != len(items):
-        return value if isinstance(value, Picture) else call.unknown("stacked arrays")
+        of_graph = call.name.startswith("tensorflow.")
+        return value if isinstance(value, Picture) else call.unknown("no picture" if of_graph else "stacked arrays")
     place = call.place
     name = call.name.rpartition(".")[2]
     edged = bordered(states, {"vstack": 0, "hstack": 1}.get(name, axis), place) if "stack" not in name[:5] else None

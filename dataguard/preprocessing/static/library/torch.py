@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from dataguard.preprocessing.readers import kernels
+from dataguard.preprocessing.static import borders
 from dataguard.preprocessing.static.library.numpy import dtype_of
 from dataguard.preprocessing.static.library.opencv import pair
 from dataguard.preprocessing.static.library.registry import Call, applied, function, methods
@@ -246,7 +247,6 @@ _PADS = {"ReflectionPad2d": "reflect", "ReplicationPad2d": "edge", "ZeroPad2d": 
 
 
 def _padded(call: Call, mode: str) -> Value:
-    from dataguard.preprocessing.static import parts
 
     value = call.get(0, "input")
     padding = call.receiver.args[0] if call.receiver.args else call.receiver.kwargs.get("padding")
@@ -254,9 +254,9 @@ def _padded(call: Call, mode: str) -> Value:
     if not isinstance(value, Picture):
         return call.unknown("a border")
     left, right, top, bottom = sides
-    after = parts.enlarged(value.state, top, bottom, left, right, 0, call.place)
+    after = borders.enlarged(value.state, top, bottom, left, right, 0, call.place)
     if mode != "constant" and len(after.steps) > len(value.state.steps):
-        after = replace(after, steps=(*after.steps[:-1], parts.with_mode(after.steps[-1], mode)))
+        after = replace(after, steps=(*after.steps[:-1], borders.with_mode(after.steps[-1], mode)))
     return Picture(after)
 
 

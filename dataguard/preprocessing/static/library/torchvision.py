@@ -11,7 +11,7 @@ from typing import Any
 
 from dataguard.preprocessing.errors import DeclarationError
 from dataguard.preprocessing.readers import kernels
-from dataguard.preprocessing.static import parts
+from dataguard.preprocessing.static import borders, parts
 from dataguard.preprocessing.static.joining import join
 from dataguard.preprocessing.static.library.given import as_state
 from dataguard.preprocessing.static.library.numpy import dtype_of
@@ -206,7 +206,7 @@ def _random(name: str, call: Call, state: State, place: str) -> State:
         padding = call.get(1, "padding")
         if name == "RandomCrop" and is_number(padding) and padding > 0:
             # RandomCrop pads all sides before it cuts.
-            state = parts.enlarged(state, padding, padding, padding, padding, 0, place)
+            state = borders.enlarged(state, padding, padding, padding, padding, 0, place)
         if name != "RandomCrop":
             given = "interpolation" in call.kwargs or len(call.args) > 3
             value = call.kwargs.get("interpolation", call.args[3] if len(call.args) > 3 else "bilinear")
@@ -364,7 +364,7 @@ def _pad(call: Call, state: State, place: str) -> State:
         random = any(isinstance(one, Unknown) and one.kind == "random" for one in _flat(value))
         if random:
             return by_chance(state, "pad", place)
-        return parts.padded(state, (None, None), (0, 0), call.get(1, "fill", 0), place)
+        return borders.padded(state, (None, None), (0, 0), call.get(1, "fill", 0), place)
     sides = [int(one) for one in found] * (4 // len(found))
     left, top, right, bottom = sides
     mode: Any = call.get(2, "padding_mode", "constant")
