@@ -43,6 +43,7 @@ def alike(first: State, second: State) -> bool:
         and first.layout.replace("N", "") == second.layout.replace("N", "")
         and first.scale == second.scale
         and first.offset == second.offset
+        and second.lost.keys() <= first.lost.keys()
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dataguard.preprocessing.steps import Resize
 from tests.preprocessing.static.repositories import served
 
 TENSOR = "x = torch.from_numpy(cv2.imread(path).transpose(2, 0, 1)).float().div(255).unsqueeze(0)\n"
@@ -68,3 +69,16 @@ def test_what_a_new_array_does_to_a_picture_otherwise_is_not_known(tmp_path: Pat
 def test_a_tensor_that_is_made_as_large_as_a_picture_is_filled_with_it(tmp_path: Path, held: str) -> None:
     found = served(tmp_path, f"held = {held}\n{TENSOR}held.resize_as_(x).copy_(x)\nmodel(held)\n").pipeline
     assert (found.layout, found.affine.scale, found.order) == ("NCHW", (1 / 255,), "BGR")
+
+
+def test_a_mixture_with_what_is_not_known_keeps_the_size(tmp_path: Path) -> None:
+    code = """
+        x = cv2.resize(cv2.imread(path), (48, 48)).astype("float32")
+        gray = x.dot([0.299, 0.587, 0.114])
+        share = 1 - np.random.random()
+        x = share * x + (1 - share) * gray[:, :, None]
+        model(x[None])
+    """
+    found = served(tmp_path, code).pipeline
+    assert isinstance((found.geometry or [None])[0], Resize)
+    assert found.decode.order == "BGR"

@@ -164,3 +164,26 @@ def test_a_configuration_beside_the_code_is_read_where_another_is_not_known(tmp_
     files = {"src/test.py": CONFIGURED, "src/configs/base.yaml": "crops:\n  size: 72\n"}
     (crop,) = only(reading(tmp_path, files)).pipeline.geometry or ()
     assert (crop.height, crop.width) == (72, 72)  # type: ignore[union-attr]
+
+
+def test_a_model_of_several_libraries_that_are_imported_whole_is_fed(tmp_path: Path) -> None:
+    net = """
+        from keras.models import *
+        from keras.layers import *
+        from keras.optimizers import *
+        def net():
+            inputs = Input((64, 64, 3))
+            model = Model(input=inputs, output=Dense(3)(inputs))
+            model.compile(optimizer=Adam(lr=1e-4))
+            return model
+    """
+    script = """
+        from net import *
+        import cv2, glob
+        def pairs():
+            for path in glob.glob("train/*.png"):
+                yield cv2.imread(path)[None] / 255, 1
+        net().fit_generator(pairs(), steps_per_epoch=9)
+    """
+    found = only(reading(tmp_path, {"net.py": net, "train.py": script})).pipeline
+    assert found.affine.scale == (1 / 255,)

@@ -109,9 +109,13 @@ def call(machine: Calling, name: str, args: list[Value], kwargs: dict[str, Value
 
 def of_whole(libraries: tuple[str, ...], name: str) -> Ext | None:
     """What a name is that nothing defines, where everything of some libraries is imported; None where none has it."""
-    for one in reversed(libraries):
-        if f"{one}.*" in FUNCTIONS or canonical(f"{one}.{name}") in FUNCTIONS:
-            return Ext(canonical(f"{one}.{name}"))
+    named = [canonical(f"{one}.{name}") for one in reversed(libraries)]
+    for one in named:
+        if one in FUNCTIONS:
+            return Ext(one)
+    for one in named:
+        if f"{one.rpartition('.')[0]}.*" in FUNCTIONS:
+            return Ext(one)
     return Ext(canonical(f"{libraries[-1]}.{name}")) if len(libraries) == 1 else None
 
 

@@ -291,7 +291,8 @@ def _layer(call: Call) -> Value:
     return ExtObj(call.name, call.args, call.kwargs, call.place)
 
 
-@function("keras.models.*", "keras.Model", "keras.Sequential", "keras.Input")
+@function("keras.models.*", "keras.Model", "keras.Sequential", "keras.Input", "keras.models.Model",
+          "keras.models.Sequential", "keras.models.load_model", "keras.models.model_from_json")  # fmt: skip
 def _model(call: Call) -> Value:
     return ExtObj("keras.models." + call.name.rpartition(".")[2], call.args, call.kwargs, call.place)
 
