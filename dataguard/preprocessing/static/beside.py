@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dataguard.preprocessing.static.picture import State
 from dataguard.preprocessing.static.values import Unknown, Value, is_number
-from dataguard.preprocessing.steps import Flip, Random
+from dataguard.preprocessing.steps import Flip, Pad, Random
 
 if TYPE_CHECKING:
     from dataguard.preprocessing.static.machine import Machine
@@ -45,3 +45,10 @@ def open_length(state: State, why: str) -> Unknown:
     sizing = [one for one in state.steps if not isinstance(one, Flip)]
     chance = bool(sizing) and isinstance(sizing[-1], Random) and "geometry" not in state.lost
     return Unknown(why, "", "random" if chance else "")
+
+
+def is_trim(state: State, box: Mapping[str, tuple[Value, Value]]) -> bool:
+    """Whether a part begins at the corner of a picture that its mirror image was attached to: the border's width."""
+    step = state.steps[-1] if state.steps else None
+    mirrored = isinstance(step, Pad) and step.rule is None and step.mode == "symmetric"
+    return mirrored and all(lower in (None, 0) for lower, _ in box.values())

@@ -198,6 +198,8 @@ def _channels(state: State, lower: Value, upper: Value, step: Value, place: str)
 def _cropped(state: State, box: dict[str, tuple[Value, Value]], place: str) -> State:
     """A state of which rows and columns between bounds are taken."""
     height, width = state.size
+    if beside.is_trim(state, box):
+        return moved(state, place)
     edges: list[Value] = []
     for name, length in (("H", height), ("W", width)):
         lower, upper = box.get(name, (None, None))

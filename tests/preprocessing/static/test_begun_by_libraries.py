@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from dataguard.preprocessing.steps import Resize
 from tests.preprocessing.static.repositories import only, reading
 
@@ -75,3 +77,33 @@ def test_a_function_within_another_that_gradio_asks(tmp_path: Path) -> None:
             main()
         """
     assert sides(tmp_path, {"demo.py": script}) == [40]
+
+
+@pytest.mark.parametrize(("kind", "swap", "order"), [
+    ("gr.Image(type='numpy')", "cv2.cvtColor(image, cv2.COLOR_BGR2RGB)", "BGR"),
+    ("gr.Image()", "image", "RGB"),
+    ("gr.Image(type='pil')", "np.array(image)", "RGB"),
+])  # fmt: skip
+def test_what_a_component_of_gradio_gives_is_of_red_green_and_blue(
+    tmp_path: Path, kind: str, swap: str, order: str
+) -> None:
+    script = f"""
+        import cv2
+        import gradio as gr
+        import numpy as np
+        import torch
+
+        with gr.Blocks() as demo:
+            shown = {kind}
+            button = gr.Button("Submit")
+
+            def submitted(image):
+                image = {swap} / 255.0
+                return model(torch.from_numpy(image).permute(2, 0, 1).unsqueeze(0))
+
+            button.click(submitted, inputs=[shown], outputs=[gr.Label()])
+        demo.launch()
+        """
+    path = only(reading(tmp_path, {"app.py": script}))
+    assert (path.role, path.pipeline.order, path.pipeline.layout) == ("serve", order, "NCHW")
+    assert path.pipeline.decode.library is None

@@ -10,6 +10,7 @@ from dataguard.preprocessing.static.library import (  # noqa: F401 - what they k
     albumentations,
     axes,
     blanks,
+    caches,
     caffe,
     configuration,
     drawn,

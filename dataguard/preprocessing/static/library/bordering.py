@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from dataguard.preprocessing.static import borders
 from dataguard.preprocessing.static.library.registry import Call, function
-from dataguard.preprocessing.static.picture import State, moved
+from dataguard.preprocessing.static.picture import State, explicit, moved, stepped
 from dataguard.preprocessing.static.values import Measure, Picture, Seq, Unknown, Value, is_number, measured
+from dataguard.preprocessing.steps import Flip, Pad
 
 
 @function("numpy.tile")
@@ -47,6 +48,27 @@ def bordered(states: list[State], axis: Value, place: str) -> State | None:
     if name == "H":
         return borders.enlarged(picture, before, after, 0, 0, fill, place)
     return borders.enlarged(picture, 0, 0, before, after, fill, place)
+
+
+def mirrored(states: list[State], axis: Value, place: str) -> State | None:
+    """A picture with its mirror image at an edge, as a border that a slice cuts to its width; None where it is none."""
+    first, second = states if len(states) == 2 else (states[0], states[0])
+    name = first.layout[axis] if isinstance(axis, int) and -len(first.layout) <= axis < len(first.layout) else ""
+    step = second.steps[-1] if second.steps else None
+    kind = {"H": "up_down", "W": "left_right"}.get(name)
+    if kind is None or not isinstance(step, Flip) or step.kind != kind or second.steps[:-1] != first.steps:
+        return None
+    why = "a mirror image is attached, and cut to a width that is not followed"
+    fields = ("rule", "position", "rounding", "fill")
+    border = Pad(
+        mode="symmetric", provenance={"": explicit(place)},
+        undetermined=dict.fromkeys(fields, why), **dict.fromkeys(fields),  # type: ignore[arg-type]
+    )  # fmt: skip
+    doubled = [
+        measured(lambda one: 2 * one, length) if axis_ == name and length is not None else length
+        for axis_, length in zip("HW", first.size, strict=True)
+    ]
+    return replace(stepped(first, border, place), size=(doubled[0], doubled[1]))
 
 
 def _is_strip(state: State) -> bool:

@@ -138,7 +138,8 @@ def _transpose(call: Call) -> Value:
     state = call.picture(0, "a")
     if state is None:
         return call.unknown("no picture")
-    return Picture(axes_of(state, call.name.rpartition(".")[2], call.args[1:], call.kwargs, call.place))
+    name = "swapaxes" if call.name == "torch.transpose" else call.name.rpartition(".")[2]
+    return Picture(axes_of(state, name, call.args[1:], call.kwargs, call.place))
 
 
 @methods("array", "transpose", "swapaxes", "permute")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dataguard.preprocessing.static import parts
-from dataguard.preprocessing.static.library.bordering import bordered
+from dataguard.preprocessing.static.library.bordering import bordered, mirrored
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.picture import State, losing, moved
 from dataguard.preprocessing.static.values import Choice, Picture, Seq, Shape, Value, choice
@@ -54,6 +54,8 @@ def _stack(call: Call) -> Value:
     place = call.place
     name = call.name.rpartition(".")[2]
     edged = bordered(states, {"vstack": 0, "hstack": 1}.get(name, axis), place) if "stack" not in name[:5] else None
+    if edged is None and name in ("concatenate", "cat", "concat"):
+        edged = mirrored(states, axis, place)
     if edged is not None:
         return Picture(edged)
     single = all(one.channels is not None and len(one.channels) == 1 for one in states)

@@ -406,6 +406,9 @@ def _functional(call: Call) -> Value:
     )
     if state is None:
         return call.unknown("no picture")
+    if name == "normalize" and not state.loaded and "N" not in state.layout and state.channels == ("0", "1", "2"):
+        # What it is given has its channels first, whoever gives it.
+        state = replace(state, layout="CHW")
     place = call.place
     rest = Call(call.machine, call.name, call.args[1:], call.kwargs, call.node)
     if name in _FUNCTIONAL:

@@ -10,6 +10,7 @@ from dataguard.preprocessing.static.library import (
     drawn,
     films,
     graphs,
+    interfaces,
     paths,
     placeholders,
     pools,
@@ -19,7 +20,7 @@ from dataguard.preprocessing.static.library import (
 )
 from dataguard.preprocessing.static.library.given import READ, from_caller
 from dataguard.preprocessing.static.library.pillow import enhanced
-from dataguard.preprocessing.static.library.registry import Call, Handler, applied
+from dataguard.preprocessing.static.library.registry import METHODS, Call, Handler, applied
 from dataguard.preprocessing.static.picture import by_chance
 from dataguard.preprocessing.static.values import (
     Choice,
@@ -176,6 +177,7 @@ OBJECT_METHODS: list[tuple[str, frozenset[str] | None, Handler]] = [
     ("tensorflow_datasets.builder", None, _builder),
     ("tensorflow.", graphs.QUEUES, graphs.queue),
     ("keras.models.", None, _model),
+    ("gradio.", interfaces.EVENTS, interfaces.event),
     ("torchvision.transforms.", frozenset({"get_params"}), drawn.of_object),
 ]
 """Methods of objects by the beginning of the class's name."""
@@ -217,9 +219,18 @@ def unlisted(call: Call) -> Value:
         return placeholders.reached(call.machine, graph, given[0], [one for one in values if one is not given[0]])
     if given and tail in graphs.FIRST_LAYERS and name.startswith(placeholders.LAYERS):
         return call.machine.feed(values, call.node, tail)
+    if (
+        call.args
+        and isinstance(call.args[0], Picture)
+        and name.count(".") == 1
+        and name.startswith(("torch.", "numpy."))
+    ):
+        handler = METHODS.get(("tensor" if name[0] == "t" else "array", tail))
+        if handler is not None:
+            # torch.squeeze(x, 0) is x.squeeze(0).
+            rest = Call(call.machine, tail, call.args[1:], call.kwargs, call.node, call.args[0])
+            return handler(rest)
     if given and not tail[:1].isupper():
-        if tail in ("normalize", "standardize") or name.startswith(("torch.nn.functional", "torch.nn.init", "kornia")):
-            return opaque(call.machine, given, f"what {name} does is not known", call.node)
         return opaque(call.machine, given, f"what {name} does is not known", call.node)
     if not given and _reads(name):
         return Picture(from_caller(Unknown(f"{name}{READ}", call.place)))
