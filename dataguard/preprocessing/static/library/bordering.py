@@ -62,7 +62,7 @@ def mirrored(states: list[State], axis: Value, place: str) -> State | None:
     fields = ("rule", "position", "rounding", "fill")
     border = Pad(
         mode="symmetric", provenance={"": explicit(place)},
-        undetermined=dict.fromkeys(fields, why), **dict.fromkeys(fields),  # type: ignore[arg-type]
+        undetermined=dict.fromkeys(fields, why), **dict.fromkeys(fields),
     )  # fmt: skip
     doubled = [
         measured(lambda one: 2 * one, length) if axis_ == name and length is not None else length
