@@ -178,7 +178,7 @@ def run(arguments: argparse.Namespace) -> int:
 def configured(arguments: argparse.Namespace, *, images: bool = False) -> Config:
     """The configuration that holds, with what the options of `add_subject_options` say."""
     from dataguard.engine import resolve_config
-    from dataguard.rules import all_rules
+    from dataguard.rules import EveryRule
 
     if arguments.jobs is not None and arguments.jobs < 1:
         raise ConfigurationError(f"expected at least 1, got {arguments.jobs}", where="--jobs")
@@ -193,7 +193,7 @@ def configured(arguments: argparse.Namespace, *, images: bool = False) -> Config
         if source not in source_names():
             hint = did_you_mean(source, source_names())
             raise ConfigurationError(f"unknown source {source!r}", where="--source", hint=hint)
-    config = resolve_config(arguments.path, arguments.config, all_rules(), dataset_optional=others, source=source)
+    config = resolve_config(arguments.path, arguments.config, EveryRule(), dataset_optional=others, source=source)
     config = _with_loader(config, arguments)
     return _with_versions(_with_environment(config, resolve=arguments.resolve, images=images), arguments)
 

@@ -126,6 +126,11 @@ class Cache:
 
         return Path(platformdirs.user_cache_dir("dataguard", appauthor=False))
 
+    @classmethod
+    def folder_for(cls, base: Path, named: str | None) -> Path:
+        """The folder that is named, relative to another, or the default one."""
+        return base / (Path(named) if named else cls.default_folder())
+
     @property
     def usable(self) -> bool:
         """Whether anything is kept."""

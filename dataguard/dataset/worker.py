@@ -14,7 +14,6 @@ import pickle
 import queue
 import signal
 import threading
-import traceback
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -131,17 +130,21 @@ def main() -> None:
     cache = None if folder is None else Cache(folder)
     answer = partial(_answer, root=Path(root), cache=cache, max_pixels=max_pixels, pictures=pictures)
     under_way: queue.SimpleQueue[Future[list[Found] | bytes] | None] = queue.SimpleQueue()
-    sender = threading.Thread(target=_send_all, args=(outgoing, under_way), daemon=True)
     with decoding(), ThreadPoolExecutor(threads) as pool:
         # What has been imported stays, and need not be looked through for garbage again and again.
         gc.freeze()
-        send(outgoing, "ready")
-        sender.start()
-        with contextlib.suppress(EOFError):
-            while True:
-                under_way.put(pool.submit(answer, receive(incoming)))
-        under_way.put(None)
-        sender.join()
+
+        def take_all() -> None:
+            with contextlib.suppress(EOFError):
+                while True:
+                    under_way.put(pool.submit(answer, receive(incoming)))
+            under_way.put(None)
+
+        with contextlib.suppress(BrokenPipeError):
+            send(outgoing, "ready")
+            threading.Thread(target=take_all, daemon=True).start()
+            while (future := under_way.get()) is not None:
+                send(outgoing, future.result())
 
 
 def _answer(
@@ -159,18 +162,6 @@ def _answer(
         return pickle.dumps(error)
     samples.sort(key=lambda sample: int(sample.reference.sample_id))
     return packed(samples)
-
-
-def _send_all(outgoing: IO[bytes], under_way: queue.SimpleQueue[Future[list[Found] | bytes] | None]) -> None:
-    try:
-        while (future := under_way.get()) is not None:
-            send(outgoing, future.result())
-    except BrokenPipeError:
-        # Nobody is there to ask for more.
-        os._exit(0)
-    except BaseException:  # noqa: BLE001 - whatever it is, this process cannot go on, and has to say so by its end
-        traceback.print_exc()
-        os._exit(1)
 
 
 def _exactly(stream: IO[bytes], length: int) -> bytes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from dataguard.config import Config, matches
+from dataguard.config import matches
 from dataguard.core.report import Subject
 from dataguard.core.rule import Rule
 from dataguard.engine import subjects
@@ -171,9 +171,3 @@ def open_areas(rules: Iterable[Rule[Any]], inputs: Inputs) -> None:
 
 def _first_named(inputs: Inputs) -> Area:
     return next((area for area in AREAS if area.is_named(inputs)), DATASET)
-
-
-def names_other_than_dataset(config: Config) -> bool:
-    """Whether a configuration names something to check that needs no dataset."""
-    named = (config.loader.target, config.code.paths, config.normalization.fed, config.environment.path)
-    return any(named) or config.preprocessing.named

@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dataguard.config import Config, check_selector
 from dataguard.core.progress import Progress, silent
 from dataguard.core.report import Report
+from dataguard.engine.remembered_report import look
 from dataguard.engine.resolving import resolve_config
-from dataguard.engine.running import run
-from dataguard.inputs import Loader
-from dataguard.rules import all_rules
+from dataguard.rules import EveryRule
+
+if TYPE_CHECKING:
+    from dataguard.inputs import Loader
 
 
 def check(
@@ -85,7 +87,7 @@ def check(
         >>> [(finding.code, finding.name) for finding in report.findings]
         [('DG202', 'single-label-batch')]
     """
-    rules = all_rules()
+    rules = EveryRule()
     named_code = tuple(str(Path(name).absolute()) for name in code)
     others = loader is not None or bool(named_code) or environment is not None
     place: str | Path | None = path if isinstance(path, str | Path) else None
@@ -122,9 +124,15 @@ def check(
     if not isinstance(cache, bool):
         changes["cache"] = str(Path(cache).absolute())
     settings = dataclasses.replace(settings, **changes)
+    # Before anything else is imported, and before what the same run found right is looked at again.
+    looked = look(settings, None, allowed=cache is not False and loader is None)
+    if looked.report is not None:
+        return looked.report
     for selector in (*settings.select, *settings.ignore, *settings.left_out):
         check_selector(selector, rules, where="select or ignore")
+    from dataguard.engine import running
+
     if isinstance(loader, str):
         named = dataclasses.replace(settings.loader, target=loader, base=Path.cwd())
         settings, loader = dataclasses.replace(settings, loader=named), None
-    return run(settings, rules, loader=loader, use_cache=cache is not False, progress=progress)
+    return running.run(settings, rules, loader=loader, use_cache=cache is not False, progress=progress, looked=looked)

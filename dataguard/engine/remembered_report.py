@@ -13,26 +13,28 @@ import datetime as dt
 import os
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dataguard.config import Config
 from dataguard.core.errors import DataguardError
 from dataguard.core.picture_access import offer
-from dataguard.core.progress import silent
 from dataguard.core.report import Report, Status
 from dataguard.core.rule import Rule
 from dataguard.dataset.cache import Cache
 from dataguard.dataset.kinds import is_plain_path
+from dataguard.dataset.memory import memory_limited
 from dataguard.dataset.sources import Source
 from dataguard.dataset.sources.annotated_images import AnnotatedSource
-from dataguard.dataset.sources.table import TableSource
 from dataguard.dataset.tree_state import NOT_DATA, tree_state
-from dataguard.engine.areas import names_other_than_dataset
 from dataguard.engine.remembering import FILES_BESIDE, KEPT, depends_on, kept_bytes, loaded
-from dataguard.inputs import Inputs, open_source
-from dataguard.inputs.source import cache_folder
-from dataguard.rules import broken_plugins
+from dataguard.engine.resolving import limit_of, names_other_than_dataset
+from dataguard.rules import all_rules, broken_plugins, has_plugins
+
+if TYPE_CHECKING:
+    # They import nearly everything, which takes longer than all that is done here.
+    from dataguard.inputs import Inputs
 
 BELOW_THEIR_PATH = frozenset({"folder", "table", "huggingface", "numpy", "webdataset"})
 """Kinds of sources that read nothing but what lies at their path or below it, unless rows name pictures elsewhere."""
@@ -68,8 +70,14 @@ class ReportMemory:
         return f"report/{blake3(repr((*self._parts, *self._folders)).encode()).hexdigest()}"
 
     @classmethod
-    def of(cls, config: Config, rules: Iterable[Rule[Any]], today: dt.date) -> ReportMemory | None:
-        """The memory of a run before anything has been read; None where its report depends on more than can be told."""
+    def of(cls, config: Config, rules: Iterable[Rule[Any]] | None, today: dt.date) -> ReportMemory | None:
+        """The memory of a run before anything has been read; None where its report depends on more than can be told.
+
+        Args:
+            config: Of the run.
+            rules: Those that are chosen from; None for all that there are, of which none is imported.
+            today: The day on which ignores end, or do not.
+        """
         path = config.dataset.path
         if path is None or config.dataset.frame is not None or not is_plain_path(path):
             return None
@@ -77,13 +85,15 @@ class ReportMemory:
         paths = config.preprocessing.train, config.preprocessing.declared
         if beside or any(paths) or config.engine is not None or names_other_than_dataset(config):
             return None
-        if broken_plugins() or not all(rule.__module__.startswith("dataguard.rules.") for rule in rules):
+        if rules is None and has_plugins():
+            rules = all_rules()
+        if broken_plugins() or not all(rule.__module__.startswith("dataguard.rules.") for rule in rules or ()):
             return None
         baseline = None if config.baseline is None else tree_state(config.base / config.baseline)
         if config.baseline is not None and baseline is None:
             return None
         state = tree_state(path)
-        cache = None if state is None else Cache(cache_folder(config))
+        cache = None if state is None else Cache(Cache.folder_for(config.base, config.cache))
         if cache is None or not cache.usable:
             return None
         parts = (
@@ -140,6 +150,8 @@ class ReportMemory:
         if source is None or source.kind not in BELOW_THEIR_PATH | ANNOTATED:
             return
         # Rows may name pictures that lie anywhere: then only reading these tells.
+        from dataguard.dataset.sources.table import TableSource
+
         named = isinstance(source, TableSource) and source.image is not None
         if named and source.identity() is None:
             return
@@ -154,6 +166,40 @@ class ReportMemory:
         if isinstance(source, AnnotatedSource) and path is not None:
             self._cache.put_blob(_folder_key(path), os.fsencode("\0".join(folder for folder, _ in self._folders)))
         self._cache.put_blob(self.key, data)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Looked:
+    """What came of looking for the report of a run among those of former ones."""
+
+    started: dt.datetime
+    clock: float
+    """The same by `time.perf_counter`."""
+    memory: ReportMemory | None
+    """Where it is to be kept; None for nowhere."""
+    report: Report | None
+    """None where it has to be made."""
+
+
+def look(config: Config, rules: Iterable[Rule[Any]] | None, *, allowed: bool) -> Looked:
+    """Look for the report of a run.
+
+    Args:
+        config: Of the run.
+        rules: Those that are chosen from; None for all that there are, of which none is imported.
+        allowed: Whether reports may be kept at all.
+
+    Raises:
+        ConfigurationError: the limit of memory is none.
+    """
+    started = dt.datetime.now(dt.UTC)
+    clock = time.perf_counter()
+    if not allowed:
+        return Looked(started=started, clock=clock, memory=None, report=None)
+    with memory_limited(limit_of(config)):
+        memory = ReportMemory.of(config, rules, started.date())
+        report = None if memory is None else memory.report(started, clock)
+    return Looked(started=started, clock=clock, memory=memory, report=report)
 
 
 def _folder_key(path: str) -> str:
@@ -191,6 +237,9 @@ class _Pictures:
 
     def read(self, path: str) -> bytes | None:
         """See `SampleTable.read_stored`."""
+        from dataguard.core.progress import silent
+        from dataguard.inputs import Inputs, open_source
+
         try:
             if self._inputs is None:
                 self._inputs = Inputs(self._config, open_source(self._config), use_cache=True, progress=silent)

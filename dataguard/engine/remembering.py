@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dataguard import __version__
 from dataguard.config import Config
@@ -23,10 +23,11 @@ from dataguard.core.report import RuleRun, Status
 from dataguard.core.rule import Rule
 from dataguard.dataset.cache import Cache
 from dataguard.dataset.memory import memory_limit
-from dataguard.dataset.table import SampleTable
 from dataguard.engine.circumstances import versions
-from dataguard.inputs import Inputs
-from dataguard.inputs.made import is_of_the_dataset
+
+if TYPE_CHECKING:
+    # What a report that is remembered as a whole is found without: most of the time that this would take.
+    from dataguard.inputs import Inputs
 
 _MOST_BYTES = 64 << 20
 """What is larger is not kept."""
@@ -64,6 +65,8 @@ class Memory:
     @classmethod
     def of(cls, config: Config, inputs: Inputs) -> Memory | None:
         """The memory of a run; None where there is none, as where outcomes depend on more than can be told."""
+        from dataguard.dataset.table import SampleTable
+
         table, cache = inputs.made(SampleTable), inputs.cache
         if cache is None or not cache.usable or table is None or table.state is None or table.source != "folder":
             return None
@@ -76,6 +79,8 @@ class Memory:
 
     def run(self, rule: Rule[Any], make: Callable[[], RuleRun]) -> RuleRun:
         """What came of the rule before, or comes of it now."""
+        from dataguard.inputs.made import is_of_the_dataset
+
         if not (
             rule.function.__module__.startswith("dataguard.rules.")
             and all(is_of_the_dataset(parameter.type) for parameter in rule.inputs)

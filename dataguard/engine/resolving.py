@@ -11,7 +11,7 @@ from dataguard.config import Config, find_config, load_config
 from dataguard.core.errors import SourceError
 from dataguard.core.rule import Rule
 from dataguard.dataset.kinds import is_plain_path, is_url
-from dataguard.engine.areas import names_other_than_dataset
+from dataguard.dataset.memory import parse_memory
 
 
 def resolve_config(
@@ -61,6 +61,12 @@ def resolve_config(
     return _naming(settings, _absolute(said, settings.base))
 
 
+def names_other_than_dataset(config: Config) -> bool:
+    """Whether a configuration names something to check that needs no dataset."""
+    named = (config.loader.target, config.code.paths, config.normalization.fed, config.environment.path)
+    return any(named) or config.preprocessing.named
+
+
 def _settings(config: str | Path | Config | None, start: Path, rules: Iterable[Rule[Any]]) -> Config:
     if isinstance(config, Config):
         return config
@@ -97,3 +103,14 @@ def _siblings_hint(missing: Path) -> str | None:
         return "its folder does not exist either"
     near = difflib.get_close_matches(missing.name, names, n=1)
     return f"did you mean {str(missing.parent / near[0])!r}?" if near else None
+
+
+def limit_of(config: Config) -> int | None:
+    """The limit of memory that a configuration sets, in bytes.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    if config.memory is None:
+        return None
+    return parse_memory(config.memory, where=f"{config.origin}: memory" if config.origin else "memory")

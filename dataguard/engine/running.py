@@ -21,10 +21,11 @@ from dataguard.core.finding import Finding, Inconclusive, Observation, Severity,
 from dataguard.core.progress import Progress, silent
 from dataguard.core.report import Report, RuleRun, Status
 from dataguard.core.rule import Rule
-from dataguard.dataset.memory import memory_limited, parse_memory
+from dataguard.dataset.memory import memory_limited
 from dataguard.engine import accepting, sampling
 from dataguard.engine.areas import DATASET, area_of, chosen, open_areas, subject
 from dataguard.engine.circumstances import settings_in_force, versions
+from dataguard.engine.resolving import limit_of
 from dataguard.inputs import Inputs
 from dataguard.rules import BrokenPlugin, broken_plugins
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from dataguard.dataset.class_counts import ClassCounts
     from dataguard.dataset.sources import Source
     from dataguard.dataset.table import SampleTable
+    from dataguard.engine.remembered_report import Looked
     from dataguard.engine.remembering import Memory
     from dataguard.inputs import Loader
 
@@ -48,6 +50,7 @@ def run(
     use_cache: bool = True,
     progress: Progress = silent,
     given: Iterable[object] = (),
+    looked: Looked | None = None,
 ) -> Report:
     """Run the selected rules on what a configuration names; see `check`.
 
@@ -58,6 +61,7 @@ def run(
         use_cache: Whether to keep and use what was computed.
         progress: Called with how far it is.
         given: Inputs that were made elsewhere; where there are any, no dataset is opened.
+        looked: What came of looking for the report of the same among those of former runs, where that has been done.
 
     Returns:
         The report. Interrupted (Ctrl-C), it has what there is, and is marked as partial.
@@ -65,23 +69,20 @@ def run(
     Raises:
         DataguardError: the dataset or the loader cannot be read.
     """
-    started = dt.datetime.now(dt.UTC)
-    clock = time.perf_counter()
     given = tuple(given)
     # A baseline that cannot be read is said before anything long.
     known = accepting.read_baseline(config)
-    limit = None
-    if config.memory is not None:
-        limit = parse_memory(config.memory, where=f"{config.origin}: memory" if config.origin else "memory")
-    with memory_limited(limit):
-        memory = None
-        if use_cache and loader is None and not given:
-            from dataguard.engine.remembered_report import ReportMemory
+    started, clock, memory = dt.datetime.now(dt.UTC), time.perf_counter(), None
+    if looked is None and config.dataset.path is not None:
+        from dataguard.engine.remembered_report import look
 
-            rules = tuple(rules)
-            memory = ReportMemory.of(config, rules, started.date())
-        if memory is not None and (remembered := memory.report(started, clock)) is not None:
-            return remembered
+        rules = tuple(rules)
+        looked = look(config, rules, allowed=use_cache and loader is None and not given)
+    if looked is not None:
+        if looked.report is not None:
+            return looked.report
+        memory, started, clock = looked.memory, looked.started, looked.clock
+    with memory_limited(limit_of(config)):
         inputs = Inputs(
             config,
             None if given else _source(config),

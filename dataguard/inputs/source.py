@@ -86,7 +86,7 @@ def open_source(config: Config) -> Source:
 
 def cache_folder(config: Config) -> Path:
     """The folder that results and copies are kept in."""
-    return config.base / (Path(config.cache) if config.cache else Cache.default_folder())
+    return Cache.folder_for(config.base, config.cache)
 
 
 def _check_there(location: str) -> None:

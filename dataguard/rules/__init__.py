@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -33,6 +34,18 @@ def all_rules() -> tuple[Rule[Any], ...]:
 def broken_plugins() -> tuple[BrokenPlugin, ...]:
     """The rules of other distributions that cannot be used, and why."""
     return _plugin_rules()[1]
+
+
+class EveryRule:
+    """What goes through `all_rules`, which are imported when somebody does so, and not before."""
+
+    def __iter__(self) -> Iterator[Rule[Any]]:
+        return iter(all_rules())
+
+
+def has_plugins() -> bool:
+    """Whether another distribution adds rules."""
+    return bool(plugins(RULES))
 
 
 def rules_of(*prefixes: str) -> tuple[Rule[Any], ...]:

@@ -94,7 +94,7 @@ def test_what_cannot_be_exported_is_said_before_the_run(
     target: str,
     parts: list[str],
 ) -> None:
-    monkeypatch.setattr("dataguard.engine.checking.run", lambda *_, **__: pytest.fail("the run began"))
+    monkeypatch.setattr("dataguard.engine.running.run", lambda *_, **__: pytest.fail("the run began"))
     (tmp_path / "folder.csv").mkdir()
     path = tmp_path / target
     filled = [part.replace("{target}", str(path)) for part in arguments]
