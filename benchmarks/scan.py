@@ -55,6 +55,7 @@ from PIL import Image
 
 from dataguard.dataset.cache import Cache
 from dataguard.dataset.decode import decoding
+from dataguard.dataset.native_measure import native_measure
 from dataguard.dataset.scan import scan
 from dataguard.dataset.sources.folder import FolderSource
 
@@ -262,7 +263,9 @@ def main() -> None:
         memory = {f"{options.images // 8:,}": alone(few), f"{options.images:,}": alone(folder)}
         growth = grown(Path(scratch)) if options.grow else {}
     loop = min((best[name] for name in ("decode loop", "simplejpeg") if name in best), key=lambda one: one["wall_ms"])
-    print(f"{options.images:,} JPEGs of {WIDTH}×{HEIGHT}, {size / 1e3:.0f} kB each, {jobs} threads\n")
+    compiled = native_measure(np.zeros((1, 1), dtype=np.uint8), (0,)) is not None
+    print(f"{options.images:,} JPEGs of {WIDTH}×{HEIGHT}, {size / 1e3:.0f} kB each, {jobs} threads")
+    print(f"measure.c is {'compiled' if compiled else 'NOT compiled, and numpy does its work: install first'}\n")
     print(f"{'':24}{'ms/image':>10}{'images/s':>10}{'of loop':>9}{'CPU ms':>9}{'of loop':>9}")
     for name, times in best.items():
         wall, cpu = times["wall_ms"], times.get("cpu_ms")
@@ -287,6 +290,7 @@ def main() -> None:
             "quality": options.quality,
             "noise": options.noise,
             "threads": jobs,
+            "compiled": compiled,
             "bytes_per_image": round(size),
             "best": best,
             "ratio": ratio,
