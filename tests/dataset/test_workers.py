@@ -102,6 +102,23 @@ def test_processes_find_what_threads_find(
         assert rows(table) == rows(plain)
 
 
+@pytest.mark.parametrize(("jobs", "expected"), [(1, (0, 1)), (2, (0, 2)), (4, (0, 4)), (6, (2, 3))])
+def test_few_processes_of_some_threads_where_there_is_enough_to_do(
+    jobs: int, expected: tuple[int, int], images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[tuple[int, int]] = []
+
+    class Noting(Workers):
+        def __init__(self, count: int, *, threads: int = 1, **given: Any) -> None:
+            started.append((count, threads))
+            super().__init__(count, threads=threads, **given)
+
+    monkeypatch.setattr(module, "Workers", Noting)
+    monkeypatch.setattr(module, "_FOR_PROCESSES", 20)
+    assert scan(FolderSource(images), cache=None, jobs=jobs).n_samples == 62
+    assert started == [expected]
+
+
 def test_they_ask_the_cache(images: Path, tmp_path: Path, start: Callable[..., Workers]) -> None:
     cache = Cache(tmp_path / "cache")
     scan(FolderSource(images), cache=cache)
