@@ -238,13 +238,10 @@ class Calling(Expressions):
         if found is not None and isinstance(found[0], Func):
             self._inline(found[0], made, args, kwargs, node)
         elif cls.node is not None:
-            fields = (
-                [one for one in cls.node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)]
-                if cls.node
-                else []
-            )
-            for field_, value in zip(fields, args, strict=False):
-                made.attrs[field_.target.id] = value  # type: ignore[union-attr]
+            if args:
+                annotated = [one.target for one in cls.node.body if isinstance(one, ast.AnnAssign)]
+                fields = [one.id for one in annotated if isinstance(one, ast.Name)]
+                made.attrs.update(zip(fields, args, strict=False))
             made.attrs.update(kwargs)
             if cls.holds_items:
                 filled(made, args, kwargs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from dataclasses import replace
 from itertools import takewhile
@@ -247,12 +248,13 @@ def _by_size(condition: Measure, first: Value, second: Value) -> Value:
 
 def _lists(condition: Value, first: list[Value], second: list[Value]) -> list[Value]:
     if len(first) == len(second):
-        return [join(condition, a, b) for a, b in zip(first, second, strict=True)]
+        return [a if a is b else join(condition, a, b) for a, b in zip(first, second, strict=True)]
     longer, shorter = (first, second) if len(first) > len(second) else (second, first)
     why = condition.reason() if isinstance(condition, Unknown) else "it depends on the picture's size"
-    found: list[Value] = []
-    at = 0
-    for item in longer:
+    # A list that grows in a branch again and again is not looked through each time.
+    at = len(shorter) if all(map(operator.is_, shorter, longer)) else 0
+    found: list[Value] = longer[:at]
+    for item in longer[at:]:
         if at < len(shorter) and same(item, shorter[at]):
             found.append(item)
             at += 1
