@@ -105,6 +105,8 @@ def connect(share: float) -> duckdb.DuckDBPyConnection:
     # its own, which DuckDB makes where it needs it and removes: up to 1.4, two in one folder overwrite each other's.
     connection.execute(f"SET temp_directory = {literal(_spill_folder())}")
     connection.execute(f"SET memory_limit = '{memory_share(share)}B'")
+    # After two seconds it would draw one on standard output, where reports go.
+    connection.execute("SET enable_progress_bar = false")
     return connection
 
 

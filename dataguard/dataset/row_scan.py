@@ -90,7 +90,10 @@ def _copied_by_kernel(
     names = [*carried, *(f"value {k}" for k in range(len(values))), *(f"said {k}" for k in range(len(said)))]
     selected = ", ".join(f'{sql} AS "{name}"' for name, sql in zip(names, columns, strict=True))
     source = query.connection.cursor()
-    stream = _stream(source, f"SELECT {selected} FROM {query.table}")
+    try:
+        stream = _stream(source, f"SELECT {selected} FROM {query.table}")
+    except duckdb.Error as error:
+        raise broken(error, query.path) from error
     if stream is None:
         return False
     head = b"\0" * HEAD_BYTES if query.contents is None else query.contents.head

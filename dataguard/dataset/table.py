@@ -309,6 +309,24 @@ class SampleTable:
         )
         return "sample_id IN (FROM chosen_ids)"
 
+    def contents_of(self, sample_ids: Iterable[str]) -> dict[str, str]:
+        """The content hashes of some samples, by their names; without those that have none.
+
+        Nothing is put in order, and nothing held of the others, however many they are.
+        """
+        self._choose(sample_ids)
+        found = self.connection.execute(
+            f"SELECT sample_id, content_hash FROM {self.query} "
+            "WHERE sample_id IN (FROM wanted) AND content_hash IS NOT NULL"
+        ).fetchall()
+        return dict(found)
+
+    def _choose(self, sample_ids: Iterable[str]) -> None:
+        """Have the table `wanted` hold these names."""
+        self.connection.execute(
+            "CREATE OR REPLACE TEMP TABLE wanted AS SELECT unnest($1::VARCHAR[]) AS sample_id", [list(sample_ids)]
+        )
+
     def thumbnails(self, *, where: str = "") -> tuple[NDArray[np.object_], NDArray[np.uint8]]:
         """The thumbnails of all samples that have one.
 
@@ -334,9 +352,7 @@ class SampleTable:
         """
         condition = "thumbnail IS NOT NULL"
         if len(sample_ids) < self.n_samples:
-            self.connection.execute(
-                "CREATE OR REPLACE TEMP TABLE wanted AS SELECT unnest($1::VARCHAR[]) AS sample_id", [list(sample_ids)]
-            )
+            self._choose(sample_ids)
             condition += " AND sample_id IN (FROM wanted)"
         # One after the other: of a query over all files DuckDB holds what it has read ahead of each.
         with_pictures = self.parquet if self.query.startswith(_READ) else None

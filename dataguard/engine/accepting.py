@@ -118,12 +118,7 @@ def with_contents(run: RuleRun, inputs: Inputs) -> RuleRun:
 
     if not isinstance(source, TableSource) or source.id is not None:
         return run
-    fetched = inputs.table().fetch(["sample_id", "content_hash"])
-    contents = {
-        name: content
-        for name, content in zip(fetched["sample_id"].tolist(), fetched["content_hash"].tolist(), strict=True)
-        if name in wanted and isinstance(content, str)
-    }
+    contents = inputs.table().contents_of(name for name in wanted if name is not None)
     return dataclasses.replace(run, findings=tuple(_with_contents(finding, contents) for finding in run.findings))
 
 

@@ -65,6 +65,7 @@ def to_parquet(rankings: Sequence[Ranking]) -> bytes:
     types = {name: "VARCHAR" if name in texts else "BOOLEAN" if name == "is_error" else "DOUBLE" for name in COLUMNS}
     columns = ", ".join(f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in types.items())
     with tempfile.TemporaryDirectory(prefix="dataguard-") as folder, duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")
         connection.register("frame", frame)
         target = Path(folder) / "ranking.parquet"
         connection.sql(f"SELECT {columns} FROM frame").write_parquet(str(target), compression="zstd")

@@ -130,6 +130,7 @@ def _read_parquet(path: Path, classes: Sequence[str] | None) -> tuple[NDArray[An
     import duckdb
 
     with duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")
         try:
             relation = connection.from_parquet(str(path))
             names = [name for name in relation.columns if name != "sample_id"]

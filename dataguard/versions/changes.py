@@ -127,6 +127,7 @@ def changes(old: Snapshot, new: Snapshot) -> Changes:
 
     comparable(old, new)
     with duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")
         hashed = "hashed" in (old.profile.manifest.keys, new.profile.manifest.keys)
         hide_labels = "hashed" in (old.profile.manifest.labels, new.profile.manifest.labels)
         rows = [side.profile.manifest.keys == "row" for side in (old, new)]

@@ -195,6 +195,7 @@ def _table(path: Path) -> list[dict[str, Any]]:
     if path.suffix.lower() not in _ENCODINGS:
         return []
     with duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")
         try:
             described = connection.execute(f"DESCRIBE SELECT * FROM {reader}({literal(path)})").fetchall()
         except duckdb.Error:

@@ -141,6 +141,7 @@ def header_of(path: Path) -> Header:
     import duckdb
 
     with duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")
         try:
             rows = connection.execute(f"SELECT key, value FROM parquet_kv_metadata({literal(path)})").fetchall()
         except duckdb.Error as error:
@@ -167,5 +168,6 @@ def columns_of(path: Path) -> set[str]:
     import duckdb
 
     with duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")
         described = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({literal(path)})").fetchall()
     return {str(row[0]) for row in described}

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from dataguard.core.errors import SourceError
 from dataguard.dataset import manifest, native_rows, row_scan
 from dataguard.dataset.manifest import Manifest
-from dataguard.dataset.native_rows import LEAVES, NativeRows, plan_of, sort_leaves
+from dataguard.dataset.native_rows import LEAVES, NativeRows, part_leaves, plan_of, sort_leaves
 from dataguard.dataset.row_contents import HEAD_BYTES, Kind, RowContents
 from dataguard.dataset.scan import scan
 from dataguard.dataset.sources.table import TableSource
@@ -192,6 +192,18 @@ def test_leaves_are_put_in_order(n: int, alike: int, seed: int) -> None:
         assert n == 0 or manifest._in_order(bytearray(rows.tobytes())).tobytes() == given
 
 
+@settings(max_examples=30, deadline=None)
+@given(n=st.integers(0, 400), seed=st.integers(0, 99))
+def test_leaves_are_parted_by_their_first_bytes(n: int, seed: int) -> None:
+    leaves = bytearray(np.random.default_rng(seed).integers(0, 256, 32 * n, dtype=np.uint8).tobytes())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native_rows, "LIBRARY", compiled_library(ROWS, native_rows.LIBRARY))
+        found = part_leaves(leaves)
+        patch.setattr(native_rows, "LIBRARY", Path("nothing.so"))
+        assert part_leaves(leaves) is None
+    assert found == manifest._parted(leaves)
+
+
 @pytest.mark.usefixtures("library")
 def test_a_file_that_breaks_off_is_said(tmp_path: Path) -> None:
     path = tmp_path / "broken.parquet"
@@ -234,7 +246,8 @@ def test_long_rows_go_the_other_way(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("library")
 def test_a_stream_of_other_columns_is_refused() -> None:
-    stream = duckdb.connect().sql('SELECT 1::INTEGER AS "row", 2::BIGINT AS x').__arrow_c_stream__()
+    connection = duckdb.connect()
+    stream = connection.sql('SELECT 1::INTEGER AS "row", 2::BIGINT AS x').__arrow_c_stream__()
     with pytest.raises(ValueError, match="other types"):
         NativeRows(stream, plan_of(["row"], n_content=1, n_details=0), [Kind.WHOLE], bytes(HEAD_BYTES))
     with pytest.raises(ValueError, match="does not fit"):

@@ -206,6 +206,12 @@ def test_databases_keep_to_the_limit() -> None:
     assert memory_limit() == before >= 1 << 30
 
 
+def test_databases_draw_no_bars_among_reports() -> None:
+    database = connect(0.1)
+    for connection in (database, database.cursor()):
+        assert connection.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(False,)]
+
+
 def test_databases_that_spill_do_not_meet_and_leave_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     databases = [connect(0.0), connect(0.0)]
