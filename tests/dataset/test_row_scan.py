@@ -31,6 +31,7 @@ from dataguard.dataset.scan import scan
 from dataguard.dataset.sources import RowQuery
 from dataguard.dataset.sources.table import TableSource
 from dataguard.dataset.sources.table_files import TableFile
+from dataguard.dataset.table import SampleTable
 
 
 class OneByOne(TableSource):
@@ -243,3 +244,13 @@ def test_what_a_killed_process_has_left_is_removed(tmp_path: Path) -> None:
         (tmp_path / name / "file").write_text("")
     remove_left_over(str(tmp_path))
     assert {path.name for path in tmp_path.iterdir()} == set(names[1:])
+
+
+def test_the_contents_of_some_rows_are_looked_up_and_the_others_are_not_held(table: Path) -> None:
+    scanned = scan(TableSource(table), cache=None)
+    fetched = scanned.fetch(["sample_id", "content_hash"])
+    whole = dict(zip(fetched["sample_id"].tolist(), fetched["content_hash"].tolist(), strict=True))
+    assert scanned.contents_of(["7", "4999", "no such row"]) == {name: whole[name] for name in ("7", "4999")}
+    assert scanned.contents_of([]) == {}
+    plain = SampleTable.from_rows([{"sample_id": "a"}, {"sample_id": "b", "content_hash": "5f"}])
+    assert plain.contents_of(["a", "b"]) == {"b": "5f"}
