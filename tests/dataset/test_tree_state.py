@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dataguard.dataset.sources.folder import OTHER_SUFFIXES
-from dataguard.dataset.tree_state import _NOT_DATA, tree_state
+from dataguard.dataset.tree_state import NOT_DATA, tree_state
 
 
 def aged(path: Path, seconds: float = 60) -> None:
@@ -86,7 +86,7 @@ def test_one_file(folder: Path) -> None:
 
 
 def test_what_no_source_reads(folder: Path) -> None:
-    assert OTHER_SUFFIXES.issuperset(_NOT_DATA)
+    assert OTHER_SUFFIXES.issuperset(NOT_DATA)
     first = tree_state(folder)
     (folder / "report.html").write_text("new")
     (folder / ".git").mkdir()
