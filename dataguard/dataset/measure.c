@@ -23,6 +23,7 @@ enum {
     FRACTION = 32,      /* _FRACTION of measure.py */
     LONGEST = 1 << 15,  /* _LONGEST of measure.py */
     CHANNELS = 4,       /* at most */
+    LARGEST = 64,       /* vector, in bytes */
     TILE = 512          /* columns gone through at a time: even, so that no 2x2 mean straddles two */
 };
 
@@ -36,7 +37,8 @@ typedef struct {
 typedef struct {
     size_t before[SIDE + 1];
     uint32_t into[SIDE + 1];
-    uint64_t length[SIDE]; /* of each cell, in 1/32 */
+    uint64_t length[SIDE]; /* of each cell, in 1/32: the least, or one more, for edges are multiples that are rounded */
+    uint64_t least;
 } Edges;
 
 /* These are told the number of channels as a constant by whoever calls them, so that the compiler knows all strides. */
@@ -49,7 +51,10 @@ typedef uint8_t Bytes __attribute__((vector_size(16)));
 #endif
 #endif
 
-static const uint8_t NOTHING[TILE * CHANNELS];
+#define ONES 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255
+static const uint8_t NOTHING[TILE * CHANNELS + LARGEST];
+/* From KEPT + LARGEST - n on: n bytes of ones, and then zeros. */
+static const uint8_t KEPT[2 * LARGEST] = {ONES, ONES, ONES, ONES};
 
 /* `length` pixels of the picture were halved so often that `stored` are left. */
 static void find_edges(Edges *edges, size_t length, unsigned halvings, size_t stored)
@@ -64,6 +69,8 @@ static void find_edges(Edges *edges, size_t length, unsigned halvings, size_t st
         edges->into[i] = (uint32_t)(edge - edges->before[i] * FRACTION);
         if (i > 0)
             edges->length[i - 1] = edge - last;
+        if (i == 1 || (i > 1 && edge - last < edges->least))
+            edges->least = edge - last;
         last = edge;
     }
 }
@@ -78,7 +85,14 @@ INLINE void draw(const uint8_t *picture, size_t width, size_t channels, const Ed
     memset(strip - channels, 0, channels * sizeof *strip);
     memset(above, 0, values * sizeof *above);
     memset(start, 0, values * sizeof *start);
-    double scale[SIDE * CHANNELS];
+    double scales[2][SIDE * CHANNELS];
+    for (size_t i = 0; i < 2; i++) {
+        /* Single precision and then double is what numpy makes of it. */
+        double one = (float)(1 / (double)(int64_t)((down->least + i) * across->least));
+        double other = (float)(1 / (double)(int64_t)((down->least + i) * (across->least + 1)));
+        for (size_t x = 0; x < SIDE * channels; x++)
+            scales[i][x] = across->length[x / channels] == across->least ? one : other;
+    }
     for (size_t i = 0, y = 0; i <= SIDE; i++) {
         for (; y < down->before[i]; y++)
             for (size_t x = 0; x < values; x++)
@@ -101,11 +115,7 @@ INLINE void draw(const uint8_t *picture, size_t width, size_t channels, const Ed
                 before_edge[j * channels + c] =
                     FRACTION * before[c] + across->into[j] * (before[channels + c] - before[c]);
         }
-        if (i == 1 || down->length[i - 1] != down->length[i - 2])
-            for (size_t j = 0; j < SIDE; j++)
-                /* Single precision and then double is what numpy makes of it. */
-                for (size_t c = 0; c < channels; c++)
-                    scale[j * channels + c] = (float)(1 / (double)(int64_t)(down->length[i - 1] * across->length[j]));
+        const double *scale = scales[down->length[i - 1] != down->least];
         uint8_t cells[SIDE * CHANNELS];
         for (size_t x = 0; x < SIDE * channels; x++)
             cells[x] = (uint8_t)((int32_t)(before_edge[x + channels] - before_edge[x]) * scale[x] + 0.5);

@@ -61,6 +61,22 @@ INLINE void every_other(const uint8_t *from, uint8_t *to, size_t columns, size_t
             memcpy(to + 3 * x / 2, &first, 16);
             memcpy(to + 3 * x / 2 + 16, &rest, 8);
         }
+    if (channels == 1)
+        for (; x + 32 <= columns; x += 32) {
+            Bytes a, b, kept;
+            memcpy(&a, from + x, 16);
+            memcpy(&b, from + x + 16, 16);
+            kept = __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+            memcpy(to + x / 2, &kept, 16);
+        }
+    if (channels == 4)
+        for (; x + 8 <= columns; x += 8) {
+            Bytes a, b, kept;
+            memcpy(&a, from + 4 * x, 16);
+            memcpy(&b, from + 4 * x + 16, 16);
+            kept = __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27);
+            memcpy(to + 2 * x, &kept, 16);
+        }
 #endif
     for (; x < columns; x += 2)
         memcpy(to + x / 2 * channels, from + x * channels, channels);
@@ -76,11 +92,18 @@ typedef struct {
     Words sums, squares, highs;
 } Lanes;
 
-/* So many values, VALUES at most, and zeros: the even ones and the odd ones. */
-INLINE void take_apart(const uint8_t *from, size_t values, Words *even, Words *odd)
+/* So many values, VALUES at most, and zeros: the even ones and the odd ones. `end` is where reading has to stop. */
+INLINE void take_apart(const uint8_t *from, size_t values, const uint8_t *end, Words *even, Words *odd)
 {
-    Words pairs = {0};
-    memcpy(&pairs, from, values);
+    Words pairs = {0}, kept;
+    if (values == VALUES || (size_t)(end - from) >= VALUES) {
+        memcpy(&pairs, from, VALUES);
+        if (values < VALUES) {
+            memcpy(&kept, KEPT + LARGEST - values, VALUES);
+            pairs &= kept;
+        }
+    } else
+        memcpy(&pairs, from, values);
     *even = pairs & 0xFF;
     *odd = pairs >> 8;
 }
@@ -95,12 +118,12 @@ INLINE void add_lanes(const Words *above, const Words *below, uint16_t *down, La
 }
 
 /* Adds so many values of two rows, from value `at` on, VALUES at most. */
-INLINE void add_values(const uint8_t *above, const uint8_t *below, size_t at, size_t values, Down *down, Lanes *even,
-                       Lanes *odd)
+INLINE void add_values(const uint8_t *above, const uint8_t *end_above, const uint8_t *below, const uint8_t *end_below,
+                       size_t at, size_t values, Down *down, Lanes *even, Lanes *odd)
 {
     Words above_even, above_odd, below_even, below_odd;
-    take_apart(above + at, values, &above_even, &above_odd);
-    take_apart(below + at, values, &below_even, &below_odd);
+    take_apart(above + at, values, end_above, &above_even, &above_odd);
+    take_apart(below + at, values, end_below, &below_even, &below_odd);
     add_lanes(&above_even, &below_even, down->even + at / 2, even);
     add_lanes(&above_odd, &below_odd, down->odd + at / 2, odd);
 }
@@ -159,24 +182,27 @@ INLINE void pair_up(Down *down, uint8_t *to, size_t columns, size_t channels)
 INLINE void add_up(const uint8_t *pixels, uint8_t *half, size_t height, size_t width, size_t channels, Measured *found)
 {
     const size_t phases = channels == 3 ? 3 : 1, rows_at_a_time = 2 * (128 / (TILE * channels / phases / VALUES));
+    const uint8_t *end = pixels + height * width * channels;
     uint64_t sums[3][2][VALUES / 2] = {0}, squares[3][2][VALUES / 2] = {0};
     Down down;
     for (size_t left = 0; left < width; left += TILE) {
         size_t columns = width - left < TILE ? width - left : TILE;
         size_t values = columns * channels;
         for (size_t top = 0; top < height; top += rows_at_a_time) {
-            size_t end = height - top < rows_at_a_time ? height : top + rows_at_a_time;
+            size_t bottom = height - top < rows_at_a_time ? height : top + rows_at_a_time;
             Lanes lanes[3][2] = {0};
-            for (size_t y = top; y < end; y += 2) {
-                const uint8_t *above = pixels + (y * width + left) * channels;
-                const uint8_t *below = y + 1 < height ? above + width * channels : NOTHING;
+            for (size_t y = top; y < bottom; y += 2) {
+                const uint8_t *above = pixels + (y * width + left) * channels, *below = above + width * channels;
+                const uint8_t *end_below = end;
+                if (y + 1 == height)
+                    below = NOTHING, end_below = NOTHING + sizeof NOTHING;
                 for (size_t phase = 0; phase < phases; phase++) {
                     Lanes even = lanes[phase][0], odd = lanes[phase][1];
                     size_t at = phase * VALUES;
                     for (; at + VALUES <= values; at += phases * VALUES)
-                        add_values(above, below, at, VALUES, &down, &even, &odd);
+                        add_values(above, end, below, end_below, at, VALUES, &down, &even, &odd);
                     if (at < values)
-                        add_values(above, below, at, values - at, &down, &even, &odd);
+                        add_values(above, end, below, end_below, at, values - at, &down, &even, &odd);
                     lanes[phase][0] = even, lanes[phase][1] = odd;
                 }
                 if (half != NULL) {
@@ -199,11 +225,12 @@ INLINE void add_up(const uint8_t *pixels, uint8_t *half, size_t height, size_t w
     }
 }
 
-INLINE void add_rows(const uint8_t *above, const uint8_t *below, size_t at, size_t values, Down *down)
+INLINE void add_rows(const uint8_t *above, const uint8_t *below, const uint8_t *end, size_t at, size_t values,
+                     Down *down)
 {
     Words above_even, above_odd, below_even, below_odd;
-    take_apart(above + at, values, &above_even, &above_odd);
-    take_apart(below + at, values, &below_even, &below_odd);
+    take_apart(above + at, values, end, &above_even, &above_odd);
+    take_apart(below + at, values, end, &below_even, &below_odd);
     above_even += below_even, above_odd += below_odd;
     memcpy(down->even + at / 2, &above_even, sizeof above_even);
     memcpy(down->odd + at / 2, &above_odd, sizeof above_odd);
@@ -212,6 +239,7 @@ INLINE void add_rows(const uint8_t *above, const uint8_t *below, size_t at, size
 /* The 2x2 means, in place: no mean is written before the pixels that lie there have been read. */
 INLINE void halve(uint8_t *picture, size_t height, size_t width, size_t channels)
 {
+    const uint8_t *end = picture + height * width * channels;
     Down down;
     for (size_t y = 0; y < height; y += 2)
         for (size_t left = 0; left < width; left += TILE) {
@@ -220,9 +248,9 @@ INLINE void halve(uint8_t *picture, size_t height, size_t width, size_t channels
             const uint8_t *below = y + 1 < height ? above + width * channels : above;
             size_t x = 0, values = columns * channels;
             for (; x + VALUES <= values; x += VALUES)
-                add_rows(above, below, x, VALUES, &down);
+                add_rows(above, below, end, x, VALUES, &down);
             if (x < values)
-                add_rows(above, below, x, values - x, &down);
+                add_rows(above, below, end, x, values - x, &down);
             pair_up(&down, picture + (y / 2 * ((width + 1) / 2) + left / 2) * channels, columns, channels);
         }
 }
