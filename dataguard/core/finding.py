@@ -82,6 +82,15 @@ class Location:
     content: str | None = None
     """The hash of the sample's content, where ``sample_id`` is but its position and changes when rows are sorted."""
 
+    # Those that dataclasses makes look up the fields each time, and a stored finding may name 100,000 places.
+
+    def __getstate__(self) -> tuple[object, ...]:
+        return tuple([getattr(self, name) for name in self.__slots__])
+
+    def __setstate__(self, state: tuple[object, ...]) -> None:
+        for name, value in zip(self.__slots__, state, strict=True):
+            object.__setattr__(self, name, value)
+
     @property
     def identity(self) -> str:
         """A text that stays the same as long as it is the same place, whatever is found elsewhere.

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import copy
+import dataclasses
+import pickle
 import re
 
 from hypothesis import given, settings
@@ -82,3 +85,11 @@ def test_undecodable_file_names_have_fingerprints() -> None:
 def test_severities_are_ordered_and_have_words() -> None:
     assert Severity.INFO < Severity.WARNING < Severity.ERROR
     assert [severity.word for severity in Severity] == ["info", "warning", "error"]
+
+
+def test_a_location_is_the_same_after_pickling() -> None:
+    values = {field.name: f"{field.name} é" for field in dataclasses.fields(Location)}
+    location = Location(**{**values, "line": 3, "related": ("b", "c")})  # type: ignore[arg-type]
+    for one in (location, Location()):
+        assert pickle.loads(pickle.dumps(one)) == one  # noqa: S301 - what was just written
+        assert copy.deepcopy(one) == one
