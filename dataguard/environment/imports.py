@@ -7,7 +7,7 @@ import bisect
 import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property, partial
 from pathlib import Path
@@ -86,10 +86,18 @@ class ProjectImports:
     """Files that could not be read, and why."""
     own: frozenset[str] = frozenset()
     """First parts of the names that the code imports from the project itself, or so it seems."""
-    words: frozenset[str] = frozenset()
-    """Every word in strings of the code; what is only named, as a backend or a plugin, is found here."""
+    texts: tuple[str, ...] = field(default=(), repr=False)
+    """The code itself."""
     installed: Mapping[str, Sequence[str]] | None = None
     """Distributions by module, where a project's environment is at hand."""
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Every word in strings of the code, in small letters and with hyphens, as distributions are called.
+
+        What is only named, as a backend or a plugin, is found here.
+        """
+        return frozenset(word.lower().replace("_", "-") for text in self.texts for word in _quoted_words(text))
 
     @cached_property
     def distributions(self) -> Mapping[tuple[str, ...], tuple[Import, ...]]:
@@ -129,7 +137,7 @@ def project_imports(
     own = _Own(root, paths)
     imports: list[Import] = []
     unreadable: list[tuple[str, str]] = []
-    words: set[str] = set()
+    texts: list[str] = []
     shared: set[str] = set()
     for number, path in enumerate(paths):
         if progress is not None:
@@ -137,7 +145,7 @@ def project_imports(
         name = path.relative_to(root).as_posix()
         text = files.text(path, name=name) if path.suffix == ".py" else None
         if text is not None:
-            words.update(_quoted_words(text))
+            texts.append(text)
             tops = _imported(text)
             shared |= {top for top in tops if own.has(top, name)}
             if not _names_foreign(tops, text, own, name):
@@ -155,7 +163,7 @@ def project_imports(
             continue
         code = "\n".join(source.lines)
         if text is None:
-            words.update(_quoted_words(code))
+            texts.append(code)
         visitor = _Visitor(expressions=names_modules(code))
         visitor.visit_all(source.tree, source.lines)
         for module, line, need in visitor.found:
@@ -166,7 +174,7 @@ def project_imports(
         n_files=len(paths),
         unreadable=tuple(unreadable),
         own=frozenset(shared),
-        words=frozenset(words),
+        texts=tuple(texts),
         installed=installed,
     )
 

@@ -103,7 +103,6 @@ def declared_but_unused(
     # A folder of one's own may be named like what is asked for, as a demo's folder `gradio`.
     used = {item.top.lower() for item in imports.imports} | {top.lower() for top in imports.own}
     given = _given(imports)
-    named = {word.lower().replace("_", "-") for word in imports.words}
     n = 0
     for file in declared.of(Role.APPLICATION, Role.INPUT, Role.LIBRARY):
         asked = [item for item in file.requirements if item.name and not item.constraint and not item.group]
@@ -114,13 +113,14 @@ def declared_but_unused(
             item
             for item in asked
             if not (_modules(item, given) & used)
-            and item.name not in named
             and item.name not in _TOOLS
             and item.name not in along
             and item.name not in allowed
             and not (_COMPANIONS.get(item.name, frozenset()) & used)
             and item.name not in declared.local_names
             and not _OF_TOOLS.search(item.name)
+            # Last, as all strings of the code are looked through for it.
+            and item.name not in imports.words
         ]
         n += len(asked)
         if unused:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dataguard.splits.code import knowledge as known
@@ -159,8 +160,7 @@ class Effects:
         result = combined(values)
         if len(values) != 2 or not result.rows or result.aggregate or result.single:
             return result
-        left = ast.unparse(node.left)
-        right = ast.unparse(node.comparators[0])
+        left, right = written(node.left), written(node.comparators[0])
         operator = node.ops[0]
         if isinstance(operator, ast.Eq):
             result.mask = (("is", left), right) if isinstance(values[1], Const) else (("is", left, right), "yes")
@@ -183,6 +183,12 @@ class Effects:
                 for part in roles
             ]
         return [whole.copy() for _ in names]
+
+
+@lru_cache(maxsize=4096)
+def written(node: ast.expr) -> str:
+    """An expression as text; a loop and a function that is called again meet it again."""
+    return ast.unparse(node)
 
 
 def is_method(name: str) -> bool:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Mapping
 
 from dataguard.splits.code import knowledge as known
-from dataguard.splits.code.effects import constant
+from dataguard.splits.code.effects import constant, written
 from dataguard.splits.code.knowledge import Kind
 from dataguard.splits.code.splitting import Splitting
 from dataguard.splits.code.values import (
@@ -229,7 +229,7 @@ class Estimators(Splitting):
         """Something of which nothing is known is fitted: from here on it is a model, or a transformer."""
         function = node.func
         called = function.value if isinstance(function, ast.Attribute) else function
-        label = ast.unparse(called)
+        label = written(called)
         made = Estimator(label if len(label) <= 30 else "model", self.trace.line_of(node))
         result = self.estimator_method(made, name, arguments, keywords, node)
         if isinstance(called, ast.Name):

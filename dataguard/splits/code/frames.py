@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from dataguard.splits.code import knowledge as known
-from dataguard.splits.code.effects import GROUPED, common_parts, constant, hashes, is_method, role
+from dataguard.splits.code.effects import GROUPED, common_parts, constant, hashes, is_method, role, written
 from dataguard.splits.code.estimators import Estimators
 from dataguard.splits.code.knowledge import Kind, last
 from dataguard.splits.code.values import (
@@ -133,7 +133,7 @@ class Frames(Estimators):
     ) -> Value:
         if name in ("isnull", "isna", "notnull", "notna"):
             result = Data(owner.rows, NO_EVENTS, single=owner.single)
-            text = ast.unparse(node.func.value) if isinstance(node.func, ast.Attribute) else ""
+            text = written(node.func.value) if isinstance(node.func, ast.Attribute) else ""
             result.mask = (("missing", text), "~yes" if name.startswith("not") else "yes")
             return result
         if name in ("isin", "contains", "startswith", "between", "eq", "duplicated"):
@@ -144,7 +144,7 @@ class Frames(Estimators):
             if name == "isin" and extra:
                 result.mask = extra[-1]
             else:
-                result.mask = ((name, ast.unparse(node)), "yes")
+                result.mask = ((name, written(node)), "yes")
             return result
         if name in known.NEUTRAL or name in ("count", "nunique", "first_valid_index"):
             return Data(owner.rows, aggregate=True) if name in ("count", "nunique") else Data()

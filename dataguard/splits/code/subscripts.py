@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 
 from dataguard.splits.code import knowledge as known
-from dataguard.splits.code.effects import Effects, common_parts, hashes, integer, is_method, role
+from dataguard.splits.code.effects import Effects, common_parts, hashes, integer, is_method, role, written
 from dataguard.splits.code.values import (
     NO_EVENTS,
     Bound,
@@ -246,7 +246,7 @@ class Subscripts(Effects):
             offset = self.interpreter.evaluate(node.right)
             if isinstance(offset, Const) and isinstance(offset.value, int) and not isinstance(node.left, ast.Constant):
                 return self._boundary(node.left, self.interpreter.evaluate(node.left))
-        text = re.sub(r"\b([\w.]+)\.shape\[0\]", r"len(\1)", ast.unparse(node))
+        text = re.sub(r"\b([\w.]+)\.shape\[0\]", r"len(\1)", written(node))
         names = []
         for item in ast.walk(node):
             if isinstance(item, ast.Name):
