@@ -94,6 +94,7 @@ def _run(arguments: argparse.Namespace) -> int:
             timeout=arguments.timeout,
             select=listed(arguments.select),
             ignore=reasons(arguments.ignore),
+            pictures=any(kind != "terminal" for kind in (shown, *(kind for _, kind in outputs))),
             progress=progress,
         )
     write(report, outputs, [], shown, arguments.verbose, fail_on, arguments.strict)

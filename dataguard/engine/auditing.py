@@ -73,6 +73,7 @@ def audit(
     select: Iterable[str] = (),
     ignore: Mapping[str, str] | None = None,
     config: Config | None = None,
+    pictures: bool = True,
     progress: Progress = silent,
 ) -> Report:
     """Read a repository and say what its training, evaluation and serving do to a picture, and where they disagree.
@@ -88,6 +89,8 @@ def audit(
         select: Codes, prefixes or names of rules to run.
         ignore: Rules not to run, with the reason for each.
         config: Options of rules, over the defaults; its paths are not looked at.
+        pictures: Whether to show, for the first pairs of paths that differ, what each makes of a picture. A report for
+            a terminal does not show it.
         progress: Called with how far it is.
 
     Returns:
@@ -130,7 +133,7 @@ def audit(
         report = run(settings, rules, use_cache=False, given=(reading, compared, declared, files), progress=progress)
         lines = Lines(snapshot.folder)
         report = looked_up(report, lines, tuple(comments(snapshot.folder, lines)), settings)
-        overview = (*_overview(reading, compared), *report.overview)
+        overview = (*_overview(reading, compared, pictures=pictures), *report.overview)
     revision = {"commit": f"{snapshot.revision[:12]}, {snapshot.date or 'of no date'}"} if snapshot.revision else {}
     return dataclasses.replace(
         report,
@@ -150,13 +153,14 @@ def audit(
     )
 
 
-def _overview(reading: RepositoryReading, compared: ComparedPaths) -> Iterator[Exhibit]:
-    from dataguard.preprocessing.audit.views import side_by_side
-
+def _overview(reading: RepositoryReading, compared: ComparedPaths, *, pictures: bool) -> Iterator[Exhibit]:
     table = path_table(reading, compared)
     if table is not None:
         yield table
-    yield from side_by_side(compared)
+    if pictures:
+        from dataguard.preprocessing.audit.views import side_by_side
+
+        yield from side_by_side(compared)
 
 
 def _notes(snapshot: Snapshot, reading: RepositoryReading, compared: ComparedPaths) -> Iterator[str]:

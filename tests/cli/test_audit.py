@@ -101,6 +101,25 @@ def test_the_terminal_begins_with_a_table_of_80_columns(wrong: Path, capsys: pyt
     assert f"> {line_of(SERVE, 'cv2.imread')} |     image = cv2.imread(path)" in shown
 
 
+def test_no_picture_is_made_for_a_terminal_and_the_text_is_the_same(
+    wrong: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main(["audit", str(wrong), "-o", str(tmp_path / "report.html")])
+    with_pictures = capsys.readouterr().out
+    assert "a generated photograph of" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+    def never(*_: object) -> None:
+        raise AssertionError("a picture was made")
+
+    monkeypatch.setattr("dataguard.preprocessing.audit.views.side_by_side", never)
+    main(["audit", str(wrong)])
+    alone = capsys.readouterr().out
+    # Up to how long it took, and where it was written.
+    found = [text[: text.index("\nresult")].splitlines() for text in (with_pictures, alone)]
+    said = [[line for line in lines if not line.startswith("  dataguard ")] for lines in found]
+    assert said[0] == said[1]
+
+
 def test_fail_on_select_and_ignore_are_those_of_check(wrong: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["audit", str(wrong), "--select", "DG403"]) == 0
     assert main(["audit", str(wrong), "--select", "DG403", "--fail-on", "warning"]) == 1
