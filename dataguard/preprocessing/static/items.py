@@ -68,7 +68,7 @@ class Items(Machine):
                 asked = value.cls.find("__getattr__")
                 if asked is not None and isinstance(asked[0], Func) and not name.startswith("__"):
                     return self.call(Bound(asked[0], value), [name], {}, node)
-                if any(True for _ in value.cls.foreign()):
+                if value.cls.foreign():
                     found_inside = loaders.kept(value, name)
                     return found_inside[0] if found_inside else Method(value, name)
             elif name in _NAMESPACE_METHODS:
@@ -84,7 +84,7 @@ class Items(Machine):
             if name == "__module__":
                 return value.name.rpartition(".")[0]
             return Ext(f"{value.name}.{name}") if len(value.name) < 300 else Unknown()
-        if isinstance(value, Mod):
+        if kind is Mod:
             self.run_module(value.module)
             if name in value.module.names:
                 return value.module.names[name]
@@ -99,7 +99,7 @@ class Items(Machine):
             foreign = f"{value.module.path.rpartition('/')[2].removesuffix('.py')}.{name}"
             known = foreign in FUNCTIONS
             return Ext(foreign) if known else Unknown(f"{name} is not in {value.module.path}", self.place(node))
-        if isinstance(value, Cls):
+        if kind is Cls:
             found = value.find(name)
             if found is not None:
                 func = found[0]
@@ -111,13 +111,13 @@ class Items(Machine):
             if name == "__name__":
                 return value.name
             return Unknown(f"{value.name}.{name} is not known", self.place(node))
-        if isinstance(value, Picture):
+        if kind is Picture:
             return arrays.attribute(self, value, name, node)
-        if isinstance(value, Choice):
+        if kind is Choice:
             return choice([self.attribute(one, name, node) for one in value.options], value.why)
-        if isinstance(value, Super):
+        if kind is Super:
             return self._of_super(value, name, node)
-        if isinstance(value, Map) and name in value.items and name not in _MAP_METHODS:
+        if kind is Map and name in value.items and name not in _MAP_METHODS:
             return value.items[name]
         if isinstance(value, ExtObj):
             if name in value.attrs and name != "batch":

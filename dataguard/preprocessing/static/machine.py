@@ -258,10 +258,16 @@ class Machine(ABC):
         changed: dict[tuple[int, Any], tuple[Any, Any, Value, Value]] = {}
         for container, key, old in reversed(journal):
             mark = (id(container), key)
-            new = changed[mark][3] if mark in changed else _get(container, key)
+            if mark in changed:
+                new = changed[mark][3]
+            else:
+                new = container.get(key, MISSING) if container.__class__ is dict else _get(container, key)
             changed[mark] = (container, key, old, new)
         for container, key, old, _ in changed.values():
-            _set(container, key, old)
+            if container.__class__ is dict and old is not MISSING:
+                container[key] = old
+            else:
+                _set(container, key, old)
         return changed
 
     def merge(
@@ -275,7 +281,7 @@ class Machine(ABC):
             container, key, old, _ = first.get(mark) or second[mark]
             a = first[mark][3] if mark in first else old
             b = second[mark][3] if mark in second else old
-            self.put(container, key, join(condition, a, b))
+            self.put(container, key, a if a is b else join(condition, a, b))
 
 
 def _get(container: Any, key: Any) -> Any:
