@@ -144,6 +144,16 @@ class PythonSource:
         return all(cell.is_read for cell in self.cells)
 
     @cached_property
+    def text(self) -> str:
+        """All code: its `lines`, with a newline between two."""
+        return "\n".join(cell.text.replace("\r\n", "\n").replace("\r", "\n") for cell in self.cells)
+
+    @property
+    def n_lines(self) -> int:
+        """How many `lines` there are."""
+        return self.text.count("\n") + 1 if self.cells else 0
+
+    @cached_property
     def lines(self) -> tuple[str, ...]:
         """Every line of code."""
         return tuple(line for cell in self.cells for line in split_lines(cell.text))

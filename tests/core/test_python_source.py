@@ -245,3 +245,11 @@ def test_a_notebook_has_every_statement_that_parses(pieces: list[str]) -> None:
         assert cell.parsed == (piece not in ("((", "d = = 4"))
         assert bool(cell.tree.body) or not cell.parsed
     assert names(source).count("a") == pieces.count("a = 1")
+
+
+@pytest.mark.parametrize("text", ["", "a\n", "a\r\nb\rc", "x = '''\n\n'''", "\n\n"])
+def test_the_text_is_that_of_the_lines(text: str) -> None:
+    notebook = json.dumps({"cells": [{"cell_type": "code", "source": text}, {"cell_type": "code", "source": "b\r\n"}]})
+    for source in (parse_script(text), parse_notebook(notebook), parse_notebook('{"cells": []}')):
+        assert source.text.split("\n")[: source.n_lines] == list(source.lines)
+        assert source.n_lines == len(source.lines)

@@ -102,7 +102,7 @@ def analyse(source: PythonSource, *, path: Path | None = None, modules: OwnModul
         path: The file, from which its imports are found.
         modules: The project's own modules; without these, and the path, no import is followed.
     """
-    text = "\n".join(source.lines)
+    text = source.text
     trace = Trace()
     told = may_tell(text)
     if told:
@@ -111,7 +111,7 @@ def analyse(source: PythonSource, *, path: Path | None = None, modules: OwnModul
     interpreter = Interpreter(trace, path, modules if told and fits_or_splits(text, lambda: source.tree) else None)
     if told:
         interpreter.run(source.tree)
-    n_lines = len(source.lines)
+    n_lines = source.n_lines
     found = leaks(trace)
     if interpreter.followed:
         found = tuple(leak for leak in found if any(line <= n_lines for line in leak.lines))

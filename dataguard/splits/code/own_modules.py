@@ -115,5 +115,5 @@ class OwnModules:
             source = self._files.read(path, name=self._name(path))
         except SourceError:
             return None
-        start, self._next = self._next, self._next + len(source.lines)
+        start, self._next = self._next, self._next + source.n_lines
         return OwnModule(path=path, source=source, start=start)
