@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
+from dataguard.core.syntax import nodes
 from dataguard.preprocessing.static.machine import Machine
 from dataguard.preprocessing.static.values import Map, Measure, Obj, Seq, Unknown, Value, is_number, is_plain
 
@@ -61,7 +62,9 @@ def may_act(value: Value) -> bool:
 def unsettle(machine: Machine, node: ast.While) -> None:
     """Take what grows with each turn for not known: the scales of a pyramid are many, and the first is one of them."""
     names = machine.frame.names
-    for name in _growing(node):
+    if node not in machine.growing:
+        machine.growing[node] = _growing(node)
+    for name in machine.growing[node]:
         if is_number(names.get(name)) or isinstance(names.get(name), Measure):
             machine.put(names, name, Unknown(f"{name} is another number with each turn", machine.place(node)))
 
@@ -72,7 +75,7 @@ def _growing(node: ast.While) -> set[str]:
     counted: set[str] = set()
     powers: set[str] = set()
     for statement in node.body:
-        for one in ast.walk(statement):
+        for one in nodes(statement):
             if isinstance(one, ast.AugAssign) and isinstance(one.target, ast.Name):
                 (found if isinstance(one.op, ast.Mult | ast.Div) else counted).add(one.target.id)
             elif isinstance(one, ast.BinOp) and isinstance(one.op, ast.Pow) and isinstance(one.right, ast.Name):

@@ -137,6 +137,8 @@ class Machine(ABC):
         """Of functions that were called."""
         self.bound: dict[ast.Assign, list[str]] = {}
         """Names that assignments bind."""
+        self.growing: dict[ast.While, set[str]] = {}
+        """Names that grow with each turn of loops that were met."""
         self.calls_in: dict[ast.stmt, list[ast.Call]] = {}
         """Calls in branches, by the first statement of each."""
 

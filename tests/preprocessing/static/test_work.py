@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dataguard.preprocessing.static import joining, networks, roles
+from dataguard.preprocessing.static import joining, looping, networks, roles
 from tests.preprocessing.static.repositories import reading
 
 
@@ -85,3 +85,22 @@ def test_a_script_is_searched_once_for_what_tells_its_role() -> None:
     for _ in range(5):
         assert roles._STEPS.search(text)
     assert roles._STEPS.search.cache_info().misses == before + 1
+
+
+def test_a_loop_is_looked_through_once_however_often_its_function_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walks = counted(monkeypatch, looping, "nodes")
+    script = """
+        import cv2, torch
+
+        def halved(image):
+            scale = 1.0
+            while image.shape[0] * scale > 500:
+                scale *= 0.5
+            return cv2.resize(image, None, fx=scale, fy=scale)
+
+        net = torch.jit.load('n.pt')
+        """ + "".join(f"\n        net(torch.from_numpy(halved(cv2.imread('{n}.png')))[None] / 255)" for n in range(9))
+    assert reading(tmp_path, {"serve.py": script}).paths
+    assert len(walks) == 1
