@@ -332,7 +332,7 @@ def size_found(pipeline: Pipeline) -> Any:
                 sizes = [(height, width)] * len(SIZES)
             elif step.name.endswith("_range"):
                 continue  # Keras's generator keeps the size
-            elif re.search(r"(?i)crop|resiz|(?<!gray)scale|affine|placement|pad|zoom|shift", step.name):
+            elif re.search(r"(?i)crop|resiz|(?<!gray)scale|(?<!random)affine|placement|pad|zoom|shift", step.name):
                 sizes = None
         elif isinstance(step, Resize):
             if step.height is not None and step.width is not None and step.rule in (None, "exact"):

@@ -10,7 +10,7 @@ from typing import Literal
 from dataguard.preprocessing.static import arrays, feeding, library, loaders, networks, records
 from dataguard.preprocessing.static.expressions import Expressions
 from dataguard.preprocessing.static.joining import join
-from dataguard.preprocessing.static.library import given, placeholders
+from dataguard.preprocessing.static.library import given, placeholders, unlisted
 from dataguard.preprocessing.static.library.configuration import OPTIONS, filled
 from dataguard.preprocessing.static.machine import DEEPEST, Frame, signature_of
 from dataguard.preprocessing.static.picture import by_chance, losing, moved
@@ -387,6 +387,8 @@ class Calling(Expressions):
             return each(
                 args[0], lambda one: Picture(losing(one.state, self.place(node), why, "affine", "order", "dtype"))
             )
+        if name in unlisted.AUGMENTING and args and isinstance(args[0], Picture):
+            return Picture(by_chance(args[0].state, name, self.place(node)))
         if feeding.is_transforming(name) and any(isinstance(one, Picture | Choice) for one in args):
             return arrays.opaque(self, args, f"what {name} does is not known", node)
         if any(feeding.is_ready(one) for one in args) and not any(word in name.lower() for word in feeding.LOSSES):

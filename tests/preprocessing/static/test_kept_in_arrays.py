@@ -103,3 +103,67 @@ def test_augmentation_of_another_package_is_by_chance(tmp_path: Path, name: str)
     assert isinstance(resize, Resize)
     assert isinstance(chance, Random)
     assert (found.affine.scale, found.layout) == ((1 / 255,), "NCHW")
+
+
+@pytest.mark.parametrize(("axes", "layout"), [("th", "NCHW"), ("tf", "NHWC")])
+def test_axes_that_keras_is_told(tmp_path: Path, axes: str, layout: str) -> None:
+    script = f"""
+        import keras
+        import numpy as np
+        from keras.applications.imagenet_utils import preprocess_input
+        from keras.preprocessing import image
+        keras.backend.set_image_dim_ordering("{axes}")
+        x = image.img_to_array(image.load_img(path, target_size=(96, 96)))
+        model.predict(preprocess_input(np.expand_dims(x, axis=0)))
+        """
+    assert only(reading(tmp_path, {"predict.py": script})).pipeline.layout == layout
+
+
+@pytest.mark.parametrize("use", ["seq.augment_image(x)", "seq(image=x)", "seq.to_deterministic().augment_image(x)"])
+@pytest.mark.parametrize(
+    ("part", "known"), [("iaa.Fliplr(0.5), iaa.Sometimes(0.5, iaa.Multiply((0.8, 1.2)))", True), ("iaa.Resize(9)", False)]
+)
+def test_pictures_that_imgaug_changes(tmp_path: Path, use: str, part: str, known: bool) -> None:
+    script = f"""
+        import cv2, torch
+        from imgaug import augmenters as iaa
+        seq = iaa.Sequential([{part}], random_order=True)
+        for name in names:
+            x = cv2.imread(name)
+            x = {use}
+            model(torch.from_numpy(x).float().permute(2, 0, 1)[None])
+        """
+    path = only(reading(tmp_path, {"train.py": script}))
+    assert path.pipeline.order == ("BGR" if known else None)
+    assert path.pipeline.affine.scale == ((1.0,) if known else None)
+
+
+def test_what_is_unknown_augments_by_chance(tmp_path: Path) -> None:
+    script = """
+        import cv2, torch
+        import ttach
+        x = torch.from_numpy(cv2.resize(cv2.imread(path), (96, 96))).float().permute(2, 0, 1)[None] / 255
+        for transform in ttach.Compose([ttach.HorizontalFlip()]):
+            model(transform.augment_image(x))
+        """
+    path = only(reading(tmp_path, {"predict.py": script}))
+    assert (path.pipeline.order, path.pipeline.layout) == ("BGR", "NCHW")
+    assert [type(one) for one in path.pipeline.geometry or ()] == [Resize, Random]
+
+
+def test_a_list_of_transforms_that_is_one_of_two(tmp_path: Path) -> None:
+    script = """
+        from PIL import Image
+        from torchvision import transforms
+        def prepared(options):
+            if "long" in options:
+                steps = [transforms.Resize((96, 128))]
+            else:
+                steps = [transforms.Resize(96), transforms.CenterCrop(96), lambda image: image.convert("RGB")]
+            steps.extend([transforms.ToTensor(), transforms.Normalize([0.5] * 3, [0.5] * 3)])
+            return transforms.Compose(steps)
+        model(prepared(read(path))(Image.open(name).convert("RGB"))[None])
+        """
+    path = only(reading(tmp_path, {"predict.py": script}))
+    assert (path.pipeline.order, path.pipeline.layout, path.pipeline.geometry) == ("RGB", "NCHW", None)
+    assert path.pipeline.affine.offset == pytest.approx((-1.0,))

@@ -104,6 +104,9 @@ def _img_to_array(call: Call) -> Value:
     if state is None:
         return call.unknown("no picture")
     layout = state.layout if "C" in state.layout else state.layout + "C"
+    given = call.get(1, "data_format", call.kwargs.get("dim_ordering"))
+    if layout == "HWC" and (given in ("channels_first", "th") or (given in (None, "default") and _first(call))):
+        layout = "CHW"
     return Picture(cast(moved(state, call.place, kind="array", layout=layout), "float32", call.place))
 
 

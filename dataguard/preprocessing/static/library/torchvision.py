@@ -130,6 +130,9 @@ def transformed(thing: Value, value: Value, call: Call, depth: int = 0) -> Value
     if name in ("Compose", "Sequential"):
         machine.applied.add(thing.place)
         steps = inner.get(0, "transforms")
+        if isinstance(steps, Choice) and name == "Compose":
+            lists = [transformed(ExtObj(thing.name, [one], {}, thing.place), value, call, depth + 1) for one in steps.options]
+            return choice(lists, steps.why) if steps.chance is None else join(steps.chance, lists[0], lists[-1])
         items = list(thing.args) if name == "Sequential" else steps.items if isinstance(steps, Seq) else None
         if items is None:
             from dataguard.preprocessing.static.arrays import opaque
