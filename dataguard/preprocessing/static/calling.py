@@ -10,7 +10,7 @@ from typing import Literal
 from dataguard.preprocessing.static import arrays, feeding, library, loaders, networks, records
 from dataguard.preprocessing.static.expressions import Expressions
 from dataguard.preprocessing.static.joining import join
-from dataguard.preprocessing.static.library import given, placeholders, unlisted
+from dataguard.preprocessing.static.library import first_layers, given, placeholders, unlisted
 from dataguard.preprocessing.static.library.configuration import OPTIONS, filled
 from dataguard.preprocessing.static.machine import DEEPEST, Frame, signature_of
 from dataguard.preprocessing.static.picture import by_chance, losing, moved
@@ -457,8 +457,10 @@ class Calling(Expressions):
         if found:
             hints = (word, *loaders.hints_of(self, value))
             place = getattr(value, "place", "") or self.place(node)
+            network = model.items[0] if isinstance(model, Seq) and model.items else None
+            fed = first_layers.within(self, network, feeding.as_fed(found[0], "fit"))
             self.sink(
-                "dataset", feeding.as_fed(found[0], "fit"), node, hints=hints, place=place,
+                "dataset", fed, node, hints=hints, place=place,
                 identity=feeding.through(found[0]) or identity, network=networks.of(model),
                 whole=feeding.is_fed_whole(found[0] if isinstance(value, Seq) else value, node),
             )  # fmt: skip
@@ -476,7 +478,7 @@ class Calling(Expressions):
                 return placeholders.reached(self, graph, value)
             found = [one for one in arrays.pictures(placeholders.given(self, value)) if feeding.is_prepared(one)]
             if found:
-                found[0] = feeding.as_fed(found[0], name)
+                found[0] = first_layers.within(self, network, feeding.as_fed(found[0], name))
                 self.sink(
                     "model", found[0], node, hints=(name,), identity=feeding.through(found[0]), model=model,
                     network=networks.of(model if network is None else network),

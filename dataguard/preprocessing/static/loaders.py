@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -283,8 +284,13 @@ def _batch(machine: Machine, source: ExtObj, node: ast.AST | None) -> Value:
 
 
 def identity_of(source: ExtObj | Obj) -> str:
-    """What tells one data set from another."""
-    return f"{source.place}#{id(source)}"
+    """What tells one data set from another, even where the first is gone when the other is made."""
+    if "*number" not in source.attrs:
+        source.attrs["*number"] = next(_NUMBERS)
+    return f"{source.place}#{source.attrs['*number']}"
+
+
+_NUMBERS = itertools.count()
 
 
 def stamped(value: Value, identity: str, *, batched: bool, depth: int = 0) -> Value:

@@ -17,6 +17,7 @@ from dataguard.preprocessing.static.library import (  # noqa: F401 - what they k
     encoding,
     evaluated,
     films,
+    first_layers,
     graphs,
     hydra,
     image_models,

@@ -13,8 +13,10 @@ from typing import Any
 from dataguard.preprocessing.errors import DeclarationError
 from dataguard.preprocessing.pipeline import Decode
 from dataguard.preprocessing.readers import kernels
+from dataguard.preprocessing.static.library import first_layers
 from dataguard.preprocessing.static.library.registry import Call, applied, function
 from dataguard.preprocessing.static.library.torchvision import pair_of
+from dataguard.preprocessing.static.loaders import identity_of
 from dataguard.preprocessing.static.picture import (
     State,
     by_chance,
@@ -181,14 +183,14 @@ def flow(call: Call) -> Value:
     state = cast(moved(state, place, kind="array", layout="NHWC"), "float32", place)
     made = generated(state, options, generator_.place, call)
     found_ = ExtObj("keras.flow", call.args, call.kwargs, place)
-    picture = Picture(replace(made, through=(*made.through, f"{place}#{id(found_)}")))
+    picture = Picture(replace(made, through=(*made.through, identity_of(found_))))
     alone = "class_mode" in call.kwargs and call.kwargs["class_mode"] is None
     found_.attrs["batch"] = picture if alone else Seq([picture, Unknown("labels")], "tuple")
     words = [*call.machine.assigning, *(one for one in (*call.args, *call.kwargs.values()) if isinstance(one, str))]
     if call.kwargs.get("shuffle") is False:
         words.append("shuffle=False")
     if not any(re.search(r"mask|target", word) for word in call.machine.assigning):
-        call.machine.sink("dataset", picture, call.node, hints=words, identity=f"{place}#{id(found_)}", place=place)
+        call.machine.sink("dataset", picture, call.node, hints=words, identity=identity_of(found_), place=place)
     return found_
 
 
@@ -238,7 +240,7 @@ def _from_directory(call: Call) -> Value:
     height, width = pair_of(size)
     state = replace(resized(state, height, width, fields, place, kernel=said), dtype="float32", layout="NHWC")
     made = ExtObj("tensorflow.data.Dataset", call.args, call.kwargs, place)
-    identity = f"{place}#{id(made)}"
+    identity = identity_of(made)
     picture = Picture(replace(state, through=(identity,)))
     made.attrs["batch"] = Seq([picture, Unknown("labels")], "tuple")
     words = [*call.machine.assigning, *(one for one in call.kwargs.values() if isinstance(one, str))]
@@ -294,7 +296,7 @@ def _layer(call: Call) -> Value:
     return ExtObj(call.name, call.args, call.kwargs, call.place)
 
 
-@function("keras.models.*", "keras.Model", "keras.Sequential", "keras.Input", "keras.models.Model",
+@function("keras.models.*", "keras.Model", "keras.Sequential", "keras.models.Model",
           "keras.models.Sequential", "keras.models.load_model", "keras.models.model_from_json")  # fmt: skip
 def _model(call: Call) -> Value:
     return ExtObj("keras.models." + call.name.rpartition(".")[2], call.args, call.kwargs, call.place)
@@ -307,23 +309,18 @@ def _use_layer(call: Call) -> Value:
     value = call.get(0, "inputs")
     if not isinstance(value, Picture):
         return call.unknown("a layer's output")
-    inner = Call(call.machine, thing.name, thing.args, thing.kwargs, call.node)
-    if name == "Rescaling":
-        state = mapped(value.state, "multiply", inner.get(0, "scale", 1.0), thing.place)
-        return Picture(mapped(state, "add", inner.get(1, "offset", 0.0), thing.place))
-    if name.startswith("Random"):
-        return Picture(by_chance(value.state, name, thing.place, size=value.state.size))
-    if name == "Resizing":
-        from dataguard.preprocessing.static.library.tensorflow import kernel_of
-
-        given = inner.given(2, "interpolation")
-        fields, said = kernel_of(inner.get(2, "interpolation", "bilinear"), given, thing.place, False)
-        return Picture(
-            resized(value.state, inner.get(0, "height"), inner.get(1, "width"), fields, thing.place, kernel=said)
-        )
+    made = first_layers.prepared(call, thing, value)
+    if made is not None:
+        return made
     return call.machine.feed([value], call.node, name)
 
 
 @applied("keras.models.")
 def _use_model(call: Call) -> Value:
+    value = call.get(0, "inputs")
+    if isinstance(value, Picture) and call.thing.name.endswith(".Sequential"):
+        picture, whole = first_layers.through(call, call.thing, value)
+        if whole:
+            # Layers that prepare pictures and are put together, as those of augmentation are.
+            return picture
     return call.machine.feed([*call.args, *call.kwargs.values()], call.node, "model", network=call.receiver)

@@ -53,18 +53,23 @@ def _placeholder(call: Call) -> Value:
     if len(lengths) != 4 or lengths[-1] not in (1, 3):
         return call.unknown(f"{UNSHAPED}{dtype_of(call.get(0, 'dtype')) or ''}")
     size = (lengths[1], lengths[2]) if all(is_number(one) for one in lengths[1:3]) else None
+    return Picture(of_input(call.place, lengths[-1], size))
+
+
+def of_input(place: str, count: int, size: tuple[Value, Value] | None) -> State:
+    """The state of a placeholder of so many channels."""
     why = "the picture is fed to a placeholder"
     fields = ("library", "flags", "order", "exif", "alpha", "gray", "sixteen_bit")
     empty: dict[str, Any] = dict.fromkeys(fields)
     state = State(
         kind="tf",
         decode=Decode(undetermined=dict.fromkeys(fields, why), **empty),
-        channels=("0", "1", "2")[: lengths[-1]],
+        channels=("0", "1", "2")[:count],
         layout="NHWC",
         dtype="float32",
-        through=(f"{MARK}{call.place}",),
+        through=(f"{MARK}{place}",),
     )
-    return Picture(replace(state, size=size) if size is not None else state)
+    return replace(state, size=size) if size is not None else state
 
 
 def name_of(value: Value) -> str:
@@ -166,6 +171,12 @@ def _after(state: State, graph: State | None) -> State:
         state = replace(state, dtype="float32")
     if graph is None:
         return losing(state, "", "what the graph does to its placeholder is not followed", "affine")
+    state = changed(state, graph)
+    return replace(state, layout=graph.layout, dtype=graph.dtype or state.dtype)
+
+
+def changed(state: State, graph: State) -> State:
+    """A picture's state after what was done to a placeholder's channels, levels and size."""
     place = graph.places[-1] if graph.places else ""
     for one in graph.places:
         state = moved(state, one)
@@ -189,7 +200,7 @@ def _after(state: State, graph: State | None) -> State:
         state = stepped(state, step, place)
     for field, why in graph.lost.items():
         state = losing(state, "", why, field)
-    return replace(state, layout=graph.layout, dtype=graph.dtype or state.dtype)
+    return state
 
 
 @function("tensorflow.split")

@@ -232,6 +232,20 @@ def _standardized(call: Call) -> Value:
     return Picture(losing(state, call.place, "each picture is standardized by itself", "affine"))
 
 
+@function("tensorflow.image.rot90", "tensorflow.image.transpose")
+def _turned(call: Call) -> Value:
+    state, times = call.picture(0, "image"), call.get(1, "k", 1)
+    if state is None:
+        return call.unknown("no picture")
+    if isinstance(times, Unknown) and times.kind == "random":
+        return Picture(by_chance(state, "rot90", call.place))
+    kind: Any = {1: "rotate_90", 2: "rotate_180", 3: "rotate_270"}.get(times) if isinstance(times, int) else None
+    kind = "transpose" if call.name.endswith("transpose") else kind
+    if kind is None:
+        return Picture(losing(state, call.place, "it is turned", "geometry"))
+    return Picture(stepped(state, Flip(kind=kind, provenance={"": explicit(call.place)}), call.place))
+
+
 @function("tensorflow.reverse", "tensorflow.transpose", "tensorflow.image.flip_left_right",
           "tensorflow.image.rgb_to_grayscale", "tensorflow.image.grayscale_to_rgb",
           "tensorflow.squeeze", "tensorflow.ensure_shape", "tensorflow.reshape",
@@ -311,6 +325,9 @@ def _random(call: Call) -> Value:
 def _dataset(call: Call) -> Value:
     made = ExtObj("tensorflow.data.Dataset", call.args, call.kwargs, call.place)
     given = call.get(0, "tensors")
+    if call.name.endswith(".zip"):
+        rows = given.items if len(call.args) == 1 and isinstance(given, Seq) else call.args
+        made.attrs["batch"] = Seq([_item(one) for one in rows], "tuple")
     if call.name.endswith("from_tensor_slices") and given is not None:
         from dataguard.preprocessing.static.arrays import element, pictures
 
@@ -319,6 +336,11 @@ def _dataset(call: Call) -> Value:
         elif isinstance(given, Picture):
             made.attrs["batch"] = element(call.machine, given, None)
     return made
+
+
+def _item(value: Value) -> Value:
+    unknown = Unknown("an item of a data set", getattr(value, "place", ""))
+    return value.attrs.get("batch", unknown) if isinstance(value, ExtObj) else unknown
 
 
 def map_over(call: Call) -> Value:
@@ -338,15 +360,13 @@ def map_over(call: Call) -> Value:
         made.attrs["batch"] = item
         if name == "batch":
             from dataguard.preprocessing.static.arrays import pictures
-            from dataguard.preprocessing.static.loaders import stamped
+            from dataguard.preprocessing.static.loaders import identity_of, stamped
 
-            identity = f"{call.place}#{id(made)}"
+            identity = identity_of(ExtObj(made.name, [], {}, call.place))
             made.attrs["batch"] = stamped(item, identity, batched=True)
             found = pictures(made.attrs["batch"])
             if found:
-                call.machine.sink(
-                    "dataset", found[0], call.node, hints=tuple(call.machine.assigning), identity=identity
-                )
+                call.machine.sink("dataset", found[0], call.node, hints=call.machine.binding(), identity=identity)
     return made
 
 

@@ -10,6 +10,7 @@ from dataguard.preprocessing.static import loaders
 from dataguard.preprocessing.static.library import (
     drawn,
     films,
+    first_layers,
     graphs,
     interfaces,
     paths,
@@ -135,7 +136,7 @@ def _builder(call: Call) -> Value:
 
 def _model(call: Call) -> Value:
     if call.name == "add":
-        return None
+        return first_layers.added(call)
     from dataguard.preprocessing.static.feeding import FITTING
 
     if call.name in FITTING:
@@ -275,6 +276,8 @@ def unlisted_object(call: Call) -> Value:
     if not any(pictures(one) for one in values):
         return call.unknown(f"what {call.name} returns")
     tail = call.name.rpartition(".")[2]
+    if ".layers." in call.name and any(placeholders.name_of(one) for one in values):
+        return call.machine.feed(values, call.node, tail, network=call.receiver)
     if len(values) == 1 and isinstance(values[0], Picture) and _AUGMENTS.search(tail):
         return Picture(by_chance(values[0].state, tail, call.place, size=values[0].state.size))
     if call.name.startswith("imgaug.") and len(values) == 1 and isinstance(values[0], Picture):
