@@ -47,6 +47,8 @@ class Branching(Importing):
                 # Nobody runs what raises: something else is given than is known here.
                 return self.run(node.orelse)
             if not known and self._raises_else(node):
+                if not _raises(node.orelse) and _gives_up(node.orelse):
+                    return self.run(node.body)
                 why = f"none of the alternatives to {self._shown(node.test)} is the default"
                 return self._both(Unknown(why, self.place(node)), node.body, node.orelse)
         if known is not None:
@@ -106,13 +108,14 @@ class Branching(Importing):
         return True
 
     def _raises_else(self, node: ast.If) -> bool:
-        """Whether no test of a chain of ``elif`` holds, and what is left raises."""
+        """Whether no test of a chain of ``elif`` holds, and what is left raises, or gives up for want of options."""
         rest: Sequence[ast.stmt] = node.orelse
+        optional = any(self.is_option(one) for one in self._within_test(node.test))
         while len(rest) == 1 and isinstance(rest[0], ast.If):
             if truth(self.evaluate(rest[0].test)) is not False:
                 return False
             rest = rest[0].orelse
-        return _raises(rest)
+        return _raises(rest) or (optional and _gives_up(rest))
 
     def _fills(self, test: ast.expr) -> bool:
         """Whether a test asks if a list has become as long as something: 'len(batch) == batch_size'."""
@@ -266,6 +269,12 @@ def _raises(body: Sequence[ast.stmt]) -> bool:
     if not body:
         return False
     return isinstance(body[-1], ast.Raise) or (ends_program(body[-1]) and all(_says(one) for one in body[:-1]))
+
+
+def _gives_up(body: Sequence[ast.stmt]) -> bool:
+    """Whether statements say something and return nothing: 'print("give --video or --image")' and 'return'."""
+    last = body[-1] if len(body) > 1 else None
+    return isinstance(last, ast.Return) and last.value is None and all(_says(one) for one in body[:-1])
 
 
 def ends_program(node: ast.stmt) -> bool:

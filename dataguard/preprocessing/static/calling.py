@@ -149,7 +149,7 @@ class Calling(Expressions):
             self._bind(func, given, kwargs, names)
             if isinstance(func.node, ast.Lambda):
                 return self.evaluate(func.node.body)
-            flow = self.run(func.node.body)
+            self.run(func.node.body)
         finally:
             self.frames.pop()
         if frame.yields and any(last(one) in ("contextmanager", "asynccontextmanager") for one in func.decorators):
@@ -157,7 +157,7 @@ class Calling(Expressions):
             return frame.yields[0]
         if frame.yields:
             return Seq(frame.yields[:16], "list")
-        made = _returned(frame, flow)
+        made = _returned(frame)
         if isinstance(node, ast.Call) and is_picture(made):
             # Where a function is called that makes a picture, what it is given is said.
             made = each(made, lambda one: Picture(moved(one.state, call_place)))
@@ -366,8 +366,7 @@ class Calling(Expressions):
             opened = Picture(given.from_caller(receiver, kind="pil", opened=True))
             return library.method(self, opened, name, args, kwargs, node)
         if name == "reshape":
-            lengths = args[0].items if len(args) == 1 and isinstance(args[0], Seq) else args
-            arranged = given.of_stored(receiver, lengths, self.place(node))
+            arranged = given.of_stored(receiver, args, self.place(node))
             return receiver if arranged is None else Picture(arranged)
         values = placeholders.fed(receiver, name, args, kwargs)
         if name == "copy_" and args and is_picture(args[0]):
@@ -491,14 +490,12 @@ def _is_thread(cls: Cls) -> Iterable[bool]:
     return (base.rpartition(".")[2] in ("Thread", "Process") for base in cls.foreign())
 
 
-def _returned(frame: Frame, flow: str) -> Value:
+def _returned(frame: Frame) -> Value:
     """What a function returns: what its returns come to, the last first."""
     if not frame.returns:
         return None
     found: Value = None
     started = False
-    if flow != "return" and flow != "raise" and any(value is not None for _, value in frame.returns):
-        started = False
     for condition, value in reversed(frame.returns):
         if condition is None or not started:
             found, started = value, True

@@ -29,9 +29,10 @@ from dataguard.preprocessing.static.values import (
     Value,
     choice,
     is_number,
+    is_picture,
     measured,
 )
-from dataguard.preprocessing.static.writing import as_held, is_chance
+from dataguard.preprocessing.static.writing import as_held, chance_in
 from dataguard.preprocessing.steps import Crop, Flip, Random
 
 if TYPE_CHECKING:
@@ -205,7 +206,7 @@ def _cropped(state: State, box: dict[str, tuple[Value, Value]], place: str) -> S
         lower, upper = box.get(name, (None, None))
         random = any(isinstance(one, Unknown) and one.kind == "random" for one in (lower, upper))
         if random:
-            extents = [extent(*box[one]) if one in box else state.size["HW".index(one)] for one in "HW"]
+            extents = [sizes.extent(*box[one]) if one in box else state.size["HW".index(one)] for one in "HW"]
             return random_crop(state, extents[0], extents[1], place)
         low: Value = 0 if lower is None else lower
         high: Value = length if upper is None else upper
@@ -229,19 +230,6 @@ def unknown_crop(state: State, why: str, place: str) -> State:
         provenance={"": explicit(place)},
     )
     return replace(stepped(state, step, place), size=(None, None))
-
-
-def extent(low: Value, high: Value) -> Value:
-    """The length between two bounds; None where it is not known."""
-    if low is None:
-        return high if is_number(high) else None
-    if isinstance(low, Unknown) and isinstance(high, Unknown):
-        if low.place and replace(low, shift=0) == replace(high, shift=0):
-            found = measured(lambda a, b: a - b, high.shift, low.shift)
-            # Two that only began as one, as the least and the greatest of several did, would be no pixel apart.
-            return found if is_number(found) and found > 1 else None
-        return None
-    return measured(lambda a, b: b - a, low, high) if is_number(low) and is_number(high) else None
 
 
 def random_crop(state: State, height: Value, width: Value, place: str) -> State:
@@ -292,10 +280,10 @@ def written(machine: Machine, holder: Picture | Blank, index: ast.expr, value: V
     place = machine.place(node)
     if isinstance(holder, Picture):
         return _into_picture(machine, holder, index, value, place)
-    if isinstance(value, Choice) and isinstance(holder, Blank):
+    if isinstance(value, Choice) and isinstance(holder, Blank) and is_picture(value):
         return _written_options(machine, holder, index, value, node)
     if not isinstance(value, Picture):
-        return value if is_chance(holder, value) else holder
+        return chance_in(holder, value) or holder
     value = as_held(holder, value, place)
     if is_whole(index) and not isinstance(index, ast.Tuple):
         return value

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from dataguard.preprocessing.static.values import SIZES, Measure, Value, is_number
+from dataguard.preprocessing.static.values import SIZES, Measure, Unknown, Value, is_number, measured
 from dataguard.preprocessing.steps import UNLIMITED, Crop, Flip, Pad, Random, Resize, Rounding
 
 ROUNDINGS: tuple[Rounding, ...] = ("floor", "half_even", "half_up", "ceil")
@@ -216,3 +216,16 @@ def corners(top: Value, left: Value) -> list[tuple[int, int]] | None:
     if tall is None or wide is None:
         return None
     return [(int(a), int(b)) for a, b in zip(tall, wide, strict=True)]
+
+
+def extent(low: Value, high: Value) -> Value:
+    """The length between two bounds; None where it is not known."""
+    if low is None:
+        return high if is_number(high) else None
+    if isinstance(low, Unknown) and isinstance(high, Unknown):
+        if low.place and replace(low, shift=0) == replace(high, shift=0):
+            found = measured(lambda a, b: a - b, high.shift, low.shift)
+            # Two that only began as one, as the least and the greatest of several did, would be no pixel apart.
+            return found if is_number(found) and found > 1 else None
+        return None
+    return measured(lambda a, b: b - a, low, high) if is_number(low) and is_number(high) else None

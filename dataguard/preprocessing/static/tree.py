@@ -235,7 +235,7 @@ class Tree:
         folder = origin.rpartition("/")[0]
         while True:
             found = self._at(folder, parts)
-            if found is not None and not (parts[0] in LIBRARIES and self._shadows(f"{folder}/{parts[0]}/", origin)):
+            if found is not None and not (parts[0] in LIBRARIES and self._is_library(folder, parts, origin)):
                 return found
             if not folder:
                 break
@@ -259,9 +259,16 @@ class Tree:
         best = max(fits, key=lambda path: (_shared(path, origin), -len(path)))
         return self.modules[best]
 
-    def _shadows(self, package: str, origin: str) -> bool:
-        """Whether a file lies within a package that is called as a library: 'net/torch/'. It means the library."""
-        return origin.startswith(package) and package.count("/") > 1 and f"{package}__init__.py" in self.modules
+    def _is_library(self, folder: str, parts: list[str], origin: str) -> bool:
+        """Whether a file means the library, though a module beside it is called like that.
+
+        Within a package of that name, 'net/torch/', it does; and in any package, for a package's own modules are
+        asked for by its name. Folders that are often called so, and files of a script's own folder, are meant.
+        """
+        package = f"{folder}/{parts[0]}/"
+        if origin.startswith(package) and package.count("/") > 1 and f"{package}__init__.py" in self.modules:
+            return True
+        return bool(folder) and parts[0] not in OFTEN_LOCAL and f"{folder}/__init__.py" in self.modules
 
     def _at(self, folder: str, parts: list[str]) -> Module | None:
         base = "/".join([folder, *parts]) if folder else "/".join(parts)

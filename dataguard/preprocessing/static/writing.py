@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from dataguard.preprocessing.static.picture import cast
-from dataguard.preprocessing.static.values import Blank, Picture, Unknown, Value, is_number
+from dataguard.preprocessing.static.values import Blank, Choice, Picture, Seq, Unknown, Value, is_number
 
 
-def is_chance(holder: Blank, value: Value) -> bool:
-    """Whether a few points get one that is by chance: so is what is computed of them."""
+def chance_in(holder: Blank, value: Value) -> Unknown | None:
+    """What is by chance of what a few points get: so is what is computed of them."""
     small = all(is_number(one) and one <= 4 for one in holder.shape)
-    return small and isinstance(value, Unknown) and value.kind == "random"
+    return _by_chance(value) if small else None
+
+
+def _by_chance(value: Value) -> Unknown | None:
+    """A value that is by chance, or one of several or of some that is."""
+    if isinstance(value, Unknown):
+        return value if value.kind == "random" else None
+    held = value.items if isinstance(value, Seq) else value.options if isinstance(value, Choice) else []
+    return next((found for one in held if (found := _by_chance(one)) is not None), None)
 
 
 def as_held(holder: Blank, value: Picture, place: str) -> Picture:

@@ -115,9 +115,11 @@ def of_stored(value: Unknown, lengths: Sequence[Value], place: str) -> State | N
 
     Args:
         value: What was read out of the file.
-        lengths: Of the axes: of a batch of gray pictures, or of one of channels first or last.
+        lengths: Of the axes, also as one tuple: of a batch of gray pictures, or of one of channels first or last.
         place: 'file:line' of where they are arranged.
     """
+    if len(lengths) == 1 and isinstance(lengths[0], Seq):
+        lengths = lengths[0].items
     if not value.why.startswith(STORED) or len(lengths) not in (3, 4):
         return None
     gray = len(lengths) == 3 and lengths[0] not in (1, 3) and lengths[-1] not in (1, 3)

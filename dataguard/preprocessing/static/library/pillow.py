@@ -13,7 +13,7 @@ from typing import Any
 from dataguard.preprocessing.errors import DeclarationError
 from dataguard.preprocessing.pipeline import Decode
 from dataguard.preprocessing.readers import kernels
-from dataguard.preprocessing.static import borders, parts
+from dataguard.preprocessing.static import borders, parts, sizes
 from dataguard.preprocessing.static.library.given import as_state
 from dataguard.preprocessing.static.library.opencv import pair, whole
 from dataguard.preprocessing.static.library.registry import Call, function, methods
@@ -208,7 +208,7 @@ def _crop(call: Call) -> Value:
         return Picture(parts.unknown_crop(state, "the box is not known", place))
     left, top, right, bottom = items
     if any(isinstance(one, Unknown) and one.kind == "random" for one in items):
-        return Picture(parts.random_crop(state, parts.extent(top, bottom), parts.extent(left, right), place))
+        return Picture(parts.random_crop(state, sizes.extent(top, bottom), sizes.extent(left, right), place))
     if all(is_number(one) or isinstance(one, Measure) for one in items) and state.size[0] is not None:
         rounded = [measured(round, one) for one in items]
         left, top, right, bottom = rounded

@@ -30,6 +30,7 @@ from dataguard.preprocessing.static.picture import (
     stepped,
 )
 from dataguard.preprocessing.static.values import (
+    Choice,
     ExtObj,
     Map,
     Measure,
@@ -71,6 +72,9 @@ def _read(call: Call) -> Value:
     state = State(kind="tf", decode=decode, loaded=place, places=(place,), said={"order": explicit(place)})
     if channels == 1:
         state = replace(state, channels=COLOURS["GRAY"], decode=replace(decode, order="GRAY"))
+    dtype = dtype_of(call.get(2, "dtype")) if call.name.endswith("decode_image") else None
+    if dtype is not None and dtype.startswith("float"):
+        state = cast(mapped(state, "divide", 255.0, place), dtype, place)
     if cropped:
         from dataguard.preprocessing.static import parts
 
@@ -140,6 +144,31 @@ def _resize(call: Call) -> Value:
         return Picture(replace(stepped(state, step, place), dtype="float32"))
     after = resized(state, height, width, fields, place, kernel=said, antialias=said)
     return Picture(replace(after, dtype="float32" if fields.get("kernel") != "nearest" else state.dtype, kind="tf"))
+
+
+@function("tensorflow.image.crop_and_resize")
+def _boxes(call: Call) -> Value:
+    """Boxes of pictures, each scaled to one size with its outer pixels on the corners."""
+    state = call.picture(0, "image")
+    if state is None:
+        return call.unknown("no picture")
+    from dataguard.preprocessing.static import parts
+
+    place = call.place
+    fields, said = kernel_of(call.get(4, "method", "bilinear"), call.given(4, "method"), place, False)
+    fields["align"] = "align_corners"
+    height, width = pair_of(call.get(3, "crop_size"))
+    cut = parts.unknown_crop(state, "the boxes are computed in a way that is no known rule", place)
+    after = resized(cut, height, width, fields, place, kernel=said, antialias=said)
+    return Picture(replace(after, dtype="float32", kind="tf"))
+
+
+@function("tensorflow.is_tensor")
+def _is_tensor(call: Call) -> Value:
+    value = call.args[0] if call.args else None
+    if isinstance(value, Unknown | Choice):
+        return call.unknown("its type")
+    return isinstance(value, Picture) and value.state.kind == "tf"
 
 
 @function("tensorflow.image.resize_with_pad", "tensorflow.image.resize_image_with_pad")

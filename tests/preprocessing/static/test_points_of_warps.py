@@ -1,0 +1,62 @@
+"""``getAffineTransform`` of points that are written one by one, some of them by chance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dataguard.preprocessing.steps import Random, Resize
+from tests.preprocessing.static.repositories import served
+
+_LINES = """
+    def matrix_of(center, scale):
+        if not isinstance(scale, np.ndarray) and not isinstance(scale, list):
+            scale = np.array([scale, scale])
+        src = np.zeros((3, 2), dtype=np.float32)
+        src[0, :] = center
+        src[1, :] = center + scale * 200.0
+        return cv2.getAffineTransform(np.float32(src), np.float32([[0, 0], [0, 9], [9, 9]]))
+
+    image = cv2.imread("a.png")
+    matrix = matrix_of(record["center"], {scale})
+    model(cv2.warpAffine(image, matrix, (192, 256), flags=cv2.INTER_LINEAR) / 255)
+    """
+
+
+@pytest.mark.parametrize(
+    ("scale", "kind"),
+    [("record['scale'] * np.random.uniform(0.7, 1.3)", Random), ("record['scale']", Resize)],
+)
+def test_a_point_by_chance(tmp_path: Path, scale: str, kind: type) -> None:
+    (step,) = served(tmp_path, _LINES.format(scale=scale)).pipeline.geometry
+    assert isinstance(step, kind)
+
+
+_CHOSEN = """
+    import argparse
+
+    def main():
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--webcam", action="store_true")
+        parser.add_argument("--image", type=str)
+        args = parser.parse_args()
+        if args.webcam:
+            capture = cv2.VideoCapture(0)
+        elif args.image:
+            picture = cv2.imread(args.image)
+        else:
+            print("give --webcam or --image")
+            return
+        if args.webcam:
+            ok, picture = capture.read()
+        model(picture / 255.0)
+
+    main()
+    """
+
+
+def test_options_of_which_none_is_the_default(tmp_path: Path) -> None:
+    """The program says so and leaves, so that one of them is given."""
+    pipeline = served(tmp_path, _CHOSEN).pipeline
+    assert (pipeline.decode.library, pipeline.affine.scale) == ("opencv", (1 / 255,))
