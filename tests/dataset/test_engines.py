@@ -27,6 +27,7 @@ from dataguard.dataset.engines import EngineName, engine_names, in_windows, most
 from dataguard.dataset.engines.local import LocalEngine
 from dataguard.dataset.scan import Summary, chunk, merge, scan
 from dataguard.dataset.sources.folder import FolderSource
+from dataguard.dataset.sources.table import TableSource
 from dataguard.inputs import open_source
 from tests.dataset.by_engine import checked, pictures, told
 from tests.dataset.sources.same_data import as_folder, as_shards, planted
@@ -104,6 +105,18 @@ def test_a_large_table_is_put_to_the_engine_if_its_workers_see_it(
             return super().map_chunks(function, [(name + " of another machine", size) for name, size in chunks])
 
     assert on_engine(Blind(), here.parquet, here.n_samples) is None
+
+
+def test_an_engine_reads_all_that_is_asked_of_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("x,y,label,split\n" + "".join(f"{i % 40},{i % 7},{i % 3},{'ab'[i % 2]}\n" for i in range(900)))
+    here = scan(TableSource(path), cache=Cache(tmp_path / "cache"))
+    assert here.parquet is not None
+    monkeypatch.setattr(engines, "FOR_ENGINE", 0)
+    there = replace(here, elsewhere=on_engine(Backwards(), here.parquet, here.n_samples))
+    assert Duplicates.from_table(there) == Duplicates.from_table(here)
+    assert Duplicates.from_table(here).n_groups > 0
+    assert ClassCounts.from_table(there).counts.tolist() == ClassCounts.from_table(here).counts.tolist()
 
 
 def test_what_the_cache_knows_is_not_sent(folder: Path, tmp_path: Path) -> None:
