@@ -19,7 +19,7 @@ from dataguard.dataset.parquet import parquet_sql
 from dataguard.dataset.row_contents import HEAD_BYTES, Kind
 from dataguard.dataset.sources import RowQuery
 from dataguard.dataset.sources.table_part import broken
-from dataguard.dataset.table import COLUMNS, OF_PICTURES
+from dataguard.dataset.table import COLUMNS, NUMBER_AS_NAME, OF_PICTURES
 
 if TYPE_CHECKING:
     import duckdb
@@ -107,8 +107,6 @@ def _copied_by_kernel(
                 progress("scanning", rows.n_done, query.n_rows)
 
             made = {name: f'"{name}"' for name in carried}
-            if query.ids_are_numbers:
-                made["sample_id"] = 'CAST("row" AS VARCHAR)'
             if values:
                 made[CONTENT] = f'"{CONTENT}"'
             writer.register("rows", rows.capsule)
@@ -116,7 +114,7 @@ def _copied_by_kernel(
             threads = min(jobs, memory_share(WRITER_SHARE) // _WRITER_BYTES)
             writer.execute(f"SET threads = {max(1, threads)}")
             try:
-                _watched((writer, source), _copy_sql("rows", made, target), each)
+                _watched((writer, source), _copy_sql("rows", made, target, query), each)
                 each()
             except duckdb.Error as error:
                 reason = rows.source_error
@@ -180,18 +178,18 @@ def _copy(query: RowQuery, target: Path, progress: Progress, jobs: int) -> None:
         progress("scanning", int(query.n_rows * _READING * percent / 100), query.n_rows)
 
     try:
-        _watched((cursor,), _copy_sql(query.table, columns, target), each)
+        _watched((cursor,), _copy_sql(query.table, columns, target, query), each)
     except duckdb.Error as error:
         raise _failure(error, query, target) from error
     finally:
         cursor.execute(f"SET memory_limit = '{memory_share(SOURCE_SHARE)}B'")
 
 
-def _copy_sql(table: str, columns: Mapping[str, str], target: Path) -> str:
+def _copy_sql(table: str, columns: Mapping[str, str], target: Path, query: RowQuery) -> str:
     selected = ", ".join(
         f'CAST({columns.get(name, "NULL")} AS {kind}) AS "{name}"'
         for name, kind in COLUMNS.items()
-        if name not in OF_PICTURES
+        if name not in OF_PICTURES and not (name == "sample_id" and query.ids_are_numbers)
     )
     return f"COPY (SELECT {selected} FROM {table}) TO {literal(target)} ({_OPTIONS})"
 
@@ -228,9 +226,10 @@ def _enter(manifest: Manifest, details: Manifest, query: RowQuery, parquet: Path
     connection = connect(WRITER_SHARE)
     try:
         said = [f"coalesce(CAST({name} AS VARCHAR), '')" for name in _DETAILS if name in query.columns]
+        name = NUMBER_AS_NAME if query.ids_are_numbers else "sample_id"
         if not query.ids_are_numbers:
             said.append('"row"')
-        for done, leaves, known in _leaves(connection, parquet, said, query.n_rows):
+        for done, leaves, known in _leaves(connection, parquet, name, said, query.n_rows):
             manifest.add_leaves(leaves)
             details.add_leaves(known)
             progress("scanning", int(query.n_rows * _READING + done * (1 - _READING)), query.n_rows)
@@ -258,14 +257,14 @@ def cannot_write(error: Exception, folder: Path) -> OutputError:
 
 
 def _leaves(
-    connection: duckdb.DuckDBPyConnection, parquet: Path, said: list[str], n_rows: int
+    connection: duckdb.DuckDBPyConnection, parquet: Path, name: str, said: list[str], n_rows: int
 ) -> Iterator[tuple[int, bytes, bytes]]:
     """Leaves of rows and of what else is said of them, a part at a time, with how many rows that makes."""
-    leaf = leaf_sql("sample_id", "content_hash", "label", "split")
+    leaf = leaf_sql(name, "content_hash", "label", "split")
     # Texts of many leaves each: one that is taken over by itself takes as long as its hash.
     wanted = [f"string_agg(sha256({leaf}), '')"]
     if said:
-        wanted.append(f"string_agg(sha256(concat_ws(chr(0), sample_id, {', '.join(said)})), '')")
+        wanted.append(f"string_agg(sha256(concat_ws(chr(0), {name}, {', '.join(said)})), '')")
     for start in range(0, n_rows, _LEAVES_AT_A_TIME):
         end = min(n_rows, start + _LEAVES_AT_A_TIME)
         groups = connection.execute(

@@ -75,6 +75,8 @@ OF_PICTURES = frozenset(
 )
 """Columns that are NULL in all rows that are no pictures, and left out of the files of these: writing them would take a
 sixth of the time. Engines read the files themselves, and are asked for none of these."""
+NUMBER_AS_NAME = 'CAST("row" AS VARCHAR)'
+"""SQL for ``sample_id`` where files have none: of rows that are called by their numbers."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,11 +130,11 @@ class SampleTable:
         connection = _connect()
         query = parquet_sql(*parts_of(parquet))
         held = {name for name, *_ in connection.execute(f"DESCRIBE SELECT * FROM {query}").fetchall()}
-        absent = OF_PICTURES - held
+        absent = {name: f"CAST(NULL AS {COLUMNS[name]})" for name in OF_PICTURES - held}
+        if "sample_id" not in held:
+            absent["sample_id"] = NUMBER_AS_NAME
         if absent:
-            columns = (
-                f'CAST(NULL AS {kind}) AS "{name}"' if name in absent else f'"{name}"' for name, kind in COLUMNS.items()
-            )
+            columns = (f'{absent[name]} AS "{name}"' if name in absent else f'"{name}"' for name in COLUMNS)
             query = f"(SELECT {', '.join(columns)} FROM {query})"
         n_samples = connection.execute(f"SELECT count(*) FROM {query}").fetchall()[0][0]
         return cls(

@@ -134,9 +134,18 @@ def on_engine(engine: Engine, parquet: Path, n_samples: int) -> nw.LazyFrame[Any
     first = parts_of(parquet)[0]
     try:
         seen = engine.map_chunks(_sees, [(str(first), first.stat().st_size)] * _ASKED)
-        return engine.table(parquet) if all(seen) else None
+        return _with_names(engine.table(parquet)) if all(seen) else None
     except (EngineError, OSError):
         return None
+
+
+def _with_names(frame: nw.LazyFrame[Any] | None) -> nw.LazyFrame[Any] | None:
+    """With the names of rows, which files leave out where these are their numbers."""
+    import narwhals.stable.v2 as nw
+
+    if frame is None or "sample_id" in frame.collect_schema().names():
+        return frame
+    return frame.with_columns(sample_id=nw.col("row").cast(nw.String))
 
 
 def _sees(file: tuple[str, int]) -> bool:
