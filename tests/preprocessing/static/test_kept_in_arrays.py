@@ -121,7 +121,8 @@ def test_axes_that_keras_is_told(tmp_path: Path, axes: str, layout: str) -> None
 
 @pytest.mark.parametrize("use", ["seq.augment_image(x)", "seq(image=x)", "seq.to_deterministic().augment_image(x)"])
 @pytest.mark.parametrize(
-    ("part", "known"), [("iaa.Fliplr(0.5), iaa.Sometimes(0.5, iaa.Multiply((0.8, 1.2)))", True), ("iaa.Resize(9)", False)]
+    ("part", "known"),
+    [("iaa.Fliplr(0.5), iaa.Sometimes(0.5, iaa.Multiply((0.8, 1.2)))", True), ("iaa.Resize(9)", False)],
 )
 def test_pictures_that_imgaug_changes(tmp_path: Path, use: str, part: str, known: bool) -> None:
     script = f"""

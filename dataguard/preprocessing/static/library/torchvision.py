@@ -131,7 +131,8 @@ def transformed(thing: Value, value: Value, call: Call, depth: int = 0) -> Value
         machine.applied.add(thing.place)
         steps = inner.get(0, "transforms")
         if isinstance(steps, Choice) and name == "Compose":
-            lists = [transformed(ExtObj(thing.name, [one], {}, thing.place), value, call, depth + 1) for one in steps.options]
+            ways = [ExtObj(thing.name, [one], {}, thing.place) for one in steps.options]
+            lists = [transformed(one, value, call, depth + 1) for one in ways]
             return choice(lists, steps.why) if steps.chance is None else join(steps.chance, lists[0], lists[-1])
         items = list(thing.args) if name == "Sequential" else steps.items if isinstance(steps, Seq) else None
         if items is None:
