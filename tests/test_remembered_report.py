@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from dataguard import inputs
 from dataguard.config import Config, DatasetConfig, PreprocessingConfig
 from dataguard.core.picture_access import offered
 from dataguard.core.report import Report, Status
@@ -63,7 +64,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
         paths.append(config.dataset.path)
         return plain(config)
 
-    monkeypatch.setattr(running, "open_source", noting)
+    monkeypatch.setattr(inputs, "open_source", noting)
     return paths
 
 
