@@ -64,6 +64,8 @@ def _constants(state: State) -> Iterator[CodeFact]:
     said = state.said.get("affine.offset")
     if said is None or said.path is None or state.channels is None:
         return
+    if state.decode.library is None and "affine" in state.lost:
+        return  # Of levels that a caller gives, and changes in a way that is up to the caller.
     place = f"{said.path}:{said.line}"
     scale, floating = 1.0, True
     for operation, values in state.written:

@@ -144,21 +144,24 @@ def as_stored(last: str, place: str) -> State:
     return state if decode.size is None else replace(state, size=decode.size)
 
 
+def _by_position(source: ExtObj, last: str) -> Value:
+    """The transform that a data set of torchvision is given without its name; None where it is given none."""
+    at = {"ImageFolder": 1, "DatasetFolder": 3, "CIFAR10": 2, "CIFAR100": 2, "MNIST": 2, "FashionMNIST": 2}.get(last)
+    return source.args[at] if at is not None and at < len(source.args) else None
+
+
 def _of_folder(machine: Machine, source: ExtObj, last: str) -> Value:
     if "item" in source.attrs:
         return source.attrs["item"]
     picture: Value = Picture(as_stored(last, source.place))
     given = source.attrs.get("transform")
     transform = given if given is not None else source.kwargs.get("transform", source.kwargs.get("transforms"))
-    if transform is None and "transform" not in source.attrs and len(source.args) > 1:
-        at = {"ImageFolder": 1, "DatasetFolder": 3, "CIFAR10": 2, "CIFAR100": 2, "MNIST": 2, "FashionMNIST": 2}.get(
-            last
-        )
-        transform = source.args[at] if at is not None and at < len(source.args) else None
+    if transform is None and "transform" not in source.attrs:
+        transform = _by_position(source, last)
     if transform is not None:
         picture = machine.call(transform, [picture], {}, None)
     found = Seq([picture, Unknown("a label")], "tuple")
-    source.attrs["item"] = found
+    machine.put(source.attrs, "item", found)
     return found
 
 
@@ -230,13 +233,16 @@ def kept(source: Obj | ExtObj, name: str) -> tuple[Value, ...]:
         opens = any("datasets" in one and one.endswith(("Folder", "ImageNet")) for one in names)
         own = given.kwargs.get("loader") if isinstance(given, ExtObj) else None
         return (own if own is not None else Ext("torchvision.datasets.default_loader"),) if opens else ()
-    found = next(
-        (one.rpartition(".")[2] for one in names if "datasets" in one and one.rpartition(".")[2] in _ARRAYS), None
-    )
+    last = [one.rpartition(".")[2] for one in names if "datasets" in one]
+    if name.endswith("transform") and isinstance(given, ExtObj):
+        held = given.kwargs.get(name)
+        for one in last:
+            if one in FOLDERS | GRAY_FOLDERS:
+                return (_by_position(given, one) if held is None and name == "transform" else held,)
+        return ()
+    found = next((one for one in last if one in _ARRAYS), None)
     if found is None or name not in KEPT or not isinstance(given, ExtObj):
         return ()
-    if name.endswith("transform"):
-        return (given.kwargs.get(name),) if len(given.args) < 3 else ()
     state = as_stored(found, given.place)
     return (Picture(replace(state, kind="array", layout=f"N{state.layout}")),)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dataguard.preprocessing.steps import Resize
+from dataguard.preprocessing.steps import Random, Resize
 from tests.preprocessing.static.repositories import only, reading
 
 LATER = """
@@ -105,3 +105,65 @@ COPIED = """
 def test_what_is_set_in_a_copy_leaves_the_original(tmp_path: Path) -> None:
     (resize,) = only(reading(tmp_path, {"run.py": COPIED})).pipeline.geometry or ()
     assert (resize.height, resize.width) == (96, 96)  # type: ignore[union-attr]
+
+
+PUT_BACK = """
+    import torch
+    from torchvision import datasets, transforms
+    way = transforms.Compose([transforms.Resize((96, 96)), transforms.ToTensor()])
+    def labels_of(dataset):
+        original = dataset.transform
+        dataset.transform = transforms.Compose([transforms.CenterCrop(1), transforms.ToTensor()])
+        found = [labels for images, labels in torch.utils.data.DataLoader(dataset)]
+        dataset.transform = original
+        return found
+    train_set = {made}
+    if options.few is not None:
+        labels_of(train_set)
+    train_loader = torch.utils.data.DataLoader(train_set, shuffle=True)
+    for x, y in train_loader:
+        criterion(model(x), y).backward()
+"""
+
+
+@pytest.mark.parametrize(
+    "made",
+    ["datasets.ImageFolder('train', way)", "datasets.CIFAR10('.', True, way)", "datasets.CIFAR10('.', transform=way)"],
+)
+def test_a_transform_that_is_put_back_counts(tmp_path: Path, made: str) -> None:
+    found = [one.pipeline for one in reading(tmp_path, {"train.py": PUT_BACK.replace("{made}", made)}).paths]
+    assert [type(one) for one in found[-1].geometry or ()] == [Resize]
+
+
+BLURRED = """
+    import numpy as np
+    import torch
+    from torch import nn
+    from torchvision import datasets, transforms
+    class Blur:
+        def __init__(self, size):
+            self.across = nn.Conv2d(3, 3, kernel_size=(size, 1), bias=False, groups={groups})
+            self.down = nn.Conv2d(3, 3, kernel_size=(1, size), bias=False, groups={groups})
+            self.both = nn.Sequential(nn.ReflectionPad2d(size // 2), self.across, self.down)
+        def __call__(self, img):
+            img = transforms.ToTensor()(img).unsqueeze(0)
+            self.across.weight.data.copy_(kernel(np.random.uniform(0.1, 2.0)))
+            with torch.no_grad():
+                img = self.both(img).squeeze()
+            return transforms.ToPILImage()(img)
+    way = transforms.Compose([transforms.Resize((96, 96)), Blur(9), transforms.ToTensor()])
+    for x, y in torch.utils.data.DataLoader(datasets.ImageFolder("train", way), shuffle=True):
+        criterion(model(x), y).backward()
+"""
+
+
+def test_layers_that_filter_channels_are_no_network(tmp_path: Path) -> None:
+    found = only(reading(tmp_path, {"run.py": BLURRED.replace("{groups}", "3")}))
+    assert found.role == "train"
+    assert [type(one) for one in found.pipeline.geometry or ()] == [Resize, Random]
+    assert (found.pipeline.affine.scale, found.pipeline.layout) == ((1 / 255,), "NCHW")
+
+
+def test_layers_that_mix_channels_are_a_network(tmp_path: Path) -> None:
+    found = only(reading(tmp_path, {"run.py": BLURRED.replace("{groups}", "1")}))
+    assert [type(one) for one in found.pipeline.geometry or ()] == [Resize]

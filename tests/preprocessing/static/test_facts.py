@@ -139,3 +139,28 @@ def test_a_picture_that_is_changed_and_written_as_jpeg_for_later(tmp_path: Path)
     assert [path.role for path in found.paths] == ["offline"]
     assert reading(tmp_path / "b", {"prepare_data.py": "import cv2\n" + code.format("png")}).facts == ()
     assert reading(tmp_path / "c", {"demo.py": "import cv2\n" + code.format("jpg")}).facts == ()
+
+
+def test_levels_that_may_be_mapped_by_who_calls_are_not_judged(tmp_path: Path) -> None:
+    script = """
+        import torch
+        import torchvision.transforms.functional as F
+        from torchvision.transforms import Compose, Normalize, Resize
+        class MaybeToTensor:
+            def __call__(self, img):
+                return img if isinstance(img, torch.Tensor) else F.to_tensor(img)
+        def make():
+            return Compose([Resize((96, 96)), MaybeToTensor(), Normalize([0.48, 0.46, 0.41], [0.27, 0.26, 0.28])])
+        """
+    assert reading(tmp_path, {"transform.py": script}).facts == ()
+
+
+def test_what_bcolz_holds_is_mapped_already(tmp_path: Path) -> None:
+    script = """
+        import bcolz
+        import numpy as np
+        pictures = bcolz.carray(rootdir="lfw")
+        batch = np.transpose(pictures[:8], [0, 2, 3, 1]) * 0.5 + 0.5
+        model(batch[:, :, :, ::-1])
+        """
+    assert all(one.pipeline.affine.scale is None for one in reading(tmp_path, {"test.py": script}).paths)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NO_PICTURES = ("no picture", "what a model returns", "what tensorflow.nn.", "what tensorflow.layers.",
                "what tensorflow.contrib.", "what keras.layers.")  # fmt: skip
 """Beginnings of reasons why a value is not known which say that it is no picture."""
-STORED = ("an item of ", "what scipy.io.loadmat", "what numpy.load")
+STORED = ("an item of ", "what scipy.io.loadmat", "what numpy.load", "what bcolz.carray")
 """Beginnings of reasons why a value is not known which say that it was stored as numbers."""
 READ = " reads it"
 """End of the reason why a picture is not known that a function of another package reads."""
@@ -63,6 +63,9 @@ def from_caller(value: Unknown, *, kind: Kind = "array", opened: bool = False) -
     if value.why.startswith(STORED):
         # Of what is stored nothing is known, be it the order of axes.
         lost["layout"] = why
+    if value.why.startswith("what bcolz.carray"):
+        # Unlike other files of arrays these are made to hold what goes into a model, mapped as it wants it.
+        lost["affine"] = lost["dtype"] = why
     if value.changed or value.shift != 0:
         lost["affine"] = lost["dtype"] = f"what it is was computed before: {value.reason()}"
     return State(

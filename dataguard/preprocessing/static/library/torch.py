@@ -10,7 +10,16 @@ from dataguard.preprocessing.static import borders
 from dataguard.preprocessing.static.library.numpy import dtype_of
 from dataguard.preprocessing.static.library.opencv import pair
 from dataguard.preprocessing.static.library.registry import Call, applied, function, methods
-from dataguard.preprocessing.static.picture import arithmetic, cast, default, explicit, losing, moved, resized
+from dataguard.preprocessing.static.picture import (
+    arithmetic,
+    by_chance,
+    cast,
+    default,
+    explicit,
+    losing,
+    moved,
+    resized,
+)
 from dataguard.preprocessing.static.values import (
     Blank,
     Choice,
@@ -149,8 +158,6 @@ def _interpolate(call: Call) -> Value:
     mode = call.get(3, "mode", "nearest")
     given = call.given(3, "mode")
     if isinstance(mode, Unknown) and mode.kind == "random":
-        from dataguard.preprocessing.static.picture import by_chance
-
         return Picture(by_chance(state, "resize", place, shown={"interpolation": "random", "engine": "torch"}))
     name = last(mode)
     antialias = call.kwargs.get("antialias", False)
@@ -240,14 +247,28 @@ def _layer(call: Call) -> Value:
         return call.unknown("a loss")
     if name in _PADS and isinstance(call.receiver, ExtObj):
         return _padded(call, _PADS[name])
+    picture = call.get(0, "input")
+    if name in ("Sequential", "Conv2d") and isinstance(picture, Picture) and _smooths(call.receiver):
+        return Picture(by_chance(picture.state, "filter", call.place, size=picture.state.size))
     return call.machine.feed([*call.args, *call.kwargs.values()], call.node, name)
 
 
 _PADS = {"ReflectionPad2d": "reflect", "ReplicationPad2d": "edge", "ZeroPad2d": "constant", "ConstantPad2d": "constant"}
 
 
-def _padded(call: Call, mode: str) -> Value:
+def _smooths(thing: Value) -> bool:
+    """Whether layers filter each channel of a picture on its own, as blurring by chance does, and are no network."""
+    if not isinstance(thing, ExtObj):
+        return False
+    name = thing.name.rpartition(".")[2]
+    if name == "Sequential":
+        filters = [one for one in thing.args if not (isinstance(one, ExtObj) and one.name.rpartition(".")[2] in _PADS)]
+        return bool(filters) and all(_smooths(one) for one in filters)
+    channels = {*thing.args[:2], thing.kwargs.get("groups", 1)} if len(thing.args) > 1 else set()
+    return name == "Conv2d" and channels in ({1}, {3}) and thing.kwargs.get("bias") is False
 
+
+def _padded(call: Call, mode: str) -> Value:
     value = call.get(0, "input")
     padding = call.receiver.args[0] if call.receiver.args else call.receiver.kwargs.get("padding")
     sides = padding.items if isinstance(padding, Seq) and len(padding.items) == 4 else [padding] * 4
