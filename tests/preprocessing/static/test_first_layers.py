@@ -53,7 +53,7 @@ def test_the_first_layers_of_a_functional_model(
     tmp_path: Path, layer: str, done: str, scale: float, offset: float
 ) -> None:
     path = predicted(tmp_path, FUNCTIONAL.format(layer=layer, done=done))
-    assert levels(path) == (pytest.approx(scale), pytest.approx(offset))
+    assert levels(path) == pytest.approx((scale, offset))
     assert (path.pipeline.order, path.pipeline.layout, path.pipeline.geometry or ()) == ("RGB", "NHWC", ())
 
 
@@ -68,7 +68,7 @@ def test_the_first_layers_of_a_functional_model(
 )
 def test_the_first_layers_of_a_sequence(tmp_path: Path, network: str) -> None:
     path = predicted(tmp_path, network)
-    assert levels(path) == (pytest.approx(1 / 255), 0.0)
+    assert levels(path) == pytest.approx((1 / 255, 0.0))
     assert not any(isinstance(one, Random) for one in path.pipeline.geometry or ())
 
 
