@@ -24,7 +24,7 @@ from dataguard.preprocessing.static.picture import (
     of_order,
     resized,
 )
-from dataguard.preprocessing.static.values import Picture, Seq, Unknown, Value, is_number
+from dataguard.preprocessing.static.values import Picture, Seq, Unknown, Value, is_number, measured
 
 _ORDERS = {0: "nearest", 1: "linear", 3: "cubic"}
 
@@ -179,6 +179,40 @@ def _rotated(call: Call) -> Value:
     if angle == 0:
         return Picture(state)
     return Picture(losing(state, call.place, "it is turned by an angle", "geometry"))
+
+
+@function("scipy.ndimage.zoom", "scipy.ndimage.interpolation.zoom")
+def _zoomed(call: Call) -> Value:
+    """A factor for every axis, or one for all: the outermost pixels stay where they are, and nothing is smoothed."""
+    state, factor, place = call.picture(0, "input"), call.get(1, "zoom"), call.place
+    if state is None:
+        return call.unknown("no picture")
+    if isinstance(factor, Seq) and len(factor.items) == len(state.layout):
+        factors = dict(zip(state.layout, factor.items, strict=True))
+    elif not isinstance(factor, Seq) and set(state.layout) == {"H", "W"}:
+        factors = dict.fromkeys("HW", factor)
+    else:
+        return Picture(losing(state, place, "a resize by factors that are not followed", "geometry"))
+    if any(factors.get(one, 1) != 1 for one in "NC"):
+        return Picture(losing(state, place, "channels are resized with the picture", "order", "affine", "geometry"))
+    if factors["H"] == factors["W"] == 1:
+        return Picture(state)
+    order = call.get(3, "order", 3)
+    kernel = _ORDERS.get(order) if isinstance(order, int) and order < 3 else None
+    undetermined = {"engine": "scipy's is none of those that are compared"}
+    if kernel is None:
+        undetermined["kernel"] = f"a spline of order {order}" if isinstance(order, int) else "the order is not known"
+    fields: dict[str, Any] = {
+        "kernel": kernel, "antialias": "none", "engine": None, "arithmetic": "float64", "align": "align_corners",
+        "undetermined": undetermined,
+    }  # fmt: skip
+    height, width = (measured(_zoomed_length, state.size["HW".index(one)], factors[one]) for one in "HW")
+    said = explicit(place, "order") if call.given(3, "order") else default(place, "scipy: order=3")
+    return Picture(resized(state, height, width, fields, place, kernel=said))
+
+
+def _zoomed_length(length: float, factor: float) -> int:
+    return round(length * factor)
 
 
 @function("skimage.io.imsave", "imageio.imwrite", "imageio.imsave", "scipy.misc.imsave", "scipy.imsave",
