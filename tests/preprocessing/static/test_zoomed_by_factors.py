@@ -48,4 +48,4 @@ def test_factors_that_are_not_known(tmp_path: Path) -> None:
         tmp_path, "import json\n" + GIVEN + "model(torch.from_numpy(ndimage.zoom(x, json.load(open(path)))))\n"
     )
     assert path.pipeline.geometry is None
-    assert path.pipeline.affine.scale == (1.0, 1.0, 1.0)
+    assert path.pipeline.affine.scale == (1.0,)
