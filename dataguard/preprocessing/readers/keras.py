@@ -169,15 +169,19 @@ def read_config(data: Mapping[str, Any], source: Source) -> tuple[Pipeline, ...]
             break
         said.append(f"{where}.{kind}")
     parts = source.says(", ".join(said)) if said else source.default("no layer of preprocessing at the head")
+    bare = "" if said or why else "a model without layers of preprocessing does not say what it is given"
+    why = why or bare
     affine = unknown_affine(why, parts) if why else sourced(composed(*written), {"": parts})
     return (
         Pipeline(
             name=str(data["config"].get("name", "model"))[:80],
-            decode=given_pixels(source, "RGB"),
-            geometry=tuple(steps),
+            decode=given_pixels(source, None if bare else "RGB"),
+            order=None if bare else "RGB",
+            geometry=None if bare else tuple(steps),
             affine=affine,
             layout="NHWC",
             dtype="float32",
+            undetermined=dict.fromkeys(("order", "geometry"), bare) if bare else {},
             provenance={"": parts},
         ),
     )

@@ -26,7 +26,7 @@ _EVAL_FILE = re.compile(
     r"(^|[/_\-.])(eval\w*|test\w*|val\w*|validat\w*|benchmark\w*|bench|knn|metric\w*|get_map\w*|\w*miou\w*)([/_\-.]|$)"
 )
 _OFFLINE = re.compile(
-    r"prepare|preproc|convert|create_?(dataset|lmdb|data)|make_?dataset|extract_?(sub|patch|face|frame)|crop_|build_?data|"
+    r"prepare|preproc|convert|(create|make)_?(dataset|lmdb|data|db)|extract_?(sub|patch|face|frame)|crop_|build_?data|"
     r"align_|_align(ed)?([_.]|$)|gen_?(data|patch|lmdb|record)|to_?(tf_?records?|lmdb|h5)"
 )
 
@@ -120,7 +120,7 @@ def role_of(sink: Sink, trains: bool, script_text: bytes = b"") -> str:
         if re.search(r"val|test|eval", functions):
             return "val"
         return "val" if sink.training is False else "train"
-    if re.search(r"eval|valid", functions):
+    if re.search(r"eval|valid", functions) or re.search(r"evaluat|benchmark", script.rpartition("/")[0].lower()):
         return "eval"
     return "serve"
 

@@ -378,6 +378,13 @@ def test_layers_at_the_head_of_a_keras_model(tmp_path: Path) -> None:
     np.testing.assert_allclose(path.run(PHOTO)[0], expected, atol=1e-5)
 
 
+def test_a_keras_model_without_layers_of_preprocessing_does_not_say_what_it_is_given() -> None:
+    config = {"class_name": "Model", "config": {"layers": [layer("InputLayer"), layer("Conv2D", filters=3)]}}
+    (path,) = read(config)
+    assert (path.order, path.geometry, path.affine.scale) == (None, None, None)
+    assert (path.layout, path.dtype) == ("NHWC", "float32")
+
+
 def test_a_normalization_whose_values_are_among_the_weights(tmp_path: Path) -> None:
     config = {"class_name": "Sequential", "config": {"layers": [layer("Normalization", mean=None)]}}
     (path,) = read(config)

@@ -106,3 +106,33 @@ def test_a_file_of_the_repositorys_own_name(tmp_path: Path) -> None:
             """,
     }
     assert only(reading(tmp_path / "owner__faces", files)).pipeline.affine.scale == pytest.approx((1 / 255,))
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("create_db_faces.py", "np.savez(output, image=np.array(pictures), size=64)"),
+        ("make_dataset.py", "pickle.dump({'images': pictures}, open(output, 'wb'))"),
+    ],
+)
+def test_arrays_of_pictures_that_a_script_writes(tmp_path: Path, name: str, body: str) -> None:
+    script = f"""
+        import cv2, pickle
+        import numpy as np
+
+        def main(output, names):
+            pictures = []
+            for one in names:
+                pictures.append(cv2.resize(cv2.imread(one)[10:90, 20:80], (64, 64)))
+            {body}
+
+        if __name__ == "__main__":
+            main("faces", ["a.jpg", "b.jpg"])
+        """
+    found = reading(tmp_path, {name: script}).paths
+    assert [one.role for one in found] == ["offline"]
+
+
+def test_a_script_in_a_folder_of_evaluation(tmp_path: Path) -> None:
+    script = "import cv2\nmodel(cv2.imread('a.png') / 255.0)\n"
+    assert only(reading(tmp_path, {"standard_evaluation/features.py": script})).role == "eval"
