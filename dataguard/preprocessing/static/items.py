@@ -136,7 +136,10 @@ class Items(Machine):
     def undefined(self, name: str, node: ast.AST | None) -> Value:
         """What a name stands for that nothing here binds: something of a library that is imported whole."""
         whole = self.frame.module.names.get(WHOLE)
-        found = of_whole(whole, name) if whole is not None else None
+        # Branches may import different libraries.
+        ways = whole.options if isinstance(whole, Choice) else [whole]
+        libraries = tuple(dict.fromkeys(one for way in ways if isinstance(way, tuple) for one in way))
+        found = of_whole(libraries, name) if libraries else None
         return found if found is not None else Unknown(f"{name} is not defined where it is read", self.place(node))
 
     def _of_class(self, found: Value, receiver: Obj, node: ast.AST | None) -> Value:

@@ -187,3 +187,18 @@ def test_a_model_of_several_libraries_that_are_imported_whole_is_fed(tmp_path: P
     """
     found = only(reading(tmp_path, {"net.py": net, "train.py": script})).pipeline
     assert found.affine.scale == (1 / 255,)
+
+
+def test_branches_may_import_different_libraries_whole(tmp_path: Path) -> None:
+    script = """
+        import sys, torch
+        from torchvision import datasets
+        if sys.platform == "win32":
+            from ctypes import *
+        else:
+            from torchvision.transforms import *
+        for x, y in torch.utils.data.DataLoader(datasets.ImageFolder("val", Compose([CenterCrop(64), ToTensor()]))):
+            model(x)
+    """
+    found = only(reading(tmp_path, {"test.py": script})).pipeline
+    assert (found.affine.scale, found.layout) == ((1 / 255,), "NCHW")
