@@ -6,6 +6,7 @@ import datetime as dt
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from dataguard.preprocessing.static.reading import FoundPath, RepositoryReading, read_repository
 from dataguard.preprocessing.steps import Resize
@@ -37,10 +38,15 @@ def served(folder: Path, body: str, **more: str) -> FoundPath:
     return only(reading(folder, {"predict.py": imports + textwrap.dedent(body), **more}))
 
 
+def steps_of(path: FoundPath) -> tuple[Any, ...]:
+    """What a path does to where pixels are, which is known; steps of whatever kinds a test goes on to name."""
+    assert path.pipeline.geometry is not None
+    return path.pipeline.geometry
+
+
 def resized(path: FoundPath) -> Resize:
     """The last resize of a path."""
-    assert path.pipeline.geometry is not None
-    return [step for step in path.pipeline.geometry if isinstance(step, Resize)][-1]
+    return [step for step in steps_of(path) if isinstance(step, Resize)][-1]
 
 
 def levels(path: FoundPath) -> tuple[float | None, float | None]:

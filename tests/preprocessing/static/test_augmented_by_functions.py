@@ -8,7 +8,7 @@ import pytest
 
 from dataguard.preprocessing.static.reading import FoundPath
 from dataguard.preprocessing.steps import Pad, Random
-from tests.preprocessing.static.repositories import only, reading, served
+from tests.preprocessing.static.repositories import only, reading, served, steps_of
 
 _TRAIN = """
     import random
@@ -59,19 +59,19 @@ image = cv2.resize(image, (300, 300))
 if len(boxes) == 0:
     return cv2.resize(whole, (300, 300)) / 255.0
 return image / 255.0""")  # fmt: skip
-    assert [getattr(one, "name", "resize") for one in found.pipeline.geometry] == ["crop", "flip", "resize"]
-    assert (found.pipeline.geometry[-1].height, found.pipeline.order) == (300, "BGR")
+    assert [getattr(one, "name", "resize") for one in steps_of(found)] == ["crop", "flip", "resize"]
+    assert (steps_of(found)[-1].height, found.pipeline.order) == (300, "BGR")
 
 
 def test_hues_and_saturations(tmp_path: Path) -> None:
     found = item(tmp_path, "return colours(image) / 255.0")
-    assert {type(one) for one in found.pipeline.geometry} == {Random}
+    assert {type(one) for one in steps_of(found)} == {Random}
     assert found.pipeline.affine.scale == pytest.approx((1 / 255,))
 
 
 def test_a_kernel_of_chance_and_a_size_that_is_known(tmp_path: Path) -> None:
     found = item(tmp_path, "return cv2.resize(image, (64, 32), interpolation=[1, 2, 3][random.randrange(3)]) / 255.0")
-    assert dict(found.pipeline.geometry[0].parameters)["size"] == "32x64"
+    assert dict(steps_of(found)[0].parameters)["size"] == "32x64"
 
 
 def test_a_border_up_to_a_size_that_is_known(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_border_up_to_a_size_that_is_known(tmp_path: Path) -> None:
         canvas[unknown():, unknown():] = image
         model(canvas[None])
         """)  # fmt: skip
-    step = found.pipeline.geometry[-1]
+    step = steps_of(found)[-1]
     assert isinstance(step, Pad)
     assert (step.rule, step.height, step.width, step.position) == ("to", 416, 416, None)
 

@@ -40,7 +40,7 @@ def test_boxes_within_a_package_whose_module_is_called_as_the_library(tmp_path: 
             """,
     }
     pipeline = only(reading(tmp_path, files)).pipeline
-    cut, resize = pipeline.geometry
+    cut, resize = pipeline.geometry or ()
     assert isinstance(cut, Crop)
     assert isinstance(resize, Resize)
     assert (resize.height, resize.width, resize.kernel, resize.align) == (24, 24, "linear", "align_corners")

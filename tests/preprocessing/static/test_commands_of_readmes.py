@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.preprocessing.static.repositories import only, reading
+from tests.preprocessing.static.repositories import only, reading, steps_of
 
 _PYTHON = """
     import argparse
@@ -48,14 +48,14 @@ _CONFIG = """
 ])  # fmt: skip
 def test_a_configuration_in_python(tmp_path: Path, text: str) -> None:
     path = only(reading(tmp_path, {"predict.py": _PYTHON, "configs/a.py": _CONFIG, "readme.md": text}))
-    assert (path.pipeline.geometry[0].width, path.pipeline.affine.offset) == (64, (-117.0,))
+    assert (steps_of(path)[0].width, path.pipeline.affine.offset) == (64, (-117.0,))
 
 
 def test_a_configuration_that_builds_on_another(tmp_path: Path) -> None:
     more = "_base_ = ['./a.py']\nother = 3\n"
     files = {"predict.py": _PYTHON, "configs/a.py": _CONFIG, "configs/b.py": more}
     path = only(reading(tmp_path, {**files, "README.md": "python predict.py configs/b.py"}))
-    assert path.pipeline.geometry[0].width == 64
+    assert steps_of(path)[0].width == 64
 
 
 @pytest.mark.parametrize(
@@ -85,5 +85,5 @@ def test_required_options(tmp_path: Path, more: str) -> None:
     files = {"demo.py": _OPTIONS.format(more=more), "a.yaml": "mean: 100.0\n"}
     text = "    $ python demo.py --cfg=a.yaml --other 16 --size 64\n"
     path = only(reading(tmp_path, {**files, "README.md": text}))
-    step = path.pipeline.geometry[0]
+    step = steps_of(path)[0]
     assert (step.width, step.height, path.pipeline.affine.offset) == (64, 8, (-100.0,))

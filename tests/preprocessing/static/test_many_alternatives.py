@@ -154,7 +154,8 @@ def test_a_library_that_a_file_of_the_repository_is_called_like(tmp_path: Path) 
             """,
     }
     path = only(reading(tmp_path, files))
-    assert (path.pipeline.order, path.pipeline.affine.scale) == ("BGR", pytest.approx((1 / 255,)))
+    assert path.pipeline.order == "BGR"
+    assert path.pipeline.affine.scale == pytest.approx((1 / 255,))
 
 
 def test_a_package_and_its_module_of_the_same_name(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.preprocessing.static.repositories import only, reading
+from tests.preprocessing.static.repositories import only, reading, steps_of
 
 _CONFIG = """
     import numpy as np
@@ -53,10 +53,10 @@ def test_what_the_file_says_and_what_it_leaves(tmp_path: Path) -> None:
     path = only(reading(tmp_path, files))
     assert path.pipeline.affine.offset == (-100.0, -110.0, -120.0)
     # The file's list is no tuple, as the default is: who merges such raises, and nothing was merged.
-    assert path.pipeline.geometry[0].side in (600, 800)
+    assert steps_of(path)[0].side in (600, 800)
 
 
 def test_values_of_one_type_are_taken_over(tmp_path: Path) -> None:
     config = _CONFIG.replace("(600,)", "[600]")
     files = {"config.py": config, "demo.py": _SCRIPT, "cfgs/large.yml": "TEST:\n  SCALES: [800]\n"}
-    assert only(reading(tmp_path, files)).pipeline.geometry[0].side == 800
+    assert steps_of(only(reading(tmp_path, files)))[0].side == 800

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dataguard.preprocessing.steps import Random, Resize
-from tests.preprocessing.static.repositories import served
+from tests.preprocessing.static.repositories import served, steps_of
 
 _LINES = """
     def matrix_of(center, scale):
@@ -29,7 +29,7 @@ _LINES = """
     [("record['scale'] * np.random.uniform(0.7, 1.3)", Random), ("record['scale']", Resize)],
 )
 def test_a_point_by_chance(tmp_path: Path, scale: str, kind: type) -> None:
-    (step,) = served(tmp_path, _LINES.format(scale=scale)).pipeline.geometry
+    (step,) = steps_of(served(tmp_path, _LINES.format(scale=scale)))
     assert isinstance(step, kind)
 
 

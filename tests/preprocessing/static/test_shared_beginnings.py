@@ -7,7 +7,7 @@ from pathlib import Path
 from dataguard.preprocessing.static.reading import FoundPath
 from dataguard.preprocessing.static.values import SIZES
 from dataguard.preprocessing.steps import Pad, Random, Resize
-from tests.preprocessing.static.repositories import only, reading
+from tests.preprocessing.static.repositories import only, reading, steps_of
 
 _DATA = """
     import random
@@ -39,7 +39,7 @@ elif self.ratios[index] > 1:
     image = cv2.copyMakeBorder(image, 0, 0, 0, 100, cv2.BORDER_CONSTANT, value=0)
 else:
     image = image[:500, :500]""")  # fmt: skip
-    resize, *rest = found.pipeline.geometry
+    resize, *rest = steps_of(found)
     assert isinstance(resize, Resize)
     assert (resize.height, resize.engine) == (600, "opencv")
     assert rest
@@ -56,14 +56,14 @@ else:
 
 def test_an_entry_that_says_whether_it_is_mirrored(tmp_path: Path) -> None:
     found = item(tmp_path, 'if entry["flipped"]:\n    image = image[:, ::-1, :]')
-    assert [(type(one), one.name) for one in found.pipeline.geometry] == [(Random, "flip")]
+    assert [(type(one), one.name) for one in steps_of(found)] == [(Random, "flip")]
 
 
 def test_chance_among_one(tmp_path: Path) -> None:
     found = item(tmp_path, "size = random.choice([512])\nimage = cv2.resize(image, (size, size))")
-    assert found.pipeline.geometry[0].height == 512
+    assert steps_of(found)[0].height == 512
     by_index = "sizes = (512,)\nsize = sizes[np.random.randint(0, 1)]\nimage = cv2.resize(image, (size, size))"
-    assert item(tmp_path / "other", by_index).pipeline.geometry[0].height == 512
+    assert steps_of(item(tmp_path / "other", by_index))[0].height == 512
 
 
 def test_a_border_up_to_a_size_of_chance_moves_nothing_by_chance(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ canvas = np.full((side, side, 3), 128.0)
 top = (side - int(scale * h)) // 2
 canvas[top:top + int(scale * h), :int(scale * w)] = small
 image = canvas""")  # fmt: skip
-    assert [one.name for one in found.pipeline.geometry] == ["resize", "pad"]
+    assert [one.name for one in steps_of(found)] == ["resize", "pad"]
 
 
 def test_a_shorter_side_whose_limit_is_rounded_twice(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ if float(max(w, h)) / float(min(w, h)) * size > 1333:
     size = int(round(1333 * float(min(w, h)) / float(max(w, h))))
 oh, ow = (int(size * h / w), size) if w < h else (size, int(size * w / h))
 image = cv2.resize(image, (ow, oh))""")  # fmt: skip
-    (step,) = found.pipeline.geometry
+    (step,) = steps_of(found)
     assert (step.rule, step.side, step.longest) == ("short", 800, 1333)
     assert all(abs(max(step.target(*one)) - 1333) <= 1 for one in SIZES if max(one) / min(one) > 2)
 
@@ -97,7 +97,7 @@ blob = np.zeros((1, largest[0], largest[1], 3), dtype=np.float32)
 for i in range(len(images)):
     blob[i, 0:images[i].shape[0], 0:images[i].shape[1], :] = images[i]
 image = blob""")  # fmt: skip
-    assert not any(isinstance(one, Pad) for one in found.pipeline.geometry)
+    assert not any(isinstance(one, Pad) for one in steps_of(found))
 
 
 def test_what_is_left_alone_as_it_has_its_size_already(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_what_is_left_alone_as_it_has_its_size_already(tmp_path: Path) -> None:
 h, w = image.shape[:2]
 if not (w == 512 and h == 512):
     image = image[:400, :400]""")  # fmt: skip
-    assert [type(one).__name__ for one in found.pipeline.geometry] == ["Random", "Crop"]
+    assert [type(one).__name__ for one in steps_of(found)] == ["Random", "Crop"]
 
 
 def test_ways_that_differ_in_what_chance_decides(tmp_path: Path) -> None:
@@ -113,8 +113,8 @@ def test_ways_that_differ_in_what_chance_decides(tmp_path: Path) -> None:
     xs = np.random.choice(self.free, size=2)
     image = image[:, np.min(xs):np.max(xs) + 1]
 image = cv2.resize(image, (512, 512))""")  # fmt: skip
-    assert [type(one).__name__ for one in found.pipeline.geometry] == ["Random", "Resize"]
-    assert (found.pipeline.geometry[0].name, found.pipeline.geometry[0].parameters) == ("crop", ())
+    assert [type(one).__name__ for one in steps_of(found)] == ["Random", "Resize"]
+    assert (steps_of(found)[0].name, steps_of(found)[0].parameters) == ("crop", ())
 
 
 def test_ways_by_chance_that_end_alike(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_ways_by_chance_that_end_alike(tmp_path: Path) -> None:
     image = cv2.resize(image, (512, 512))
 else:
     image = cv2.resize(image, (512, 512))""")  # fmt: skip
-    crop, resize = found.pipeline.geometry
+    crop, resize = steps_of(found)
     assert (crop.name, resize.height) == ("crop", 512)
 
 
@@ -134,4 +134,4 @@ made = []
 for i in range(len(images)):
     made.append(cv2.resize(images[i], (64, 32 * (i + 1))))
 image = made[5]""")  # fmt: skip
-    assert found.pipeline.geometry[0].height == 192
+    assert steps_of(found)[0].height == 192

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.preprocessing.static.repositories import only, reading
+from tests.preprocessing.static.repositories import only, reading, steps_of
 
 _BEGINNING = """
     import cv2, torch
@@ -49,7 +49,7 @@ def test_a_picture_is_written_into_a_corner_of_such_a_tensor(tmp_path: Path) -> 
         larger[:32, :64, :] = image
         model(larger.permute(2, 0, 1).unsqueeze(0))
         """
-    step = only(reading(tmp_path, {"demo.py": script})).pipeline.geometry[-1]
+    step = steps_of(only(reading(tmp_path, {"demo.py": script})))[-1]
     assert (step.rule, step.sides, step.fill) == ("by", (0, 96, 0, 64), (0.0,))
 
 

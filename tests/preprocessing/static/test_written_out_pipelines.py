@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dataguard.preprocessing.steps import Pad, Resize
-from tests.preprocessing.static.repositories import only, reading, served
+from tests.preprocessing.static.repositories import only, reading, served, steps_of
 
 _TRANSFORMS = """
     import collections
@@ -74,7 +74,7 @@ def test_compositions_of_lists_of_transforms(tmp_path: Path, mode: str, kernel: 
         model(image[None])
         """
     path = only(reading(tmp_path, {"transforms.py": _TRANSFORMS, "demo.py": script}))
-    assert (path.pipeline.geometry[0].height, path.pipeline.geometry[0].kernel) == (300, kernel)
+    assert (steps_of(path)[0].height, steps_of(path)[0].kernel) == (300, kernel)
     assert path.pipeline.affine.offset == (-1.0, -2.0, -3.0)
 
 
@@ -99,7 +99,7 @@ def test_what_a_session_is_asked_for_is_not_what_it_is_fed(tmp_path: Path) -> No
         session.run([logits], feed_dict={image: cv2.resize(cv2.imread("a.png", 0), (100, 32))[None, :, :, None]})
         """
     path = only(reading(tmp_path, {"demo.py": script}))
-    assert (path.pipeline.decode.library, path.pipeline.geometry[0].width) == ("opencv", 100)
+    assert (path.pipeline.decode.library, steps_of(path)[0].width) == ("opencv", 100)
 
 
 def test_a_resize_or_a_resize_and_a_border_up_to_one_size(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_resize_or_a_resize_and_a_border_up_to_one_size(tmp_path: Path) -> Non
             made[:, :min(1000, int(w * 32 / h))] = cv2.resize(image, (int(w * 32 / h), 32))
         model(made[None] / 255.0)
         """)  # fmt: skip
-    resize, pad = found.pipeline.geometry
+    resize, pad = steps_of(found)
     assert isinstance(resize, Resize)
     assert (resize.rule, resize.engine, resize.kernel) == (None, "opencv", "linear")
     assert isinstance(pad, Pad)
@@ -138,7 +138,7 @@ def test_both_of_two_steps_of_chance(tmp_path: Path) -> None:
 
         train_loader = DataLoader(Pictures(), shuffle=True)
         """
-    assert {one.name for one in only(reading(tmp_path, {"train.py": script})).pipeline.geometry} == {"crop", "pad"}
+    assert {one.name for one in steps_of(only(reading(tmp_path, {"train.py": script})))} == {"crop", "pad"}
 
 
 def test_modes_that_a_reader_sets_in_a_script(tmp_path: Path) -> None:
