@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from dataguard.preprocessing.audit.configurations import Configuration, configurations
 from dataguard.preprocessing.audit.pairing import shared_way, split_entry
 from dataguard.preprocessing.comparison import difference
 from dataguard.preprocessing.pair import DeclaredPair
+from dataguard.preprocessing.static import networks
 from dataguard.preprocessing.static.reading import FoundPath, RepositoryReading
 
 _FEEDING = ("serve", "eval", "val")
@@ -36,7 +37,8 @@ def declared_paths(folder: Path, reading: RepositoryReading) -> DeclaredPaths:
     role = next((role for role in _FEEDING if any(path.role == role for path in alive)), None)
     pairs = []
     for path in (path for path in alive if path.role == role):
-        for file in _nearest([file for file in files if not file.program], path):
+        near = [file for file in files if not file.program and not _of_other_weights(file, path)]
+        for file in _nearest(near, path):
             pipeline = replace(path.pipeline, name=path.name)
             compared = [(way, difference(way, pipeline)) for way in file.fed]
             # A declaration may leave open which implementation runs it: to do what one of them does is right.
@@ -44,6 +46,17 @@ def declared_paths(folder: Path, reading: RepositoryReading) -> DeclaredPaths:
             declared = replace(said, name=file.name)
             pairs.append((path, DeclaredPair(pipeline=pipeline, declared=declared, differences=found)))
     return DeclaredPaths(pairs=tuple(pairs), paths=tuple(path for file in files for path in file.paths()))
+
+
+def _of_other_weights(file: Configuration, path: FoundPath) -> bool:
+    """Whether a path reads weights by name, and none that lie with a configuration, or are called like it."""
+    if networks.is_of_another_framework(path.networks):
+        return True
+    where = PurePosixPath(file.name)
+    named = [PurePosixPath(one.partition(":")[2]) for one in path.networks if one.startswith("weights:")]
+    folders = set(where.parts[:-1])
+    alike = any(folders.intersection(one.parts[:-1]) or one.name.startswith(where.stem) for one in named)
+    return bool(named and folders) and not alike
 
 
 def _nearest(files: Sequence[Configuration], path: FoundPath) -> list[Configuration]:

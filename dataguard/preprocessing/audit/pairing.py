@@ -164,7 +164,8 @@ def _wanted(paths: Sequence[FoundPath]) -> Iterator[tuple[FoundPath, FoundPath, 
                 yield left, right, first
             # What is open there is looked at where no network is named, as near as any.
             for left in _nearest(others, right):
-                if not left.networks and all(left is not one for one in mine):
+                apart = networks.apart(left.networks, right.networks)
+                if not left.networks and not apart and all(left is not one for one in mine):
                     yield left, right, False
             first = first and not near
 

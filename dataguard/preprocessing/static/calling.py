@@ -377,7 +377,7 @@ class Calling(Expressions):
             drawn = chance is not None or name in feeding.DRAWING
             return Unknown(f"what {name} computes", self.place(node), "random" if drawn else "")
         if name in feeding.FEEDING and any(arrays.pictures(one) for one in values):
-            return self.feed(values, node, name)
+            return self.feed(values, node, name, network=receiver)
         if receiver.kind == "random" or name in ("random", "rand", "randint", "uniform", "choice"):
             return Unknown("by chance", self.place(node), "random")
         if name == "preprocess_input" and args and is_picture(args[0]):
@@ -391,7 +391,7 @@ class Calling(Expressions):
         if feeding.is_transforming(name) and any(isinstance(one, Picture | Choice) for one in args):
             return arrays.opaque(self, args, f"what {name} does is not known", node)
         if any(feeding.is_ready(one) for one in args) and not any(word in name.lower() for word in feeding.LOSSES):
-            return self.feed(values, node, name)
+            return self.feed(values, node, name, network=receiver)
         kind: Literal["", "caller"] = (
             "caller" if receiver.kind == "caller" and name in ("get", "to_dict", "pop") else ""
         )

@@ -78,6 +78,8 @@ class Items(Machine):
             held = self.shared.get(value.name)
             if held is not None:
                 return self.attribute(held, name, node)
+            if name == "sep" and value.name in ("os", "os.path"):
+                return "/"
             known = constant(f"{value.name}.{name}") if name.isupper() else None
             if known is not None:
                 return known

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from dataguard.core.syntax import nodes
 from dataguard.preprocessing.static.feeding import is_model
-from dataguard.preprocessing.static.values import Bound, Cls, ExtObj, Obj, Seq, Value
+from dataguard.preprocessing.static.values import Bound, Cls, ExtObj, Obj, Seq, Unknown, Value
 
 _COMMON = frozenset(
     {
@@ -30,6 +30,11 @@ _COMMON = frozenset(
     }
 )
 """Names that networks of all kinds have."""
+_OF_DETECTORS = "torchvision.models.detection"
+_DETECTORS = re.compile(rf"what {re.escape(_OF_DETECTORS)}\.(?:\w+\.)?(\w+) returns$")
+"""Networks that normalize by themselves: what else a repository trains is another, though its class is not known."""
+_ELSEWHERE = re.compile(r"what cv2\.dnn\.(readNetFrom(?:Caffe|Darknet)) returns$")
+"""Networks of frameworks of which the repository's other models are none."""
 _WEIGHTS = re.compile(
     r"\.(h5|hdf5|keras|pth?|pth\.tar|ckpt|onnx|pb|tflite|caffemodel|weights|safetensors|pkl)$", re.IGNORECASE
 )
@@ -58,6 +63,11 @@ def _words(value: Value) -> Iterable[str]:
             yield from _weights(one)
             if isinstance(one, Obj):
                 yield from _words(one)
+    elif isinstance(value, Unknown):
+        if found := _DETECTORS.match(value.why):
+            yield f"class:{found[1]}@{_OF_DETECTORS}"
+        elif found := _ELSEWHERE.match(value.why):
+            yield f"class:{found[1]}@{value.place}"
     elif isinstance(value, Seq):
         for one in value.items:
             yield from _words(one) if not isinstance(one, str) else _weights(one)
@@ -110,9 +120,21 @@ def apart(one: Sequence[str], other: Sequence[str]) -> bool:
 
     >>> apart(["class:Detector@a.py"], ["class:Reader@a.py"]), apart(["class:Detector@a.py"], [])
     (True, False)
+    >>> apart(["class:fasterrcnn_resnet50_fpn@torchvision.models.detection"], [])
+    True
     """
     ours, theirs = _named(one), _named(other)
-    return bool(ours["class"] and theirs["class"]) and not joined(one, other)
+    detector = any(name.endswith(f"@{_OF_DETECTORS}") for name in ours["class"] | theirs["class"])
+    return (detector or bool(ours["class"] and theirs["class"])) and not joined(one, other)
+
+
+def is_of_another_framework(words: Sequence[str]) -> bool:
+    """Whether OpenCV reads a network out of a file of Caffe's or of Darknet's.
+
+    >>> is_of_another_framework(["class:readNetFromCaffe@demo.py:7"])
+    True
+    """
+    return any(one.startswith("class:readNetFrom") for one in words)
 
 
 def _without_file(name: str) -> str:

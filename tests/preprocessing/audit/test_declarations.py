@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from dataguard.core.finding import Finding, Observation, Skipped
 from dataguard.preprocessing.audit.declarations import declared_paths
@@ -65,6 +68,20 @@ def test_of_several_as_near_none_is_taken_and_the_nearest_before_others(tmp_path
     assert [(path.entry, pair.declared.name) for path, pair in declared_paths(tmp_path, read).pairs] == [
         ("b/serve.py:4", "b/preprocessor_config.json")
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [
+        (("weights:weights/pytorch_model",), 1),
+        (("weights:face_detector/res10_300x300",), 0),
+        (("class:readNetFromCaffe@serve.py:3",), 0),
+    ],
+)
+def test_weights_that_a_configuration_is_not_of(tmp_path: Path, words: tuple[str, ...], count: int) -> None:
+    write(tmp_path / "weights")
+    read = reading(paths=(replace(found("serve", entry="serve.py:4"), networks=words),))
+    assert len(declared_paths(tmp_path, read).pairs) == count
 
 
 def test_broken_and_linked_ones_and_no_paths_are_skipped(tmp_path: Path) -> None:

@@ -230,6 +230,13 @@ def test_a_network_is_held_against_its_own_training() -> None:
     assert held(result) == [("train_detector.py:1", "demo.py:1"), ("train_reader.py:1", "demo.py:9")]
 
 
+def test_a_detector_of_torchvision_is_held_against_its_own_training_alone() -> None:
+    detector = ("class:fasterrcnn_resnet50_fpn@torchvision.models.detection",)
+    boxes = replace(found("serve", entry="demo.py:1"), networks=detector)
+    assert held(compared(found("train", entry="train.py:1"), boxes)) == []
+    assert held(compared(replace(found("train", entry="train.py:1"), networks=detector), boxes)) != []
+
+
 def test_networks_of_two_classes_are_not_compared_and_unknown_ones_are() -> None:
     train = replace(found("train", entry="train.py:1"), networks=("class:Detector@models.py",))
     other = replace(found("serve", entry="demo.py:1"), networks=("class:Reader@reader.py",))

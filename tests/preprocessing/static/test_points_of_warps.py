@@ -60,3 +60,19 @@ def test_options_of_which_none_is_the_default(tmp_path: Path) -> None:
     """The program says so and leaves, so that one of them is given."""
     pipeline = served(tmp_path, _CHOSEN).pipeline
     assert (pipeline.decode.library, pipeline.affine.scale) == ("opencv", (1 / 255,))
+
+
+@pytest.mark.parametrize(
+    ("made", "word"),
+    [
+        ("cv2.dnn.readNetFromCaffe('a.prototxt', path)", "class:readNetFromCaffe@predict.py:5"),
+        (
+            "torchvision.models.detection.fasterrcnn_resnet50_fpn(pretrained=True)",
+            "class:fasterrcnn_resnet50_fpn@torchvision.models.detection",
+        ),
+    ],
+)
+def test_networks_that_find_boxes_are_known_by_where_they_come_from(tmp_path: Path, made: str, word: str) -> None:
+    lines = f"import torchvision\nnet = {made}\nimage = cv2.imread('a.png') / 255.0\n"
+    fed = "net.setInput(image)" if "cv2" in made else "net([torch.from_numpy(image)])"
+    assert served(tmp_path, lines + fed).networks == (word,)
