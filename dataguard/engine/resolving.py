@@ -10,7 +10,6 @@ from typing import Any
 from dataguard.config import Config, find_config, load_config
 from dataguard.core.errors import SourceError
 from dataguard.core.rule import Rule
-from dataguard.dataset.kinds import is_plain_path, is_url
 from dataguard.dataset.memory import parse_memory
 
 
@@ -29,6 +28,8 @@ def resolve_config(
     configuration, the current folder is the dataset, unless something else is named (`dataset_optional`, or in the
     configuration). `source` says which kind of dataset it is, over the configuration.
     """
+    from dataguard.dataset.kinds import is_plain_path
+
     if path is not None and (not is_plain_path(str(path)) or _takes_targets(source)):
         settings = _of_source(_settings(config, Path.cwd(), rules), source)
         location = str(path)
@@ -91,6 +92,8 @@ def _takes_targets(source: str | None) -> bool:
 
 def _absolute(location: str, base: Path) -> str:
     """A location with a path made absolute; a URL stays what it is."""
+    from dataguard.dataset.kinds import is_url
+
     return location if is_url(location) else str(base / location)
 
 
