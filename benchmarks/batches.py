@@ -342,7 +342,7 @@ def planted(repeats: int) -> None:
     def drawn(rows: Callable[[np.random.Generator], Any], n: int = 500) -> Any:
         def make(rng: np.random.Generator) -> BatchStream:
             x, y = digits(n, rng)
-            return recorded(Data(x, y, light, ([1],)), epochs=1, sampler=Fixed(rows(rng)))
+            return recorded(Data(x, y, light, ([1],)), epochs=1, sampler=rows(rng).tolist())
 
         return make
 
@@ -382,19 +382,6 @@ def planted(repeats: int) -> None:
     case("seeded", *again(light, ([1],), False))
     case("augmentation not seeded", *again(light, (None,), False))
     case("order not seeded", *again(light, ([1],), True))
-
-
-class Fixed:
-    """A sampler of given rows."""
-
-    def __init__(self, rows: Any) -> None:
-        self.rows = [int(row) for row in rows]
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.rows)
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
 
 def missing(rng: np.random.Generator, share: float) -> Array:
