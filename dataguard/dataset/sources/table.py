@@ -255,8 +255,7 @@ class TableSource:
         time = "NULL" if self.time is None else f"CAST({quoted(self.time)} AS TIMESTAMP)"
         image, stored = picture_sql(self.image, self._types, self._picture_columns)
         place = self._place() if self.pictures is not None else "NULL"
-        contents = self._columns.contents(self.feature_names if self.image is None else ())
-        content = "NULL" if contents is None else contents.sql
+        content = self._columns.content_sql(self.feature_names if self.image is None else ())
         statement = f"SELECT {', '.join([number, *texts, time, image, stored, place, content])} FROM {self._table}"
         try:
             cursor = self._database.connection.cursor().execute(statement)

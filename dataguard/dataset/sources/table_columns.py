@@ -139,6 +139,11 @@ class Columns:
             head=hashlib.sha256(said).digest()[:HEAD_BYTES], values=tuple(self._value(name) for name in names)
         )
 
+    def content_sql(self, names: Sequence[str]) -> str:
+        """SQL for the content of a row, or for NULL."""
+        contents = self.contents(names)
+        return "NULL" if contents is None else contents.sql
+
     def _value(self, column: str) -> tuple[Kind, str]:
         """How a column's values are written, and SQL for them.
 
