@@ -412,8 +412,12 @@ def pictures(value: Value, depth: int = 0) -> list[Picture | Choice]:
     if isinstance(value, Seq):
         return [one for item in value.items[:64] for one in pictures(item, depth + 1)]
     if isinstance(value, Map):
-        ordered = sorted(value.items, key=_rank)
-        return [one for key in ordered for one in pictures(value.items[key], depth + 1)]
+        named: list[Picture | Choice] = []
+        for key in sorted(value.items, key=_rank):
+            if named or _rank(key) != _LAST or not _is_input(value):
+                # Where it is not known what the input is, its labels are not taken for it.
+                named += pictures(value.items[key], depth + 1)
+        return named
     if isinstance(value, Blank):
         held = value.planes.get(-1)
         return [Picture(held)] if isinstance(held, State) else []
@@ -427,6 +431,7 @@ _UNWANTED = (
     "_ori", "orig", "raw", "vis", "path", "label", "mask", "target", "gt", "seg", "depth", "annot",
     "heat", "hm",
 )  # fmt: skip
+_LAST = 99
 
 
 def _rank(key: object) -> int:
@@ -434,8 +439,13 @@ def _rank(key: object) -> int:
     if name in _WANTED:
         return _WANTED.index(name)
     if any(word in name for word in _UNWANTED):
-        return 99
+        return _LAST
     return 20
+
+
+def _is_input(value: Map) -> bool:
+    """Whether one of several values that go by names is a network's input by its own."""
+    return any(str(key).lower() in _WANTED for key in value.items)
 
 
 def opaque(machine: Machine, args: Sequence[Value], why: str, node: ast.AST | None) -> Value:
