@@ -4,7 +4,6 @@ import dataclasses
 import datetime as dt
 import json
 import os
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,26 +20,16 @@ from dataguard.engine import remembering, running
 from dataguard.engine.remembered_report import ReportMemory
 from dataguard.inputs import open_source
 from dataguard.rules import all_rules
+from tests.aged import aged, aged_pictures
 
 pytestmark = pytest.mark.slow
 
 RULES = ("DG102", "DG301", "DG801")
 
 
-def aged(path: Path, seconds: float = 60) -> None:
-    os.utime(path, times=(time.time() - seconds,) * 2)
-
-
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    root = tmp_path / "data"
-    generator = np.random.default_rng(0)
-    for number in range(24):
-        path = root / ("train", "test")[number % 4 == 0] / ("cat", "dog")[number % 2] / f"{number:03}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(cv2.imencode(".png", generator.integers(0, 256, (20, 20, 3), dtype=np.uint8))[1].tobytes())
-        aged(path)
-    return root
+    return aged_pictures(tmp_path / "data", 24)
 
 
 @pytest.fixture

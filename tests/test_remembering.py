@@ -3,12 +3,9 @@ from __future__ import annotations
 import dataclasses
 import os
 import pickle
-import time
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pytest
 
 from dataguard.config import Config, DatasetConfig
@@ -16,6 +13,7 @@ from dataguard.core.report import Report
 from dataguard.dataset.cache import Cache
 from dataguard.engine import remembering, running
 from dataguard.rules import all_rules
+from tests.aged import aged, aged_pictures
 
 pytestmark = pytest.mark.slow
 
@@ -24,14 +22,7 @@ RULES = ("DG102", "DG301", "DG303", "DG801")
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    root = tmp_path / "data"
-    generator = np.random.default_rng(0)
-    for number in range(40):
-        path = root / ("train", "test")[number % 4 == 0] / ("cat", "dog")[number % 2] / f"{number:03}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(cv2.imencode(".png", generator.integers(0, 256, (20, 20, 3), dtype=np.uint8))[1].tobytes())
-        os.utime(path, times=(time.time() - 60,) * 2)
-    return root
+    return aged_pictures(tmp_path / "data", 40)
 
 
 @pytest.fixture
@@ -78,9 +69,9 @@ def test_whatever_it_depends_on_is_looked_at_anew(
     path = images / "train" / "dog" / "001.png"
     if change == "file":
         path.write_bytes((images / "test" / "cat" / "000.png").read_bytes())
-        os.utime(path, times=(time.time() - 60,) * 2)
+        aged(path, 60)
     elif change == "time":
-        os.utime(path, times=(time.time() - 50,) * 2)
+        aged(path, 50)
     elif change == "label":
         path.rename(images / "train" / "cat" / path.name)
     elif change == "seed":

@@ -1,17 +1,13 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
 
 from dataguard.dataset.sources.folder import OTHER_SUFFIXES
 from dataguard.dataset.tree_state import NOT_DATA, tree_state
-
-
-def aged(path: Path, seconds: float = 60) -> None:
-    os.utime(path, times=(time.time() - seconds,) * 2)
+from tests.aged import aged
 
 
 @pytest.fixture
