@@ -12,7 +12,7 @@ from dataguard.preprocessing.static.expressions import Expressions
 from dataguard.preprocessing.static.joining import join
 from dataguard.preprocessing.static.library import first_layers, given, placeholders, unlisted
 from dataguard.preprocessing.static.library.configuration import OPTIONS, filled
-from dataguard.preprocessing.static.machine import DEEPEST, Frame, signature_of
+from dataguard.preprocessing.static.machine import DEEPEST, Frame, returned, signature_of
 from dataguard.preprocessing.static.picture import by_chance, losing, moved
 from dataguard.preprocessing.static.values import (
     Bound,
@@ -157,7 +157,7 @@ class Calling(Expressions):
             return frame.yields[0]
         if frame.yields:
             return Seq(frame.yields[:16], "list")
-        made = _returned(frame)
+        made = returned(frame)
         if isinstance(node, ast.Call) and is_picture(made):
             # Where a function is called that makes a picture, what it is given is said.
             made = each(made, lambda one: Picture(moved(one.state, call_place)))
@@ -488,18 +488,3 @@ class Calling(Expressions):
 
 def _is_thread(cls: Cls) -> Iterable[bool]:
     return (base.rpartition(".")[2] in ("Thread", "Process") for base in cls.foreign())
-
-
-def _returned(frame: Frame) -> Value:
-    """What a function returns: what its returns come to, the last first."""
-    if not frame.returns:
-        return None
-    found: Value = None
-    started = False
-    for condition, value in reversed(frame.returns):
-        if condition is None or not started:
-            found, started = value, True
-        else:
-            test, positive = condition
-            found = join(test, value, found) if positive else join(test, found, value)
-    return found

@@ -329,3 +329,18 @@ def bound_name(target: ast.expr) -> str:
     if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant):
         return str(target.slice.value)
     return ""
+
+
+def returned(frame: Frame) -> Value:
+    """What a function returns: what its returns come to, the last first."""
+    if not frame.returns:
+        return None
+    found: Value = None
+    started = False
+    for condition, value in reversed(frame.returns):
+        if condition is None or not started:
+            found, started = value, True
+        else:
+            test, positive = condition
+            found = join(test, value, found) if positive else join(test, found, value)
+    return found
