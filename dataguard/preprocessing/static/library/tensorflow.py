@@ -13,6 +13,7 @@ from dataguard.preprocessing.pipeline import Decode
 from dataguard.preprocessing.static.library.given import of_numbers
 from dataguard.preprocessing.static.library.numpy import dtype_of
 from dataguard.preprocessing.static.library.registry import Call, applied, function, methods
+from dataguard.preprocessing.static.library.tensorflow_iterators import ITERATOR, of_iterator
 from dataguard.preprocessing.static.library.torchvision import pair_of
 from dataguard.preprocessing.static.picture import (
     COLOURS,
@@ -375,9 +376,15 @@ def _item(value: Value) -> Value:
 def map_over(call: Call) -> Value:
     """A method of a data set: map gives every item to a function, the others keep the items."""
     source = call.thing
+    if source.name == ITERATOR:
+        return of_iterator(call)
     made = ExtObj("tensorflow.data.Dataset", source.args, source.kwargs, source.place)
     item = source.attrs.get("batch", Unknown("an item of a data set", source.place))
     name = call.name.rpartition(".")[2]
+    if name == "get_next" and isinstance(item, Seq):
+        return item
+    batched = name == "batch" or (name == "map" and isinstance(item, Unknown) and source.attrs.get("batched") is True)
+    made.attrs["batched"] = name == "batch" or source.attrs.get("batched", False)
     if name in ("map", "interleave"):
         given = item.items if isinstance(item, Seq) and item.kind == "tuple" else [item]
         # What a function sets in an item, other functions over the same data set do not see.
@@ -387,15 +394,15 @@ def map_over(call: Call) -> Value:
         made.attrs["batch"] = call.machine.call(call.get(0, "map_func"), list(given), {}, call.node)
     else:
         made.attrs["batch"] = item
-        if name == "batch":
-            from dataguard.preprocessing.static.arrays import pictures
-            from dataguard.preprocessing.static.loaders import identity_of, stamped
+    if batched:
+        from dataguard.preprocessing.static.arrays import pictures
+        from dataguard.preprocessing.static.loaders import identity_of, stamped
 
-            identity = identity_of(ExtObj(made.name, [], {}, call.place))
-            made.attrs["batch"] = stamped(item, identity, batched=True)
-            found = pictures(made.attrs["batch"])
-            if found:
-                call.machine.sink("dataset", found[0], call.node, hints=call.machine.binding(), identity=identity)
+        identity = identity_of(ExtObj(made.name, [], {}, call.place))
+        made.attrs["batch"] = stamped(made.attrs["batch"], identity, batched=name == "batch")
+        found = pictures(made.attrs["batch"])
+        if found:
+            call.machine.sink("dataset", found[0], call.node, hints=call.machine.binding(), identity=identity)
     return made
 
 
