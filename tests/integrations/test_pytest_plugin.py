@@ -162,4 +162,10 @@ def test_loading_it_imports_pytest_alone() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     others, mine = done.stdout.split("\n")[:2]
     assert others == ""
-    assert mine.split() == ["dataguard", "dataguard.core", "dataguard.core.notebook", "dataguard.pytest_plugin"]
+    assert mine.split() == [
+        "dataguard",
+        "dataguard.core",
+        "dataguard.core.lazy",
+        "dataguard.core.notebook",
+        "dataguard.pytest_plugin",
+    ]
