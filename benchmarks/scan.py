@@ -36,6 +36,9 @@ new in turns, the best of 2 or 3, where old is a process for each core and sums 
   and 19.4 times as fast as Pillow and numpy, imagehash and cleanvision;
 * ``--grow``, with hard links to 500 files: 123, 144 and 159 MB for 1,000, 10,000 and 100,000 pictures; 123, 149 and
   194 MB before. 100,000 of 8×8: 154 MB and 65 MB of the one process, in 13.9 s of CPU where it was 24.3.
+
+On the quiet machine, 5,000 files of 60 kB, `measure.c` compiled: 0.86 of the loop by processor time and 0.79 by the
+clock; 10.1 times as fast as Pillow and numpy, 3.0 times as imagehash and 20.3 times as cleanvision.
 """
 
 from __future__ import annotations
