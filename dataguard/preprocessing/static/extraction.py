@@ -70,7 +70,6 @@ class Extraction(Findings):
         for number, module in enumerate(roots):
             self.progress("reading", number, len(roots))
             self._script(module)
-        reached = len(self.machine.sinks)
         self._entry_points(sorted(leading))
         reached = len(self.machine.sinks)
         self._leftovers(relevant)
@@ -82,7 +81,6 @@ class Extraction(Findings):
         found = [one for one in found if one.states]
         paths = list(self.paths_of(found))
         noted = self.facts_of(paths)
-        self.progress("reading", len(roots), len(roots))
         self.progress("reading", len(roots), len(roots))
         lines = sum(data.count(b"\n") for data in self.raw.values())
         return RepositoryReading(
