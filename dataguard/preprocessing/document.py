@@ -14,12 +14,19 @@ from typing import Any, Literal, cast
 
 from dataguard.core.errors import DataguardError
 from dataguard.preprocessing.pipeline import Pipeline
-from dataguard.preprocessing.steps import Crop, Flip, Pad, Random, Resize
+from dataguard.preprocessing.steps import Crop, Filter, Flip, Pad, Random, Resize
 
 SCHEMA_VERSION: Literal[1] = 1
 """Raised when a document of an older version can no longer be read as it was meant."""
 
-STEP_KINDS: Mapping[str, type] = {"resize": Resize, "crop": Crop, "pad": Pad, "flip": Flip, "random": Random}
+STEP_KINDS: Mapping[str, type] = {
+    "resize": Resize,
+    "crop": Crop,
+    "pad": Pad,
+    "flip": Flip,
+    "filter": Filter,
+    "random": Random,
+}
 """The value of ``step`` by which a reader tells one step from another."""
 
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}

@@ -11,7 +11,7 @@ from dataguard.preprocessing.decoding import decode
 from dataguard.preprocessing.errors import UndeterminedError
 from dataguard.preprocessing.pipeline import Affine, Pipeline
 from dataguard.preprocessing.resampling import resize
-from dataguard.preprocessing.steps import Crop, Flip, Pad, Random, Resize, Step
+from dataguard.preprocessing.steps import Crop, Filter, Flip, Pad, Resize, Step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,7 +109,7 @@ def moved(pixels: NDArray[Any], step: Step) -> NDArray[Any]:
         raise UndeterminedError(str(error)) from error
     if isinstance(step, Flip):
         return _flipped(pixels, step)
-    raise UndeterminedError(f"{step.name} is random" if isinstance(step, Random) else "an unknown step")
+    raise UndeterminedError(f"{step.name} is {'not executed here' if isinstance(step, Filter) else 'random'}")
 
 
 def _crop(pixels: NDArray[Any], step: Crop) -> NDArray[Any]:

@@ -21,7 +21,7 @@ from dataguard.preprocessing.execution import moved
 from dataguard.preprocessing.pipeline import Pipeline
 from dataguard.preprocessing.probe.stimuli import photograph
 from dataguard.preprocessing.provenance import Origin
-from dataguard.preprocessing.steps import Crop, Flip, Pad, Random, Resize, Step
+from dataguard.preprocessing.steps import Crop, Filter, Flip, Pad, Random, Resize, Step
 from dataguard.preprocessing.trials import trial_sizes
 from dataguard.preprocessing.words import arithmetic_words, geometry_words, kernel_words, step_words
 
@@ -142,6 +142,10 @@ def geometry_differences(
     if moving:
         yield _unknown("geometry", left, right, f"chance decides where pixels come from ({', '.join(moving)})")
         return
+    filters = [[step for step in steps if isinstance(step, Filter)] for steps in (ours, theirs)]
+    if filters[0] == filters[1]:
+        # What both do alike is left out, for it cannot be executed.
+        ours, theirs = (tuple(step for step in steps if not isinstance(step, Filter)) for steps in (ours, theirs))
     one, two = canonical_steps(ours), canonical_steps(theirs)
     if one == two:
         yield from _undetermined(left, right, one, two)

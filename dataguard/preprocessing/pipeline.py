@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from dataguard.preprocessing.provenance import Part
-from dataguard.preprocessing.steps import Crop, Flip, Pad, Random, Resize, Step
+from dataguard.preprocessing.steps import Crop, Filter, Flip, Pad, Random, Resize, Step
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -254,4 +254,4 @@ class Pipeline(Part):
         return tuple((prefix + name, why) for prefix, part in parts for name, why in part.undetermined.items())
 
 
-__all__ = ["Affine", "Crop", "Decode", "Flip", "Pad", "Pipeline", "Random", "Resize", "Step"]
+__all__ = ["Affine", "Crop", "Decode", "Filter", "Flip", "Pad", "Pipeline", "Random", "Resize", "Step"]

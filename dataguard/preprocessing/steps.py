@@ -1,4 +1,4 @@
-"""The steps of a preprocessing path that move pixels: resize, crop, pad, flip, and what is random."""
+"""The steps of a preprocessing path: what moves pixels (resize, crop, pad, flip), filters, and what is random."""
 
 from __future__ import annotations
 
@@ -293,7 +293,17 @@ class Random(Part):
     """As they are written."""
 
 
-Step: TypeAlias = Resize | Crop | Pad | Flip | Random
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Filter(Part):
+    """A fixed change of levels by those around them, as a blur: it moves no pixel, and is named but not executed."""
+
+    name: str
+    """As the library calls it: 'GaussianBlur'."""
+    parameters: tuple[tuple[str, str], ...] = ()
+    """As they are written, where they are known."""
+
+
+Step: TypeAlias = Resize | Crop | Pad | Flip | Filter | Random
 
 
 def letterbox(

@@ -14,7 +14,7 @@ from dataguard.preprocessing.impact import Impact, Row
 from dataguard.preprocessing.pair import DeclaredPair, PipelinePair, View
 from dataguard.preprocessing.pipeline import Pipeline
 from dataguard.preprocessing.provenance import Part
-from dataguard.preprocessing.steps import Random, Resize
+from dataguard.preprocessing.steps import Filter, Random, Resize
 from dataguard.preprocessing.words import affine_words, arithmetic_words, decoder_words, kernel_words, step_words
 
 if TYPE_CHECKING:
@@ -151,7 +151,8 @@ def pipeline_rows(pipeline: Pipeline) -> list[tuple[str, str, str]]:
     if pipeline.geometry is None:
         rows.append(("steps", "not known", _known(pipeline, "geometry")))
     for number, step in enumerate(pipeline.geometry or (), 1):
-        rows.append((f"step {number}", step_words(step), _known(step, "name" if isinstance(step, Random) else "rule")))
+        name = "name" if isinstance(step, Random | Filter) else "rule"
+        rows.append((f"step {number}", step_words(step), _known(step, name)))
         if isinstance(step, Resize):
             rows.append(("  kernel", f"{kernel_words(step)}, {arithmetic_words(step)}", _known(step, "kernel")))
     if pipeline.geometry == ():

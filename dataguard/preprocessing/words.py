@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dataguard.preprocessing.steps import UNLIMITED, Crop, Flip, Pad, Resize, Step
+from dataguard.preprocessing.steps import UNLIMITED, Crop, Filter, Flip, Pad, Resize, Step
 
 if TYPE_CHECKING:
     from dataguard.preprocessing.pipeline import Affine, Decode
@@ -153,7 +153,7 @@ def step_words(step: Step) -> str:
         return f"pad {size} {what}{place}"
     if isinstance(step, Flip):
         return f"flip {step.kind or '(not known how)'}".replace("_", " ")
-    return f"{step.name} (random)"
+    return f"filter {step.name}" if isinstance(step, Filter) else f"{step.name} (random)"
 
 
 def geometry_words(steps: Sequence[Step] | None) -> str:

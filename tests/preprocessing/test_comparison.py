@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataguard.preprocessing.comparison import difference, equivalent
-from dataguard.preprocessing.pipeline import Affine, Crop, Decode, Flip, Pad, Pipeline, Random, Resize
+from dataguard.preprocessing.pipeline import Affine, Crop, Decode, Filter, Flip, Pad, Pipeline, Random, Resize
 from dataguard.preprocessing.probe.stimuli import photograph
 from dataguard.preprocessing.provenance import Origin, Provenance
 from dataguard.preprocessing.steps import letterbox
@@ -209,6 +209,22 @@ def test_where_each_side_is_known_from_is_kept() -> None:
     (found,) = difference(BASE, replace(BASE, geometry=(RESIZE, crop)))
     assert found.right_origin == said
     assert found.left_origin is None
+
+
+def test_a_filter_that_both_have_hides_no_difference() -> None:
+    blur = Filter(name="GaussianBlur")
+    one, two = (replace(BASE, geometry=(replace(RESIZE, kernel=kernel), blur)) for kernel in ("linear", "cubic"))
+    assert equivalent(one, one)
+    (found,) = difference(one, two)
+    assert (found.aspect, found.field) == ("kernel", "geometry[0].kernel")
+    assert found.effect is not None
+
+
+def test_a_filter_of_one_side_is_not_measured() -> None:
+    blurred = replace(BASE, geometry=(*(BASE.geometry or ()), Filter(name="GaussianBlur")))
+    (found,) = difference(BASE, blurred)
+    assert found.unknown == "GaussianBlur is not executed here"
+    assert not equivalent(BASE, blurred)
 
 
 def test_random_steps_of_the_first_are_augmentation() -> None:

@@ -16,7 +16,7 @@ from dataguard.core.errors import DataguardError
 from dataguard.preprocessing.document import from_json, to_json
 from dataguard.preprocessing.pipeline import Affine, Decode, Pipeline
 from dataguard.preprocessing.provenance import Origin, Part, Provenance
-from dataguard.preprocessing.steps import Crop, Flip, Pad, Random, Resize, letterbox
+from dataguard.preprocessing.steps import Crop, Filter, Flip, Pad, Random, Resize, letterbox
 
 SCHEMA = json.loads(
     (Path(__file__).resolve().parents[2] / "schemas" / "pipeline.v1.schema.json").read_text(encoding="utf-8")
@@ -34,6 +34,7 @@ FULL = Pipeline(
         Resize(height=8, width=9, engine="pillow", source="box", box=(0.5, 0.0, 7.25, 8.0)),
         Flip(kind="rotate_90"),
         Random(name="RandomCrop", parameters=(("size", "224"), ("p", "0.5"))),
+        Filter(name="GaussianBlur", parameters=(("sigma", "1"),)),
     ),
     affine=Affine.normalized([0.1, 0.2, 0.3], [0.4, 0.5, 0.6]),
     layout=None,

@@ -14,7 +14,7 @@ from dataguard.core.errors import SourceError
 from dataguard.preprocessing.errors import UndeterminedError
 from dataguard.preprocessing.pipeline import Affine, Decode, Pipeline
 from dataguard.preprocessing.probe.stimuli import photograph
-from dataguard.preprocessing.steps import Antialias, Crop, Flip, Kernel, Pad, Random, Resize
+from dataguard.preprocessing.steps import Antialias, Crop, Filter, Flip, Kernel, Pad, Random, Resize
 
 PHOTO = photograph(123, 177)
 PILLOW: dict[Kernel, Image.Resampling] = {
@@ -225,6 +225,7 @@ def test_a_border_between_two_levels_is_kept() -> None:
     [
         (Pipeline(order=None, undetermined={"order": "chosen at run time"}), "order is undetermined"),
         (Pipeline(geometry=(Random(name="RandomCrop"),)), "RandomCrop is random"),
+        (Pipeline(geometry=(Filter(name="GaussianBlur"),)), "GaussianBlur is not executed here"),
         (Pipeline(geometry=(Resize(height=5, width=5),)), "engine"),
         (Pipeline(geometry=(Resize(height=5, width=5, engine="opencv", kernel="box"),)), "no box kernel"),
         (Pipeline(affine=Affine(of_content="each picture")), "depends on the picture"),

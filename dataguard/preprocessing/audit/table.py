@@ -13,7 +13,7 @@ from dataguard.preprocessing.differing import Aspect
 from dataguard.preprocessing.document import SCHEMA_VERSION, to_data
 from dataguard.preprocessing.pipeline import Affine, Decode, Pipeline
 from dataguard.preprocessing.static.reading import FoundPath, RepositoryReading
-from dataguard.preprocessing.steps import UNLIMITED, Crop, Flip, Pad, Random, Resize
+from dataguard.preprocessing.steps import UNLIMITED, Crop, Filter, Flip, Pad, Random, Resize
 from dataguard.preprocessing.words import KNOWN_STATISTICS, range_words
 
 MOST_ROWS = 24
@@ -139,6 +139,8 @@ def _step(step: object) -> str:
         }[step.rule]
     if isinstance(step, Flip):
         return "flip"
+    if isinstance(step, Filter):
+        return step.name
     if isinstance(step, Random):
         name = step.name.removeprefix("Random")
         return f"random {name[:1].lower()}{name[1:]}" if name else "random"

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from dataguard.preprocessing.pipeline import Affine, Pipeline
 from dataguard.preprocessing.provenance import Part
 from dataguard.preprocessing.static.picture import State, affine_of
-from dataguard.preprocessing.steps import Crop, Pad, Random, Resize, Step
+from dataguard.preprocessing.steps import Crop, Filter, Pad, Random, Resize, Step
 
 _LAYOUTS = ("HWC", "CHW", "NHWC", "NCHW", "HW", "NHW")
 _DTYPES = ("uint8", "int8", "float16", "float32", "float64")
@@ -179,7 +179,7 @@ def _merged(column: list[Step], reason: str) -> Step | None:
     first = column[0]
     if all(one == first for one in column):
         return first
-    if isinstance(first, Random):
+    if isinstance(first, Random | Filter):
         return None
     return _of_parts(column, reason)
 

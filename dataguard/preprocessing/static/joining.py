@@ -303,7 +303,8 @@ def _random_steps(condition: Unknown, longer: tuple[Step, ...], shorter: tuple[S
         return (*longer, *(one for one in shorter[shared:] if one not in extra))
     if all(isinstance(one, Random) for one in extra):
         return longer
-    names = [getattr(one, "kind", "") or type(one).__name__ for one in extra if not isinstance(one, Random)]
+    fixed = [one for one in extra if not isinstance(one, Random)]
+    names = [getattr(one, "kind", "") or getattr(one, "name", "") or type(one).__name__ for one in fixed]
     name = "flip" if set(names) <= {"left_right", "up_down"} else "+".join(str(one).lower() for one in names)
     said = extra[0].origin_of("") or explicit(condition.place)
     known = [one for one in extra if isinstance(one, Random)]

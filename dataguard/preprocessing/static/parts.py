@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dataguard.preprocessing.static import beside, borders, sizes
 from dataguard.preprocessing.static.blending import overwritten
@@ -33,7 +33,7 @@ from dataguard.preprocessing.static.values import (
     measured,
 )
 from dataguard.preprocessing.static.writing import as_held, chance_in
-from dataguard.preprocessing.steps import Crop, Flip, Random
+from dataguard.preprocessing.steps import Crop, Flip, Random, Resize
 
 if TYPE_CHECKING:
     from dataguard.preprocessing.static.machine import Machine
@@ -230,6 +230,18 @@ def unknown_crop(state: State, why: str, place: str) -> State:
         provenance={"": explicit(place)},
     )
     return replace(stepped(state, step, place), size=(None, None))
+
+
+def warped(state: State, size: tuple[Value, Value], fields: dict[str, Any], said: Any, name: str, place: str) -> State:
+    """A state that is brought to a height and a width by a matrix, or by a map of where pixels come from."""
+    why = f"{name.rpartition('.')[2]} by a matrix, which is no plain resize"
+    undetermined = {**fields.pop("undetermined", {}), "rule": why, "rounding": why}
+    height, width = (int(one) if is_number(one) else None for one in size)
+    step = Resize(
+        **fields, rule=None, rounding=None, height=height, width=width, undetermined=undetermined,
+        provenance={"": explicit(place, name), "kernel": said},
+    )  # fmt: skip
+    return replace(stepped(state, step, place), size=(None, None) if height is None or width is None else size)
 
 
 def random_crop(state: State, height: Value, width: Value, place: str) -> State:

@@ -20,6 +20,7 @@ from dataguard.preprocessing.static.picture import (
     mapped,
     moved,
     resized,
+    shown_of,
     stepped,
 )
 from dataguard.preprocessing.static.values import (
@@ -32,12 +33,16 @@ from dataguard.preprocessing.static.values import (
     Value,
     choice,
     is_number,
+    measured,
 )
 from dataguard.preprocessing.steps import Pad, Resize
 
 _IMAGENET = (Seq([0.485, 0.456, 0.406], "tuple"), Seq([0.229, 0.224, 0.225], "tuple"))
 _KNOWN = frozenset({"Resize", "LongestMaxSize", "SmallestMaxSize", "CenterCrop", "Normalize", "ToFloat", "PadIfNeeded",
                     "ToTensorV2", "ToTensor", "NoOp", "Lambda", "Crop", "FromFloat"})  # fmt: skip
+
+
+_CROPS = ("RandomResizedCrop", "RandomCrop", "RandomSizedCrop", "RandomSizedBBoxSafeCrop", "CropNonEmptyMaskIfExists")
 
 
 @function("albumentations.*", "albumentations.pytorch.*")
@@ -86,16 +91,37 @@ def transformed(thing: Value, value: Value, call: Call, depth: int = 0) -> Value
     always = inner.kwargs.get("p", 1.0) in (1, 1.0) or inner.kwargs.get("always_apply") is True
     if name not in _KNOWN or not always:
         size = state.size
-        if name in ("RandomResizedCrop", "RandomCrop", "RandomSizedCrop"):
-            found = (
-                inner.get(0, "size")
-                if isinstance(inner.get(0, "size"), Seq)
-                else Seq([inner.get(0, "height"), inner.get(1, "width")])
-            )
+        if name in _CROPS:
+            # Height and width stand behind the range of heights that is drawn from.
+            at = 1 if name == "RandomSizedCrop" else 0
+            found = inner.get(at, "size")
+            if not isinstance(found, Seq):
+                found = Seq([inner.get(at, "height"), inner.get(at + 1, "width")])
             tall, wide = pair_of(found)
             size = (tall, wide) if is_number(tall) and is_number(wide) else (None, None)
-        return Picture(by_chance(state, name, place, size=size))
+        shown = _shown(name, inner, size, place, state)
+        return Picture(by_chance(state, name, place, size=size, shown=shown))
+    if name == "Lambda":
+        function_ = inner.kwargs.get("image", inner.args[0] if inner.args else None)
+        return value if function_ is None else call.machine.call(function_, [value], {}, call.node)
     return Picture(_step(name, inner, state, place))
+
+
+_RESIZING = ("RandomResizedCrop", "RandomSizedCrop", "RandomSizedBBoxSafeCrop", "BBoxSafeRandomCrop", "RandomScale")
+"""Steps of chance that resize, by OpenCV's bilinear kernel where nothing is said."""
+
+
+def _shown(name: str, call: Call, size: tuple[Value, Value], place: str, state: State) -> dict[str, str]:
+    """What is known of a step of chance: the size it gives, and the kernel it resizes by."""
+    shown: dict[str, str] = {}
+    if all(is_number(one) for one in size) and "Crop" in name:
+        shown["size"] = f"{int(size[0])}x{int(size[1])}"
+    if name in _RESIZING:
+        fields, _ = kernel_of(call.kwargs.get("interpolation", "INTER_LINEAR"), True, place, state)
+        shown |= shown_of(fields)
+        if "interpolation" not in call.kwargs:
+            shown["interpolation_from"] = "default"
+    return shown
 
 
 def _step(name: str, call: Call, state: State, place: str) -> State:
@@ -114,6 +140,14 @@ def _step(name: str, call: Call, state: State, place: str) -> State:
         return state
     if name == "NoOp":
         return state
+    if name == "FromFloat":
+        return cast(mapped(state, "multiply", call.get(1, "max_value", 255.0), place), "uint8", place)
+    if name == "Crop":
+        left, top, right, bottom = (
+            call.get(at, word, 0) for at, word in enumerate(("x_min", "y_min", "x_max", "y_max"))
+        )
+        tall, wide = measured(lambda a, b: b - a, top, bottom), measured(lambda a, b: b - a, left, right)
+        return parts.cut(state, top, left, tall, wide, place)
     if name == "CenterCrop":
         height, width = call.get(0, "height"), call.get(1, "width")
         if is_number(height) and is_number(width):
@@ -123,6 +157,10 @@ def _step(name: str, call: Call, state: State, place: str) -> State:
         height, width = call.get(0, "min_height", 1024), call.get(1, "min_width", 1024)
         fill = fill_levels(state, call.kwargs.get("value", call.kwargs.get("fill", 0)) or 0)
         mode: Any = "constant" if "border_mode" in call.kwargs else "reflect"
+        divisor = call.kwargs.get("pad_height_divisor")
+        if isinstance(divisor, int) and divisor == call.kwargs.get("pad_width_divisor"):
+            whole = {"rule": "multiple", "multiple": divisor, "mode": mode, "fill": fill or (0.0,)}
+            return stepped(state, Pad(**whole, provenance={"": explicit(place)}), place)
         if is_number(height) and is_number(width):
             return stepped(
                 state,

@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dataguard.preprocessing.static import parts
 from dataguard.preprocessing.static.library import placeholders
 from dataguard.preprocessing.static.library.registry import Call, function
+from dataguard.preprocessing.static.library.torchvision import centred
 from dataguard.preprocessing.static.picture import State, by_chance, mapped, resized
 from dataguard.preprocessing.static.values import ExtObj, Picture, Seq, Value, is_number, numbers
 from dataguard.preprocessing.steps import Random
@@ -53,6 +55,11 @@ def prepared(call: Call, layer: ExtObj, picture: Picture) -> Value:
         given = inner.given(2, "interpolation")
         fields, said = kernel_of(inner.get(2, "interpolation", "bilinear"), given, place, False)
         return Picture(resized(state, inner.get(0, "height"), inner.get(1, "width"), fields, place, kernel=said))
+    if name == "CenterCrop":
+        height, width = inner.get(0, "height"), inner.get(1, "width")
+        if is_number(height) and is_number(width):
+            return Picture(centred(state, int(height), int(width), place))
+        return Picture(parts.unknown_crop(state, "the size is not known", place))
     if name == "InputLayer":
         return picture
     return None

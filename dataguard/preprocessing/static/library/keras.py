@@ -13,6 +13,7 @@ from typing import Any
 from dataguard.preprocessing.errors import DeclarationError
 from dataguard.preprocessing.pipeline import Decode
 from dataguard.preprocessing.readers import kernels
+from dataguard.preprocessing.static import parts
 from dataguard.preprocessing.static.library import first_layers
 from dataguard.preprocessing.static.library.registry import Call, applied, function
 from dataguard.preprocessing.static.library.torchvision import pair_of
@@ -36,7 +37,9 @@ from dataguard.preprocessing.static.values import (
     Seq,
     Unknown,
     Value,
+    is_number,
     last,
+    measured,
 )
 
 MODES = {
@@ -82,6 +85,33 @@ def _sized(state: State, size: Value, value: Value, given: bool, place: str, fal
     return resized(state, height, width, fields, place, kernel=said, antialias=said)
 
 
+def to_shape(state: State, size: Value, place: str) -> State:
+    """A state cut about its middle to the shape of a size, as Keras does before it resizes."""
+    tall, wide = pair_of(size)
+    if not is_number(tall) or not is_number(wide):
+        return parts.unknown_crop(state, "the size is not known", place)
+    height, width = (
+        measured(lambda own, other, by=by: min(own, int(other * by)), own, other)
+        for own, other, by in ((*state.size, tall / wide), (*state.size[::-1], wide / tall))
+    )
+    pairs = zip(state.size, (height, width), strict=True)
+    top, left = (measured(lambda all_, part: int((all_ - part) / 2), *one) for one in pairs)
+    return parts.cut(state, top, left, height, width, place)
+
+
+@function("keras.preprocessing.image.smart_resize")
+def _smart(call: Call) -> Value:
+    state = call.picture(0, "x")
+    if state is None:
+        return call.unknown("no picture")
+    from dataguard.preprocessing.static.library.tensorflow import kernel_of
+
+    size, place = call.get(1, "size"), call.place
+    fields, said = kernel_of(call.get(2, "interpolation", "bilinear"), call.given(2, "interpolation"), place, False)
+    height, width = pair_of(size)
+    return Picture(resized(to_shape(state, size, place), height, width, fields, place, kernel=said))
+
+
 @function("keras.preprocessing.image.load_img")
 def _load_img(call: Call) -> Value:
     state = _opened(call, "load_img")
@@ -95,9 +125,25 @@ def _load_img(call: Call) -> Value:
     size = call.kwargs.get("target_size", call.args[3] if len(call.args) > 3 else None)
     if size is None:
         return Picture(state)
+    if call.kwargs.get("keep_aspect_ratio") is True:
+        state = to_shape(state, size, call.place)
     given = "interpolation" in call.kwargs or len(call.args) > 4
     value = call.kwargs.get("interpolation", call.args[4] if len(call.args) > 4 else "nearest")
     return Picture(_sized(state, size, value, given, call.place, "nearest"))
+
+
+@function(
+    *(
+        f"keras.preprocessing.image.random_{name}"
+        for name in ("rotation", "shift", "shear", "zoom", "channel_shift", "brightness")
+    ),
+    "keras.preprocessing.image.apply_affine_transform",
+)
+def _by_random(call: Call) -> Value:
+    state = call.picture(0, "x")
+    if state is None:
+        return call.unknown("no picture")
+    return Picture(by_chance(state, call.name.rpartition(".")[2], call.place, size=state.size))
 
 
 @function("keras.preprocessing.image.img_to_array")

@@ -297,16 +297,7 @@ def _warp(call: Call) -> Value:
     put = _scaled_and_put(call, state, rows, (height, width), (fields, said))
     if put is not None:
         return Picture(put)
-    from dataguard.preprocessing.steps import Resize
-
-    why = f"{call.name.rpartition('.')[2]} by a matrix, which is no plain resize"
-    undetermined = {**fields.pop("undetermined", {}), "rule": why, "rounding": why}
-    known = is_number(width) and is_number(height)
-    step = Resize(
-        **fields, rule=None, rounding=None, height=int(height) if known else None, width=int(width) if known else None,
-        undetermined=undetermined, provenance={"": explicit(place, call.name), "kernel": said},
-    )  # fmt: skip
-    return Picture(replace(stepped(state, step, place), size=(height, width) if known else (None, None)))
+    return Picture(parts.warped(state, (height, width), fields, said, call.name, place))
 
 
 def _scaled_and_put(
@@ -405,15 +396,6 @@ def _normalize(call: Call) -> Value:
     return Picture(losing(state, call.place, "levels are mapped by the picture's own", "affine"))
 
 
-@function("cv2.GaussianBlur", "cv2.medianBlur", "cv2.blur", "cv2.bilateralFilter", "cv2.filter2D", "cv2.equalizeHist",
-          "cv2.fastNlMeansDenoisingColored", "cv2.erode", "cv2.dilate", "cv2.morphologyEx")  # fmt: skip
-def _filtered(call: Call) -> Value:
-    state = call.picture(0, "src")
-    if state is None:
-        return call.unknown("no picture")
-    return Picture(losing(state, call.place, f"{call.name} is not part of a canonical path", "geometry"))
-
-
 @function("cv2.rotate", "cv2.transpose")
 def _rotate(call: Call) -> Value:
     state = call.picture(0, "src")
@@ -461,7 +443,7 @@ def _blob(call: Call) -> Value:
     return Picture(state)
 
 
-@function("cv2.imwrite", "cv2.imshow", "cv2.rectangle", "cv2.putText", "cv2.circle", "cv2.line", "cv2.waitKey")
+@function("cv2.imwrite", "cv2.imshow", "cv2.waitKey")
 def _nothing(call: Call) -> Value:
     if call.name == "cv2.imwrite":
         from dataguard.preprocessing.static.library.unlisted import wrote

@@ -14,6 +14,7 @@ from dataguard.preprocessing.errors import DeclarationError
 from dataguard.preprocessing.pipeline import Decode
 from dataguard.preprocessing.readers import kernels
 from dataguard.preprocessing.static import borders, parts, sizes
+from dataguard.preprocessing.static.library import filters
 from dataguard.preprocessing.static.library.given import as_state
 from dataguard.preprocessing.static.library.opencv import pair, whole
 from dataguard.preprocessing.static.library.registry import Call, function, methods
@@ -23,6 +24,7 @@ from dataguard.preprocessing.static.picture import (
     default,
     explicit,
     losing,
+    mapped,
     moved,
     of_order,
     resized,
@@ -31,6 +33,7 @@ from dataguard.preprocessing.static.picture import (
 )
 from dataguard.preprocessing.static.values import (
     Blank,
+    Ext,
     ExtObj,
     Measure,
     Picture,
@@ -58,8 +61,9 @@ def _read(call: Call) -> Value:
     return Picture(state)
 
 
-@function("PIL.Image.fromarray", "torchvision.transforms.functional.to_pil_image", "PIL.Image.frombytes")
-def _wrap(call: Call) -> Value:
+@function("PIL.Image.fromarray")
+def from_array(call: Call) -> Value:
+    """``Image.fromarray``."""
     state = call.picture(0, "obj")
     if state is None:
         return call.unknown("no picture")
@@ -95,7 +99,8 @@ def _with_flag(state: State, flag: str, place: str) -> Decode:
 
 
 @methods("pil", "convert")
-def _convert(call: Call) -> Value:
+def convert(call: Call) -> Value:
+    """``Image.convert``."""
     state, place = call.state, call.place
     mode = call.get(0, "mode", "P")
     if mode == "RGB":
@@ -370,7 +375,8 @@ def _filtered(call: Call) -> Value:
     )
     if isinstance(radius, Unknown) and radius.kind == "random":
         return Picture(by_chance(call.state, "blur", call.place, size=call.state.size))
-    return Picture(losing(call.state, call.place, "a filter is not part of a canonical path", "geometry"))
+    name = argument.name.rpartition(".")[2] if isinstance(argument, Ext | ExtObj) else "filter"
+    return Picture(filters.filtered(call.state, name, call.place))
 
 
 def enhanced(call: Call) -> Value:
@@ -384,6 +390,10 @@ def enhanced(call: Call) -> Value:
     name = call.thing.name.rpartition(".")[2].lower()
     if isinstance(factor, Unknown) and factor.kind == "random":
         return Picture(by_chance(state, name, call.place, size=state.size))
+    if name == "brightness" and is_number(factor):
+        return Picture(mapped(state, "multiply", factor, call.place))
+    if name == "sharpness":
+        return Picture(filters.filtered(state, name, call.place))
     return Picture(losing(state, call.place, f"the {name} is changed", "affine"))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from dataguard.preprocessing.static.picture import State
-from dataguard.preprocessing.static.values import ExtObj, Picture, Unknown, Value
+from dataguard.preprocessing.static.values import ExtObj, Picture, Seq, Unknown, Value
 
 if TYPE_CHECKING:
     from dataguard.preprocessing.static.calling import Calling
@@ -43,6 +43,13 @@ class Call:
     def unknown(self, why: str) -> Unknown:
         """Something unknown, here."""
         return Unknown(why, self.place)
+
+    @property
+    def by_chance(self) -> bool:
+        """Whether chance decides one of its arguments."""
+        given = (*self.args, *self.kwargs.values())
+        flat = [one for value in given for one in (value.items if isinstance(value, Seq) else (value,))]
+        return any(isinstance(one, Unknown) and one.kind == "random" for one in flat)
 
     @property
     def state(self) -> State:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dataguard.preprocessing.static import parts
+from dataguard.preprocessing.static.joining import join
 from dataguard.preprocessing.static.library.bordering import bordered, mirrored
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.picture import State, losing, moved
@@ -93,6 +94,17 @@ def _plain(states: list[State]) -> State:
 
 def _flipped_stack(states: list[State], layout: str, place: str) -> State:
     return moved(_plain(states), place, layout=layout)
+
+
+@function("numpy.where", "torch.where", "tensorflow.where")
+def _where(call: Call) -> Value:
+    """Levels of one picture, and others where a condition holds."""
+    found = [one for one in call.args[1:3] if isinstance(one, Picture)]
+    if not found:
+        return call.unknown(f"what {call.name} returns")
+    if call.by_chance and len(found) == 2:
+        return join(call.args[0], found[0], found[1])
+    return Picture(losing(found[0].state, call.place, "levels are exchanged where a condition holds", "affine"))
 
 
 @function("numpy.power", "numpy.exp", "numpy.log", "numpy.log1p", "numpy.square", "numpy.tanh",

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from dataguard.preprocessing.pipeline import Decode
+from dataguard.preprocessing.static import borders, parts
 from dataguard.preprocessing.static.library.given import of_numbers
 from dataguard.preprocessing.static.library.numpy import dtype_of
 from dataguard.preprocessing.static.library.registry import Call, applied, function, methods
@@ -194,6 +195,25 @@ def _resize_with_pad(call: Call) -> Value:
     )
     pad = Pad(rule="to", height=int(height), width=int(width), provenance={"": explicit(call.place)})
     return Picture(replace(stepped(stepped(state, step, call.place), pad, call.place), dtype="float32"))
+
+
+@function("tensorflow.image.pad_to_bounding_box")
+def _into_box(call: Call) -> Value:
+    state = call.picture(0, "image")
+    if state is None:
+        return call.unknown("no picture")
+    top, left = call.get(1, "offset_height"), call.get(2, "offset_width")
+    size = call.get(3, "target_height"), call.get(4, "target_width")
+    return Picture(borders.padded(state, size, (top, left), 0, call.place))
+
+
+@function("tensorflow.unstack")
+def _channels(call: Call) -> Value:
+    """One picture a channel."""
+    state, axis = call.picture(0, "value"), call.get(2, "axis", 0)
+    if state is None or state.channels is None or axis not in (-1, state.layout.find("C")):
+        return call.unknown("a part of a picture")
+    return Seq([parts.plane(state, index, call.place) for index in range(len(state.channels))], "list")
 
 
 @function("tensorflow.image.central_crop", "tensorflow.image.resize_with_crop_or_pad",

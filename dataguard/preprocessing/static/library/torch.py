@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from dataguard.preprocessing.readers import kernels
-from dataguard.preprocessing.static import borders
+from dataguard.preprocessing.static import borders, parts
 from dataguard.preprocessing.static.library.numpy import dtype_of
 from dataguard.preprocessing.static.library.opencv import pair
 from dataguard.preprocessing.static.library.registry import Call, applied, function, methods
+from dataguard.preprocessing.static.library.torchvision import transformed
 from dataguard.preprocessing.static.picture import (
     arithmetic,
     by_chance,
@@ -186,6 +187,21 @@ def _interpolate(call: Call) -> Value:
     return Picture(resized(state, height, width, fields, place, kernel=said, antialias=said))
 
 
+@function("torch.nn.functional.grid_sample")
+def _sampled(call: Call) -> Value:
+    state = call.picture(0, "input")
+    if state is None:
+        return call.unknown("no picture")
+    if call.by_chance:
+        return Picture(by_chance(state, "grid_sample", call.place))
+    mode = last(call.get(2, "mode", "bilinear"))
+    known = mode in ("bilinear", "nearest", "bicubic")
+    fields: dict[str, Any] = (
+        kernels.torch(mode, "mode", antialias=False, arithmetic=arithmetic(state)) if known else {"kernel": None}
+    )
+    return Picture(parts.warped(state, (None, None), fields, explicit(call.place), call.name, call.place))
+
+
 @function("torch.nn.functional.normalize")
 def _unit(call: Call) -> Value:
     state = call.picture(0, "input")
@@ -210,7 +226,8 @@ def _loader(call: Call) -> Value:
     return made
 
 
-@function("torch.rand", "torch.randn", "torch.randint", "random.random", "random.randint",
+@function("torch.rand", "torch.randn", "torch.randint", "torch.randn_like", "torch.rand_like", "torch.normal",
+          "torch.bernoulli", "random.random", "random.randint",
           "random.uniform", "random.choice", "random.randrange", "random.sample", "random.gauss",
           "numpy.random.rand", "numpy.random.random", "numpy.random.randint", "numpy.random.uniform",
           "numpy.random.choice", "numpy.random.randn", "numpy.random.normal", "numpy.random.beta",
@@ -248,9 +265,34 @@ def _layer(call: Call) -> Value:
     if name in _PADS and isinstance(call.receiver, ExtObj):
         return _padded(call, _PADS[name])
     picture = call.get(0, "input")
+    if name == "Identity":
+        return picture
+    if name in ("Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d") and isinstance(picture, Picture):
+        return _upsampled(call, name)
+    if name == "Sequential" and isinstance(picture, Picture) and _transforms(call.receiver):
+        return transformed(call.receiver, picture, call)
     if name in ("Sequential", "Conv2d") and isinstance(picture, Picture) and _smooths(call.receiver):
         return Picture(by_chance(picture.state, "filter", call.place, size=picture.state.size))
     return call.machine.feed([*call.args, *call.kwargs.values()], call.node, name)
+
+
+def _transforms(thing: Value) -> bool:
+    """Whether layers are transforms of pictures one after another, put together to be compiled."""
+    if not isinstance(thing, ExtObj):
+        return False
+    if thing.name.endswith("nn.Sequential"):
+        return bool(thing.args) and all(_transforms(one) for one in thing.args)
+    return thing.name.startswith(("torchvision.transforms.", "kornia."))
+
+
+def _upsampled(call: Call, name: str) -> Value:
+    """A layer that resizes, with what it was made with."""
+    thing = call.thing
+    given = dict(zip(("size", "scale_factor", "mode", "align_corners"), thing.args, strict=False)) | thing.kwargs
+    if name != "Upsample":
+        linear = name == "UpsamplingBilinear2d"
+        given |= {"mode": "bilinear", "align_corners": True} if linear else {"mode": "nearest"}
+    return _interpolate(replace(call, args=call.args[:1], kwargs=given))
 
 
 _PADS = {"ReflectionPad2d": "reflect", "ReplicationPad2d": "edge", "ZeroPad2d": "constant", "ConstantPad2d": "constant"}

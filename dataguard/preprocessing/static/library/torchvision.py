@@ -122,7 +122,7 @@ def transformed(thing: Value, value: Value, call: Call, depth: int = 0) -> Value
     if isinstance(value, Choice):
         return choice([transformed(thing, one, call, depth + 1) for one in value.options if one is not None], value.why)
     if not isinstance(thing, ExtObj) or not thing.name.startswith(
-        ("torchvision.", "torch.nn.Sequential", "timm.", "albumentations.")
+        ("torchvision.", "torch.nn.Sequential", "timm.", "albumentations.", "kornia.")
     ):
         return machine.call(thing, [value], {}, call.node)
     name = thing.name.rpartition(".")[2]
@@ -146,6 +146,8 @@ def transformed(thing: Value, value: Value, call: Call, depth: int = 0) -> Value
     state = as_state(value, kind="pil")
     if state is None:
         return value
+    if thing.name.startswith("kornia."):
+        return machine.call(thing, [Picture(state)], {}, call.node)
     if name == "Lambda":
         return machine.call(inner.get(0, "lambd"), [Picture(state)], {}, call.node)
     if name == "RandomApply" or name in ("RandomChoice", "RandomOrder"):
@@ -185,6 +187,8 @@ def one_step(name: str, call: Call, state: State, place: str) -> State:
         from dataguard.preprocessing.static.library.pillow import wrapped
 
         return _from_tensor(state, place) if state.kind == "tensor" else wrapped(state, call)
+    if name == "RGB":
+        return of_order(state, "RGB", place)
     if name in ("Identity", "ToPureTensor", "ClampBoundingBoxes", "SanitizeBoundingBoxes"):
         return state
     if name in ("CenterCropOrPad", "ResizeKeepRatio", "LinearTransformation"):
@@ -431,22 +435,16 @@ def _functional(call: Call) -> Value:
         return Picture(parts.unknown_crop(state, "the box is not known", place))
     if name == "resized_crop":
         return Picture(_resized_crop(rest, state, place))
-    if name.startswith(
-        (
-            "adjust_",
-            "rotate",
-            "affine",
-            "perspective",
-            "solarize",
-            "posterize",
-            "equalize",
-            "gaussian_blur",
-            "autocontrast",
-        )
-    ):
-        if any(isinstance(one, Unknown) and one.kind == "random" for one in (*call.args, *call.kwargs.values())):
+    if name in ("rotate", "affine", "perspective", "elastic_transform"):
+        if call.by_chance:
             return Picture(by_chance(state, name, place, size=state.size))
-        return Picture(losing(state, place, f"{name} is not part of a canonical path", "affine"))
+        return Picture(losing(state, place, f"{name} is not part of a canonical path", "geometry"))
+    if name in ("five_crop", "ten_crop"):
+        return Seq([Picture(by_chance(state, name, place))] * (5 if name == "five_crop" else 10), "tuple")
+    if name == "to_pil_image":
+        from dataguard.preprocessing.static.library.pillow import wrapped
+
+        return Picture(_from_tensor(state, place) if state.kind == "tensor" else wrapped(state, call))
     if name in ("get_image_size", "get_dimensions", "get_size"):
         return Seq([state.size[1], state.size[0]], "tuple")
     return Picture(losing(state, place, f"what {name} does is not known"))

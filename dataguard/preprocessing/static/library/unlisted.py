@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import lru_cache
 
 from dataguard.preprocessing.static import loaders
@@ -12,6 +11,7 @@ from dataguard.preprocessing.static.library import (
     films,
     first_layers,
     graphs,
+    imgaug,
     interfaces,
     paths,
     placeholders,
@@ -80,8 +80,6 @@ _AUGMENTS = re.compile(
 """Names of classes that change pictures by chance and leave their size, whoever wrote them."""
 AUGMENTING = ("augment_image", "augment_images")
 """What objects of imgaug, ttach and their like are asked for pictures that are changed by chance."""
-_MORE = re.compile(r"Resize|Scale|Fixed|Center|Lambda|Normal|ToTensor|Pad")
-"""Parts of an augmentation that set a size, or that say levels anew."""
 _FILMS = re.compile(r"^(cap_from|video_?capture|video_from)\w*$")
 """Names of functions that open a video as OpenCV does."""
 
@@ -247,26 +245,6 @@ def unlisted(call: Call) -> Value:
     return call.unknown(f"what {name} returns")
 
 
-def _parts(value: Value, depth: int = 0) -> Iterator[str]:
-    """What an object of a library is called, and what it is composed of."""
-    if isinstance(value, ExtObj):
-        yield value.name.rpartition(".")[2]
-    within = [*value.args, *value.kwargs.values()] if isinstance(value, ExtObj) else getattr(value, "items", ())
-    for one in within if depth < 6 and isinstance(within, list) else ():
-        yield from _parts(one, depth + 1)
-
-
-def augmented(thing: Value, picture: Picture, name: str, place: str) -> Value | None:
-    """What an object makes of a picture that it is asked to augment; None where it does more than that.
-
-    What is not known may change the size, and changes neither axes nor colours' order.
-    """
-    names = list(_parts(thing))
-    if any(_MORE.search(one) for one in names):
-        return None
-    return Picture(by_chance(picture.state, name, place, size=picture.state.size if names else None))
-
-
 def unlisted_object(call: Call) -> Value:
     """Calling an object of a library that no table knows: a model where it is given a picture."""
     from dataguard.preprocessing.static.arrays import opaque, pictures
@@ -280,15 +258,9 @@ def unlisted_object(call: Call) -> Value:
         return call.machine.feed(values, call.node, tail, network=call.receiver)
     if len(values) == 1 and isinstance(values[0], Picture) and _AUGMENTS.search(tail):
         return Picture(by_chance(values[0].state, tail, call.place, size=values[0].state.size))
-    if call.name.startswith("imgaug.") and len(values) == 1 and isinstance(values[0], Picture):
-        found = augmented(call.receiver, values[0], tail, call.place)
-        if found is not None:
-            return found
-    if (
-        is_transforming(tail)
-        or "transforms" in call.name
-        or call.name.startswith(("imgaug.", "kornia.", "monai.", "torchio.", "augly."))
-    ):
+    if call.name.startswith(imgaug.PREFIX):
+        return imgaug.asked(call)
+    if is_transforming(tail) or "transforms" in call.name or call.name.startswith(("monai.", "torchio.", "augly.")):
         return opaque(call.machine, values, f"what {call.name} does is not known", call.node)
     return call.machine.feed(values, call.node, tail, network=call.receiver)
 
@@ -338,10 +310,10 @@ def unlisted_method(call: Call) -> Value:
             return call.machine.feed(values, call.node, call.name, network=receiver)
         if call.name == "to_deterministic" and receiver.name.startswith("imgaug."):
             return receiver
+        if call.name in AUGMENTING and receiver.name.startswith(imgaug.PREFIX):
+            return imgaug.asked(call)
         if call.name in AUGMENTING and values and isinstance(values[0], Picture):
-            found = augmented(receiver, values[0], call.name, call.place)
-            if found is not None:
-                return found
+            return Picture(by_chance(values[0].state, call.name, call.place))
         if is_transforming(call.name) and any(isinstance(one, Picture) for one in values):
             return opaque(call.machine, values, f"what {call.name} does is not known", call.node)
         return call.unknown(f"what {receiver.name}.{call.name} returns")
