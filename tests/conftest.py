@@ -22,9 +22,9 @@ import hypothesis
 import numpy as np
 from numpy.typing import NDArray
 
-_NUMBERS = itertools.count()
+from tests.uncollected import WHOLE_RUNS, Uncollected
 
-WHOLE_RUNS = ("dataguard/rules/", "dataguard/engine/")
+_NUMBERS = itertools.count()
 
 # `make unit` looks at fewer examples of each law than `make test`, unless a test says how many.
 hypothesis.settings.register_profile("unit", max_examples=25)
@@ -53,6 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Have what was kept freed at the very end, for extension modules complain of what is left."""
     # What is registered first is done last: after pytest has searched for cycles of the tests, among fewer objects.
     config.add_cleanup(gc.unfreeze)
+    config.pluginmanager.register(Uncollected(config.rootpath, without_slow=config.option.markexpr == "not slow"))
 
 
 @pytest.fixture(autouse=True)
