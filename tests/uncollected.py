@@ -1,4 +1,4 @@
-"""Files that pytest need not import, because none of their tests would be run: importing them takes longer than most tests."""
+"""Files that pytest need not import, for none of their tests would be run: this takes longer than most tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from _pytest.doctest import DoctestModule
 WHOLE_RUNS = ("dataguard/rules/", "dataguard/engine/")
 """The examples of rules and of whole runs are slow: they check datasets and train networks from end to end."""
 
-_SLOW = re.compile(rb"^pytestmark = (?:\[\s*)?pytest\.mark\.slow(?![\w(])", re.MULTILINE)
+_SLOW = re.compile(rb"^pytestmark = (?:\[\s*)?pytest\.mark\.slow(?![\w.(])", re.MULTILINE)
 
 
 def is_slow_module(text: bytes) -> bool:
@@ -39,10 +39,11 @@ class Uncollected:
         self._without_slow = without_slow
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_collect_file(self, file_path: Path) -> Generator[None, list[Any], list[Any]]:
-        """Leave out modules whose tests are all slow, where these are not asked for, and doctests where there is no example."""
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> Generator[None, list[Any], list[Any]]:
+        """Leave out modules of slow tests, where these are not asked for, and doctests of modules without any."""
         found = yield
-        if not found or file_path.suffix != ".py":
+        # Of a file that was named, pytest says what is not run.
+        if not found or file_path.suffix != ".py" or parent.session.isinitpath(file_path):
             return found
         text = file_path.read_bytes()
         if self._without_slow and is_slow_module(text):
