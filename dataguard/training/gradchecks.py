@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataguard.core.users_code import shortened_error
 from dataguard.training.case import TrainingCase
+from dataguard.training.guard import seed_torch
 from dataguard.training.structure import changed, tensors
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def _compare(
     weights: list[list[Tensor]] = [[] for _ in range(DIRECTIONS)]
 
     def moved(lengths: Tensor) -> Tensor:
-        torch.manual_seed(0)
+        seed_torch(0)
         places = []
         for number, item in enumerate(point):
             place = item

@@ -88,10 +88,11 @@ def _source(thing: Any) -> tuple[str, str, int] | None:
         return found
     try:
         path = inspect.getsourcefile(thing)
+        # Not its lines first: to find a class, all of a library's module is parsed.
+        if path is None or "site-packages" in path or path.startswith("<"):
+            return None
         lines, start = inspect.getsourcelines(thing)
     except (OSError, TypeError):
-        return None
-    if path is None or "site-packages" in path or path.startswith("<"):
         return None
     return path, "".join(lines), max(start, 1)
 
