@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 # Neighbours stay together, for they share what their module makes.
-# Compiled once, beside nothing: pytest compiles thousands of assertions anew in each process where it may not keep them.
-TESTED := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(abspath $(VENV))/bytecode $(BIN)/python -m pytest -n auto --dist worksteal
+# Compiled once: pytest compiles thousands of assertions anew in each process where it may not keep them. It is kept beside
+# the modules, where pip has put what it compiled, unless PYTHONPYCACHEPREFIX says where.
+TESTED := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal
 # What is compiled to libraries, where there is a compiler.
 COMPILED := $(wildcard dataguard/dataset/*.c dataguard/dataset/*.h)
 # What the lock files must not carry away from the machine that wrote them.

@@ -69,7 +69,6 @@ def deterministic_algorithms() -> tuple[bool, bool]:
 def seed_all(seed: int) -> None:
     """Seed Python's, NumPy's and torch's generators."""
     import numpy as np
-    import torch
 
     random.seed(seed)
     np.random.seed(seed % 2**32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -31,8 +32,17 @@ from dataguard.versions.snapshot import Snapshot
 from dataguard.versions.stated import Statements
 
 if TYPE_CHECKING:
+    import duckdb
     import numpy as np
     from numpy.typing import NDArray
+
+
+@functools.cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """One for all: to open one takes longer than to fill it. What is temporary goes with the cursor that made it."""
+    import duckdb
+
+    return duckdb.connect()
 
 
 def made_up_snapshot(
@@ -46,8 +56,6 @@ def made_up_snapshot(
         version: What the configuration calls it.
         keys_are_rows: Whether ``sample_id`` is the number of a row.
     """
-    import duckdb
-
     hashed = [
         (
             row["sample_id"],
@@ -57,9 +65,9 @@ def made_up_snapshot(
         )
         for row in rows
     ]
-    with duckdb.connect() as connection:
+    with _database().cursor() as connection:
         connection.execute(
-            "CREATE TABLE samples (sample_id VARCHAR, content_hash VARCHAR, label VARCHAR, split VARCHAR)"
+            "CREATE TEMP TABLE samples (sample_id VARCHAR, content_hash VARCHAR, label VARCHAR, split VARCHAR)"
         )
         if hashed:
             # One statement: a thousand of them take a second.

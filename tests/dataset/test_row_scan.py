@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -134,8 +136,8 @@ def test_a_table_that_cannot_be_written_is_said(table: Path, tmp_path: Path) -> 
         ("[1, 2] AS a, 2 AS b", "'[1, 2]' AS a, 2 AS b"),
     ],
 )
-def test_rows_that_differ_differ_in_content(tmp_path: Path, one: str, other: str) -> None:
-    assert content(tmp_path / "one.parquet", one) != content(tmp_path / "other.parquet", other)
+def test_rows_that_differ_differ_in_content(content: Callable[[str], str], one: str, other: str) -> None:
+    assert content(one) != content(other)
 
 
 @pytest.mark.parametrize(
@@ -149,15 +151,26 @@ def test_rows_that_differ_differ_in_content(tmp_path: Path, one: str, other: str
         ("TIMESTAMP '2020-01-02 03:04:05' AS a", "TIMESTAMP_MS '2020-01-02 03:04:05' AS a"),
     ],
 )
-def test_rows_that_are_equal_are_equal_in_content(tmp_path: Path, one: str, other: str) -> None:
-    assert content(tmp_path / "one.parquet", one) == content(tmp_path / "other.parquet", other)
+def test_rows_that_are_equal_are_equal_in_content(content: Callable[[str], str], one: str, other: str) -> None:
+    assert content(one) == content(other)
 
 
-def content(path: Path, selected: str) -> str:
-    duckdb.sql(f"COPY (SELECT {selected}) TO '{path}'")
-    found: str = scan(TableSource(path), cache=None).fetch(["content_hash"])["content_hash"][0]
-    assert len(found) == 64
-    return found
+@pytest.fixture(scope="module")
+def content(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """The content hash of a table of one row; each is scanned once."""
+
+    @functools.cache
+    def scanned(selected: str) -> str:
+        folder = tmp_path_factory.mktemp("row")
+        duckdb.sql(f"COPY (SELECT {selected}) TO '{folder / 'row.parquet'}'")
+        query = TableSource(folder / "row.parquet").rows()
+        assert query is not None
+        copied = copy_rows(query, folder, Manifest(), Manifest(), lambda *_: None)
+        ((found,),) = duckdb.sql(f"SELECT content_hash FROM '{copied}'").fetchall()
+        assert len(found) == 64
+        return str(found)
+
+    return scanned
 
 
 def test_numbers_come_by_split_in_the_order_of_rows(table: Path) -> None:
