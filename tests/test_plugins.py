@@ -21,6 +21,8 @@ from dataguard.core.report import Status
 from dataguard.dataset import kinds
 from dataguard.rules import _plugin_rules, all_rules, broken_plugins, built_in_rules
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "plugin"
 _NUMBER = iter(range(1_000_000))
@@ -99,7 +101,6 @@ def test_a_broken_rule_is_one_error_that_names_its_distribution(site: Path, name
     assert [rule.code for rule in all_rules()] == [rule.code for rule in built_in_rules()]
 
 
-@pytest.mark.slow
 def test_beside_a_broken_rule_the_rest_runs(site: Path, shapes: Path) -> None:
     distribution = install(site, found_plugins.RULES, "ACME102", code="raise RuntimeError('no licence')")
     left_out = {rule.code: "it takes long" for rule in built_in_rules() if rule.code not in ("DG102", "DG801")}
@@ -222,7 +223,6 @@ def test_every_file_of_one_word_under_sources_is_a_source() -> None:
         assert kind.summary
 
 
-@pytest.mark.slow
 def test_the_example_is_built_installed_and_used(tmp_path: Path, shapes: Path) -> None:
     pytest.importorskip("build", reason="the package `build` is not installed")
     site = tmp_path / "site"

@@ -22,6 +22,8 @@ from dataguard.engine.areas import AREAS, DATASET, area_of
 from dataguard.inputs import NORMALIZATION_INPUTS, SERVING_INPUTS, VERSION_INPUTS
 from dataguard.rules import all_rules
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:

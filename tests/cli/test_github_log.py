@@ -12,6 +12,8 @@ from dataguard.cli import main
 from dataguard.cli.github_log import InertStream
 from tests.core.test_workflow_commands import runs
 
+pytestmark = pytest.mark.slow
+
 MASK = "::add-mask::a"
 OLD = "##[add-mask]a"
 

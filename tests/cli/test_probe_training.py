@@ -11,6 +11,8 @@ import pytest
 from dataguard.cli import main
 from dataguard.core.errors import ExitCode
 
+pytestmark = pytest.mark.slow
+
 TRAIN = """
 import torch
 
@@ -57,7 +59,6 @@ def test_without_torch_it_says_what_to_install(
     assert "pip install 'dataguard[torch]'" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 def test_a_sound_start_exits_with_0(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("torch", reason="torch is not installed")
     assert run("train.py:make", "--select", "DG702,DG703") == ExitCode.CLEAN

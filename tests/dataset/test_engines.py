@@ -32,6 +32,8 @@ from dataguard.inputs import open_source
 from tests.dataset.by_engine import checked, pictures, told
 from tests.dataset.sources.same_data import as_folder, as_shards, planted
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -263,7 +265,6 @@ def here(folder: Path) -> dict[str, Any]:
     return told(check(folder, cache=False))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("engine", "package"),
     [("spark=local[2]", "pyspark"), ("dask", "distributed"), ("ray", "ray"), ("local=2", "duckdb")],

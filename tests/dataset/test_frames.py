@@ -19,6 +19,8 @@ from dataguard.dataset.engines.frames import writer_of
 from dataguard.dataset.scan import scan
 from dataguard.dataset.sources.table import TableSource
 
+pytestmark = pytest.mark.slow
+
 
 def made(n: int = 3_000) -> pd.DataFrame:
     random = np.random.default_rng(3)
@@ -212,7 +214,6 @@ def from_file(jobs: list[tuple[str, int, str]]) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "package"),
     [

@@ -35,6 +35,8 @@ from tests.dataset.sources.same_data import (
 
 fsspec = pytest.importorskip("fsspec")
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = planted(10)
 
 
@@ -146,14 +148,12 @@ def served(tmp_path: Path) -> Iterator[str]:
     thread.join()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("store", "location"), [(as_folder, "/d"), (as_shards, "/d/{train,val,test}-{000..002}.tar")])
 def test_a_web_server_is_read(served: str, tmp_path: Path, of_folder: str, store: Any, location: str) -> None:
     store(SAMPLES, tmp_path / "d")
     assert version(served + location) == of_folder
 
 
-@pytest.mark.slow
 def test_nothing_at_a_web_address_is_one_error(served: str) -> None:
     with pytest.raises(SourceError, match="there is nothing at this URL"):
         opened(f"{served}/nothing.tar")
@@ -292,7 +292,6 @@ def test_a_copy_that_is_cut_short_is_not_kept(memory: Any, tmp_path: Path, monke
         opened("memory://bucket/d/train-000.tar")
 
 
-@pytest.mark.slow
 def test_findings_are_the_same_behind_a_url(memory: Any, tmp_path: Path) -> None:
     folder = as_folder(SAMPLES, tmp_path / "d")
     put(memory, tmp_path)

@@ -17,6 +17,8 @@ from dataguard.dataset.schema import SchemaFailures, validate
 from dataguard.dataset.sources.folder import FolderSource
 from dataguard.dataset.sources.table import TableSource
 
+pytestmark = pytest.mark.slow
+
 IMAGE_LABELS = """path,label,split,group_id,width,height,annotator
 a/1.jpg,cat,train,p1,640,480,ann
 a/2.png,dog,val,p2,64,64,

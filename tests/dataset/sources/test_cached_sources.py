@@ -20,6 +20,8 @@ from dataguard.dataset.scan import scan
 from dataguard.inputs import open_source
 from tests.dataset.sources.same_data import TIME, as_parquet, as_saved, as_shards, made, planted
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = planted(10)
 
 
@@ -51,7 +53,6 @@ def n_decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counted
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_an_unchanged_dataset_is_not_read_again(way: str, tmp_path: Path, n_decoded: list[int]) -> None:
     if way in ("parquet", "huggingface"):

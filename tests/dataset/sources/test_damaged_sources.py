@@ -36,6 +36,8 @@ from tests.dataset.sources.same_data import (
     planted,
 )
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = [item for item in planted() if item.data and "003" not in item.key]
 
 
@@ -293,7 +295,6 @@ def dataset(folder: Path, code: str) -> str:
     return f"{path}:make"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "said"),
     [
@@ -311,7 +312,6 @@ def test_a_dataset_that_cannot_be_made_is_an_error(tmp_path: Path, code: str, sa
     assert said in str(caught.value)
 
 
-@pytest.mark.slow
 def test_a_sample_that_fails_is_one_finding(tmp_path: Path) -> None:
     code = (
         "class Mine:\n    def __len__(self): return 4\n    def __getitem__(self, at):\n"
@@ -322,7 +322,6 @@ def test_a_sample_that_fails_is_one_finding(tmp_path: Path) -> None:
     assert found["0"] == "the file is empty"
 
 
-@pytest.mark.slow
 def test_an_endless_stream_says_how_to_cut_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     endless = dataset(tmp_path, "def make():\n    while True: yield b'x', 1\n")
     monkeypatch.setattr(torch_child, "MOST_SAMPLES", 50)
@@ -335,7 +334,6 @@ def test_an_endless_stream_says_how_to_cut_it(tmp_path: Path, monkeypatch: pytes
     assert len(references) == 7
 
 
-@pytest.mark.slow
 def test_a_dataset_that_hangs_is_ended(tmp_path: Path) -> None:
     code = "import time\ndef make():\n    print('waiting for godot', flush=True)\n    time.sleep(600)\n"
     source = opened(dataset(tmp_path, code), timeout=0.2)
@@ -456,7 +454,6 @@ def test_yolo_annotations_that_are_wrong_are_findings(tmp_path: Path) -> None:
 # The disk
 
 
-@pytest.mark.slow
 def test_a_full_disk_is_one_error(tmp_path: Path) -> None:
     location = as_shards(SAMPLES, tmp_path / "w", suffix="tar.gz")
     program = (

@@ -21,6 +21,8 @@ from dataguard.inputs import open_source
 from dataguard.rules import all_rules
 from tests.dataset.sources.same_data import WAYS, as_folder, planted
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = planted()
 CARRIED = [name for name in COLUMNS if name not in ("place", "row")]
 """What the sample table says of a sample, but for where it lies."""
@@ -99,7 +101,6 @@ def folder_report(tmp_path_factory: pytest.TempPathFactory) -> Report:
 SELECTED = [rule.code for rule in all_rules() if rule.code[:3] in ("DG1", "DG3", "DG8")]
 
 
-@pytest.mark.slow
 @each_way
 def test_the_findings_are_the_same(way: str, tmp_path: Path, folder_report: Report) -> None:
     place, config = stored(way, tmp_path)
@@ -116,7 +117,6 @@ def test_the_findings_are_the_same(way: str, tmp_path: Path, folder_report: Repo
 # Arrays
 
 
-@pytest.mark.slow
 def test_arrays_are_the_same_in_a_file_in_a_folder_and_from_torch(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     pixels, labels = rng.integers(0, 256, (40, 12, 10, 3), dtype=np.uint8), np.arange(40) % 2
@@ -159,7 +159,6 @@ as_arrays, as_pillow, as_tensors = Mine(lambda pixels: pixels), Mine(pillow), Mi
 # Rows of numbers and text
 
 
-@pytest.mark.slow
 def test_a_table_is_the_same_from_every_file_and_from_memory(tmp_path: Path) -> None:
     pd = pytest.importorskip("pandas")
     rng = np.random.default_rng(5)
@@ -200,7 +199,6 @@ def test_a_table_is_the_same_from_every_file_and_from_memory(tmp_path: Path) -> 
         assert rows == found["csv"], name
 
 
-@pytest.mark.slow
 def test_a_frame_has_the_findings_of_its_file(tmp_path: Path) -> None:
     pd = pytest.importorskip("pandas")
     frame = pd.DataFrame({"x": np.arange(300.0) % 7, "label": ["a", "b", "c"] * 100})
@@ -217,7 +215,6 @@ def test_an_object_that_is_no_table_is_refused() -> None:
         check({"a": [1]}, cache=False)
 
 
-@pytest.mark.slow
 def test_an_html_report_shows_the_same_pictures_from_shards(tmp_path: Path) -> None:
     from dataguard.formats import html
 
