@@ -26,6 +26,8 @@ SOURCE_SHARE, TABLE_SHARE, WRITER_SHARE = 0.2, 0.4, 0.1
 full; the rest is Python's with its libraries, some 350 MB, DuckDB's own that it does not count, and `BATCH_SHARE`."""
 BATCH_SHARE = 1 / 32
 """What rows may take on their way from one to another, and the leaves of a manifest before they go to disk."""
+HASHES_SHARE = 1 / 8
+"""What 64-bit hashes of rows may take while copies are looked for; DuckDB holds as much of them again, of its share."""
 LEAST = 1 << 30
 """Below this the libraries alone leave too little."""
 _LEAST_OF_A_PART = 64 << 20

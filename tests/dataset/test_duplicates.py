@@ -104,6 +104,14 @@ def test_aggregates_of_the_table_agree_with_those_of_the_groups(rows: list[tuple
         assert 0 <= overlap.p_value <= 1
 
 
+def test_hashes_are_looked_through_a_part_at_a_time_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [sample(f"s{number:03d}", f"content {number % 37}", "train", str(number % 2)) for number in range(50)]
+    whole = of(rows)
+    monkeypatch.setattr(module, "memory_share", lambda _: 8 * 7)
+    assert of(rows) == whole
+    assert whole.n_groups == 13
+
+
 def test_listing_is_bounded_and_keeps_what_rules_report(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_LISTED_GROUPS", 2)
     monkeypatch.setattr(module, "MAX_LISTED_PER_CELL", 3)
