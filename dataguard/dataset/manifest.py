@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from blake3 import blake3
 
-from dataguard.dataset.memory import batch_bytes
+from dataguard.dataset.memory import BATCH_SHARE, memory_share
 from dataguard.dataset.native_rows import part_leaves, sort_leaves
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 BUCKETS = 4096
 _DIGEST = 32
+_PARTED_FROM = 1 << 20
+"""Bytes of leaves that are parted by their first bytes: 128 leaves of each."""
 _KEPT_STATED = 100_000
 """Pairs of label and split whose text is kept; a regression target has millions."""
 
@@ -37,13 +39,14 @@ class Manifest:
 
     Args:
         spill: A folder that leaves go to where there are too many for memory, 32 bytes each; made where it is needed.
+        held: How much they may take of the memory before that.
     """
 
-    __slots__ = ("_leaves", "_spilled", "_stated")
+    __slots__ = ("_leaves", "_parted", "_stated")
 
-    def __init__(self, *, spill: Path | None = None) -> None:
+    def __init__(self, *, spill: Path | None = None, held: float = BATCH_SHARE) -> None:
         self._leaves = bytearray()
-        self._spilled = None if spill is None else _Spilled(spill)
+        self._parted = None if spill is None else _Parted(spill, held)
         self._stated: dict[tuple[str | None, str | None], bytes] = {}
 
     def add(self, key: str, content: bytes | None, label: str | None, split: str | None) -> None:
@@ -64,24 +67,22 @@ class Manifest:
         known = b"-" if content is None else b"%d:%b" % (2 * len(content), content.hex().encode())
         self._leaves += sha256(b"%b%b%b%b" % (_LEAF, _netstring(key), known, stated)).digest()
 
-    def add_leaves(self, leaves: bytes | bytearray) -> None:
+    def add_leaves(self, leaves: bytes | bytearray | memoryview) -> None:
         """Add samples by their leaves, 32 bytes each, as `leaf_sql` has them."""
+        if self._parted is not None and len(leaves) >= _PARTED_FROM:
+            self._parted.add(leaves)
+            return
         self._leaves += leaves
-        self._spill()
+        if self._parted is not None and len(self._leaves) >= _PARTED_FROM:
+            self._parted.add(self._leaves)
+            self._leaves = bytearray()
 
     def update(self, other: Manifest) -> None:
         """Add all samples of another manifest."""
-        if other._spilled is not None:
-            for part in other._spilled.parts():
-                self._leaves += part
-                self._spill()
-        self._leaves += other._leaves
-        self._spill()
-
-    def _spill(self) -> None:
-        if self._spilled is not None and len(self._leaves) >= batch_bytes():
-            self._spilled.add(self._leaves)
-            self._leaves = bytearray()
+        if other._parted is not None:
+            for part in other._parted.parts():
+                self.add_leaves(part)
+        self.add_leaves(other._leaves)
 
     def __or__(self, other: Manifest) -> Manifest:
         merged = Manifest()
@@ -90,16 +91,16 @@ class Manifest:
         return merged
 
     def __len__(self) -> int:
-        spilled = 0 if self._spilled is None else self._spilled.n_bytes
-        return (spilled + len(self._leaves)) // _DIGEST
+        parted = 0 if self._parted is None else self._parted.n_bytes
+        return (parted + len(self._leaves)) // _DIGEST
 
     def bucket_hashes(self) -> Mapping[int, bytes]:
         """The hash of every bucket that holds a leaf, by its number from 0 to 4,095."""
-        if self._spilled is not None and self._spilled.n_bytes:
+        if self._parted is not None and self._parted.n_bytes:
             if self._leaves:
-                self._spilled.add(self._leaves)
+                self._parted.add(self._leaves)
                 self._leaves = bytearray()
-            parts = self._spilled.parts()
+            parts = self._parted.parts()
         else:
             parts = iter((self._leaves,))
         hashes = {}
@@ -132,39 +133,47 @@ class Manifest:
         return root.hexdigest()
 
 
-class _Spilled:
-    """Leaves on disk, in a file for each first byte, so that one at a time can be put in order in memory."""
+class _Parted:
+    """Leaves by their first bytes, so that those of one at a time can be put in order; on disk where they are many."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, held: float) -> None:
         self._folder = folder
+        self._share = held
+        self._held: list[tuple[memoryview, list[int]]] = []
+        self._n_held = 0
         self.n_bytes = 0
 
-    def add(self, leaves: bytearray) -> None:
-        """Append leaves to their files."""
+    def add(self, leaves: bytes | bytearray | memoryview) -> None:
+        """Add leaves, and write out all that are held where that makes too many."""
         parted, ends = part_leaves(leaves) or _parted(leaves)
-        self._folder.mkdir(exist_ok=True)
+        self._held.append((memoryview(parted), [0, *ends]))
+        self._n_held += len(leaves)
         self.n_bytes += len(leaves)
-        view = memoryview(parted)
-        for byte, (start, end) in enumerate(pairwise((0, *ends))):
-            if start < end:
+        if self._n_held < memory_share(self._share):
+            return
+        self._folder.mkdir(exist_ok=True)
+        for byte in range(256):
+            if pieces := self._pieces(byte):
                 with self._path(byte).open("ab") as file:
-                    file.write(view[start:end])
+                    file.writelines(pieces)
+        self._held.clear()
+        self._n_held = 0
 
     def parts(self) -> Iterator[bytearray]:
         """The leaves of each first byte, ascending."""
         for byte in range(256):
             path = self._path(byte)
-            if path.exists():
-                leaves = bytearray(path.stat().st_size)
-                with path.open("rb") as file:
-                    file.readinto(leaves)
-                yield leaves
+            written = [path.read_bytes()] if path.exists() else []
+            yield bytearray().join([*written, *self._pieces(byte)])
+
+    def _pieces(self, byte: int) -> list[memoryview]:
+        return [leaves[ends[byte] : ends[byte + 1]] for leaves, ends in self._held if ends[byte] < ends[byte + 1]]
 
     def _path(self, byte: int) -> Path:
         return self._folder / f"{byte:02x}"
 
 
-def _parted(leaves: bytearray) -> tuple[bytes, list[int]]:
+def _parted(leaves: bytes | bytearray | memoryview) -> tuple[bytes, list[int]]:
     """What `part_leaves` finds, by numpy."""
     rows = np.frombuffer(leaves, dtype=np.uint8).reshape(-1, _DIGEST)
     first = np.ascontiguousarray(rows[:, 0])

@@ -25,7 +25,9 @@ SOURCE_SHARE, TABLE_SHARE, WRITER_SHARE = 0.2, 0.4, 0.1
 """What DuckDB may use to read the user's table, to query the sample table, and to write it. Seldom more than one is
 full; the rest is Python's with its libraries, some 350 MB, DuckDB's own that it does not count, and `BATCH_SHARE`."""
 BATCH_SHARE = 1 / 32
-"""What rows may take on their way from one to another, and the leaves of a manifest before they go to disk."""
+"""What rows may take on their way from one to another, and the leaves of their details before they go to disk."""
+LEAVES_SHARE = 1 / 3
+"""What the leaves of a version id may take before they go to disk. Meanwhile the sample table is not queried."""
 HASHES_SHARE = 1 / 8
 """What 64-bit hashes of rows may take while copies are looked for; DuckDB holds as much of them again, of its share."""
 LEAST = 1 << 30
@@ -143,8 +145,3 @@ def _is_alive(process: int) -> bool:
         # It is somebody else's.
         return True
     return True
-
-
-def batch_bytes() -> int:
-    """How many bytes of rows, or of leaves, are held at a time."""
-    return int(memory_limit() * BATCH_SHARE)

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
+
 from dataguard.dataset.row_contents import HEAD_BYTES, Kind
 
 LIBRARY = Path(__file__).with_name("librow_hashes.so")
@@ -129,14 +131,14 @@ class NativeRows:
         said = self._library.dataguard_rows_error(self._rows)
         return None if said is None else str(said.decode(errors="replace"))
 
-    def take(self, which: int) -> bytearray:
+    def take(self, which: int) -> memoryview:
         """All leaves, or all `DETAILS`, since the last call, 32 bytes each."""
         size = ctypes.c_size_t()
         taken = self._library.dataguard_rows_take(self._rows, which, ctypes.byref(size))
-        found = bytearray(size.value)
+        found = np.empty(size.value, dtype=np.uint8)
         if taken:
-            self._library.dataguard_rows_copy(taken, (ctypes.c_char * size.value).from_buffer(found))
-        return found
+            self._library.dataguard_rows_copy(taken, found.ctypes.data)
+        return memoryview(found)
 
     def close(self) -> None:
         """Let go of the streams, when nobody reads the capsule any more."""
@@ -159,18 +161,21 @@ def sort_leaves(leaves: bytearray) -> bool:
     return True
 
 
-def part_leaves(leaves: bytearray) -> tuple[bytearray, list[int]] | None:
+def part_leaves(leaves: bytes | bytearray | memoryview) -> tuple[memoryview, list[int]] | None:
     """Leaves by their first bytes, and where those of each byte end, in bytes; None where there is no library."""
     library = _compiled(LIBRARY)
     if library is None:
         return None
     ends = (ctypes.c_size_t * 256)()
-    parted = bytearray(len(leaves))
-    whole = ctypes.c_char * len(leaves)
+    # Not a bytearray, which is filled with zeros first.
+    parted = np.empty(len(leaves), dtype=np.uint8)
     library.dataguard_part_leaves(
-        whole.from_buffer(leaves), len(leaves) // _DIGEST, whole.from_buffer(parted), ctypes.byref(ends)
+        np.frombuffer(leaves, dtype=np.uint8).ctypes.data,
+        len(leaves) // _DIGEST,
+        parted.ctypes.data,
+        ctypes.byref(ends),
     )
-    return parted, [_DIGEST * end for end in ends]
+    return memoryview(parted), [_DIGEST * end for end in ends]
 
 
 @cache

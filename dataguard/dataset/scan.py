@@ -39,6 +39,7 @@ from dataguard.dataset.finished_tables import (
 )
 from dataguard.dataset.listing_state import ListingState
 from dataguard.dataset.manifest import Manifest
+from dataguard.dataset.memory import LEAVES_SHARE
 from dataguard.dataset.remote import RemotePictures
 from dataguard.dataset.sample import Sample
 from dataguard.dataset.sources import Pictures, Reference, RowSource, Source
@@ -158,7 +159,8 @@ def scan(
     jobs = jobs or len(os.sched_getaffinity(0))
     folder = partial_folder(tables)
     try:
-        manifest, details = Manifest(spill=folder / "leaves"), Manifest(spill=folder / "details")
+        manifest = Manifest(spill=folder / "leaves", held=LEAVES_SHARE)
+        details = Manifest(spill=folder / "details")
         done, all_read = 0, True
         with (
             decoding(),

@@ -21,10 +21,12 @@ from dataguard.core.errors import ConfigurationError, OutputError, SourceError
 from dataguard.dataset.cache import Cache
 from dataguard.dataset.manifest import Manifest
 from dataguard.dataset.memory import (
-    batch_bytes,
+    BATCH_SHARE,
+    LEAVES_SHARE,
     connect,
     memory_limit,
     memory_limited,
+    memory_share,
     parse_memory,
     remove_left_over,
 )
@@ -215,7 +217,8 @@ def test_databases_keep_to_the_limit() -> None:
     before = memory_limit()
     with memory_limited(2_000_000_000):
         stated = connect(0.25).execute("SELECT current_setting('memory_limit')").fetchall()[0][0]
-        assert batch_bytes() == 62_500_000
+        assert memory_share(BATCH_SHARE) == 64 << 20
+        assert memory_share(LEAVES_SHARE) == 666_666_666
     assert stated == "476.8 MiB"
     assert memory_limit() == before >= 1 << 30
 
