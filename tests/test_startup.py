@@ -21,6 +21,8 @@ HEAVY = (
     "rich",
     "torch",
     "blake3",
+    "tree_sitter",
+    "tree_sitter_python",
 )
 
 

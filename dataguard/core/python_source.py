@@ -13,7 +13,6 @@ import io
 import json
 import re
 import tokenize
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,13 +20,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dataguard.core.errors import SourceError
+from dataguard.core.python_dialects import continued_rows
+from dataguard.core.python_mending import Lost, mended, parsed
 
 MAX_CODE = 2_000_000
 """Characters of code that are parsed; CPython's largest module has 0.3 million, generated files have more."""
 MAX_NOTEBOOK = 128 * 2**20
 """Bytes of a notebook that are read, pictures and other outputs included."""
-MAX_REPAIRS = 40
-"""Lines that are left out of one cell before the whole cell is."""
 
 _MAGIC = re.compile(r"^(?P<indent>\s*)(?P<rest>[%!?].*|[\w.]+\?{1,2}\s*|get_ipython\(\)\s*$)")
 _ASSIGNED = re.compile(r"^(?P<head>\s*[\w.,\s\[\]'\"]+=\s*)(?P<mark>[%!])(?P<rest>\S.*)$")
@@ -35,31 +34,6 @@ _TIMED = re.compile(r"^(?P<indent>\s*)%(?:time|timeit|prun|memit)\s+(?:-\S+\s+)*
 _PYTHON_CELL = frozenset(
     {"time", "timeit", "capture", "prun", "memit", "python3", "python", "snakeviz", "heat", "wandb"}
 )
-_MARK = re.compile(r"^#\s*(?:%%|In\s?\[\s*\d*\s*\]|<codecell>)")
-_OPENER = re.compile(r"^\s*(?:if|elif|else|for|while|try|except|finally|with|def|class|async)\b.*:\s*(?:#.*)?$")
-
-_STARTS = re.compile(r"(?!else\b|elif\b|except\b|finally\b)[^\s#)\]}'\"]")
-_PRINT_TO = re.compile(r"^(?P<head>\s*(?:[^#'\"]*?[:;]\s*)?)print\s*>>\s*[\w.]+\s*,\s*(?P<rest>.+?)\s*$")
-_PRINT = re.compile(r"^(?P<head>\s*(?:[^#'\"=(]*?[:;]\s*)?)print(?P<rest>(?:\s+(?![=.,)\]])|\s*(?=['\"])).+?)\s*$")
-_BARE_PRINT = re.compile(r"^(?P<head>\s*)print\s*(?P<tail>#.*)?$")
-_EXCEPT = re.compile(r"^(?P<head>\s*except\s+[\w.]+|\s*except\s*\([^)]*\))\s*,\s*(?P<name>\w+)\s*:")
-_RAISE = re.compile(r"^(?P<head>\s*raise\s+[\w.]+)\s*,\s*(?P<rest>.+)$")
-_EXEC = re.compile(r"^(?P<head>\s*)exec\s+(?P<rest>[^(\s].*)$")
-_OCTAL = re.compile(r"(?<![\w.])0(\d+)(?![\w.])")
-_LONG = re.compile(r"(?<![\w.])(\d+)[lL]\b")
-_UNICODE_RAW = re.compile(r"\b[uU][rR](?=['\"])")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Lost:
-    """Code that no analysis sees, because it could not be parsed."""
-
-    line: int
-    """Its first line, counted as `PythonSource.place` counts."""
-    n_lines: int
-    """How many lines."""
-    reason: str
-    """What the parser said."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -337,51 +311,33 @@ class _FileLines:
 def _tolerant(text: str, start: int) -> tuple[ast.Module, tuple[Lost, ...]]:
     """As much of a text as parses, its lines counted from `start`, and what does not."""
     text = text.replace("\x00", " ").lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    tree = _parse(text)
+    tree = parsed(text)
     lost: list[Lost] = []
     if not isinstance(tree, ast.Module):
-        tree, lost = _mended(split_lines(text))
+        tree, lost = _from_ipython(text)
     if start:
-        _shift(tree, start)
+        ast.increment_lineno(tree, start)
     return tree, tuple(Lost(line=item.line + start, n_lines=item.n_lines, reason=item.reason) for item in lost)
 
 
-def _parse(text: str) -> ast.Module | SyntaxError:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(text)
-    except SyntaxError as error:
-        return error
-    except (ValueError, RecursionError, MemoryError) as error:
-        return SyntaxError(str(error) or type(error).__name__)
-
-
-def _shift(tree: ast.Module, by: int) -> None:
-    for node in ast.walk(tree):
-        if hasattr(node, "lineno"):
-            node.lineno += by
-            if getattr(node, "end_lineno", None) is not None:
-                node.end_lineno += by  # type: ignore[attr-defined]
-
-
-def _mended(lines: list[str]) -> tuple[ast.Module, list[Lost]]:
-    first = next((line.strip() for line in lines if line.strip()), "")
+def _from_ipython(text: str) -> tuple[ast.Module, list[Lost]]:
+    """Code with IPython's own lines, of which tree-sitter's grammar knows nothing."""
+    first = next((line.strip() for line in text.split("\n") if line.strip()), "")
     if first.startswith("%%"):
         word = re.match(r"%%(\w*)", first)
         if word is None or word[1] not in _PYTHON_CELL:
             return ast.Module(body=[], type_ignores=[]), []  # another language
-    lines = [_without_magic(line) for line in lines]
-    tree = _parse("\n".join(lines))
-    if isinstance(tree, ast.Module):
-        return tree, []
-    if isinstance(tree, TabError | IndentationError):
-        lines = [line.expandtabs(8) for line in lines]
-    old = [_from_python_2(line) for line in lines]
-    tree = _parse("\n".join(old))
-    if isinstance(tree, ast.Module):
-        return tree, []
-    return _in_pieces(old)
+    lines = text.split("\n")
+    magic = {number: new for number, line in enumerate(lines) if (new := _without_magic(line)) != line}
+    if magic:
+        # A string's line may look like one, and so may one that goes on with "% x".
+        for number in magic.keys() - continued_rows(text):
+            lines[number] = magic[number]
+        text = "\n".join(lines)
+        tree = parsed(text)
+        if isinstance(tree, ast.Module):
+            return tree, []
+    return mended(text)
 
 
 def _without_magic(line: str) -> str:
@@ -398,108 +354,3 @@ def _without_magic(line: str) -> str:
         if timed is not None:
             return assigned["head"] + timed["code"]
     return assigned["head"] + "[]"
-
-
-def _from_python_2(line: str) -> str:
-    """A line of Python 2 as Python 3, as far as a line can be looked at by itself."""
-    if "print" in line:
-        for pattern in (_PRINT_TO, _PRINT):
-            match = pattern.match(line)
-            if match is not None:
-                line = f"{match['head']}print({_argument(match['rest'])})"
-                break
-        else:
-            line = _BARE_PRINT.sub(r"\g<head>print() \g<tail>", line)
-    line = _EXCEPT.sub(r"\g<head> as \g<name>:", line)
-    line = _RAISE.sub(r"\g<head>(\g<rest>)", line)
-    line = _EXEC.sub(r"\g<head>exec(\g<rest>)", line)
-    if "<>" in line:
-        line = line.replace("<>", "!=")
-    line = _OCTAL.sub(lambda match: "0o" + match[1] if set(match[1]) <= set("01234567") else str(int(match[1])), line)
-    return _UNICODE_RAW.sub("r", _LONG.sub(r"\1", line))
-
-
-def _argument(rest: str) -> str:
-    code, mark, _ = _comment_split(rest)
-    code = code.strip().rstrip(";").rstrip()
-    return code.rstrip(",") if mark or code.endswith(",") else code
-
-
-def _comment_split(text: str) -> tuple[str, str, str]:
-    """A line at its comment, quotes heeded."""
-    quote = ""
-    for index, character in enumerate(text):
-        if quote:
-            quote = "" if character == quote and text[index - 1] != "\\" else quote
-        elif character in "'\"":
-            quote = character
-        elif character == "#":
-            return text[:index], "#", text[index + 1 :]
-    return text, "", ""
-
-
-def _in_pieces(lines: list[str]) -> tuple[ast.Module, list[Lost]]:
-    """Parse between marks of cells, or else between statements at the margin; leave lines out where that fails."""
-    body: list[ast.stmt] = []
-    lost: list[Lost] = []
-    bounds = [number for number, line in enumerate(lines) if number and _MARK.match(line)]
-    for start, end in zip([0, *bounds], [*bounds, len(lines)], strict=True):
-        piece, gone = _repaired(lines[start:end])
-        if start:
-            _shift(piece, start)
-        body += piece.body
-        lost += [Lost(line=item.line + start, n_lines=item.n_lines, reason=item.reason) for item in gone]
-    return ast.Module(body=body, type_ignores=[]), lost
-
-
-def _repaired(lines: list[str]) -> tuple[ast.Module, list[Lost]]:
-    """Leave out one offending line after another until the rest parses."""
-    lines = list(lines)
-    lost: dict[int, str] = {}
-    for _ in range(min(MAX_REPAIRS, len(lines) + 1)):
-        tree = _parse("\n".join(lines))
-        if isinstance(tree, ast.Module):
-            return tree, [Lost(line=number + 1, n_lines=1, reason=reason) for number, reason in sorted(lost.items())]
-        at = min(tree.lineno or 1, len(lines)) - 1
-        if at in lost and lines[at].strip() in ("", "pass"):
-            break
-        lines[at] = _stand_in(lines[at], tree, again=at in lost)
-        lost.setdefault(at, str(tree.msg or tree))
-    return _by_statement(lines)
-
-
-def _stand_in(line: str, error: SyntaxError, *, again: bool) -> str:
-    """What takes the place of a line that does not parse, so that those around it keep their meaning."""
-    indent = line[: len(line) - len(line.lstrip())]
-    if isinstance(error, IndentationError) and "unexpected indent" in str(error.msg):
-        return "" if again else line.lstrip()
-    if _OPENER.match(line) and not isinstance(error, IndentationError) and not again:
-        return indent + "if True:"
-    return "" if line.strip() == "pass" else indent + "pass"
-
-
-def _by_statement(lines: list[str]) -> tuple[ast.Module, list[Lost]]:
-    """Parse what lies between lines at the margin; leave out every such block that does not parse."""
-    starts = [number for number, line in enumerate(lines) if line and _STARTS.match(line)]
-    if not starts or starts[0] != 0:
-        starts = [0, *starts]
-    body: list[ast.stmt] = []
-    lost: list[Lost] = []
-    at = 0
-    while at < len(starts):
-        problem = ""
-        # What begins at the margin may go on there, as a long string or a call does: try with the next few as well.
-        for reach in (1, 2, 3, 5, 8):
-            end = starts[at + reach] if at + reach < len(starts) else len(lines)
-            tree = _parse("\n".join(lines[starts[at] : end]))
-            if isinstance(tree, ast.Module):
-                _shift(tree, starts[at])
-                body += tree.body
-                at += reach
-                break
-            problem = problem or str(tree.msg or tree)
-        else:
-            end = starts[at + 1] if at + 1 < len(starts) else len(lines)
-            lost.append(Lost(line=starts[at] + 1, n_lines=end - starts[at], reason=problem))
-            at += 1
-    return ast.Module(body=body, type_ignores=[]), lost

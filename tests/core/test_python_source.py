@@ -85,7 +85,7 @@ def test_a_cell_of_another_language_is_empty_and_not_lost() -> None:
         ("print 'a', x", "print('a', x)"),
         ("print 'it''s', x, # comment", "print('it''s', x)"),
         ("print\nprint x", "print()\nprint(x)"),
-        ("print >>f, x, 1\nprint x", "print(x, 1)\nprint(x)"),
+        ("print >>f, x, 1\nprint x", "print(x, 1, file=f)\nprint(x)"),
         ("if x: print 'a'", "if x: print('a')"),
         ("raise ValueError, 'bad'", "raise ValueError('bad')"),
         ("exec code", "exec(code)"),

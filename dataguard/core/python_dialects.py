@@ -1,0 +1,390 @@
+"""What other versions of Python write, rewritten into what this one parses: Python 2 above all, and newer versions.
+
+Tree-sitter's grammar reads both; only what ``ast`` does not parse comes here. Lines stay where they are.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import sys
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from tree_sitter import Language, Node, Query, Tree
+
+Edit = tuple[int, int, int, bytes]
+"""First byte, last byte, order among those that begin and end alike, what takes their place."""
+
+_PATTERNS = {
+    "print": "(print_statement) @print",
+    "bare": '((expression_statement . (identifier) @bare .) (#eq? @bare "print"))',
+    "exec": "(exec_statement) @exec",
+    "except": "(except_clause) @except",
+    "raise": "(raise_statement (expression_list) @raise)",
+    "unequal": '(comparison_operator "<>" @unequal)',
+    "integer": '((integer) @integer (#match? @integer "^0[0-9]|[lL]$"))',
+    "prefix": '((string_start) @prefix (#match? @prefix "^([uU][rR]|[bB]|`)"))',
+    "escape": '((string) @escape (#match? @escape "\\\\\\\\[uUNx]"))',
+    "word": '((identifier) @word (#any-of? @word "async" "await"))',
+    "tuple": "(function_definition parameters: (parameters [(tuple_pattern) (default_parameter)] @tuple))",
+    "lambda": "(lambda (lambda_parameters [(tuple_pattern) (default_parameter)] @lambda))",
+    "in": "(for_in_clause) @in",
+}
+_NEWER = {
+    "generic": "[(function_definition type_parameters: (_) @generic) (class_definition type_parameters: (_) @generic)]",
+    "alias": "(type_alias_statement) @alias",
+    "formatted": "(interpolation) @formatted",
+}
+# What a version that parses it may keep.
+if sys.version_info < (3, 12):
+    _PATTERNS |= _NEWER
+
+_ESCAPE = re.compile(rb"\\(?:U[0-9a-fA-F]{8}|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|N\{[^}]*\}|[^uUxN]|(?P<bad>))", re.DOTALL)
+_ODD_SPACE = re.compile(r"[^\S\n\r\t\f ]|[\u200b-\u200d\u2060\ufeff\x00]")
+"""Blanks that pasted code brings along and Python takes for none."""
+
+
+@functools.cache
+def _language() -> Language:
+    import tree_sitter
+    import tree_sitter_python
+
+    return tree_sitter.Language(tree_sitter_python.language())
+
+
+@functools.cache
+def _query() -> Query:
+    import tree_sitter
+
+    return tree_sitter.Query(_language(), "\n".join(_PATTERNS.values()))
+
+
+def concrete(data: bytes) -> Tree:
+    """The concrete tree of UTF-8 bytes, whatever they are."""
+    import tree_sitter
+
+    return tree_sitter.Parser(_language()).parse(data)
+
+
+def as_bytes(text: str) -> bytes:
+    """A text for the parser; halves of characters, which a notebook may hold, become question marks."""
+    return text.encode("utf-8", "replace")
+
+
+def modernised(text: str) -> str:
+    r"""A text with what it writes in the manner of other versions rewritten, line by line where it was.
+
+    >>> modernised("print >>f, 'a', 0777L\nexcept_ = `x` <> y\n")
+    "print('a', 0o777, file=f)\nexcept_ = repr((x)) != y\n"
+    """
+    import tree_sitter
+
+    data = as_bytes(text)
+    root = concrete(data).root_node
+    edits = list(_blanks(root, data.decode()))
+    for name, nodes in tree_sitter.QueryCursor(_query()).captures(root).items():
+        for node in nodes:
+            edits += _REWRITERS[name](node)
+    return _applied(data, edits).decode("utf-8", "replace")
+
+
+def _applied(data: bytes, edits: list[Edit]) -> bytes:
+    pieces, at = [], 0
+    for start, end, _, text in sorted(edits):
+        if start < at:  # within what was replaced as a whole
+            continue
+        # What is replaced leaves its line breaks behind, in a way that goes within brackets and without.
+        pieces += [data[at:start], text, b"\\\n" * data.count(b"\n", start, end)]
+        at = end
+    return b"".join([*pieces, data[at:]])
+
+
+def _replaced(node: Node, text: bytes) -> Edit:
+    return node.start_byte, node.end_byte, 0, text
+
+
+def _opened(node: Node, text: bytes) -> Edit:
+    """Put before a node, after what is put before a node around it."""
+    return node.start_byte, node.start_byte, node.start_byte - node.end_byte + 2**40, text
+
+
+def _closed(node: Node, text: bytes) -> Edit:
+    """Put behind a node, before what is put behind a node around it, or before a node that follows."""
+    return node.end_byte, node.end_byte, -node.start_byte, text
+
+
+def _text(node: Node) -> bytes:
+    return node.text or b""
+
+
+def _blanks(root: Node, text: str) -> Iterator[Edit]:
+    at, before = 0, 0
+    for match in _ODD_SPACE.finditer(text):
+        at += len(text[before : match.start()].encode())
+        before = match.start()
+        size = len(match[0].encode())
+        leaf = root.descendant_for_byte_range(at, at + size)
+        if leaf is None or leaf.type not in ("string", "string_content", "comment"):
+            yield at, at + size, 0, b" "
+
+
+def _print(node: Node) -> Iterator[Edit]:
+    keyword, *rest = node.children
+    yield keyword.start_byte, rest[0].start_byte if rest else keyword.end_byte, 0, b"print("
+    end = b")"
+    if rest and rest[0].type == "chevron":
+        to, *rest = rest
+        following = rest[1:2]
+        yield to.start_byte, following[0].start_byte if following else node.end_byte, 0, b""
+        end = b"file=" + _one_line(_text(to)[2:].strip()) + b")"
+        if following:
+            end = (b" " if rest[-1].type == "," else b", ") + end
+    yield node.end_byte, node.end_byte, -node.start_byte, end
+
+
+def _one_line(text: bytes) -> bytes:
+    return b" ".join(text.replace(b"\\\n", b" ").split(b"\n"))
+
+
+def _bare(node: Node) -> Iterator[Edit]:
+    yield _closed(node, b"()")
+
+
+def _exec(node: Node) -> Iterator[Edit]:
+    code = node.children[1]
+    yield node.children[0].end_byte, code.start_byte, 0, b"("
+    for child in node.children[2:]:
+        if child.type == "in":
+            yield code.end_byte, child.end_byte, 0, b","
+    yield _closed(node, b")")
+
+
+def _except(node: Node) -> Iterator[Edit]:
+    children = [child for child in node.children if child.type not in ("comment", "line_continuation")]
+    commas = [child for child in children if child.type == ","]
+    if len(commas) != 1 or children[0].type != "except":
+        if commas:  # several kinds without brackets, from Python 3.14 on
+            last = children[children.index(commas[-1]) + 1]
+            yield _opened(children[1], b"(")
+            yield last.end_byte, last.end_byte, -children[1].start_byte, b")"
+        return
+    at = children.index(commas[0])
+    name = children[at + 1]
+    if name.type in ("identifier", "attribute") and _text(name).rpartition(b".")[2][:1].isupper():
+        yield _opened(children[1], b"(")
+        yield name.end_byte, name.end_byte, -children[1].start_byte, b")"
+    elif name.type == "identifier":
+        yield commas[0].start_byte, name.start_byte, 0, b" as "
+    else:
+        yield commas[0].start_byte, name.end_byte, 0, b" as _"
+        yield from _first(node, b"%s = _.args" % _one_line(_text(name)))
+
+
+def _first(node: Node, statement: bytes) -> Iterator[Edit]:
+    """Put a statement before the first one of a block, where that is a simple one."""
+    block = next((child for child in node.children if child.type == "block"), None)
+    first = block.named_children[0] if block is not None and block.named_children else None
+    if first is not None and first.type.endswith("_statement") and first.type not in _COMPOUND:
+        yield first.start_byte, first.start_byte, 0, statement + b"; "
+
+
+_COMPOUND = frozenset(f"{word}_statement" for word in ("if", "for", "while", "try", "with", "match"))
+
+
+def _raise(node: Node) -> Iterator[Edit]:
+    children = [child for child in node.children if child.type not in ("comment", "line_continuation")]
+    commas = [child for child in children if child.type == ","]
+    value = children[2] if len(children) > 2 else None
+    if value is None:
+        return
+    # What is in brackets already is called with them.
+    bare = value.type not in ("tuple", "parenthesized_expression")
+    yield commas[0].start_byte, value.start_byte, 0, b"(" if bare else b""
+    if len(commas) > 1:
+        trace = children[4] if len(children) > 4 else commas[1]
+        yield value.end_byte, commas[1].end_byte, -1, (b")" if bare else b"") + b".with_traceback("
+        yield _closed(trace, b")")
+    elif bare:
+        yield _closed(value, b")")
+
+
+def _unequal(node: Node) -> Iterator[Edit]:
+    yield _replaced(node, b"!=")
+
+
+def _integer(node: Node) -> Iterator[Edit]:
+    digits = _text(node).rstrip(b"lL")
+    if digits.isdigit() and digits[:1] == b"0" and digits.strip(b"0"):
+        digits = b"0o" + digits.lstrip(b"0") if not set(digits) & set(b"89") else digits.lstrip(b"0")
+    yield _replaced(node, digits)
+
+
+def _prefix(node: Node) -> Iterator[Edit]:
+    start, string = _text(node), node.parent
+    if string is None:
+        return
+    if start == b"`":
+        if string.type == "string" and string.children[-1].type == "string_end":
+            yield _replaced(node, b"repr((")
+            yield _replaced(string.children[-1], b"))")
+    elif start[:1] in b"uU" or not _text(string).isascii():
+        yield node.start_byte, node.start_byte + 1, 0, b""
+
+
+def _escape(node: Node) -> Iterator[Edit]:
+    start = _text(node.children[0]).lower()
+    if b"r" in start:
+        return
+    for match in _ESCAPE.finditer(_text(node)):
+        at = node.start_byte + match.start()
+        if not _is_escape(match) and not (b"b" in start and match[0] in (b"\\", b"\\N")):
+            yield at, at, 0, b"\\"
+
+
+def _is_escape(match: re.Match[bytes]) -> bool:
+    if match["bad"] is not None:
+        return False
+    body = match[0][1:]
+    if body[:1] == b"U":
+        return int(body[1:], 16) < 0x110000
+    if body[:1] == b"N":
+        try:
+            unicodedata.lookup(body[2:-1].decode())
+        except (KeyError, ValueError):
+            return False
+    return True
+
+
+def _word(node: Node) -> Iterator[Edit]:
+    yield _closed(node, b"_")
+
+
+def _parts(node: Node, number: int) -> tuple[Edit, bytes, bytes] | None:
+    """A tuple among parameters: what takes its place, the names in it, and the name that stands for it."""
+    pattern = node if node.type == "tuple_pattern" else node.children[0]
+    if pattern.type != "tuple_pattern":
+        return None
+    name = b"_%d" % number
+    return _replaced(pattern, name), _one_line(_text(pattern)), name
+
+
+def _tuple(node: Node) -> Iterator[Edit]:
+    function = node.parent.parent if node.parent is not None else None
+    parts = _parts(node, node.start_byte)
+    if parts is not None and function is not None:
+        yield parts[0]
+        yield from _first(function, parts[1] + b" = " + parts[2])
+
+
+def _lambda(node: Node) -> Iterator[Edit]:
+    function = node.parent.parent if node.parent is not None else None
+    parts = _parts(node, node.start_byte)
+    if parts is not None and function is not None:
+        body = function.children[-1]
+        yield parts[0]
+        yield _opened(body, b"[")
+        yield body.end_byte, body.end_byte, -body.start_byte, b" for " + parts[1] + b" in [" + parts[2] + b"]][0]"
+
+
+def _in(node: Node) -> Iterator[Edit]:
+    words = [child.type for child in node.children]
+    values = node.children[words.index("in") + 1 :] if "in" in words else []
+    if any(child.type == "," for child in values):
+        yield _opened(values[0], b"(")
+        yield values[-1].end_byte, values[-1].end_byte, -values[0].start_byte, b")"
+
+
+def _generic(node: Node) -> Iterator[Edit]:
+    yield _replaced(node, b"")
+
+
+def _alias(node: Node) -> Iterator[Edit]:
+    yield node.children[0].start_byte, node.children[1].start_byte, 0, b""
+    inner = node.children[1].named_children
+    if inner and inner[0].type == "generic_type":
+        yield _replaced(inner[0].named_children[1], b"")
+
+
+def _formatted(node: Node) -> Iterator[Edit]:
+    """Strings within one that is marked in the same way, from Python 3.12 on."""
+    around = node.parent
+    while around is not None and around.type != "string":
+        around = around.parent
+    if around is None:
+        return
+    outer = _mark(around)
+    other = {b'"': b"'", b"'": b'"'}.get(outer)
+    pending = [] if other is None else list(node.children)
+    while pending:
+        inner = pending.pop()
+        if inner.type != "string":
+            pending += inner.children
+        elif other is not None and _mark(inner) == outer and other not in _text(inner):
+            for end in (inner.children[0], inner.children[-1]):
+                yield end.end_byte - 1, end.end_byte, 0, other
+
+
+def _mark(string: Node) -> bytes:
+    return _text(string.children[0]).lstrip(b"rRbBuUfF") if string.children else b""
+
+
+_REWRITERS: Final[dict[str, Callable[[Node], Iterator[Edit]]]] = {
+    "print": _print,
+    "bare": _bare,
+    "exec": _exec,
+    "except": _except,
+    "raise": _raise,
+    "unequal": _unequal,
+    "integer": _integer,
+    "prefix": _prefix,
+    "escape": _escape,
+    "word": _word,
+    "tuple": _tuple,
+    "lambda": _lambda,
+    "in": _in,
+    "generic": _generic,
+    "alias": _alias,
+    "formatted": _formatted,
+}
+
+
+def continued_rows(text: str) -> frozenset[int]:
+    """Rows, from 0, that begin within a string or in the middle of a sound statement."""
+    import tree_sitter
+
+    rows: set[int] = set()
+    root = concrete(as_bytes(text)).root_node
+    query = _continuing()
+    for nodes in tree_sitter.QueryCursor(query).captures(root).values():
+        for node in nodes:
+            first, last = node.start_point.row, node.end_point.row
+            if last > first and not node.has_error:
+                rows.update(range(first + 1, last + 1))
+    return frozenset(rows)
+
+
+@functools.cache
+def _continuing() -> Query:
+    import tree_sitter
+
+    simple = ("expression", "return", "print", "exec", "raise", "assert", "delete", "import", "import_from")
+    kinds: Sequence[str] = [f"({word}_statement) @simple" for word in simple]
+    return tree_sitter.Query(_language(), "\n".join([*kinds, "(string) @string", "(parameters) @parameters"]))
+
+
+def errors(text: str, most: int) -> list[tuple[int, int]]:
+    """Row and column, from 0, of what the grammar finds wrong; nothing where that is more than so many places."""
+    found: list[tuple[int, int]] = []
+    pending = [concrete(as_bytes(text)).root_node]
+    while pending:
+        node = pending.pop()
+        if node.is_error or node.is_missing:
+            found.append((node.start_point.row, node.start_point.column))
+            if len(found) > most:
+                return []
+        elif node.has_error:
+            pending += reversed(node.children)
+    return found
