@@ -29,6 +29,9 @@ _CONFLICT = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?: .*)?$")
 _WORD = re.compile(r"\s*(async\s+)?(\w+)")
 _NAME = re.compile(r"\s*(?P<kind>(?:async\s+)?def|class)\s+(?P<name>\w+)")
 _LEADING = frozenset({"if", "for", "while", "try", "with", "def", "class", "match", "async"})
+_STARTING = _LEADING | frozenset(
+    {"return", "import", "raise", "assert", "del", "pass", "break", "continue", "global", "nonlocal"}
+)
 _JOINED = {"elif": ("if",), "else": ("if", "for", "while", "try", "async"), "except": ("try",), "finally": ("try",)}
 _STAND_IN = {"try": "try:", "elif": "elif True:", "else": "else:", "except": "except:", "finally": "finally:"}
 
@@ -164,7 +167,7 @@ class _Mender:
 
     def _shift(self, first: int, last: int, by: int) -> None:
         """Move rows to the right, or to the left as far as they go."""
-        for number in range(first, last):
+        for number in range(first, last) if by else ():
             row = self.rows[number]
             if row.strip() and number not in self.continued:
                 self.rows[number] = " " * (_width(row) + by) + row.lstrip(" ")
@@ -202,12 +205,11 @@ class _Mender:
             self._lose(first, last, "too many levels of indentation")
             return
         groups = list(_groups(self.rows, self._rejoined(self._chunks(first, last))))
-        margin = _width(self.rows[groups[0][0][0]]) if groups else 0
+        margin = _width(self.rows[groups[0][0][0]]) if groups and depth else 0
         for group in groups:
             start, end = group[0][0], group[-1][1]
-            by = margin - _width(self.rows[start])
-            if by:
-                self._shift(start, end, by)
+            for chunk in group:
+                self._shift(*chunk, margin - _width(self.rows[chunk[0]]))
             if cases or _word(self.rows[start]) == "case":
                 self._case(group[0], cases=cases)
             words = [_word(self.rows[chunk[0]]) for chunk in group]
@@ -226,41 +228,57 @@ class _Mender:
             if self._is_blank(number) or (number in self.continued and starts):
                 continue
             row = self.rows[number]
-            if starts and (row.lstrip()[0] in ")]}" or self.rows[number - 1].endswith("\\")):
+            if starts and (_closes(row) or self.rows[number - 1].endswith("\\")):
                 continue
             if not starts or _width(row) <= width:
                 starts.append(number)
                 width = _width(row)
-        return list(zip(starts, [*starts[1:], last], strict=True))
+        return list(zip(starts, [*starts[1:], last], strict=False))
 
     def _inner(self, chunk: Chunk) -> int | None:
         """The first row within a chunk that says something; None where it is all on one row."""
         return next((number for number in range(chunk[0] + 1, chunk[1]) if not self._is_blank(number)), None)
 
+    def _extent(self, chunk: Chunk) -> int:
+        """The row after those that the first statement of a chunk goes on for, as far as brackets and strings say."""
+        start, end = chunk
+        depth, last = _open(self.rows[start]), start + 1
+        for number in range(start + 1, end):
+            row = self.rows[number]
+            if self._is_blank(number):
+                continue
+            goes_on = depth > 0 and _word(row) not in _STARTING and not row.lstrip().startswith("@")
+            if not (goes_on or number in self.continued or self.rows[number - 1].endswith("\\") or _closes(row)):
+                break
+            depth += _open(row)
+            last = number + 1
+        return last
+
     def _rejoined(self, chunks: list[Chunk]) -> list[Chunk]:
-        """Chunks, with those put together that a row at the wrong margin tears apart."""
+        """Chunks, with those put together that a statement at the wrong margin tears apart."""
         found: list[Chunk] = []
         for chunk in chunks:
-            inner = self._inner(chunk)
-            if found and inner is not None and self._is_stray(chunk[0], inner):
-                before = self._inner(found[-1])
-                if before is not None and _word(self.rows[found[-1][0]]) in (_LEADING | set(_JOINED)):
-                    row = self.rows[chunk[0]]
-                    if self._parses(row.lstrip()):
-                        self.rows[chunk[0]] = " " * _width(self.rows[inner]) + row.lstrip()
-                    else:
-                        self._lose(chunk[0], chunk[0] + 1)
+            if found and self._inner(found[-1]) is not None and self._is_leading(found[-1][0]):
+                inner = self._stray(chunk)
+                if inner is not None:
+                    self._shift(chunk[0], inner, _width(self.rows[inner]) - _width(self.rows[chunk[0]]))
                     found[-1] = (found[-1][0], chunk[1])
                     continue
             found.append(chunk)
         return found
 
-    def _is_stray(self, number: int, inner: int) -> bool:
-        """Whether a row is neither the head of what is indented after it nor goes on there."""
-        row = self.rows[number].rstrip()
-        if inner in self.continued or _word(row) in _LEADING or _word(row) in _JOINED or row.lstrip()[0] == "@":
-            return False
-        return not row.endswith((":", ",", "\\")) and not _open(row) and ":" not in row
+    def _is_leading(self, number: int) -> bool:
+        return _word(self.rows[number]) in (_LEADING | set(_JOINED))
+
+    def _stray(self, chunk: Chunk) -> int | None:
+        """The first row that is indented below a statement that is no head; None where there is none."""
+        start, end = chunk
+        if self._inner(chunk) is None or self._is_leading(start) or self.rows[start].lstrip()[0] == "@":
+            return None
+        last = self._extent(chunk)
+        if any(":" in row for row in (self.rows[start], self.rows[last - 1])):
+            return None
+        return self._inner((last - 1, end))
 
     def _group(self, group: list[Chunk], depth: int) -> None:
         """A statement with its else and the like, of which something is wrong."""
@@ -345,27 +363,33 @@ class _Mender:
         if self._dialect(chunk):
             return
         reason = self.reason
-        if inner is None:
-            # What the grammar takes for an item of something called print.
-            if _word(row) != "print" or not self._accept(start, self._text(*chunk).replace("print", "print,", 1)):
-                self._lose(start, end, reason, "pass")
-            return
-        if self._without_tail(chunk) or self._with_commas(chunk) or self._without_items(chunk, reason):
-            return
-        if self._stands(row):
-            self._block(start + 1, end, depth + 1)
-        elif inner in self.continued or _open(row):
-            self._lose(start, end, reason, "pass")
-            return
+        last = self._extent(chunk)
+        following = self._inner((last - 1, end))
+        if following is not None:
+            # What comes after it is indented for no reason.
+            if not self._stands(self._text(start, last)):
+                self._simple((start, last), self.reason)
+            self._block(last, end, depth + 1)
+            self._shift(last, end, _width(row) - _width(self.rows[following]))
         else:
-            self._lose(start, start + 1, reason, "pass")
-            self._block(start + 1, end, depth + 1)
-        self._shift(start + 1, end, _width(row) - _width(self.rows[inner]))
+            self._simple(chunk, reason)
+
+    def _simple(self, chunk: Chunk, reason: str) -> None:
+        """A statement without a block."""
+        start, end = chunk
+        if self._inner(chunk) is not None:
+            if not (self._without_tail(chunk) or self._with_commas(chunk) or self._without_items(chunk, reason)):
+                self._lose(start, end, reason, "pass")
+        # What the grammar takes for an item of something called print.
+        elif _word(self.rows[start]) != "print" or not self._accept(
+            start, self._text(*chunk).replace("print", "print,", 1)
+        ):
+            self._lose(start, end, reason, "pass")
 
     def _without_tail(self, chunk: Chunk) -> bool:
         """Try it without brackets that close nothing."""
         start, end = chunk
-        while end > start + 1 and (self._is_blank(end - 1) or self.rows[end - 1].lstrip()[0] in ")]}"):
+        while end > start + 1 and (self._is_blank(end - 1) or _closes(self.rows[end - 1])):
             end -= 1
         if end == chunk[1] or not self._stands(self._text(start, end)):
             return False
@@ -387,7 +411,7 @@ class _Mender:
         """Try it without the lines between its brackets that are no items of a call, a list or a dictionary."""
         start, end = chunk
         kind = _opened(self.rows[start])
-        while end > start + 1 and (self._is_blank(end - 1) or self.rows[end - 1].lstrip()[0] in ")]}"):
+        while end > start + 1 and (self._is_blank(end - 1) or _closes(self.rows[end - 1])):
             end -= 1
         items = self._chunks(start + 1, end)
         if end == chunk[1]:  # the last has the closing bracket, so that it cannot go
@@ -430,21 +454,20 @@ class _Mender:
         """The row after a head that parses, mended where it can be; None where it cannot."""
         start, end = chunk
         reason = ""
-        for last in range(start + 1, min(start + LONGEST_HEADER, end) + 1):
-            if ":" not in self.rows[last - 1]:
-                continue
+        whole = self._bracketed(chunk)
+        soon = (last for last in range(start + 1, min(start + LONGEST_HEADER, end) + 1) if ":" in self.rows[last - 1])
+        for last in dict.fromkeys((whole, *soon)):
             text = self._text(start, last)
             if self._stands(text + _body(text)):
                 return last
             reason = reason or self.reason
             if self._dialect((start, last), _body(text)):
                 return last
-        last = self._bracketed(chunk)
-        text = self._text(start, last)
+        text = self._text(start, whole)
         for code in dict.fromkeys((text.rstrip(), text.rpartition("#")[0].rstrip())):
             if code and self._stands(code + ":" + _body(code)):
-                self.rows[start:last] = (code + ":").split("\n")
-                return last
+                self.rows[start:whole] = (code + ":").split("\n")
+                return whole
         self.reason = reason or self.reason
         return None
 
@@ -452,10 +475,10 @@ class _Mender:
         """The row after those that the brackets of a head hold together, as far as they are closed."""
         start, end = chunk
         last, depth = start + 1, _open(self.rows[start])
-        while depth > 0 and last < min(end, start + LONGEST_HEADER) and not _ends_in_colon(self.rows[last - 1]):
+        while depth > 0 and last < end and (_closes(self.rows[last]) or _word(self.rows[last]) not in _STARTING):
             depth += _open(self.rows[last])
             last += 1
-        return last
+        return last if depth <= 0 else start + 1
 
     def _stand_in(self, chunk: Chunk) -> int | None:
         """Put something in the place of a broken head, and say where it ended; None where nothing is left of it."""
@@ -514,6 +537,10 @@ def _body(text: str) -> str:
 def _open(row: str) -> int:
     """How many brackets a row opens beyond those that it closes, as far as that is seen without its strings."""
     return sum(row.count(mark) for mark in "([{") - sum(row.count(mark) for mark in ")]}")
+
+
+def _closes(row: str) -> bool:
+    return row.lstrip()[:1] in (")", "]", "}")
 
 
 def _opened(row: str) -> str:
