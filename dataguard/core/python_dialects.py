@@ -9,38 +9,20 @@ import functools
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from tree_sitter import Language, Node, Query, Tree
+    from tree_sitter import Language, Node
 
 Edit = tuple[int, int, int, bytes]
 """First byte, last byte, order among those that begin and end alike, what takes their place."""
 
-_PATTERNS = {
-    "print": "(print_statement) @print",
-    "bare": '((expression_statement . (identifier) @bare .) (#eq? @bare "print"))',
-    "exec": "(exec_statement) @exec",
-    "except": "(except_clause) @except",
-    "raise": "(raise_statement (expression_list) @raise)",
-    "unequal": '(comparison_operator "<>" @unequal)',
-    "integer": '((integer) @integer (#match? @integer "^0[0-9]|[lL]$"))',
-    "prefix": '((string_start) @prefix (#match? @prefix "^([uU][rR]|[bB]|`)"))',
-    "escape": '((string) @escape (#match? @escape "\\\\\\\\[uUNx]"))',
-    "word": '((identifier) @word (#any-of? @word "async" "await"))',
-    "tuple": "(function_definition parameters: (parameters [(tuple_pattern) (default_parameter)] @tuple))",
-    "lambda": "(lambda (lambda_parameters [(tuple_pattern) (default_parameter)] @lambda))",
-    "in": "(for_in_clause) @in",
-}
-_NEWER = {
-    "generic": "[(function_definition type_parameters: (_) @generic) (class_definition type_parameters: (_) @generic)]",
-    "alias": "(type_alias_statement) @alias",
-    "formatted": "(interpolation) @formatted",
-}
-# What a version that parses it may keep.
-if sys.version_info < (3, 12):
-    _PATTERNS |= _NEWER
+_NEWEST: Final = sys.version_info >= (3, 12)
+"""Whether this Python takes types with parameters and strings within strings, as tree-sitter's grammar does."""
+
+LONGEST_CONTINUED = 200
+"""Lines in a row that end in a backslash: tree-sitter looks ahead through all of them at each."""
 
 _ESCAPE = re.compile(rb"\\(?:U[0-9a-fA-F]{8}|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|N\{[^}]*\}|[^uUxN]|(?P<bad>))", re.DOTALL)
 _ODD_SPACE = re.compile(r"[^\S\n\r\t\f ]|[\u200b-\u200d\u2060\ufeff\x00]")
@@ -55,18 +37,32 @@ def _language() -> Language:
     return tree_sitter.Language(tree_sitter_python.language())
 
 
-@functools.cache
-def _query() -> Query:
+def _root(data: bytes) -> Node | None:
+    """The concrete tree of UTF-8 bytes, whatever they are; None for what takes it too long."""
     import tree_sitter
 
-    return tree_sitter.Query(_language(), "\n".join(_PATTERNS.values()))
+    if data.count(b"\\\n") > LONGEST_CONTINUED:
+        longest = run = 0
+        for row in data.split(b"\n"):
+            run = run + 1 if row.endswith(b"\\") else 0
+            longest = max(longest, run)
+        if longest > LONGEST_CONTINUED:
+            return None
+    return tree_sitter.Parser(_language()).parse(data).root_node
 
 
-def concrete(data: bytes) -> Tree:
-    """The concrete tree of UTF-8 bytes, whatever they are."""
-    import tree_sitter
-
-    return tree_sitter.Parser(_language()).parse(data)
+def _nodes(root: Node) -> Iterator[Node]:
+    """All nodes, outer ones first."""
+    # A query would look through all that follow a node: in a file of nothing but brackets, again and again.
+    cursor = root.walk()
+    while True:
+        if cursor.node is not None:
+            yield cursor.node
+        if cursor.goto_first_child():
+            continue
+        while not cursor.goto_next_sibling():
+            if not cursor.goto_parent():
+                return
 
 
 def as_bytes(text: str) -> bytes:
@@ -80,14 +76,15 @@ def modernised(text: str) -> str:
     >>> modernised("print >>f, 'a', 0777L\nexcept_ = `x` <> y\n")
     "print('a', 0o777, file=f)\nexcept_ = repr((x)) != y\n"
     """
-    import tree_sitter
-
     data = as_bytes(text)
-    root = concrete(data).root_node
+    root = _root(data)
+    if root is None:
+        return text
     edits = list(_blanks(root, data.decode()))
-    for name, nodes in tree_sitter.QueryCursor(_query()).captures(root).items():
-        for node in nodes:
-            edits += _REWRITERS[name](node)
+    for node in _nodes(root):
+        rewriter = _REWRITERS.get(node.type)
+        if rewriter is not None and node.is_named:
+            edits += rewriter(node)
     return _applied(data, edits).decode("utf-8", "replace")
 
 
@@ -150,7 +147,8 @@ def _one_line(text: bytes) -> bytes:
 
 
 def _bare(node: Node) -> Iterator[Edit]:
-    yield _closed(node, b"()")
+    if node.child_count == 1 and node.text == b"print":
+        yield _closed(node, b"()")
 
 
 def _exec(node: Node) -> Iterator[Edit]:
@@ -195,11 +193,14 @@ _COMPOUND = frozenset(f"{word}_statement" for word in ("if", "for", "while", "tr
 
 
 def _raise(node: Node) -> Iterator[Edit]:
-    children = [child for child in node.children if child.type not in ("comment", "line_continuation")]
-    commas = [child for child in children if child.type == ","]
-    value = children[2] if len(children) > 2 else None
-    if value is None:
+    listed = next((child for child in node.children if child.type == "expression_list"), None)
+    children = (
+        [] if listed is None else [one for one in listed.children if one.type not in ("comment", "line_continuation")]
+    )
+    if len(children) < 3:
         return
+    commas = [child for child in children if child.type == ","]
+    value = children[2]
     # What is in brackets already is called with them.
     bare = value.type not in ("tuple", "parenthesized_expression")
     yield commas[0].start_byte, value.start_byte, 0, b"(" if bare else b""
@@ -212,35 +213,44 @@ def _raise(node: Node) -> Iterator[Edit]:
 
 
 def _unequal(node: Node) -> Iterator[Edit]:
-    yield _replaced(node, b"!=")
+    for child in node.children:
+        if child.type == "<>":
+            yield _replaced(child, b"!=")
 
 
 def _integer(node: Node) -> Iterator[Edit]:
     digits = _text(node).rstrip(b"lL")
     if digits.isdigit() and digits[:1] == b"0" and digits.strip(b"0"):
         digits = b"0o" + digits.lstrip(b"0") if not set(digits) & set(b"89") else digits.lstrip(b"0")
-    yield _replaced(node, digits)
+    if digits != _text(node):
+        yield _replaced(node, digits)
 
 
-def _prefix(node: Node) -> Iterator[Edit]:
-    start, string = _text(node), node.parent
-    if string is None:
+def _string(node: Node) -> Iterator[Edit]:
+    start, end = node.children[0], node.children[-1]
+    prefix = _text(start).rstrip(b"'\"").lower()
+    if start.type != "string_start":
         return
-    if start == b"`":
-        if string.type == "string" and string.children[-1].type == "string_end":
-            yield _replaced(node, b"repr((")
-            yield _replaced(string.children[-1], b"))")
-    elif start[:1] in b"uU" or not _text(string).isascii():
-        yield node.start_byte, node.start_byte + 1, 0, b""
-
-
-def _escape(node: Node) -> Iterator[Edit]:
-    start = _text(node.children[0]).lower()
-    if b"r" in start:
+    if prefix == b"`":
+        if end.type == "string_end":
+            yield _replaced(start, b"repr((")
+            yield _replaced(end, b"))")
         return
+    if prefix == b"ur" or (b"b" in prefix and not _text(node).isascii()):  # bytes are letters alone
+        at = start.start_byte + prefix.index(b"u" if prefix == b"ur" else b"b")
+        yield at, at + 1, 0, b""
+    if b"r" not in prefix and b"\\" in _text(node):
+        yield from _escapes(node, prefix)
+    if b"f" in prefix and not _NEWEST:
+        yield from _formatted(node)
+
+
+def _escapes(node: Node, prefix: bytes) -> Iterator[Edit]:
+    """What Python 2 takes for a backslash, and Python 3 for half of a character's name."""
     for match in _ESCAPE.finditer(_text(node)):
         at = node.start_byte + match.start()
-        if not _is_escape(match) and not (b"b" in start and match[0] in (b"\\", b"\\N")):
+        nothing = b"b" in prefix and _text(node)[match.end() : match.end() + 1] in b"uUN"
+        if not _is_escape(match) and not nothing:
             yield at, at, 0, b"\\"
 
 
@@ -259,34 +269,33 @@ def _is_escape(match: re.Match[bytes]) -> bool:
 
 
 def _word(node: Node) -> Iterator[Edit]:
-    yield _closed(node, b"_")
+    if node.text in (b"async", b"await"):
+        yield _closed(node, b"_")
 
 
-def _parts(node: Node, number: int) -> tuple[Edit, bytes, bytes] | None:
-    """A tuple among parameters: what takes its place, the names in it, and the name that stands for it."""
-    pattern = node if node.type == "tuple_pattern" else node.children[0]
-    if pattern.type != "tuple_pattern":
-        return None
-    name = b"_%d" % number
-    return _replaced(pattern, name), _one_line(_text(pattern)), name
+def _patterns(parameters: Node | None) -> list[Node]:
+    """Tuples among parameters, with defaults and without."""
+    children = [] if parameters is None else parameters.children
+    found = [child.children[0] if child.type == "default_parameter" else child for child in children]
+    return [child for child in found if child.type == "tuple_pattern"]
 
 
-def _tuple(node: Node) -> Iterator[Edit]:
-    function = node.parent.parent if node.parent is not None else None
-    parts = _parts(node, node.start_byte)
-    if parts is not None and function is not None:
-        yield parts[0]
-        yield from _first(function, parts[1] + b" = " + parts[2])
+def _function(node: Node) -> Iterator[Edit]:
+    for pattern in _patterns(node.child_by_field_name("parameters")):
+        name = b"_%d" % pattern.start_byte
+        yield _replaced(pattern, name)
+        yield from _first(node, _one_line(_text(pattern)) + b" = " + name)
+    yield from _generic(node)
 
 
 def _lambda(node: Node) -> Iterator[Edit]:
-    function = node.parent.parent if node.parent is not None else None
-    parts = _parts(node, node.start_byte)
-    if parts is not None and function is not None:
-        body = function.children[-1]
-        yield parts[0]
+    body = node.children[-1]
+    for pattern in _patterns(node.child_by_field_name("parameters")):
+        name = b"_%d" % pattern.start_byte
+        yield _replaced(pattern, name)
         yield _opened(body, b"[")
-        yield body.end_byte, body.end_byte, -body.start_byte, b" for " + parts[1] + b" in [" + parts[2] + b"]][0]"
+        end = b" for " + _one_line(_text(pattern)) + b" in [" + name + b"]][0]"
+        yield body.end_byte, body.end_byte, -body.start_byte, end
 
 
 def _in(node: Node) -> Iterator[Edit]:
@@ -298,10 +307,14 @@ def _in(node: Node) -> Iterator[Edit]:
 
 
 def _generic(node: Node) -> Iterator[Edit]:
-    yield _replaced(node, b"")
+    parameters = None if _NEWEST else node.child_by_field_name("type_parameters")
+    if parameters is not None:
+        yield _replaced(parameters, b"")
 
 
 def _alias(node: Node) -> Iterator[Edit]:
+    if _NEWEST:
+        return
     yield node.children[0].start_byte, node.children[1].start_byte, 0, b""
     inner = node.children[1].named_children
     if inner and inner[0].type == "generic_type":
@@ -310,14 +323,9 @@ def _alias(node: Node) -> Iterator[Edit]:
 
 def _formatted(node: Node) -> Iterator[Edit]:
     """Strings within one that is marked in the same way, from Python 3.12 on."""
-    around = node.parent
-    while around is not None and around.type != "string":
-        around = around.parent
-    if around is None:
-        return
-    outer = _mark(around)
+    outer = _mark(node)
     other = {b'"': b"'", b"'": b'"'}.get(outer)
-    pending = [] if other is None else list(node.children)
+    pending = [child for child in node.children if child.type == "interpolation"] if other is not None else []
     while pending:
         inner = pending.pop()
         if inner.type != "string":
@@ -332,53 +340,40 @@ def _mark(string: Node) -> bytes:
 
 
 _REWRITERS: Final[dict[str, Callable[[Node], Iterator[Edit]]]] = {
-    "print": _print,
-    "bare": _bare,
-    "exec": _exec,
-    "except": _except,
-    "raise": _raise,
-    "unequal": _unequal,
+    "print_statement": _print,
+    "expression_statement": _bare,
+    "exec_statement": _exec,
+    "except_clause": _except,
+    "raise_statement": _raise,
+    "comparison_operator": _unequal,
     "integer": _integer,
-    "prefix": _prefix,
-    "escape": _escape,
-    "word": _word,
-    "tuple": _tuple,
+    "string": _string,
+    "identifier": _word,
+    "function_definition": _function,
     "lambda": _lambda,
-    "in": _in,
-    "generic": _generic,
-    "alias": _alias,
-    "formatted": _formatted,
+    "for_in_clause": _in,
+    "class_definition": _generic,
+    "type_alias_statement": _alias,
 }
+_SIMPLE = ("expression", "return", "print", "exec", "raise", "assert", "delete", "import", "import_from")
+_HELD = frozenset({*(f"{word}_statement" for word in _SIMPLE), "string", "parameters"})
 
 
 def continued_rows(text: str) -> frozenset[int]:
     """Rows, from 0, that begin within a string or in the middle of a sound statement."""
-    import tree_sitter
-
+    root = _root(as_bytes(text))
     rows: set[int] = set()
-    root = concrete(as_bytes(text)).root_node
-    query = _continuing()
-    for nodes in tree_sitter.QueryCursor(query).captures(root).values():
-        for node in nodes:
-            first, last = node.start_point.row, node.end_point.row
-            if last > first and not node.has_error:
-                rows.update(range(first + 1, last + 1))
+    for node in () if root is None else _nodes(root):
+        if node.type in _HELD and not node.has_error:
+            rows.update(range(node.start_point.row + 1, node.end_point.row + 1))
     return frozenset(rows)
-
-
-@functools.cache
-def _continuing() -> Query:
-    import tree_sitter
-
-    simple = ("expression", "return", "print", "exec", "raise", "assert", "delete", "import", "import_from")
-    kinds: Sequence[str] = [f"({word}_statement) @simple" for word in simple]
-    return tree_sitter.Query(_language(), "\n".join([*kinds, "(string) @string", "(parameters) @parameters"]))
 
 
 def errors(text: str, most: int) -> list[tuple[int, int]]:
     """Row and column, from 0, of what the grammar finds wrong; nothing where that is more than so many places."""
     found: list[tuple[int, int]] = []
-    pending = [concrete(as_bytes(text)).root_node]
+    root = _root(as_bytes(text))
+    pending = [] if root is None else [root]
     while pending:
         node = pending.pop()
         if node.is_error or node.is_missing:

@@ -21,7 +21,8 @@ from typing import Any, Literal
 
 from dataguard.core.errors import SourceError
 from dataguard.core.python_dialects import continued_rows
-from dataguard.core.python_mending import Lost, mended, parsed
+from dataguard.core.python_mending import Lost, mended
+from dataguard.core.python_rows import parsed
 
 MAX_CODE = 2_000_000
 """Characters of code that are parsed; CPython's largest module has 0.3 million, generated files have more."""
