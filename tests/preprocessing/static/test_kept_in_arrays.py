@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -122,31 +121,22 @@ def test_axes_that_keras_is_told(tmp_path: Path, axes: str, layout: str) -> None
 
 @pytest.mark.parametrize("use", ["seq.augment_image(x)", "seq(image=x)", "seq.to_deterministic().augment_image(x)"])
 @pytest.mark.parametrize(
-    ("parts", "more", "steps"),
-    [
-        ("iaa.Fliplr(0.5), iaa.Sometimes(0.5, iaa.Multiply((0.8, 1.2)))", "", ["Fliplr", "Sometimes"]),
-        ("iaa.Fliplr(0.5), iaa.Resize(96)", "", ["Fliplr", (96, 96, "cubic")]),
-        ("iaa.Resize({'height': 96, 'width': 64}, 'linear')", "", [(96, 64, "linear")]),
-        ("iaa.Fliplr(0.5), iaa.Resize(96)", ", random_order=True", ["Sequential"]),
-        ("iaa.CropToFixedSize(96, 96)", "", None),
-    ],
+    ("part", "known"),
+    [("iaa.Fliplr(0.5), iaa.Sometimes(0.5, iaa.Multiply((0.8, 1.2)))", True), ("iaa.Lambda(changed)", False)],
 )
-def test_pictures_that_imgaug_changes(tmp_path: Path, use: str, parts: str, more: str, steps: list[Any] | None) -> None:
+def test_pictures_that_imgaug_changes(tmp_path: Path, use: str, part: str, known: bool) -> None:
     script = f"""
         import cv2, torch
         from imgaug import augmenters as iaa
-        seq = iaa.Sequential([{parts}]{more})
+        seq = iaa.Sequential([{part}], random_order=True)
         for name in names:
             x = cv2.imread(name)
             x = {use}
             model(torch.from_numpy(x).float().permute(2, 0, 1)[None])
         """
     path = only(reading(tmp_path, {"train.py": script}))
-    assert (path.pipeline.order, path.pipeline.affine.scale) == ("BGR", (1.0,))
-    found = path.pipeline.geometry
-    assert (found is None) == (steps is None)
-    said = [one.name if isinstance(one, Random) else (one.height, one.width, one.kernel) for one in found or ()]  # type: ignore[union-attr]
-    assert said == (steps or [])
+    assert path.pipeline.order == ("BGR" if known else None)
+    assert path.pipeline.affine.scale == ((1.0,) if known else None)
 
 
 def test_what_is_unknown_augments_by_chance(tmp_path: Path) -> None:

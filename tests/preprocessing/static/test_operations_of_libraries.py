@@ -64,7 +64,7 @@ def path_of(folder: Path, ways: tuple[str, str], line: str) -> Any:
         (ARRAY, "x = np.rot90(x, 3)", ["rotate_270"]),
         (ARRAY, "x = np.rot90(x, random.randint(0, 3))", ["random rot90"]),
         (ARRAY, "x = iaa.Resize(96)(image=x)", [("resize", "exact", 96, 96, "cubic")]),
-        (ARRAY, "x, y = iaa.Fliplr(0.5)(image=x, segmentation_maps=y)", ["random Fliplr"]),
+        (ARRAY, "x, y = iaa.Fliplr(0.5)(image=x, segmentation_maps=y)", ["random flip"]),
         (ARRAY, "x = A.Compose([A.Crop(0, 0, 90, 80)])(image=x)['image']", [("crop", "offset", 80, 90)]),
         (ARRAY, "x = A.Compose([A.RandomSizedCrop((9, 99), 96, 96)])(image=x)['image']", ["random RandomSizedCrop"]),
         (PILLOW, "x = x.filter(ImageFilter.GaussianBlur(2))", ["filter GaussianBlur"]),

@@ -22,6 +22,7 @@ from dataguard.preprocessing.static.library import (  # noqa: F401 - what they k
     graphs,
     hydra,
     image_models,
+    imgaug,
     imutils,
     interfaces,
     keras,

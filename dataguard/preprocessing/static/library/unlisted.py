@@ -79,7 +79,7 @@ _AUGMENTS = re.compile(
 )
 """Names of classes that change pictures by chance and leave their size, whoever wrote them."""
 AUGMENTING = ("augment_image", "augment_images")
-"""What objects of imgaug, ttach and their like are asked for pictures that are changed by chance."""
+"""What objects of ttach and its like are asked for pictures that are changed by chance."""
 _FILMS = re.compile(r"^(cap_from|video_?capture|video_from)\w*$")
 """Names of functions that open a video as OpenCV does."""
 
@@ -166,6 +166,8 @@ OBJECT_METHODS: list[tuple[str, frozenset[str] | None, Handler]] = [
     ("caffe.io.Transformer", None, _transformer),
     ("h5py.File", frozenset({"create_dataset", "create_group"}), _stored),
     ("imutils.", None, _capture),
+    ("imgaug.", imgaug.ASKED, imgaug.asked),
+    ("imgaug.", imgaug.SAME, imgaug.same),
     *[(one, None, _film) for one in loaders.FILMS],
     ("keras.preprocessing.image.ImageDataGenerator", None, _generator),
     ("argparse.", None, _parser),
@@ -258,8 +260,6 @@ def unlisted_object(call: Call) -> Value:
         return call.machine.feed(values, call.node, tail, network=call.receiver)
     if len(values) == 1 and isinstance(values[0], Picture) and _AUGMENTS.search(tail):
         return Picture(by_chance(values[0].state, tail, call.place, size=values[0].state.size))
-    if call.name.startswith(imgaug.PREFIX):
-        return imgaug.asked(call)
     if is_transforming(tail) or "transforms" in call.name or call.name.startswith(("monai.", "torchio.", "augly.")):
         return opaque(call.machine, values, f"what {call.name} does is not known", call.node)
     return call.machine.feed(values, call.node, tail, network=call.receiver)
@@ -308,10 +308,6 @@ def unlisted_method(call: Call) -> Value:
             return element(call.machine, receiver, None)
         if call.name in FEEDING and any(pictures(one) for one in values):
             return call.machine.feed(values, call.node, call.name, network=receiver)
-        if call.name == "to_deterministic" and receiver.name.startswith("imgaug."):
-            return receiver
-        if call.name in AUGMENTING and receiver.name.startswith(imgaug.PREFIX):
-            return imgaug.asked(call)
         if call.name in AUGMENTING and values and isinstance(values[0], Picture):
             return Picture(by_chance(values[0].state, call.name, call.place))
         if is_transforming(call.name) and any(isinstance(one, Picture) for one in values):
