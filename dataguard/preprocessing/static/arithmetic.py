@@ -70,3 +70,32 @@ def formatted(template: str, value: Value) -> Value:
         return (template % tuple(parts))[:LONGEST] if len(template) < LONGEST and "*" not in template else Unknown()
     except (TypeError, ValueError, OverflowError, MemoryError, KeyError):
         return Unknown("a text that is put together")
+
+
+STRIDE = 32
+"""What networks shrink pictures by: a size that is a multiple of it is one of every stride that they have."""
+
+
+def next_multiple(machine: Machine, node: ast.BinOp) -> Value:
+    """What 'ceil(size / stride) * stride' is of a stride that only the weights tell; None where it is no such thing.
+
+    A size that is a multiple of what networks shrink by is taken for one of theirs: who wrote it meant to get it.
+    """
+    inner: ast.expr = node.left
+    while isinstance(inner, ast.Call) and len(inner.args) == 1:
+        if getattr(inner.func, "attr", getattr(inner.func, "id", "")) not in _ROUNDS:
+            break
+        inner = inner.args[0]
+    if not isinstance(inner, ast.BinOp) or not isinstance(inner.op, ast.Div | ast.FloorDiv):
+        return None
+    if ast.dump(inner.right) != ast.dump(node.right) or type(machine.evaluate(node.right)) is not Unknown:
+        return None
+    return of_stride(machine.evaluate(inner.left))
+
+
+def of_stride(size: Value) -> Value:
+    """A size as the next multiple of a stride that is not known; None where that may be another."""
+    return size if isinstance(size, int) and not isinstance(size, bool) and size > 0 and size % STRIDE == 0 else None
+
+
+_ROUNDS = frozenset({"ceil", "round", "int", "floor"})

@@ -265,6 +265,8 @@ def _with_blank(machine: Machine, operator: ast.operator, left: Value, right: Va
     blank, other = (left, right) if isinstance(left, Blank) else (right, left)
     if not isinstance(blank, Blank):
         return unknowns.unknown_of(left, right, machine.place(node))
+    if isinstance(other, Unknown) and other.kind == "random":
+        return other
     if is_number(other) and not blank.planes and blank.fill is not None:
         function = OPERATORS.get(type(operator))
         if function is not None:

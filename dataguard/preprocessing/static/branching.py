@@ -138,7 +138,7 @@ class Branching(Importing):
             return
         if not any(self._leads(one) for one in self._calls_within(body)):
             return
-        before, self.left = self.left, min(self.left, MOST_EXPLORED)
+        before, self.left = self.left, min(self.left // 3, MOST_EXPLORED)  # the branch that is taken comes after
         granted = self.left
         self.exploring = True
         depth = len(self.frames)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
-from dataguard.preprocessing.pipeline import Affine, Pipeline
+from dataguard.preprocessing.pipeline import Affine, Decode, Pipeline
 from dataguard.preprocessing.provenance import Part
 from dataguard.preprocessing.static.picture import State, affine_of
 from dataguard.preprocessing.steps import Crop, Filter, Pad, Random, Resize, Step
@@ -86,12 +86,18 @@ def common(found: Sequence[Pipeline], why: str) -> Pipeline:
         changes["geometry"] = kept
         if kept is None:
             undetermined["geometry"] = reason
-    changes["decode"] = _of_parts([one.decode for one in found], reason)
+    changes["decode"] = _of_parts(_of_files([one.decode for one in found]), reason)
     if any(one.decode.size != first.decode.size for one in found):
         # Data sets of several sizes: their origin is not that of the first.
         changes["decode"] = replace(changes["decode"], provenance={})
     changes["affine"] = _affine([one.affine for one in found], reason)
     return replace(first, **changes, undetermined=undetermined)
+
+
+def _of_files(parts: list[Decode]) -> list[Decode]:
+    """Those that say how files are read, where a library takes frames of a camera as well, which have no such rules."""
+    files = [one for one in parts if one.flags != ("video",)]
+    return files if files and all(one.library == parts[0].library for one in parts) else parts
 
 
 def _ending(found: list[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | None:

@@ -156,7 +156,11 @@ class Expressions(Items):
             mixed = blending.blended(self, node)
             if mixed is not None:
                 return mixed
-        return self.operate(node.op, self.evaluate(node.left), self.evaluate(node.right), node)
+        found = self.operate(node.op, self.evaluate(node.left), self.evaluate(node.right), node)
+        if type(found) is Unknown and type(node.op) is ast.Mult and type(node.left) in (ast.Call, ast.BinOp):
+            multiple = arithmetic.next_multiple(self, node)
+            return found if multiple is None else multiple
+        return found
 
     def operate(self, operator: ast.operator, left: Value, right: Value, node: ast.AST) -> Value:
         """What ``left operator right`` is."""
@@ -169,7 +173,8 @@ class Expressions(Items):
         kind = type(operator)
         function = OPERATORS.get(kind)
         if function is None:
-            return Unknown("an operator that is not followed", self.place(node))
+            found = unknowns.unknown_of(left, right, self.place(node))
+            return found if found.kind == "random" else Unknown("an operator that is not followed", self.place(node))
         if type(left) in _NUMERIC and type(right) in _NUMERIC:
             if (kind is ast.Pow or kind is ast.LShift) and not arithmetic.is_small(left, right):
                 return Unknown("a power", self.place(node))
@@ -252,6 +257,9 @@ class Expressions(Items):
         if isinstance(operator, ast.In | ast.NotIn):
             return self.contains(left, right, isinstance(operator, ast.In), node)
         if type(left) is Unknown and type(right) not in _PIXELS:
+            if left.kind == "random" and (right == 0 or right == 1) and unknowns.is_drawn(node):
+                # A number from 0 to below 1.
+                return (right == 1) == isinstance(operator, ast.Lt | ast.LtE)
             return unknowns.unknown_of(left, right, self.place(node))
         if isinstance(left, Picture | Stat) or isinstance(right, Picture | Stat):
             return unknowns.by_content(operator, left, right, self.place(node))

@@ -143,7 +143,7 @@ class Extraction(Findings):
             if path.endswith(".ipynb"):
                 chosen.append((2, path))
             elif (b"__main__" in data or b".automain" in data) and _MAIN.search(data):
-                chosen.append((0 if path.count("/") < 2 else 1, path))
+                chosen.append((min(path.count("/"), 2) - 1, path))
             elif name != "hubconf.py" and _acts(data, mentions=path in mentioning):
                 chosen.append((1, path))
         return [self.tree.modules[path] for _, path in sorted(chosen)]

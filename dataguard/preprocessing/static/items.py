@@ -234,6 +234,8 @@ class Items(Machine):
             return Unknown("one of several, by chance", self.place(node), "random")
         if 0 < len(items) <= 8 and isinstance(value, Seq):
             return choice(items, f"one of several ({self.place(node)})")
+        if items and all(one is items[0] for one in items):
+            return items[0]
         return Unknown("an item by an index that is not known", self.place(node))
 
     def _of_map(self, value: Map, key: Value, node: ast.AST) -> Value:

@@ -182,13 +182,15 @@ def _bordered(first: State, second: State) -> State | None:
     return replace(longer, size=longer.size if longer.size == shorter.size else (None, None)) if alike else None
 
 
-_SIZES = re.compile(r"^it depends on \(?[\w.\[\]]*(w|h|width|height|size|shape|rows|cols)\w*[\w.\[\]:]* *(==|!=) ")
+_SIZES = re.compile(r"^it depends on \(?[\w.\[\]]*(w|h|width|height|size|shape|rows|cols)\w*[\w.\[\]:-]* *(==|!=) ")
 """A condition that two lengths are the same."""
+_FACTORS = re.compile(r"^it depends on \(?[\w.]*(\br|scale|ratio|factor|gain|zoom) *(==|!=) *1(?:\.0*)?\b")
+"""A condition that a length is the same before and after."""
 
 
 def _unneeded(condition: Value, first: State, second: State) -> State | None:
     """The one of two that is brought to a size, where the other is left alone as it has that size already."""
-    found = _SIZES.search(condition.why) if isinstance(condition, Unknown) else None
+    found = _SIZES.search(condition.why) or _FACTORS.search(condition.why) if isinstance(condition, Unknown) else None
     if found is None:
         return None
     alone, brought = (first, second) if found[2] == "==" else (second, first)

@@ -29,7 +29,6 @@ from dataguard.preprocessing.static.values import (
     Value,
     choice,
     is_number,
-    is_picture,
     measured,
 )
 from dataguard.preprocessing.static.writing import as_held, chance_in
@@ -292,8 +291,13 @@ def written(machine: Machine, holder: Picture | Blank, index: ast.expr, value: V
     place = machine.place(node)
     if isinstance(holder, Picture):
         return _into_picture(machine, holder, index, value, place)
-    if isinstance(value, Choice) and isinstance(holder, Blank) and is_picture(value):
-        return _written_options(machine, holder, index, value, node)
+    if isinstance(value, Choice) and isinstance(holder, Blank):
+        # What is read of a file, where a copy that was kept may be taken as well.
+        held = [one for one in value.options if isinstance(one, Picture)]
+        if len(held) == 1:
+            return written(machine, holder, index, held[0], node)
+        if held:
+            return _written_options(machine, holder, index, Choice(list(held), value.why), node)
     if not isinstance(value, Picture):
         return chance_in(holder, value) or holder
     value = as_held(holder, value, place)

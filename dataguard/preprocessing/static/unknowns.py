@@ -46,6 +46,15 @@ def computed(operator: ast.operator, left: Value, right: Value, place: str) -> V
     return found if operation is None or found.kind else Unknown(found.why, found.place, changed=True)
 
 
+def is_drawn(node: ast.AST) -> bool:
+    """Whether a comparison is of a number from 0 to 1 that is drawn there: 'random.random() < p'."""
+    if not isinstance(node, ast.Compare) or not isinstance(node.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE):
+        return False
+    call = node.left
+    name = getattr(call.func, "attr", getattr(call.func, "id", "")) if isinstance(call, ast.Call) else ""
+    return name in ("random", "rand", "random_sample") and len(node.ops) == 1
+
+
 def unknown_of(left: Value, right: Value, place: str) -> Unknown:
     """What an operation with something unknown gives: unknown for the same reason."""
     first, second = type(left) is Unknown, type(right) is Unknown

@@ -310,11 +310,15 @@ def choice(options: Iterable[Value], why: str) -> Value:
     return Choice(flat, why)
 
 
+_KEPT = ("what numpy.load", "what joblib.load", "what pickle.load", "what torch.load", "what cv2.FileStorage")
+"""Beginnings of reasons why a value is not known which say that it was kept from an earlier run."""
+
+
 def _is_given(value: Value) -> bool:
-    """Whether something is an argument that nobody here gives, or the picture that it is taken for."""
+    """Whether something is an argument that nobody here gives, a copy that was kept, or the picture it is taken for."""
     if isinstance(value, Picture):
         return value.state.decode.library is None and not value.state.through
-    return isinstance(value, Unknown) and value.kind == "caller"
+    return isinstance(value, Unknown) and (value.kind == "caller" or value.why.startswith(_KEPT))
 
 
 def is_picture(value: Value) -> bool:

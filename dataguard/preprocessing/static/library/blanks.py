@@ -31,6 +31,13 @@ def _new(call: Call) -> Value:
     return Blank(items, fill, library, {}, call.place, dtype=dtype)
 
 
+@function("numpy.eye", "numpy.identity", "torch.eye")
+def _unit(call: Call) -> Value:
+    """A matrix, which parts of a transformation are written into."""
+    rows = call.get(0, "N", call.kwargs.get("n"))
+    return Blank([rows, call.kwargs.get("M", rows)], None, call.name.partition(".")[0], {}, call.place)
+
+
 @function("numpy.zeros_like", "numpy.ones_like", "numpy.empty_like")
 def _like(call: Call) -> Value:
     value = call.get(0, "a")

@@ -1,20 +1,24 @@
-"""``pathlib``: paths that configurations are read by."""
+"""``pathlib`` and ``os.path``: paths that configurations are read by, from the folder of the repository."""
 
 from __future__ import annotations
 
+import posixpath
 from pathlib import PurePosixPath
 
-from dataguard.preprocessing.static.library.registry import Call
-from dataguard.preprocessing.static.values import ExtObj, Unknown, Value
+from dataguard.preprocessing.static.library.registry import Call, function
+from dataguard.preprocessing.static.values import ExtObj, Seq, Unknown, Value
 
 PATH = "pathlib.Path"
-METHODS = frozenset({"resolve", "absolute", "expanduser", "as_posix", "joinpath", "with_suffix", "with_name"})
-_PARTS = frozenset({"parent", "name", "stem", "suffix"})
+_EXISTS = frozenset({"exists", "is_file"})
+METHODS = _EXISTS | frozenset({"resolve", "absolute", "expanduser", "as_posix", "joinpath", "with_suffix", "with_name"})
+_PARTS = frozenset({"parent", "parents", "name", "stem", "suffix"})
 
 
 def of_path(call: Call) -> Value:
     """A method of a path."""
     text = text_of(call.thing)
+    if call.name in _EXISTS:
+        return _exists(call, text)
     if call.name in ("resolve", "absolute", "expanduser"):
         return call.thing
     if text is None or not all(isinstance(one, str) for one in call.args):
@@ -34,6 +38,8 @@ def part(path: ExtObj, name: str) -> Value:
     if text is None or name not in _PARTS:
         return Unknown("a part of a path", path.place) if name in _PARTS else None
     found = getattr(PurePosixPath(text), name)
+    if name == "parents":
+        return Seq([_path(str(one), path.place) for one in found], "tuple")
     return _path(str(found), path.place) if name == "parent" else str(found)
 
 
@@ -62,3 +68,50 @@ def text_of(value: Value) -> str | None:
 
 def _path(text: str, place: str) -> ExtObj:
     return ExtObj(PATH, [text], {}, place)
+
+
+@function("os.path.join")
+def _joined(call: Call) -> Value:
+    parts = [text_of(one) for one in call.args]
+    if parts and None not in parts:
+        whole = "/".join(one for one in parts if one)
+        return posixpath.normpath(whole) if whole.startswith(".") or "/.." in whole else whole
+    tail = call.args[-1] if call.args else None
+    return tail if isinstance(tail, str) and "." in tail else call.unknown("a path")
+
+
+@function("os.path.dirname", "os.path.abspath", "os.path.realpath", "os.path.normpath", "os.path.expanduser",
+          "os.path.basename", "os.path.splitext", "os.path.relpath", "os.fspath")  # fmt: skip
+def _of_text(call: Call) -> Value:
+    text = text_of(call.args[0]) if call.args else None
+    if text is None:
+        return call.unknown("a path")
+    name = call.name.rpartition(".")[2]
+    if name == "splitext":
+        return Seq(list(posixpath.splitext(text)), "tuple")
+    if name == "dirname":
+        return posixpath.dirname(text) or "."
+    if name == "basename":
+        return posixpath.basename(text)
+    if name == "relpath":
+        start = text_of(call.get(1, "start", "."))
+        if start is None or text.startswith("/") != start.startswith("/"):
+            return call.unknown("a path")
+        return posixpath.relpath(text, start)
+    return text
+
+
+@function("os.getcwd", "pathlib.Path.cwd")
+def _here(call: Call) -> Value:
+    return "." if call.name == "os.getcwd" else _path(".", call.place)
+
+
+@function("os.path.exists", "os.path.isfile")
+def _is_there(call: Call) -> Value:
+    return _exists(call, text_of(call.args[0]) if call.args else None)
+
+
+def _exists(call: Call, text: str | None) -> Value:
+    """Whether a file is there: one of the repository is, and of others nobody knows."""
+    there = text is not None and text.removeprefix("./") in call.machine.tree.sizes
+    return True if there else call.unknown("whether a file is there")

@@ -7,6 +7,8 @@ import math
 from dataclasses import replace
 from typing import Any
 
+from dataguard.preprocessing.static import arithmetic
+from dataguard.preprocessing.static.library import paths
 from dataguard.preprocessing.static.library.evaluated import data_sets
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.values import (
@@ -195,7 +197,8 @@ def _ordered(call: Call) -> Value:
 @function("builtins.str", "builtins.repr")
 def _text(call: Call) -> Value:
     value = call.args[0] if call.args else ""
-    return str(value) if is_plain(value) else call.unknown("a text")
+    text = str(value) if is_plain(value) else paths.text_of(value)
+    return text if text is not None else call.unknown("a text")
 
 
 @function("builtins.bool")
@@ -220,19 +223,6 @@ def _following(call: Call) -> Value:
     from dataguard.preprocessing.static.arrays import element
 
     return element(call.machine, call.args[0], None) if call.args else call.unknown("an item")
-
-
-@function(
-    "tqdm",
-    "tqdm.tqdm",
-    "tqdm.auto.tqdm",
-    "tqdm.notebook.tqdm",
-    "tqdm.trange",
-    "rich.progress.track",
-    "progressbar.progressbar",
-)
-def _progress(call: Call) -> Value:
-    return call.args[0] if call.args else call.kwargs.get("iterable", call.unknown("a progress bar"))
 
 
 @function("builtins.isinstance")
@@ -487,14 +477,7 @@ def _environment(call: Call) -> Value:
     return call.get(1, "default") if len(call.args) > 1 else call.unknown("the environment")
 
 
-@function("os.path.join")
-def _joined(call: Call) -> Value:
-    if call.args and all(isinstance(one, str) for one in call.args):
-        return "/".join(call.args)
-    tail = call.args[-1] if call.args else None
-    return tail if isinstance(tail, str) and "." in tail else call.unknown("a path")
-
-
-@function("os.path.dirname", "os.path.abspath", "os.path.realpath", "os.getcwd", "os.path.basename", "os.path.splitext")
-def _path(call: Call) -> Value:
-    return call.unknown("a path")
+@function("ultralytics.utils.ops.make_divisible", "ultralytics.utils.make_divisible")
+def _divisible(call: Call) -> Value:
+    found = arithmetic.of_stride(call.get(0, "x"))
+    return found if found is not None else call.unknown("a multiple of a stride")
