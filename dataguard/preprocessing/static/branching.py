@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from dataguard.core.syntax import nodes
-from dataguard.preprocessing.static.feeding import DEEPEST_BRANCH, FEEDING, is_model
+from dataguard.preprocessing.static.feeding import DEEPEST_BRANCH, FEEDING, FITTING, is_model
 from dataguard.preprocessing.static.importing import Importing
 from dataguard.preprocessing.static.joining import MISSING, join, truth
 from dataguard.preprocessing.static.machine import Flow, SpentError
@@ -188,6 +188,8 @@ class Branching(Importing):
             network = isinstance(called, ExtObj) and called.name.startswith("keras.models.")
             return network or isinstance(called, Func | Cls) or (isinstance(called, Obj) and is_model(called.cls))
         if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
+            if func.attr in FITTING:
+                return True
             held = self.lookup(func.value.id, None)
             if isinstance(held, ExtObj):
                 return held.name.startswith("keras.models.") and func.attr in FEEDING

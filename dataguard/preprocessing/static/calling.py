@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from dataguard.preprocessing.static import arrays, feeding, library, loaders, networks, records
+from dataguard.preprocessing.static import arrays, feeding, library, loaders, networks, records, trainers
 from dataguard.preprocessing.static.expressions import Expressions
 from dataguard.preprocessing.static.joining import join
 from dataguard.preprocessing.static.library import first_layers, given, placeholders, unlisted
@@ -238,6 +238,8 @@ class Calling(Expressions):
         if found is not None and isinstance(found[0], Func):
             self._inline(found[0], made, args, kwargs, node)
         elif cls.node is not None:
+            if foreign:
+                loaders.inherit(self, made, args, kwargs, node)
             if args:
                 annotated = [one.target for one in cls.node.body if isinstance(one, ast.AnnAssign)]
                 fields = [one.id for one in annotated if isinstance(one, ast.Name)]
@@ -433,9 +435,10 @@ class Calling(Expressions):
     def fit(self, args: Sequence[Value], kwargs: dict[str, Value], node: ast.AST | None, model: Value = None) -> None:
         """Give data sets to a model that is trained on them, or tested."""
         for one in (*args, *kwargs.values()):
-            if isinstance(one, Obj) and loaders.asked(one.cls):
+            if isinstance(one, Obj) and trainers.asked(one.cls):
                 self.initialize(one)
-                loaders.follow_hooks(self, one, node)
+                trainers.follow_hooks(self, one, node)
+        trainers.follow_steps(self, [*args], kwargs, node)
         given: list[tuple[str, Value]] = [("train", one) for one in args[:1]]
         given += [("train", kwargs[name]) for name in ("generator", "x") if name in kwargs]
         given += [("val", kwargs[name]) for name in ("validation_data",) if name in kwargs]

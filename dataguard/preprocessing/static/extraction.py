@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from dataguard.core.progress import Progress, silent
-from dataguard.preprocessing.static import calls, loaders, versions
+from dataguard.preprocessing.static import calls, trainers, versions
 from dataguard.preprocessing.static.arrays import pictures
 from dataguard.preprocessing.static.feeding import is_model, is_transforming
 from dataguard.preprocessing.static.findings import Findings, Found
@@ -29,6 +29,8 @@ _PICTURES = tuple(
     b"ImageProcessor BasePredictor create_model_from_pretrained keras.datasets tensorflow_datasets".split()
 )
 """Words that code about pictures has."""
+_BY_NAME = (b"import_module(", b"hydra.utils", b"hydra.main", b"instantiate_from_config")
+"""Words of code that finds other code by names that configurations hold."""
 _IMPORT = re.compile(
     rb"(?m)\n[ \t]*\"?(?:from|import)[ \t]+([\w. ,]+?)(?:[ \t]+import[ \t]*(?:\(([\w ,\n\t*]*)|([\w ,*]*)))?"
     rb"(?:[ \t]+as\b|[ \t]*[#);\\]|[ \t]*\r?$)"
@@ -121,8 +123,8 @@ class Extraction(Findings):
             }
             for word in names:
                 imports.setdefault(word.decode("ascii", "replace"), []).append(path)
-        found = set(relevant)
-        queue = list(relevant)
+        found = {*relevant, *(path for path, data in self.raw.items() if any(word in data for word in _BY_NAME))}
+        queue = list(found)
         while queue:
             path = queue.pop()
             parts = path.removesuffix(".py").split("/")
@@ -349,7 +351,7 @@ class Extraction(Findings):
 
     def _asked_by_trainer(self, cls: Cls, module: Module) -> bool:
         """Follow what a trainer asks a class for that no script gives it to: its loaders, its layer of data."""
-        names = loaders.asked(cls)
+        names = trainers.asked(cls)
         known = [cls.find(name) for name in names if name not in ("prepare_data", "setup")]
         if any(one is not None and isinstance(one[0], Func) and one[0].node in self.machine.seen for one in known):
             return bool(names)
@@ -359,7 +361,8 @@ class Extraction(Findings):
                 made = self.machine.call(cls, [], {}, cls.node)
                 if isinstance(made, Obj):
                     self.machine.initialize(made)
-                    loaders.follow_hooks(self.machine, made, cls.node)
+                    trainers.follow_hooks(self.machine, made, cls.node)
+                    trainers.follow_steps(self.machine, [made], {}, cls.node)
                 return None
 
             self._within(module, ask)

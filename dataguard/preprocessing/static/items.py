@@ -295,6 +295,7 @@ _NAMESPACE_METHODS = frozenset(
         "items",
         "keys",
         "get",
+        "pop",
         "copy",
         "__dict__",
         "merge_from_file",

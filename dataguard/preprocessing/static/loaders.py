@@ -13,7 +13,6 @@ from dataguard.preprocessing.static.picture import State, explicit
 from dataguard.preprocessing.static.values import (
     Bound,
     Choice,
-    Cls,
     Ext,
     ExtObj,
     Func,
@@ -201,6 +200,8 @@ def inherit(machine: Machine, made: Obj, args: list[Value], kwargs: dict[str, Va
             given = kwargs.get("dataset", args[0] if args else None)
             machine.put(made.attrs, "dataset", given)
             machine.put(made.attrs, "indices", kwargs.get("indices", args[1] if len(args) > 1 else None))
+        elif last == "ConcatDataset":
+            machine.put(made.attrs, "datasets", kwargs.get("datasets", args[0] if args else None))
 
 
 def _transforming(
@@ -367,32 +368,3 @@ def announced(machine: Machine, source: Obj, made: Value, node: ast.AST | None) 
     made = stamped(made, identity, batched=False)
     machine.sink("dataset", pictures(made)[0], node, hints=hints, identity=identity, place=source.place)
     return made
-
-
-HOOKS = ("train_dataloader", "val_dataloader", "test_dataloader", "predict_dataloader")
-"""Methods that a trainer of Lightning asks for loaders."""
-
-
-def asked(cls: Cls | None) -> tuple[str, ...]:
-    """The methods that a library calls of a class that brings data, in its order; none of other classes.
-
-    Lightning asks a data module, or a model, for its loaders; Caffe asks a layer of data for its pictures.
-    """
-    if cls is None:
-        return ()
-    if any(isinstance((cls.find(name) or (None,))[0], Func) for name in HOOKS):
-        return ("prepare_data", "setup", *HOOKS)
-    return ("setup", "reshape", "forward") if any(one == "caffe.Layer" for one in cls.foreign()) else ()
-
-
-def follow_hooks(machine: Machine, module: Obj, node: ast.AST | None) -> None:
-    """Call these methods of an object, once."""
-    if module.cls is None or module.attrs.get("*hooked"):
-        return
-    module.attrs["*hooked"] = True
-    for name in asked(module.cls):
-        found = module.cls.find(name)
-        if found is not None and isinstance(found[0], Func):
-            spec = found[0].node.args
-            count = max(0, len(spec.args) - 1 - len(spec.defaults))
-            machine.call(Bound(found[0], module), [Unknown("what the trainer gives", "", "caller")] * count, {}, node)

@@ -82,3 +82,17 @@ def test_a_mixture_with_what_is_not_known_keeps_the_size(tmp_path: Path) -> None
     found = served(tmp_path, code).pipeline
     assert isinstance((found.geometry or [None])[0], Resize)
     assert found.decode.order == "BGR"
+
+
+@pytest.mark.parametrize(
+    ("mixed", "known"),
+    [
+        ("x = x.lerp(x.mean(1, keepdim=True), random.uniform(-0.4, 0.4))\n", True),
+        ("x = torch.lerp(x, x[index], lam)\n", True),
+        ("x.lerp_(x[index], 0.5)\n", True),
+        ("x = x.lerp(x.mul(3), 0.5)\n", False),
+    ],
+)
+def test_what_lies_between_two(tmp_path: Path, mixed: str, known: bool) -> None:
+    found = served(tmp_path, f"import random\n{TENSOR}{SHUFFLED}{mixed}model(x)\n").pipeline
+    assert (found.affine.scale == (1 / 255,), found.layout, found.dtype) == (known, "NCHW", "float32")

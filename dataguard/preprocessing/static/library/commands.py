@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -60,6 +61,17 @@ def option(machine: Machine, flags: list[str]) -> str | None:
             if value and not value.startswith("--") and not _NO_VALUE.search(value):
                 return value
     return None
+
+
+def several(machine: Machine, flags: list[str]) -> list[str]:
+    """What a README gives an option that takes several words; empty where it gives none that could be taken."""
+    for words in words_of(machine):
+        for index, word in enumerate(words):
+            if word in flags:
+                given = list(takewhile(lambda one: not one.startswith("-"), words[index + 1 :]))
+                if given and not any(_NO_VALUE.search(one) for one in given):
+                    return given
+    return []
 
 
 def positional(machine: Machine) -> str | None:

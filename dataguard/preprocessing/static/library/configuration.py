@@ -6,6 +6,7 @@ import json
 from pathlib import PurePosixPath
 from typing import Any
 
+from dataguard.preprocessing.static.joining import MISSING
 from dataguard.preprocessing.static.library import commands
 from dataguard.preprocessing.static.library.paths import is_path, text_of
 from dataguard.preprocessing.static.library.python import copied
@@ -72,6 +73,9 @@ def _default(call: Call, flags: list[str], key: str) -> Value:
     action = call.kwargs.get("action")
     if "default" in call.kwargs:
         value = call.kwargs["default"]
+        if isinstance(value, Seq) and not value.items and call.kwargs.get("nargs") in ("*", "+"):
+            files = [one for one in commands.several(call.machine, flags) if resolve(call, one) is not None]
+            return Seq(list(files), "list") if files else value
         convert = last(call.kwargs.get("type"))
         if isinstance(value, str) and convert in ("int", "float"):
             try:
@@ -291,8 +295,27 @@ def _merged(call: Call) -> Value:
     return made
 
 
+@function("omegaconf.OmegaConf.to_container", "omegaconf.OmegaConf.to_object", "omegaconf.OmegaConf.resolve",
+          "omegaconf.OmegaConf.structured", "omegaconf.DictConfig", "omegaconf.ListConfig",
+          "omegaconf.OmegaConf.masked_copy")  # fmt: skip
+def _as_it_is(call: Call) -> Value:
+    """The same configuration in another form."""
+    held = call.get(0, "cfg", call.kwargs.get("content"))
+    if call.name.endswith((".to_container", ".to_object")):
+        return _as_map(held)
+    return None if call.name.endswith(".resolve") else held
+
+
+def _as_map(value: Value) -> Value:
+    """A node of a configuration as a plain dictionary."""
+    if isinstance(value, Obj) and value.cls is None:
+        return Map({key: _as_map(one) for key, one in value.attrs.items() if not key.startswith("*")})
+    return value
+
+
 @methods(
     "object",
+    "pop",
     "clone",
     "copy",
     "freeze",
@@ -312,8 +335,12 @@ def _of_node(call: Call) -> Value:
         return None
     if call.name in ("clone", "copy"):
         return Obj(None, dict(receiver.attrs), place=receiver.place, open=True, library=receiver.library)
-    if call.name == "get":
-        return receiver.attrs.get(call.get(0, "key"), call.get(1, "default"))
+    if call.name in ("get", "pop"):
+        key = call.get(0, "key")
+        found = receiver.attrs.get(key, call.get(1, "default"))
+        if call.name == "pop" and isinstance(key, str) and key in receiver.attrs:
+            call.machine.put(receiver.attrs, key, MISSING)
+        return found
     if call.name == "update":
         other = call.get(0, "other")
         if isinstance(other, Map):

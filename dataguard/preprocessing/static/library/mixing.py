@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dataguard.preprocessing.static.blending import alike
 from dataguard.preprocessing.static.library.registry import Call, function, methods
 from dataguard.preprocessing.static.picture import State, by_chance, losing, moved, of_order
 from dataguard.preprocessing.static.values import Picture, Seq, Unknown, Value, is_number, numbers
@@ -43,6 +44,29 @@ def _product(call: Call) -> Value:
     if not isinstance(first, Picture):
         return call.unknown(f"what {call.name} returns")
     return _mixed(call, first.state, second)
+
+
+@methods("tensor", "lerp")
+def _between(call: Call) -> Value:
+    return _shared(call, call.given_picture, call.get(0, "end"), call.get(1, "weight"))
+
+
+@function("torch.lerp")
+def _between_two(call: Call) -> Value:
+    first = call.get(0, "input")
+    if not isinstance(first, Picture):
+        return call.unknown("what torch.lerp returns")
+    return _shared(call, first, call.get(1, "end"), call.get(2, "weight"))
+
+
+def _shared(call: Call, first: Picture, second: Value, weight: Value) -> Value:
+    """What lies between two, by a share: of two pictures of one kind it is one, else chance changes its levels."""
+    state, place = first.state, call.place
+    if isinstance(second, Picture) and alike(state, second.state):
+        return Picture(moved(state, place))
+    if is_chance(weight):
+        return Picture(by_chance(state, "levels", place, size=state.size))
+    return Picture(losing(state, place, "levels are mixed with others", "affine"))
 
 
 def _mixed(call: Call, state: State, matrix: Value) -> Value:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
+from dataguard.preprocessing.static.arithmetic import LONGEST
 from dataguard.preprocessing.static.library import given
 from dataguard.preprocessing.static.library.registry import Call, methods
 from dataguard.preprocessing.static.values import (
@@ -109,10 +113,28 @@ def _of_map(call: Call) -> Value:
     "rsplit",
     "lstrip",
     "rstrip",
+    "partition",
+    "rpartition",
+    "splitlines",
+    "title",
+    "capitalize",
+    "casefold",
+    "removeprefix",
+    "removesuffix",
+    "find",
+    "rfind",
+    "count",
+    "isalpha",
+    "isalnum",
+    "isnumeric",
 )
 def _of_text(call: Call) -> Value:
     receiver = call.receiver
-    if not isinstance(receiver, str) or not all(isinstance(one, str) for one in call.args) or call.kwargs:
+    if isinstance(receiver, str) and call.name in ("format", "join"):
+        return _put_together(call, receiver)
+    if isinstance(receiver, str) and "maxsplit" in call.kwargs and call.name in ("split", "rsplit"):
+        call = replace(call, args=[call.get(0, "sep"), call.kwargs["maxsplit"]], kwargs={})
+    if not isinstance(receiver, str) or not all(isinstance(one, _WORDS) for one in call.args) or call.kwargs:
         if (
             isinstance(receiver, str)
             and call.name in ("startswith", "endswith")
@@ -121,13 +143,35 @@ def _of_text(call: Call) -> Value:
         ) and all(isinstance(one, str) for one in call.args[0].items):
             return getattr(receiver, call.name)(tuple(call.args[0].items))
         return call.unknown("a text")
-    if call.name in ("format", "join"):
-        return call.unknown("a text that is put together")
     try:
         made = getattr(receiver, call.name)(*call.args)
     except (TypeError, ValueError):
         return call.unknown("a text")
-    return Seq(list(made), "list") if isinstance(made, list) else made
+    if isinstance(made, list | tuple):
+        return Seq(list(made), "list" if isinstance(made, list) else "tuple")
+    return made[:LONGEST] if isinstance(made, str) else made
+
+
+_WORDS = (str, int, type(None))
+"""Types of what methods of texts are given."""
+_FIELDS = re.compile(r"\{\w*(?::0?\d?\d?(?:\.\d)?[dsfg]?)?\}")
+"""Fields of a text that are filled in as they are, or with few digits."""
+
+
+def _put_together(call: Call, text: str) -> Value:
+    """``'{}.yaml'.format(name)``, ``'/'.join(names)``."""
+    unknown = call.unknown("a text that is put together")
+    if call.name == "join":
+        words = call.args[0].items if call.args and isinstance(call.args[0], Seq) else None
+        if words is None or not all(isinstance(one, str) for one in words):
+            return unknown
+        return text.join(words)[:LONGEST]
+    if not all(is_plain(one) for one in (*call.args, *call.kwargs.values())) or "{" in _FIELDS.sub("", text):
+        return unknown
+    try:
+        return text.format(*call.args, **call.kwargs)[:LONGEST]
+    except (TypeError, ValueError, IndexError, KeyError):
+        return unknown
 
 
 @methods("value", "reshape")

@@ -413,8 +413,8 @@ def _passed(call: Call) -> Value:
             True
             if isinstance(one, Func | Bound | Cls | Partial | ExtObj | Ext)
             or (isinstance(one, Obj) and one.cls is not None and one.cls.find("__call__") is not None)
-            else None
-            if one is None
+            else False
+            if is_plain(one) or isinstance(one, Map | Seq | Picture) or (isinstance(one, Obj) and one.cls is None)
             else call.unknown("callable")
         )
     if name == "object":

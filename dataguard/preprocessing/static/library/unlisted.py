@@ -68,6 +68,8 @@ _ASKED = ("flask.request.", "bottle.request.", "sanic.request.")
 _COMPUTING = ("cv2.get", "numpy.", "math.")
 """Of functions that compute numbers: what they make of what is by chance is by chance."""
 
+_OPTIONS = ("_args", "_arguments", "_options")
+"""Endings of names of functions that add options to a parser: 'Trainer.add_argparse_args'."""
 _READS = re.compile(
     r"^(imread|(load|read|open|get|fetch|download)_?(img|image))(_?(from|as|file|url|array|rgb|bgr)\w*)?$"
 )
@@ -213,6 +215,9 @@ def unlisted(call: Call) -> Value:
         for one in values:
             if type(one) is Unknown and one.kind == "random":
                 return one
+    if values and name.endswith(_OPTIONS) and isinstance(values[0], ExtObj) and values[0].name.startswith("argparse."):
+        # A library that adds its own options to a parser gives the parser back.
+        return values[0]
     if name.startswith("tensorflow.") and (length := windows.of_lengths(call)) is not None:
         return length
     if _is_silent(name):

@@ -1,0 +1,74 @@
+"""Configurations that a README gives an option of several files, and classes that they name by dotted names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.preprocessing.static.repositories import only, reading, resized, steps_of
+
+_SCRIPT = """
+    import argparse, importlib
+    from omegaconf import OmegaConf
+
+    def made(config):
+        if not "target" in config:
+            raise KeyError("target")
+        module, cls = config["target"].rsplit(".", 1)
+        return getattr(importlib.import_module(module), cls)(**config.get("params", dict()))
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-b", "--base", nargs="*", default=list())
+    args, rest = parser.parse_known_args()
+    configs = [OmegaConf.load(one) for one in args.base]
+    config = OmegaConf.merge(*configs, OmegaConf.from_dotlist(rest))
+    other = config.pop("lightning", OmegaConf.create())
+    made(config.data).show()
+    """
+_DATA = """
+    import cv2
+    class Folder:
+        def __init__(self, size, config=None):
+            self.size = size
+            config = OmegaConf.to_container(config)
+            self.channels = config["order"].partition("-")[0] if isinstance(config, dict) else None
+        def show(self):
+            image = cv2.resize(cv2.imread("a.png"), (self.size, self.size))
+            if self.channels == "rgb":
+                image = image[..., ::-1]
+            net(image.transpose(2, 0, 1)[None] / 255.0)
+    """.replace("import cv2\n", "import cv2\n    from omegaconf import OmegaConf\n")
+_FILES = {
+    "src/data.py": _DATA,
+    "main.py": _SCRIPT,
+    "cfg/a.yaml": "data:\n  target: src.data.Folder\n  params: {size: 96, config: {order: rgb-planes}}\n",
+    "cfg/b.yaml": "data:\n  params: {size: 64}\n",
+}
+
+
+def test_an_option_of_several_files(tmp_path: Path) -> None:
+    files = {**_FILES, "README.md": "Run `python main.py --base cfg/a.yaml cfg/b.yaml -t True`."}
+    path = only(reading(tmp_path, files))
+    assert (resized(path).height, path.pipeline.order, path.reachable) == (64, "RGB", True)
+
+
+def test_files_that_are_not_there_are_not_taken(tmp_path: Path) -> None:
+    files = {**_FILES, "README.md": "Run `python main.py --base your/config.yaml -t True`."}
+    assert not any(path.reachable for path in reading(tmp_path, files).paths)
+
+
+def test_names_of_files_that_are_put_together(tmp_path: Path) -> None:
+    script = """
+        import argparse, json, os, cv2
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--name", default="small")
+        args = parser.parse_args()
+        with open(os.path.join("cfg", "{}_{:02d}.json".format(args.name, 3))) as file:
+            config = json.load(file)
+        with open("/".join(["cfg", "more.json"])) as file:
+            more = json.load(file)
+        net(cv2.resize(cv2.imread("a.png"), (config["side"], more["side"]))[None] / 255.0)
+        """
+    path = only(
+        reading(tmp_path, {"run.py": script, "cfg/small_03.json": '{"side": 48}', "cfg/more.json": '{"side": 32}'})
+    )
+    assert [(step.height, step.width) for step in steps_of(path)] == [(32, 48)]
