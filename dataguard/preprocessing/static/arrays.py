@@ -309,7 +309,11 @@ def iterated(machine: Machine, source: Value, node: ast.expr) -> list[Value] | N
         inner = iterated(machine, source.args[0], node)
         return None if inner is None else [Seq([index, one], "tuple") for index, one in enumerate(inner)]
     if isinstance(source, ExtObj) and source.name == "builtins.zip" and source.args:
-        columns = [iterated(machine, one, node) for one in source.args]
+        # One item that stands for any number of such is as many as the others are.
+        columns = [
+            None if isinstance(one, Seq) and one.many and len(one.items) == 1 else iterated(machine, one, node)
+            for one in source.args
+        ]
         lengths = [len(one) for one in columns if one is not None]
         if lengths:
             # As many as the shortest that is known; of the others one item stands for all.

@@ -11,7 +11,7 @@ from dataguard.core.syntax import nodes
 from dataguard.preprocessing.static.feeding import DEEPEST_BRANCH, FEEDING, FITTING, is_model
 from dataguard.preprocessing.static.importing import Importing
 from dataguard.preprocessing.static.joining import MISSING, join, truth
-from dataguard.preprocessing.static.machine import Flow, SpentError
+from dataguard.preprocessing.static.machine import Flow, RaisedError, SpentError
 from dataguard.preprocessing.static.values import (
     Choice,
     Cls,
@@ -141,6 +141,7 @@ class Branching(Importing):
         before, self.left = self.left, min(self.left // 3, MOST_EXPLORED)  # the branch that is taken comes after
         granted = self.left
         self.exploring = True
+        catching, self.catching = self.catching, []
         depth = len(self.frames)
         training = self.frame.training
         try:
@@ -154,6 +155,7 @@ class Branching(Importing):
                     journal.clear()
         finally:
             self.exploring = False
+            self.catching = catching
             self.left = before - (granted - max(0, self.left))
             self.frame.training = training
 
@@ -223,7 +225,7 @@ class Branching(Importing):
             with self.branch() as journal:
                 if positive and test is not None and isinstance(body[-1], ast.Return):
                     self._equal(test)
-                flows.append(self.run(body))
+                flows.append(self._reached(body))
                 changes.append(self.take_back(journal))
                 journal.clear()
             frame.conditions.pop()
@@ -243,6 +245,13 @@ class Branching(Importing):
             return flows[kept]
         self.merge(condition, *changes)
         return "return" if "return" in flows else flows[0]
+
+    def _reached(self, body: Sequence[ast.stmt]) -> Flow:
+        """How a branch ends that may be taken: what is raised in it is raised where it is taken alone."""
+        try:
+            return self.run(body)
+        except RaisedError:
+            return "raise"
 
     def _flag(self, condition: Value, left: dict[tuple[int, Any], tuple[Any, Any, Value, Value]]) -> None:
         """Keep what a branch that leaves a loop says of it: 'found = True; break', and what was searched for."""

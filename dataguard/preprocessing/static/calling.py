@@ -64,8 +64,8 @@ class Calling(Expressions):
                 kwargs[key.arg] = value
             elif isinstance(value, Map):
                 kwargs.update({str(name): item for name, item in value.items.items()})
-            elif isinstance(value, Obj) and value.cls is None:
-                kwargs.update(value.attrs)
+            elif isinstance(value, Obj) and (value.cls is None or value.cls.holds_items):
+                kwargs.update({name: item for name, item in value.attrs.items() if not name.startswith("*")})
         made = self.call(func, args, kwargs, node)
         position = library.written_argument(func, args)
         if position is not None and isinstance(made, Picture | Choice) and position < len(node.args):
@@ -207,7 +207,8 @@ class Calling(Expressions):
         if spec.vararg is not None:
             names[spec.vararg.arg] = Seq(list(args[len(positional) :]), "tuple")
         if spec.kwarg is not None:
-            names[spec.kwarg.arg] = Map(rest)
+            declared = library.declared_options(func, names) if func.decorators and not kwargs else {}
+            names[spec.kwarg.arg] = Map({**declared, **rest})
 
     def _given_by_caller(self, func: Func, parameter: ast.arg) -> Value:
         """An argument that nobody here gives: Pillow's picture where it is said to be one."""
@@ -269,7 +270,12 @@ class Calling(Expressions):
         for name in ("__call__", "forward"):
             found = func.cls.find(name)
             if found is not None and isinstance(found[0], Func):
-                return self._inline(found[0], func, args, kwargs, node)
+                # What augments a batch feeds no network with it.
+                augments = unlisted.augments(func.cls.name, args[0] if args else None)
+                self.quiet += augments
+                made = self._inline(found[0], func, args, kwargs, node)
+                self.quiet -= augments
+                return unlisted.kept_kind(func.cls.name, args[0], made, self.place(node)) if augments else made
         return self._as_base(func, args, kwargs, node)
 
     def _as_base(self, thing: Obj, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None) -> Value:

@@ -198,6 +198,7 @@ class Extraction(Findings):
             machine.journal = None
             machine.quiet = machine.turning = machine.trying = 0
             machine.assigning = []
+            machine.catching = []
             self.reserve -= steps - max(0, machine.left)
 
     def _script(self, module: Module) -> None:

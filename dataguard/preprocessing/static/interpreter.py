@@ -11,7 +11,7 @@ from dataguard.preprocessing.static import arrays, feeding, looping, parts, reco
 from dataguard.preprocessing.static.branching import Branching, ends_program
 from dataguard.preprocessing.static.joining import MISSING, truth
 from dataguard.preprocessing.static.library import tensorrt
-from dataguard.preprocessing.static.machine import Flow, Frame, bound_name
+from dataguard.preprocessing.static.machine import Flow, Frame, RaisedError, bound_name, catches, caught
 from dataguard.preprocessing.static.picture import losing
 from dataguard.preprocessing.static.tree import Module
 from dataguard.preprocessing.static.values import (
@@ -335,12 +335,20 @@ class Interpreter(Branching):
 
     def _trying(self, node: ast.Try) -> Flow | None:
         self.trying += bool(node.handlers)
+        self.catching.append(frozenset[str]().union(*(caught(one) for one in node.handlers)))
+        conditions, handler = len(self.frame.conditions), node.handlers[0] if node.handlers else None
         try:
             flow: Flow | None = self.run(node.body)
+        except RaisedError as error:
+            if (handler := next((one for one in node.handlers if catches(one, str(error))), None)) is None:
+                raise
+            del self.frame.conditions[conditions:]
+            flow = "raise"
         finally:
+            self.catching.pop()
             self.trying -= bool(node.handlers)
-        if flow == "raise" and node.handlers:
-            flow = self.run(node.handlers[0].body)
+        if flow == "raise" and handler is not None:
+            flow = self.run(handler.body)
         elif flow == "next":
             flow = self.run(node.orelse)
         final = self.run(node.finalbody)

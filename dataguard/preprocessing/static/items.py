@@ -243,6 +243,8 @@ class Items(Machine):
         if known is not NO_KEY:
             if known in value.items:
                 return value.items[known]
+            if not value.open:
+                self.fails("KeyError")
             return Unknown(f"there is no {known!r} in what is read", self.place(node))
         if isinstance(key, Unknown) and key.kind == "random":
             return Unknown("one of several, by chance", self.place(node), "random")
@@ -296,6 +298,10 @@ _NAMESPACE_METHODS = frozenset(
         "keys",
         "get",
         "pop",
+        "lock",
+        "unlock",
+        "to_dict",
+        "copy_and_resolve_references",
         "copy",
         "__dict__",
         "merge_from_file",

@@ -228,7 +228,7 @@ def _mirrored(condition: Value, first: State, second: State) -> State | None:
     step = longer.steps[-1] if len(longer.steps) == len(shorter.steps) + 1 else None
     if not isinstance(step, Flip) or step.kind != "left_right" or not isinstance(condition, Unknown):
         return None
-    if not re.search(r"\[.*(flip|mirror)", condition.why):
+    if not re.search(r"\[.*(flip|mirror)|(flip|mirror)\w*\[", condition.why):
         return None
     if longer.steps[:-1] != shorter.steps or replace(longer, steps=shorter.steps) != shorter:
         return None

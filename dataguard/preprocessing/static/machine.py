@@ -31,6 +31,18 @@ class SpentError(Exception):
     """The budget of one entry point is used up."""
 
 
+class RaisedError(Exception):
+    """Something that the code under reading catches: 'ImportError', 'KeyError'."""
+
+
+_PARENTS = {
+    "ImportError": frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException", ""}),
+    "KeyError": frozenset({"KeyError", "LookupError"}),
+    "AttributeError": frozenset({"AttributeError"}),
+}
+"""What handlers name that are taken to catch an error; '' for those that catch all."""
+
+
 @dataclass(slots=True)
 class Frame:
     """A function that is being followed, or a module."""
@@ -115,6 +127,8 @@ class Machine(ABC):
         """Loops within one another of which one turn stands for all."""
         self.trying = 0
         """``try`` within one another that catch what is raised."""
+        self.catching: list[frozenset[str]] = []
+        """What each of these names."""
         self.assigning: list[str] = []
         """Names that the statement that is followed binds."""
         self.shared: dict[str, Value] = {}
@@ -184,6 +198,16 @@ class Machine(ABC):
         self.left -= count
         if self.left < 0:
             raise SpentError
+
+    def fails(self, name: str) -> None:
+        """Say that what is followed raises an error for sure.
+
+        Raises:
+            RaisedError: something around it catches that.
+        """
+        wanted = _PARENTS[name]
+        if any(not wanted.isdisjoint(one) for one in self.catching):
+            raise RaisedError(name)
 
     def place(self, node: ast.AST | None) -> str:
         """'file:line' of a node."""
@@ -284,6 +308,17 @@ class Machine(ABC):
             a = first[mark][3] if mark in first else old
             b = second[mark][3] if mark in second else old
             self.put(container, key, a if a is b else join(condition, a, b))
+
+
+def caught(handler: ast.ExceptHandler) -> frozenset[str]:
+    """What a handler names: words of classes, '' where it catches all."""
+    named = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return frozenset("" if one is None else getattr(one, "attr", getattr(one, "id", "?")) for one in named)
+
+
+def catches(handler: ast.ExceptHandler, name: str) -> bool:
+    """Whether a handler is taken to catch an error of `Machine.fails`."""
+    return not _PARENTS[name].isdisjoint(caught(handler))
 
 
 def _get(container: Any, key: Any) -> Any:

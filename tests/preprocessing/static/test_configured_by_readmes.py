@@ -72,3 +72,49 @@ def test_names_of_files_that_are_put_together(tmp_path: Path) -> None:
         reading(tmp_path, {"run.py": script, "cfg/small_03.json": '{"side": 48}', "cfg/more.json": '{"side": 32}'})
     )
     assert [(step.height, step.width) for step in steps_of(path)] == [(32, 48)]
+
+
+def test_a_configuration_in_python_that_a_module_is_run_with(tmp_path: Path) -> None:
+    config = """
+        import ml_collections
+        SIZES = {"small": ml_collections.ConfigDict({"size": 48}), "large": ml_collections.ConfigDict({"size": 96})}
+        def base():
+            config = ml_collections.ConfigDict()
+            config.size = None
+            return config.lock()
+        def get_config(words):
+            _, name = words.split(",")
+            config = ml_collections.ConfigDict(base().to_dict())
+            config.update(SIZES[name])
+            return config
+        """
+    script = """
+        import cv2
+        from absl import app, flags
+        from ml_collections import config_flags
+        FLAGS = flags.FLAGS
+        CONFIG = config_flags.DEFINE_config_file("config", None, "The configuration.")
+        STEM = flags.DEFINE_string("stem", "a", "Of pictures.")
+        def main(argv):
+            side = FLAGS.config.size
+            net(cv2.resize(cv2.imread(STEM.value + ".png"), (side, CONFIG.value.size))[None] / 255.0)
+        if __name__ == "__main__":
+            app.run(main)
+        """
+    readme = "```\npython -m pack.main --stem b \\\n  --config=$(pwd)/pack/configs/c.py:b16,large\n```\n"
+    files = {"pack/__init__.py": "", "pack/main.py": script, "pack/configs/c.py": config, "README.md": readme}
+    path = only(reading(tmp_path, files))
+    assert [(step.height, step.width) for step in steps_of(path)] == [(96, 96)]
+
+
+def test_a_file_beside_the_folder_of_the_script(tmp_path: Path) -> None:
+    script = """
+        import json, os, cv2
+        here = os.path.dirname(os.path.abspath(__file__))
+        stem, ending = os.path.splitext(os.path.basename("x/side.json"))
+        with open(os.path.join(here, "..", "cfg", stem + ending)) as file:
+            side = json.load(file)["side"]
+        net(cv2.resize(cv2.imread("a.png"), (side, side))[None] / 255.0)
+        """
+    files = {"tools/run.py": script, "cfg/side.json": '{"side": 48}', "other/side.json": '{"side": 32}'}
+    assert resized(only(reading(tmp_path, files))).height == 48

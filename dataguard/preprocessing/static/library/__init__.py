@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Collection
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -198,4 +199,30 @@ def declared_default(func: Func, name: str) -> Value:
     return None
 
 
-__all__ = ["apply", "call", "canonical", "constant", "declared_default", "method", "of_whole", "written_argument"]
+def declared_options(func: Func, names: Collection[str]) -> dict[str, Value]:
+    """The options that decorators declare beside the names of a function, by theirs: '@click.option("--data")'."""
+    found: dict[str, Value] = {}
+    for one in func.decorators:
+        if isinstance(one, ExtObj) and one.name.endswith(("click.option", "click.argument")):
+            flags = [text for text in one.args if isinstance(text, str)]
+            plain = [text for text in flags if not text.startswith("-")]
+            long = [text.lstrip("-").partition("/")[0].replace("-", "_") for text in flags if text.startswith("--")]
+            name = next(iter((*plain, *long)), "")
+            if name and name not in names:
+                default = declared_default(func, name) if not plain else one.kwargs.get("default")
+                required = default is None and one.kwargs.get("required") is True
+                found[name] = Unknown(f"the command line gives {name}", one.place, "caller") if required else default
+    return found
+
+
+__all__ = [
+    "apply",
+    "call",
+    "canonical",
+    "constant",
+    "declared_default",
+    "declared_options",
+    "method",
+    "of_whole",
+    "written_argument",
+]

@@ -19,6 +19,8 @@ LARGEST = 2**19
 """Bytes of a text that is searched."""
 MOST = 64
 """Commands of a repository that are kept."""
+_MODULE = re.compile(r"python[\d.]*\s+-m\s+([\w.]+)((?:[ \t]+[^\n|;&`#]*)?)")
+_HERE = re.compile(r"(\$\(pwd\)|\$\{?PWD\}?|`pwd`)/")
 _COMMAND = re.compile(r"python[\d.]*\s[^\n|;&>`]*?(?<![\w.-])([\w./-]*\w\.py)((?:[ \t]+[^\n|;&`#]*)?)")
 _NO_VALUE = re.compile(r"[<>$\[\]{}*]|^\.\.\.|^path[/_]to|^/path|^your", re.IGNORECASE)
 CONFIGURATIONS = (".yaml", ".yml", ".json", ".py", ".toml", ".cfg", ".ini")
@@ -30,12 +32,15 @@ def _commands(tree: Tree) -> list[tuple[str, list[str]]]:
     texts = [one for one in tree.sizes if one.lower().endswith(".md") and tree.sizes[one] <= LARGEST]
     for path in sorted(texts, key=lambda one: (one.count("/"), "readme" not in one.lower(), one))[:8]:
         text = re.sub(r"\\\r?\n\s*", " ", tree.text(path) or "")
-        for match in _COMMAND.finditer(text):
+        text = _HERE.sub("", text)
+        called = [(match.start(), match[1], match[2]) for match in _COMMAND.finditer(text)]
+        called += [(match.start(), match[1].replace(".", "/") + ".py", match[2]) for match in _MODULE.finditer(text)]
+        for _, script, given in sorted(called):
             try:
-                words = shlex.split(match[2])
+                words = shlex.split(given)
             except ValueError:
-                words = match[2].split()
-            found.append((match[1].removeprefix("./"), words))
+                words = given.split()
+            found.append((script.removeprefix("./"), words))
             if len(found) >= MOST:
                 return found
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import PurePosixPath
+import posixpath
 from typing import Any
 
 from dataguard.preprocessing.static.joining import MISSING
@@ -126,7 +126,27 @@ def _flag(call: Call) -> Value:
     name = call.get(0, "name")
     if isinstance(name, str):
         _FLAGS(call).attrs[name] = call.get(1, "default")
-    return None
+    return Obj(None, {"value": call.get(1, "default"), "name": name}, open=True)
+
+
+@function(
+    "ml_collections.config_flags.DEFINE_config_file", "ml_collections.config_flags.config_flags.DEFINE_config_file"
+)
+def _flag_of_file(call: Call) -> Value:
+    """A flag that names a file in Python, and what its ``get_config`` is given: 'configs/vit.py:b16,cifar10'."""
+    name = call.get(0, "name")
+    given = commands.option(call.machine, [f"--{name}"]) or call.get(1, "default")
+    if not isinstance(name, str):
+        return None
+    path, _, rest = given.partition(":") if isinstance(given, str) else ("", "", "")
+    found = resolve(call, path) if path.endswith(".py") else None
+    value: Value = call.unknown("the command line gives the configuration")
+    if found is not None and found in call.machine.tree.modules:
+        module = call.machine.tree.modules[found]
+        call.machine.run_module(module)
+        value = call.machine.call(module.names.get("get_config"), [rest] if rest else [], {}, call.node)
+    _FLAGS(call).attrs[name] = value
+    return Obj(None, {"value": value, "name": name}, open=True)
 
 
 def _FLAGS(call: Call) -> Obj:  # noqa: N802 - as absl writes it
@@ -197,7 +217,7 @@ def _of_module(call: Call, path: str) -> Value:
 def resolve(call: Call, path: str) -> str | None:
     """The file of the repository that a path in code means."""
     tree = call.machine.tree
-    wanted = str(PurePosixPath(path.replace("\\", "/"))).removeprefix("./").lstrip("/")
+    wanted = posixpath.normpath(path.replace("\\", "/")).removeprefix("./").lstrip("/")
     while wanted.startswith("../"):
         wanted = wanted[3:]
     folder = call.machine.frame.module.path.rpartition("/")[0]
@@ -315,6 +335,10 @@ def _as_map(value: Value) -> Value:
 
 @methods(
     "object",
+    "lock",
+    "unlock",
+    "to_dict",
+    "copy_and_resolve_references",
     "pop",
     "clone",
     "copy",
@@ -333,7 +357,11 @@ def _of_node(call: Call) -> Value:
     receiver = call.receiver
     if not isinstance(receiver, Obj):
         return None
-    if call.name in ("clone", "copy"):
+    if call.name in ("lock", "unlock"):
+        return receiver
+    if call.name == "to_dict":
+        return _as_map(receiver)
+    if call.name in ("clone", "copy", "copy_and_resolve_references"):
         return Obj(None, dict(receiver.attrs), place=receiver.place, open=True, library=receiver.library)
     if call.name in ("get", "pop"):
         key = call.get(0, "key")
@@ -343,6 +371,8 @@ def _of_node(call: Call) -> Value:
         return found
     if call.name == "update":
         other = call.get(0, "other")
+        if isinstance(other, Obj) and other.cls is None:
+            receiver.attrs.update({key: one for key, one in other.attrs.items() if not key.startswith("*")})
         if isinstance(other, Map):
             receiver.attrs.update({key: one for key, one in other.items.items() if isinstance(key, str)})
         receiver.attrs.update(call.kwargs)

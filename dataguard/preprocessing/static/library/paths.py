@@ -81,14 +81,14 @@ def _joined(call: Call) -> Value:
 
 
 @function("os.path.dirname", "os.path.abspath", "os.path.realpath", "os.path.normpath", "os.path.expanduser",
-          "os.path.basename", "os.path.splitext", "os.path.relpath", "os.fspath")  # fmt: skip
+          "os.path.basename", "os.path.splitext", "os.path.split", "os.path.relpath", "os.fspath")  # fmt: skip
 def _of_text(call: Call) -> Value:
     text = text_of(call.args[0]) if call.args else None
     if text is None:
         return call.unknown("a path")
     name = call.name.rpartition(".")[2]
-    if name == "splitext":
-        return Seq(list(posixpath.splitext(text)), "tuple")
+    if name in ("splitext", "split"):
+        return Seq(list(getattr(posixpath, name)(text)), "tuple")
     if name == "dirname":
         return posixpath.dirname(text) or "."
     if name == "basename":

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dataguard.preprocessing.static.arithmetic import LONGEST
 from dataguard.preprocessing.static.library import given
-from dataguard.preprocessing.static.library.registry import Call, methods
+from dataguard.preprocessing.static.library.registry import Call, function, methods
 from dataguard.preprocessing.static.values import (
     NO_KEY,
     Map,
@@ -172,6 +172,21 @@ def _put_together(call: Call, text: str) -> Value:
         return text.format(*call.args, **call.kwargs)[:LONGEST]
     except (TypeError, ValueError, IndexError, KeyError):
         return unknown
+
+
+_SIMPLE = re.compile(r"[^*+{(|]{1,40}")
+"""Patterns that are searched for in one pass."""
+
+
+@function("re.sub")
+def _replaced(call: Call) -> Value:
+    pattern, by, text = (call.get(index, name) for index, name in enumerate(("pattern", "repl", "string")))
+    if not all(isinstance(one, str) for one in (pattern, by, text)) or not _SIMPLE.fullmatch(pattern):
+        return call.unknown("a text")
+    try:
+        return re.sub(pattern, by, text[:LONGEST])[:LONGEST]
+    except (re.error, IndexError):
+        return call.unknown("a text")
 
 
 @methods("value", "reshape")

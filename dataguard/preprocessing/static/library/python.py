@@ -322,6 +322,8 @@ def _attribute(call: Call) -> Value:
         return call.unknown("whether it has an attribute") if missing or isinstance(holder, Unknown | Ext) else True
     if missing and len(call.args) > 2:
         return call.args[2]
+    if missing and isinstance(holder, Mod):
+        call.machine.fails("AttributeError")
     return found
 
 
@@ -468,6 +470,8 @@ def _import_module(call: Call) -> Value:
     name = call.args[0] if call.args else None
     if isinstance(name, str):
         found = call.machine.tree.resolve(name.lstrip("."), call.machine.frame.module.path)
+        if found is None and call.machine.tree.has_folder(name.partition(".")[0], call.machine.frame.module.path):
+            call.machine.fails("ImportError")
         return Mod(found) if found is not None else Ext(name)
     return call.unknown("a module by a name that is not known")
 

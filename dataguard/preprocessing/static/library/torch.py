@@ -147,6 +147,9 @@ def _pieces(call: Call) -> Value:
     state = call.state
     if call.name == "unbind" and state.layout[:1] == "N":
         return Seq([Picture(replace(state, layout=state.layout[1:]))], "tuple")
+    if call.name in ("chunk", "split") and state.layout[:1] == "N" and call.get(1, "dim", 0) == 0:
+        # Parts of a batch are batches.
+        return Seq([Picture(moved(state, ""))], "tuple", many=True)
     return Picture(losing(state, call.place, f"{call.name} takes pieces", "geometry"))
 
 

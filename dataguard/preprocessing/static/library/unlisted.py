@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from dataguard.preprocessing.static import loaders
+from dataguard.preprocessing.static import feeding, loaders
 from dataguard.preprocessing.static.library import (
     drawn,
     films,
@@ -74,6 +74,8 @@ _READS = re.compile(
     r"^(imread|(load|read|open|get|fetch|download)_?(img|image))(_?(from|as|file|url|array|rgb|bgr)\w*)?$"
 )
 """Names of functions that read one picture."""
+_READERS = frozenset({"pyspng.load", "simplejpeg.decode_jpeg", "pillow_heif.read_heif", "jpeg4py.JPEG", "rawpy.imread"})
+"""Functions of which no name says so."""
 _NO_READERS = ("keras.", "os.", "tkinter.", "pygame.")
 _AUGMENTS = re.compile(
     r"(?i)^(rand\w*aug\w*|auto_?aug\w*|trivial_?aug\w*|augmix|\w+policy|cut_?out\w*|\w*colou?r_?jitter|solari\w+|"
@@ -202,6 +204,8 @@ def _is_silent(name: str) -> bool:
 @lru_cache(maxsize=8192)
 def _reads(name: str) -> bool:
     """Whether a function is named as one that reads a picture."""
+    if name in _READERS:
+        return True
     return _READS.search(name.rpartition(".")[2].lower()) is not None and not name.startswith(_NO_READERS)
 
 
@@ -250,6 +254,18 @@ def unlisted(call: Call) -> Value:
     if tail[:1].isupper() or name.startswith(("imutils.", "torch.nn.")):
         return ExtObj(name, call.args, call.kwargs, call.place)
     return call.unknown(f"what {name} returns")
+
+
+def augments(name: str, given: Value) -> bool:
+    """Whether a class is named for augmenting what it is given, a batch that is ready for a network."""
+    return "augment" in name.lower() and isinstance(given, Picture) and feeding.is_ready(given)
+
+
+def kept_kind(name: str, before: Picture, after: Value, place: str) -> Value:
+    """What such a class makes of a batch: where its steps are not known, what it was, changed by chance."""
+    if isinstance(after, Picture) and after.state.lost.keys() <= before.state.lost.keys():
+        return after
+    return Picture(by_chance(before.state, name, place, size=before.state.size))
 
 
 def unlisted_object(call: Call) -> Value:
