@@ -46,6 +46,9 @@ class Branching(Importing):
             if known and _raises(node.body):
                 # Nobody runs what raises: something else is given than is known here.
                 return self.run(node.orelse)
+            if not known and self._unset(node):
+                why = f"nothing is the default of {self._shown(node.test)}"
+                return self._both(Unknown(why, self.place(node)), node.body, node.orelse)
             if not known and self._raises_else(node):
                 if not _raises(node.orelse) and _gives_up(node.orelse):
                     return self.run(node.body)
@@ -80,7 +83,7 @@ class Branching(Importing):
         """Follow for each of several pictures the branch that it takes, where each tells; whether that was done."""
         names = self.frame.names
         asked = {one.id for one in self._within_test(node.test) if isinstance(one, ast.Name) and one.id in names}
-        held = [one for one in asked if isinstance(names[one], Choice) and is_picture(names[one])]
+        held = [one for one in asked if isinstance(names[one], Choice) and any(map(is_picture, names[one].options))]
         if len(held) != 1 or _leaves(node):
             return False
         name, several = held[0], names[held[0]]
@@ -89,6 +92,11 @@ class Branching(Importing):
             names[name] = option
             told.append(_verdict(self.evaluate(node.test)))
         names[name] = several
+        ofs = {verdict for one, verdict in zip(several.options, told, strict=True) if is_picture(one)}
+        if None in told and len(ofs) == 1 and None not in ofs:
+            # What is no picture is not asked.
+            self.run(node.body if ofs.pop() else node.orelse)
+            return True
         if None in told or len(set(told)) == 1:
             return False
         merged: dict[tuple[int, Any], tuple[Any, Any, Value, Value]] = {}
@@ -116,6 +124,28 @@ class Branching(Importing):
                 return False
             rest = rest[0].orelse
         return _raises(rest) or (optional and _gives_up(rest))
+
+    def _unset(self, node: ast.If) -> bool:
+        """Whether a chain of ``elif`` asks which of several texts an option is that has no default: one is given."""
+        asked, rest = "", [node]
+        while True:
+            test = rest[0].test
+            if not isinstance(test, ast.Compare) or not isinstance(test.ops[0], ast.Eq) or len(test.ops) > 1:
+                return False
+            said = test.comparators[0]
+            if not isinstance(said, ast.Constant) or not isinstance(said.value, str) or not self.is_option(test.left):
+                return False
+            shown = ast.dump(test.left)
+            if asked and shown != asked:
+                return False
+            if not asked and self.evaluate(test.left) is not None:
+                return False
+            more = rest[0].orelse
+            if not more:
+                return bool(asked)
+            if len(more) != 1 or not isinstance(more[0], ast.If):
+                return False
+            asked, rest = shown, [more[0]]
 
     def _fills(self, test: ast.expr) -> bool:
         """Whether a test asks if a list has become as long as something: 'len(batch) == batch_size'."""

@@ -42,6 +42,11 @@ NAMED = frozenset({"get", "items", "keys", "values", "update", "copy", "clone", 
 """Methods of ``dict``, and of yacs's nodes, that objects of their subclasses have."""
 
 
+_SETTING = frozenset({"__setattr__", "__setitem__", "register_buffer", "register_parameter", "add_module",
+                      "register_module"})  # fmt: skip
+"""Methods that give an object an attribute, by its name and value."""
+
+
 class Calling(Expressions):
     """Follows calls."""
 
@@ -67,7 +72,7 @@ class Calling(Expressions):
             elif isinstance(value, Obj) and (value.cls is None or value.cls.holds_items):
                 kwargs.update({name: item for name, item in value.attrs.items() if not name.startswith("*")})
         made = self.call(func, args, kwargs, node)
-        position = library.written_argument(func, args)
+        position = library.written_argument(func, args, kwargs)
         if position is not None and isinstance(made, Picture | Choice) and position < len(node.args):
             target = node.args[position]
             if isinstance(target, ast.Name | ast.Attribute):
@@ -290,7 +295,7 @@ class Calling(Expressions):
 
     def _method(self, func: Method, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None) -> Value:
         receiver = func.receiver
-        if isinstance(receiver, Obj) and func.name in ("__setattr__", "__setitem__") and len(args) == 2:
+        if isinstance(receiver, Obj) and func.name in _SETTING and len(args) >= 2:
             if isinstance(args[0], str):
                 self.put(receiver.attrs, args[0], args[1])
             return None

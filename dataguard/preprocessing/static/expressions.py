@@ -319,7 +319,8 @@ class Expressions(Items):
             for one in open_:
                 found = measured(lambda a, b: bool(a and b) if wanted else bool(a or b), found, one)
             return found
-        return next((one for one in open_ if isinstance(one, Unknown)), open_[0])
+        by_chance = (one for one in open_ if isinstance(one, Unknown) and one.kind == "random")
+        return next(by_chance, next((one for one in open_ if isinstance(one, Unknown)), open_[0]))
 
     def _conditional(self, node: ast.IfExp) -> Value:
         condition = self.evaluate(node.test)

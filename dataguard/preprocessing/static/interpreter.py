@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from dataguard.preprocessing.static import arrays, feeding, looping, parts, records, rows, shaping
+from dataguard.preprocessing.static import arrays, feeding, looping, parts, records, rows, shaping, writing
 from dataguard.preprocessing.static.branching import Branching, ends_program
 from dataguard.preprocessing.static.joining import MISSING, truth
 from dataguard.preprocessing.static.library import tensorrt
@@ -224,6 +224,12 @@ class Interpreter(Branching):
             owner = self.frame.owner.name if self.frame.owner is not None else ""
             self.sink("dataset", arrays.pictures(value)[0], target, hints=(owner,))
         holder = self.evaluate(target.value)
+        if isinstance(target.value, ast.Subscript) and isinstance(holder, Unknown | Picture):
+            found = writing.of_item(self, target, value)
+            if found is None:
+                return
+            holder = self.evaluate(found.value) if found is not target else holder
+            target = found
         if is_picture(holder) or isinstance(holder, Blank):
             if isinstance(holder, Choice) and len(getattr(value, "options", ())) == len(holder.options):
                 pairs = zip(holder.options, value.options, strict=True)

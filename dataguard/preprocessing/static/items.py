@@ -65,6 +65,8 @@ class Items(Machine):
                     return Method(value, name)
                 if self.initialize(value) and name in value.attrs:
                     return value.attrs[name]
+                if name == "module" and "torch.nn.Module" in value.cls.foreign():
+                    return value  # of a model within what spreads it over devices
                 asked = value.cls.find("__getattr__")
                 if asked is not None and isinstance(asked[0], Func) and not name.startswith("__"):
                     return self.call(Bound(asked[0], value), [name], {}, node)

@@ -98,6 +98,12 @@ def join(condition: Value, first: Value, second: Value) -> Value:
         return by_chance_[0]
     if random and plain and any(is_number(one) or isinstance(one, Measure) for one in (first, second)):
         return condition
+    if isinstance(condition, Unknown) and _OF_FILES.search(condition.why):
+        # What reads files of all kinds reads pictures where pictures are read.
+        ways = [one for side in (first, second) for one in (side.options if isinstance(side, Choice) else [side])]
+        read = [one for one in ways if isinstance(one, Picture) and one.state.loaded]
+        if len(read) == 1:
+            return read[0]
     if isinstance(first, Picture) and second is None:
         return first
     if isinstance(second, Picture) and first is None:
@@ -116,10 +122,23 @@ def join(condition: Value, first: Value, second: Value) -> Value:
             open=first.open or second.open,
         )
     why = condition.reason() if isinstance(condition, Unknown) else "it depends on the picture's size"
+    if random and isinstance(first, Choice) and isinstance(second, Choice) and _alike(first, second):
+        # Of one of several, each is changed by chance.
+        both = zip(first.options, second.options, strict=True)
+        return choice([join(condition, *two) for two in both], first.why)
     found = choice([first, second], why)
     if random and isinstance(found, Choice) and len(found.options) == 2:
         found.chance = condition
     return found
+
+
+def _alike(first: Choice, second: Choice) -> bool:
+    """Whether both are one of several for the same reason, which is not chance."""
+    return first.why == second.why and first.chance is None and len(first.options) == len(second.options)
+
+
+_OF_FILES = re.compile(r"(?i)\b(ext|extension|suffix|endswith|splitext|file_?type)\b.*['\"]\.?\w{2,5}['\"]")
+"""A condition about what a file's name ends with."""
 
 
 def _converted(condition: Value, first: State, second: State) -> State | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import errno
+import posixpath
 import re
 import stat
 import zipfile
@@ -97,6 +98,8 @@ class Tree:
         self.files = files or PythonFiles()
         self.skipped: list[tuple[str, str]] = []
         self._archive: zipfile.ZipFile | None = None
+        self.added: list[str] = []
+        """Folders that scripts add to the path that modules are looked for on."""
         self.held: dict[str, bytes] = {}
         """Files that were read once and are parsed later."""
         self.sizes: dict[str, int] = {}
@@ -240,6 +243,10 @@ class Tree:
             if not folder:
                 break
             folder = folder.rpartition("/")[0]
+        for one in self.added if parts[0] in LIBRARIES else ():
+            found = self._at(one, parts)
+            if found is not None:
+                return found
         if "__init__.py" in self.modules and parts[0].lower() in self.names:
             # A file of the repository's own name is meant rather than the repository itself.
             named = [path for path in self._by_tail.get(parts[0], ()) if path.endswith(f"/{parts[0]}.py")]
@@ -273,6 +280,14 @@ class Tree:
     def _at(self, folder: str, parts: list[str]) -> Module | None:
         base = "/".join([folder, *parts]) if folder else "/".join(parts)
         return self.modules.get(base + ".py") or self.modules.get(base + "/__init__.py")
+
+    def folder(self, path: str, origin: str) -> str | None:
+        """The folder of the repository that a path means in a file: beside it, or from the top; None for none."""
+        for base in (origin.rpartition("/")[0], ""):
+            found = posixpath.normpath(posixpath.join(base, path))
+            if found in self._folders:
+                return found
+        return None
 
     def has_folder(self, dotted: str, origin: str) -> bool:
         """Whether a dotted name is a folder with modules in it, beside the file or its parents."""

@@ -2,8 +2,33 @@
 
 from __future__ import annotations
 
+import ast
+
+from dataguard.core.syntax import nodes
+from dataguard.preprocessing.static.machine import Machine
 from dataguard.preprocessing.static.picture import cast
 from dataguard.preprocessing.static.values import Blank, Choice, Picture, Seq, Unknown, Value, is_number
+
+
+def of_item(machine: Machine, target: ast.Subscript, value: Value) -> ast.Subscript | None:
+    """What 'batch[i][:, :h] = picture' writes into: 'batch[i, :, :h]' where the batch is a new array.
+
+    None where it holds such a picture already, which stands for all.
+    """
+    keys: list[ast.expr] = []
+    inner: ast.expr = target
+    while isinstance(inner, ast.Subscript):
+        keys[:0] = inner.slice.elts if isinstance(inner.slice, ast.Tuple) else [inner.slice]
+        inner = inner.value
+        if isinstance(inner, ast.Subscript) and any(isinstance(one, ast.Slice) for one in nodes(inner.slice)):
+            return target
+    holder = machine.evaluate(inner)
+    if isinstance(holder, Picture) and isinstance(value, Picture) and holder.state.layout == "N" + value.state.layout:
+        return None
+    if not isinstance(holder, Blank):
+        return target
+    made = ast.Subscript(inner, ast.Tuple(keys, ast.Load()), ast.Store())
+    return ast.copy_location(made, target)
 
 
 def chance_in(holder: Blank, value: Value) -> Unknown | None:

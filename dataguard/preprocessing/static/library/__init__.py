@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dataguard.preprocessing.static.library import (  # noqa: F401 - what they know is kept as they are imported
     albumentations,
     axes,
+    basicsr,
     blanks,
     caches,
     caffe,
@@ -178,8 +179,10 @@ _WRITTEN = {"cv2.cvtColor": 2, "cv2.subtract": 2, "cv2.multiply": 2, "cv2.divide
 """The position of the argument that a function writes its result into."""
 
 
-def written_argument(func: Value, args: list[Value]) -> int | None:
+def written_argument(func: Value, args: list[Value], kwargs: dict[str, Value]) -> int | None:
     """The position of an argument that a call writes its result into; None for none."""
+    if kwargs.get("inplace") is True:
+        return 0 if args else None
     position = _WRITTEN.get(func.name) if type(func) is Ext else None
     return position if position is not None and position < len(args) else None
 

@@ -6,7 +6,8 @@ all is by chance, of an affine map its parameters, of ColorJitter a transform (b
 
 from __future__ import annotations
 
-from dataguard.preprocessing.static.library.registry import Call, function
+from dataguard.preprocessing.static.feeding import DRAWING
+from dataguard.preprocessing.static.library.registry import Call, function, methods
 from dataguard.preprocessing.static.values import Seq, Unknown, Value
 
 _CLASSES = ("RandomCrop", "RandomResizedCrop", "RandomSizedCrop", "RandomAffine", "RandomRotation", "RandomPerspective",
@@ -34,3 +35,9 @@ def parameters(call: Call, name: str) -> Value:
 def of_object(call: Call) -> Value:
     """The same, asked of an object: ``self.crop.get_params(img, self.crop.size)``."""
     return parameters(call, call.receiver.name.rpartition(".")[2])
+
+
+@methods("value", *DRAWING)
+def _filled(call: Call) -> Value:
+    """'torch.tensor(1.0).uniform_(low, high)'."""
+    return Unknown("chance decides", call.place, "random")

@@ -271,9 +271,9 @@ def _astype(call: Call) -> Value:
     return Picture(cast(call.state, known, call.place))
 
 
-@methods("array", "copy", "clip", "cpu", "numpy", "contiguous")
+@methods("array", "copy", "clip", "cpu", "numpy", "contiguous", "round")
 @methods("tensor", "cuda", "cpu", "contiguous", "clone", "detach", "pin_memory", "requires_grad_", "share_memory_",
-         "clamp", "clamp_", "clip", "to_sparse", "data", "as_tensor", "__array__", "copy")  # fmt: skip
+         "clamp", "clamp_", "clip", "round", "to_sparse", "data", "as_tensor", "__array__", "copy")  # fmt: skip
 def _unchanged(call: Call) -> Value:
     return Picture(moved(call.state, ""))
 
@@ -283,7 +283,7 @@ def _to_numpy(call: Call) -> Value:
     return Picture(replace(call.state, kind="array"))
 
 
-@function("numpy.clip", "numpy.maximum", "numpy.minimum", "torch.clamp", "numpy.round", "numpy.rint",
+@function("numpy.clip", "numpy.maximum", "numpy.minimum", "torch.clamp", "numpy.round", "torch.round", "numpy.rint",
           "numpy.nan_to_num", "numpy.atleast_3d")  # fmt: skip
 def _clipped(call: Call) -> Value:
     value = call.get(0, "a")

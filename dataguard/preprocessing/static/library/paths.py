@@ -14,6 +14,17 @@ METHODS = _EXISTS | frozenset({"resolve", "absolute", "expanduser", "as_posix", 
 _PARTS = frozenset({"parent", "parents", "name", "stem", "suffix"})
 
 
+@function("sys.path.append", "sys.path.insert")
+def _added(call: Call) -> Value:
+    """A folder that modules are looked for in: its own are meant though libraries are called so."""
+    text = text_of(call.args[-1]) if call.args else None
+    tree = call.machine.tree
+    folder = tree.folder(text, call.machine.frame.module.path) if text is not None else None
+    if folder and folder not in tree.added:
+        tree.added.append(folder)
+    return None
+
+
 def of_path(call: Call) -> Value:
     """A method of a path."""
     text = text_of(call.thing)

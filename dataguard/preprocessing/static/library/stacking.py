@@ -8,7 +8,7 @@ from dataguard.preprocessing.static import parts
 from dataguard.preprocessing.static.joining import join
 from dataguard.preprocessing.static.library.bordering import bordered, mirrored
 from dataguard.preprocessing.static.library.registry import Call, function
-from dataguard.preprocessing.static.picture import State, losing, moved
+from dataguard.preprocessing.static.picture import State, explicit, losing, moved
 from dataguard.preprocessing.static.values import Choice, Picture, Seq, Shape, Value, choice
 
 
@@ -80,7 +80,26 @@ def _stack(call: Call) -> Value:
         return Picture(moved(first, place, layout="HWC", channels=("Y",) * len(states)))
     if name == "stack" and "N" not in first.layout and axis == 0:
         return Picture(moved(_plain(states), place, layout="N" + first.layout))
-    return Picture(moved(_plain(states), place))
+    beside_ = moved(_plain(states), place)
+    return Picture(replace(beside_, said={**beside_.said, "stacked": explicit(place)}))
+
+
+@function("numpy.split", "numpy.array_split", "numpy.vsplit", "numpy.hsplit", "torch.split", "torch.chunk",
+          "torch.tensor_split")  # fmt: skip
+def _split(call: Call) -> Value:
+    """Pictures that were put one beside another, taken apart again."""
+    value = call.get(0, "ary", call.kwargs.get("input"))
+    if not isinstance(value, Picture):
+        return call.unknown("parts of an array")
+    return pieces(value, call.get(1, "indices_or_sections", call.kwargs.get("chunks")), call.place)
+
+
+def pieces(value: Picture, count: Value, place: str) -> Value:
+    """What a picture is split into: what it was put together of; a part of itself where it was not."""
+    if "stacked" not in value.state.said and value.state.layout[:1] != "N":
+        return Picture(losing(value.state, place, "it is split into pieces", "geometry"))
+    number = count if isinstance(count, int) and 0 < count <= 16 else 2
+    return Seq([Picture(value.state) for _ in range(number)], "list")
 
 
 def _is_list(value: Value) -> bool:

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from dataguard.preprocessing.static import feeding, loaders
 from dataguard.preprocessing.static.library import (
+    basicsr,
     drawn,
     films,
     first_layers,
@@ -179,6 +180,7 @@ OBJECT_METHODS: list[tuple[str, frozenset[str] | None, Handler]] = [
     ("concurrent.futures.Future", frozenset({"result", "get"}), pools.result),
     *[(one, frozenset({"start"}), threads.started) for one in threads.THREADS],
     *[(one, frozenset({"put", "put_nowait"}), threads.put) for one in threads.QUEUES],
+    (basicsr.HELPER, basicsr.HELPING, basicsr.of_helper),
     ("builtins.open", frozenset({"read"}), _text),
     ("pathlib.Path", frozenset({"read_text", "open"}), _text),
     ("pathlib.Path", paths.METHODS, paths.of_path),
