@@ -207,7 +207,7 @@ class Calling(Expressions):
                 if one.arg in defaults:
                     names[one.arg] = self.evaluate(defaults[one.arg])
                 else:
-                    found = library.declared_default(func, one.arg)
+                    found = library.declared_default(self, func, one.arg)
                     names[one.arg] = found if found is not None else self._given_by_caller(func, one)
         if spec.vararg is not None:
             names[spec.vararg.arg] = Seq(list(args[len(positional) :]), "tuple")

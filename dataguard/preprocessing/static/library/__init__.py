@@ -43,6 +43,7 @@ from dataguard.preprocessing.static.library import (  # noqa: F401 - what they k
     rearranging,
     records,
     registries,
+    scanned,
     scikit_image,
     scikit_learn,
     shapes,
@@ -187,8 +188,11 @@ def written_argument(func: Value, args: list[Value], kwargs: dict[str, Value]) -
     return position if position is not None and position < len(args) else None
 
 
-def declared_default(func: Func, name: str) -> Value:
-    """The default that a decorator of a command-line library gives an argument; None for none."""
+def declared_default(machine: Calling, func: Func, name: str) -> Value:
+    """The default that a decorator of a command-line library gives an argument; None for none.
+
+    Where there is none, it is the configuration file that a README gives.
+    """
     for one in func.decorators:
         configured = hydra.given(one)
         if configured is not None:
@@ -198,6 +202,8 @@ def declared_default(func: Func, name: str) -> Value:
             if name in flags or name in [part for flag in flags for part in flag.split("/")]:
                 if one.kwargs.get("is_flag") is True:
                     return one.kwargs.get("default", False)
+                if "default" not in one.kwargs:
+                    return configuration.of_command(machine, one)
                 return one.kwargs.get("default")
     return None
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import posixpath
-from typing import Any
+import re
+from typing import TYPE_CHECKING, Any
 
 from dataguard.preprocessing.static.joining import MISSING
 from dataguard.preprocessing.static.library import commands
@@ -12,6 +13,9 @@ from dataguard.preprocessing.static.library.paths import is_path, text_of
 from dataguard.preprocessing.static.library.python import copied
 from dataguard.preprocessing.static.library.registry import Call, function, methods
 from dataguard.preprocessing.static.values import ExtObj, Map, Obj, Seq, Unknown, Value, is_plain, last
+
+if TYPE_CHECKING:
+    from dataguard.preprocessing.static.calling import Calling
 
 OPTIONS = "*options"
 """The place of an object that holds what a command line gives."""
@@ -69,6 +73,10 @@ def parser_method(call: Call) -> Value:
     return None
 
 
+_CONFIGURING = re.compile(r"config|cfg|ya?ml|(^|_)(opts?|options?|params|settings|hparams)(_|$)")
+"""Names of options that take a configuration file."""
+
+
 def _default(call: Call, flags: list[str], key: str) -> Value:
     action = call.kwargs.get("action")
     if "default" in call.kwargs:
@@ -92,10 +100,21 @@ def _default(call: Call, flags: list[str], key: str) -> Value:
     )
     if required:
         return _of_readme(call, flags, key)
-    if ("config" in key or "cfg" in key) and call.kwargs.get("action") is None and "default" not in call.kwargs:
+    if _CONFIGURING.search(key) and call.kwargs.get("action") is None:
         written = commands.option(call.machine, flags)
         return written if written is not None and resolve(call, written) is not None else None
     return Seq([], "list") if call.kwargs.get("nargs") == "*" and not flags[0].startswith("-") else None
+
+
+def of_command(machine: Calling, declared: ExtObj) -> Value:
+    """The configuration file that a README gives an option of click; None for none."""
+    flags = [one for one in declared.args if isinstance(one, str)]
+    named = any(one.startswith("-") for one in flags)
+    written = commands.option(machine, flags) if named else commands.positional(machine)
+    if written is None or not written.endswith(commands.CONFIGURATIONS):
+        return None
+    call = Call(machine, declared.name, [], {}, None)
+    return written if resolve(call, written) is not None else None
 
 
 def _of_readme(call: Call, flags: list[str], key: str) -> Value:
@@ -105,7 +124,7 @@ def _of_readme(call: Call, flags: list[str], key: str) -> Value:
     written = commands.option(call.machine, flags) if named else commands.positional(call.machine)
     if written is None or call.kwargs.get("nargs") is not None:
         return unknown
-    if not named or "config" in key or "cfg" in key:
+    if not named or "config" in key or "cfg" in key or written.endswith(commands.CONFIGURATIONS):
         return written if resolve(call, written) is not None else unknown
     convert = last(call.kwargs.get("type"))
     if convert in ("int", "float"):

@@ -465,17 +465,6 @@ def _partial(call: Call) -> Value:
     return Partial(call.args[0], call.args[1:], call.kwargs) if call.args else call.unknown("a partial")
 
 
-@function("importlib.import_module")
-def _import_module(call: Call) -> Value:
-    name = call.args[0] if call.args else None
-    if isinstance(name, str):
-        found = call.machine.tree.resolve(name.lstrip("."), call.machine.frame.module.path)
-        if found is None and call.machine.tree.has_folder(name.partition(".")[0], call.machine.frame.module.path):
-            call.machine.fails("ImportError")
-        return Mod(found) if found is not None else Ext(name)
-    return call.unknown("a module by a name that is not known")
-
-
 @function("os.environ.get", "os.getenv")
 def _environment(call: Call) -> Value:
     return call.get(1, "default") if len(call.args) > 1 else call.unknown("the environment")

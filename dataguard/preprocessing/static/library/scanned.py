@@ -1,0 +1,58 @@
+"""Modules that are imported by names which are put together: 'import_module(f"project.data.{name}")' over a folder.
+
+Such modules are imported for what they register. Each that mentions a registry is followed; no name is bound by it.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from dataguard.preprocessing.static.library.registry import Call, function
+from dataguard.preprocessing.static.values import Ext, Mod, Value
+
+MOST = 48
+"""Modules of a folder."""
+_WORDS = (b"register", b"REGISTRY", b"Registry")
+
+
+@function("importlib.import_module")
+def _import_module(call: Call) -> Value:
+    name = call.args[0] if call.args else None
+    if isinstance(name, str):
+        tree, origin = call.machine.tree, call.machine.frame.module.path
+        found = tree.resolve(name.lstrip("."), origin)
+        if found is None and tree.has_folder(name.partition(".")[0], origin):
+            call.machine.fails("ImportError")
+        return Mod(found) if found is not None else Ext(name)
+    written = call.node.args[0] if isinstance(call.node, ast.Call) and call.node.args else None
+    beginning = _beginning(written)
+    if beginning is not None and "." in beginning:
+        _scan(call, beginning.rpartition(".")[0])
+    return call.unknown("a module by a name that is not known")
+
+
+def _beginning(node: ast.expr | None) -> str | None:
+    """The text that a text begins with which is put together; None where it begins with what is not known."""
+    if isinstance(node, ast.JoinedStr):
+        return _beginning(node.values[0]) if node.values else None
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Mod):
+        return _beginning(node.left)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("format", "join"):
+        return _beginning(node.func.value)
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value.partition("%")[0].partition("{")[0]
+    return None
+
+
+def _scan(call: Call, dotted: str) -> None:
+    """Follow the modules of a package that register something; '' for the package of the file itself."""
+    tree, origin = call.machine.tree, call.machine.frame.module.path
+    here = origin.rpartition("/")[0]
+    for folder in [dotted.strip(".").replace(".", "/")] if dotted.strip(".") else [here]:
+        ends = [one for one in tree.modules if one.rpartition("/")[0] in (folder, f"{here}/{folder}".lstrip("/"))]
+        for path in sorted(ends)[:MOST]:
+            module = tree.modules[path]
+            if module.state == "new" and path.endswith(".py") and path != origin:
+                data = tree.read(path) or b""
+                if any(word in data for word in _WORDS):
+                    call.machine.run_module(module)
