@@ -48,7 +48,7 @@ from audit_baseline import by_words  # type: ignore[import-not-found]
 from dataguard.preprocessing.pipeline import Pipeline
 from dataguard.preprocessing.static.reading import FoundPath, read_repository
 from dataguard.preprocessing.static.values import SIZES
-from dataguard.preprocessing.steps import Crop, Pad, Random, Resize
+from dataguard.preprocessing.steps import Crop, Pad, Random, Resize, is_unread
 
 FIELDS = (
     "loader",
@@ -294,12 +294,13 @@ def found_of(name: str, pipeline: Pipeline) -> Any:
     if pipeline.geometry is None:
         return UNKNOWN
     resizes = [step for step in pipeline.geometry if isinstance(step, Resize)]
+    open_ = any(is_unread(step) for step in pipeline.geometry)
     chance = [step for step in pipeline.geometry if isinstance(step, Random)]
     sized = [step for step in chance if "interpolation" in dict(step.parameters)]
     if name == "resize":
         if resizes:
             return resizes[-1].engine or UNKNOWN
-        return dict(sized[-1].parameters).get("engine", UNKNOWN) if sized else "none"
+        return dict(sized[-1].parameters).get("engine", UNKNOWN) if sized else UNKNOWN if open_ else "none"
     if name == "interpolation":
         if resizes:
             return resizes[-1].kernel or (
@@ -322,7 +323,7 @@ def found_of(name: str, pipeline: Pipeline) -> Any:
             isinstance(step, Pad) or (isinstance(step, Random) and step.name in ("pad", "affine", "placement"))
             for step in pipeline.geometry
         )
-        return ("pad",) if padded else "none"
+        return ("pad",) if padded else UNKNOWN if open_ else "none"
     return size_found(pipeline)
 
 
@@ -354,6 +355,8 @@ def size_found(pipeline: Pipeline) -> Any:
                     sizes = [step.target(*one) for one in sizes]
                 except ValueError:  # one of its lengths is not known
                     return UNKNOWN
+        elif is_unread(step):
+            sizes = None
         elif isinstance(step, Crop) and step.rule == "offset" and step.height and step.width:
             sizes = [(step.height, step.width)] * len(SIZES)
         elif isinstance(step, Pad | Crop) and step.rule in ("to", "square", "center") and sizes is not None:

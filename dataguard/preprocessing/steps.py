@@ -306,6 +306,20 @@ class Filter(Part):
 Step: TypeAlias = Resize | Crop | Pad | Flip | Filter | Random
 
 
+def unread(why: str) -> Crop:
+    """What is said of steps that were not followed, before others that were: one of which nothing is known."""
+    return Crop(rule=None, rounding=None, fill=None, undetermined=dict.fromkeys(("rule", "rounding", "fill"), why))
+
+
+def is_unread(step: Step) -> bool:
+    """Whether a step is what `unread` says.
+
+    >>> is_unread(unread("the loop is not followed")), is_unread(Crop(rule=None))
+    (True, False)
+    """
+    return isinstance(step, Crop) and step.rule is None and "fill" in step.undetermined
+
+
 def letterbox(
     height: int,
     width: int,

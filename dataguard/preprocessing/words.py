@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dataguard.preprocessing.steps import UNLIMITED, Crop, Filter, Flip, Pad, Resize, Step
+from dataguard.preprocessing.steps import UNLIMITED, Crop, Filter, Flip, Pad, Resize, Step, is_unread
 
 if TYPE_CHECKING:
     from dataguard.preprocessing.pipeline import Affine, Decode
@@ -133,7 +133,7 @@ def step_words(step: Step) -> str:
         rounding = _ROUNDINGS.get(step.rounding or "", "not known")
         fill = "" if step.fill is None or not any(step.fill) else f", filled with {_numbers(step.fill)}"
         return {
-            None: "crop, not known where",
+            None: "steps that were not followed" if is_unread(step) else "crop, not known where",
             "center": f"centre crop {both}, its place {rounding}{fill}",
             "offset": f"crop {both} from row {step.top}, column {step.left}{fill}",
             "fraction": f"centre crop of {_share(step.fraction)} of each side",

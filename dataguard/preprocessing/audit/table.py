@@ -13,7 +13,7 @@ from dataguard.preprocessing.differing import Aspect
 from dataguard.preprocessing.document import SCHEMA_VERSION, to_data
 from dataguard.preprocessing.pipeline import Affine, Decode, Pipeline
 from dataguard.preprocessing.static.reading import FoundPath, RepositoryReading
-from dataguard.preprocessing.steps import UNLIMITED, Crop, Filter, Flip, Pad, Random, Resize
+from dataguard.preprocessing.steps import UNLIMITED, Crop, Filter, Flip, Pad, Random, Resize, is_unread
 from dataguard.preprocessing.words import KNOWN_STATISTICS, range_words
 
 MOST_ROWS = 24
@@ -126,6 +126,8 @@ def _step(step: object) -> str:
         }[step.rule]
         return size + part
     if isinstance(step, Crop):
+        if is_unread(step):
+            return UNKNOWN
         if step.rule in ("fraction", "square"):
             return f"crop {step.rule}"
         return f"crop {_both(step.height, step.width)}" if step.rule is not None else f"crop {UNKNOWN}"

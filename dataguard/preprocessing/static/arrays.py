@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dataguard.preprocessing.static import loaders, parts, records, rows, unknowns
 from dataguard.preprocessing.static.beside import open_length
+from dataguard.preprocessing.static.effects import unfollowed
 from dataguard.preprocessing.static.operators import ARITHMETIC, OPERATORS
 from dataguard.preprocessing.static.picture import State, as_float, by_chance, losing, mapped, moved
 from dataguard.preprocessing.static.values import (
@@ -454,13 +455,13 @@ def _is_input(value: Map) -> bool:
     return any(str(key).lower() in _WANTED for key in value.items)
 
 
-def opaque(machine: Machine, args: Sequence[Value], why: str, node: ast.AST | None) -> Value:
-    """What something unknown returns that was given these: a picture of which nothing more is known, or unknown."""
+def opaque(machine: Machine, args: Sequence[Value], why: str, node: ast.AST | None, name: str = "") -> Value:
+    """What something unknown returns that was given these: a picture of which less is known, or unknown."""
     for one in args:
         if isinstance(one, Picture):
-            return Picture(replace(losing(one.state, machine.place(node), why), size=(None, None)))
+            return Picture(unfollowed(one.state, machine.place(node), why, name))
         if isinstance(one, Choice):
             inner = next((option for option in one.options if isinstance(option, Picture)), None)
             if inner is not None:
-                return Picture(replace(losing(inner.state, machine.place(node), why), size=(None, None)))
+                return Picture(unfollowed(inner.state, machine.place(node), why, name))
     return Unknown(why, machine.place(node))

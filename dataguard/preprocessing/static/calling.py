@@ -401,7 +401,8 @@ class Calling(Expressions):
             )
         if name in unlisted.AUGMENTING and args and isinstance(args[0], Picture):
             return Picture(by_chance(args[0].state, name, self.place(node)))
-        if feeding.is_transforming(name) and any(isinstance(one, Picture | Choice) for one in args):
+        changes = feeding.is_transforming(name) or feeding.given_back(self.assigning, args, node)
+        if changes and any(isinstance(one, Picture | Choice) for one in args):
             return arrays.opaque(self, args, f"what {name} does is not known", node)
         if any(feeding.is_ready(one) for one in args) and not any(word in name.lower() for word in feeding.LOSSES):
             return self.feed(values, node, name, network=receiver)
@@ -425,7 +426,7 @@ class Calling(Expressions):
             return Unknown(f"what {name} returns", self.place(node))
         if func.kind == "random" and isinstance(args[0] if args else None, Picture):
             return Picture(by_chance(args[0].state, name or "augmentation", self.place(node), size=args[0].state.size))
-        if feeding.is_transforming(name) or func.kind == "random":
+        if feeding.is_transforming(name) or func.kind == "random" or feeding.given_back(self.assigning, args, node):
             return arrays.opaque(self, args, f"what {name or 'it'} does is not known: {func.reason()}", node)
         if any(frame.func is not None and frame.func.name == "__getitem__" for frame in self.frames):
             # A data set's item goes through what prepares it, and meets no model.

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from dataguard.preprocessing.pipeline import Affine, Decode, Pipeline
 from dataguard.preprocessing.provenance import Part
 from dataguard.preprocessing.static.picture import State, affine_of
-from dataguard.preprocessing.steps import Crop, Filter, Pad, Random, Resize, Step
+from dataguard.preprocessing.steps import Crop, Filter, Flip, Pad, Random, Resize, Step, unread
 
 _LAYOUTS = ("HWC", "CHW", "NHWC", "NCHW", "HW", "NHW")
 _DTYPES = ("uint8", "int8", "float16", "float32", "float64")
@@ -61,30 +61,14 @@ def common(found: Sequence[Pipeline], why: str) -> Pipeline:
         if any(getattr(one, name) != getattr(first, name) for one in found):
             changes[name] = None
             undetermined[name] = next((one.undetermined[name] for one in found if name in one.undetermined), reason)
-    steps = [one.geometry for one in found]
-    if any(one is None for one in steps):
+    if any(one.geometry is None for one in found):
         changes["geometry"] = None
         undetermined["geometry"] = next(
             one.undetermined.get("geometry", reason) for one in found if one.geometry is None
         )
-    elif len({tuple(type(step) for step in one or ()) for one in steps}) == 1:
-        columns = zip(*[one or () for one in steps], strict=True)
-        merged: list[Step] = []
-        for column in columns:
-            step = _merged(list(column), reason)
-            if step is None:
-                break
-            merged.append(step)
-        if len(merged) == len(first.geometry or ()):
-            changes["geometry"] = tuple(merged)
-        else:
-            changes["geometry"] = None
-            undetermined["geometry"] = reason
     else:
-        ways = [one or () for one in steps]
-        kept = _padded_alike(ways, reason) or _but_for_chance(ways) or _ending(ways, reason) or _shared(ways, reason)
-        changes["geometry"] = kept
-        if kept is None:
+        changes["geometry"] = steps_of([one.geometry or () for one in found], reason)
+        if changes["geometry"] is None:
             undetermined["geometry"] = reason
     changes["decode"] = _of_parts(_of_files([one.decode for one in found]), reason)
     if any(one.decode.size != first.decode.size for one in found):
@@ -98,6 +82,38 @@ def _of_files(parts: list[Decode]) -> list[Decode]:
     """Those that say how files are read, where a library takes frames of a camera as well, which have no such rules."""
     files = [one for one in parts if one.flags != ("video",)]
     return files if files and all(one.library == parts[0].library for one in parts) else parts
+
+
+def steps_of(ways: list[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | None:
+    """What several ways have in common in their steps; None where that is nothing."""
+    if all(one == ways[0] for one in ways):
+        return ways[0]
+    if len({tuple(type(step) for step in one) for one in ways}) == 1:
+        merged = [_merged(list(column), reason) for column in zip(*ways, strict=True)]
+        if None not in merged:
+            return tuple(one for one in merged if one is not None)
+    else:
+        found = _padded_alike(ways, reason) or _but_for_chance(ways) or _ending(ways, reason) or _shared(ways, reason)
+        if found is not None:
+            return found
+    return _resized_alike(ways, reason)
+
+
+def _resized_alike(ways: list[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | None:
+    """The resize that each way has last, where one library does all in one way; what is around it is not known."""
+    lasts: list[Step] = []
+    for way in ways:
+        last = next((step for step in reversed(way) if isinstance(step, Resize)), None)
+        if last is None:
+            return None
+        lasts.append(last)
+    resize = _merged(lasts, reason)
+    if not isinstance(resize, Resize) or resize.engine is None or resize.kernel is None:
+        return None
+    chance = [step for step in ways[0] if isinstance(step, Random) and all(step in way for way in ways)]
+    ends = [way[len(way) - way[::-1].index(last) :] for way, last in zip(ways, lasts, strict=True)]
+    moves = any(not isinstance(step, Random | Flip) for end in ends for step in end)
+    return unread(reason), *chance, resize, *((unread(reason),) if moves else ())
 
 
 def _ending(found: list[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | None:
@@ -119,8 +135,7 @@ def _ending(found: list[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | No
     if any(one != chance[0] for one in chance):
         return None
     merged = [_merged(list(column), reason) for column in zip(*ends, strict=True)]
-    first = Crop(rule=None, rounding=None, fill=None, undetermined=dict.fromkeys(("rule", "rounding"), reason))
-    return None if None in merged else (first, *chance[0], *(step for step in merged if step is not None))
+    return None if None in merged else (unread(reason), *chance[0], *(step for step in merged if step is not None))
 
 
 def _alike(one: Step, other: Step) -> bool:
@@ -188,6 +203,11 @@ def _merged(column: list[Step], reason: str) -> Step | None:
     if isinstance(first, Random | Filter):
         return None
     return _of_parts(column, reason)
+
+
+def decode_of(parts: Sequence[Decode], reason: str) -> Decode:
+    """What several ways to read a file have in common."""
+    return _of_parts(parts, reason)
 
 
 def _of_parts(parts: Sequence[P], reason: str) -> P:

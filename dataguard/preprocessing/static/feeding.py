@@ -206,6 +206,22 @@ def is_ready(value: Value) -> bool:
     return state is not None and "N" in state.layout and (state.touched or state.kind == "tensor")
 
 
+def given_back(names: list[str], args: list[Value], node: ast.AST | None) -> bool:
+    """Whether a picture that no model takes yet is replaced by what is made of it: 'image = change(image)'.
+
+    Args:
+        names: What the statement binds.
+        args: What is given.
+        node: The call.
+    """
+    if not isinstance(node, ast.Call):
+        return False
+    return any(
+        isinstance(given, ast.Name) and given.id in names and isinstance(one, Picture) and not is_ready(one)
+        for given, one in zip(node.args, args, strict=False)
+    )
+
+
 _CHANGING = frozenset(
     ["div", "div_", "mul", "mul_", "sub", "sub_", "permute", "transpose", "resize", "interpolate", "pad", "normalize",
      "zeros", "ones", "full", "flip"]

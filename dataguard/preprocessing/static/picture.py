@@ -14,7 +14,7 @@ from dataguard.preprocessing.pipeline import Affine, Decode
 from dataguard.preprocessing.provenance import Origin, Provenance
 from dataguard.preprocessing.static import sizes
 from dataguard.preprocessing.static.values import Value, is_number, numbers
-from dataguard.preprocessing.steps import Crop, Flip, Pad, Random, Resize, Step
+from dataguard.preprocessing.steps import Crop, Flip, Pad, Random, Resize, Step, unread
 
 Kind: TypeAlias = Literal["pil", "array", "tensor", "tf"]
 """Whose picture it is: Pillow's, numpy's, torch's, TensorFlow's."""
@@ -120,16 +120,25 @@ def losing(state: State, place: str, why: str, *names: str) -> State:
 
 def common(states: Sequence[State], why: str) -> State:
     """The first of several states, without the fields that the others do not share."""
+    from dataguard.preprocessing.static.canonical import decode_of, steps_of
+
     first = states[0]
     sides: dict[str, list[Any]] = {
         "order": [one.channels for one in states],
-        "geometry": [(one.steps, one.size) for one in states],
         "affine": [(one.scale, one.offset, one.of_content) for one in states],
         "layout": [one.layout for one in states],
         "dtype": [one.dtype for one in states],
     }
-    if any(one.decode != first.decode or one.kind != first.kind for one in states):
-        return losing(first, "", why)
+    if any(one.decode != first.decode for one in states):
+        first = replace(first, decode=decode_of([one.decode for one in states], why))
+    if any("geometry" in one.lost for one in states):
+        lost = next(one.lost["geometry"] for one in states if "geometry" in one.lost)
+        first = replace(first, lost={**first.lost, "geometry": lost})
+    elif any((one.steps, one.size) != (first.steps, first.size) for one in states):
+        steps = steps_of([one.steps for one in states], why)
+        first = losing(first, "", why, "geometry") if steps is None else replace(first, steps=steps)
+        if any(one.size != first.size for one in states):
+            first = replace(first, size=(None, None))
     differ = [
         name
         for name, found in sides.items()
@@ -225,7 +234,21 @@ def by_chance(
     ):
         return moved(state, place)
     after = stepped(state, step, place)
-    return replace(after, size=size if size is not None else after.size)
+    after = replace(after, size=size if size is not None else after.size)
+    return begun_anew(after) if "interpolation" in (shown or {}) and "size" in (shown or {}) else after
+
+
+def begun_anew(state: State) -> State:
+    """A state whose last step gives every picture one size: the size before, and what it comes from, is no matter.
+
+    What was not followed before becomes one step of which nothing is known.
+    """
+    why = state.lost.get("geometry")
+    if why is None or not state.steps:
+        return state
+    chance = [one for one in state.steps[:-1] if isinstance(one, Random)]
+    lost = {name: reason for name, reason in state.lost.items() if name != "geometry"}
+    return replace(state, steps=(unread(why), *chance, state.steps[-1]), lost=lost)
 
 
 def reordered(state: State, positions: Sequence[int], place: str) -> State:
@@ -281,6 +304,11 @@ def cast(state: State, dtype: str | None, place: str) -> State:
 def transposed(state: State, axes: Sequence[int], place: str) -> State:
     """A state whose axes are exchanged, as by ``transpose``."""
     count = len(state.layout)
+    known = _ARRANGING.get(tuple(axes)) if "layout" in state.lost else None
+    if known is not None:
+        # What it was before is not known; nobody writes these axes for any other.
+        lost = {name: why for name, why in state.lost.items() if name != "layout"}
+        return moved(state, place, layout=known, lost=lost, said={**state.said, "layout": explicit(place)})
     if sorted(one % count if count else one for one in axes) != list(range(count)):
         if len(axes) == 3 and count == 2:
             return moved(state, place)
@@ -296,6 +324,15 @@ def transposed(state: State, axes: Sequence[int], place: str) -> State:
         turned = Flip(kind="transpose", provenance={"": explicit(place)})
         after = replace(stepped(after, turned, place), layout=swapped)
     return after
+
+
+_ARRANGING: Mapping[tuple[int, ...], str] = {
+    (2, 0, 1): "CHW",
+    (1, 2, 0): "HWC",
+    (0, 3, 1, 2): "NCHW",
+    (0, 2, 3, 1): "NHWC",
+}
+"""What axes are after they are exchanged like this, as they are written of pictures."""
 
 
 def with_axis(state: State, axis: int, place: str) -> State:
@@ -372,7 +409,8 @@ def resized(
     size: tuple[Value, Value] = (int(height), int(width)) if constant else (height, width)
     if after is None and not constant:
         size = (None, None)
-    return replace(stepped(state, step, place), size=size)
+    after_step = replace(stepped(state, step, place), size=size)
+    return begun_anew(after_step) if whole else after_step
 
 
 def _sized_by_chance(state: State, unknown: Any) -> bool:

@@ -300,13 +300,13 @@ def choice(options: Iterable[Value], why: str) -> Value:
         return flat[0]
     if len(flat) > MOST_OPTIONS:
         # To leave some out would be to say of all what is true of the others.
-        from dataguard.preprocessing.static.picture import common, losing
+        from dataguard.preprocessing.static.picture import common
 
         reason = f"there are more than {MOST_OPTIONS} alternatives: {why}"
         found = [one.state for one in flat if isinstance(one, Picture)]
         if not found:
             return Unknown(reason)
-        return Picture(common(found, reason) if len(found) == len(flat) else losing(found[0], "", reason))
+        return Picture(common(found, reason))
     return Choice(flat, why)
 
 

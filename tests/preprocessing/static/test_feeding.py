@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dataguard.preprocessing.steps import is_unread
 from tests.preprocessing.static.repositories import levels, only, reading, resized, served
 
 
@@ -328,4 +329,5 @@ def test_levels_that_were_computed_before_are_not_known(tmp_path: Path) -> None:
         model(np.expand_dims(cv2.resize((h5py.File("a.h5")["x"][0] - 3) / 7, (64, 64)), 0).astype("float32"))
         """,
     )
-    assert (path.pipeline.affine.scale, resized(path).height if path.pipeline.geometry else None) == (None, None)
+    before, resize = path.pipeline.geometry
+    assert (path.pipeline.affine.scale, is_unread(before), resize.height) == (None, True, 64)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dataguard.preprocessing.static.reading import FoundPath
-from dataguard.preprocessing.steps import Random
+from dataguard.preprocessing.steps import Random, is_unread
 from tests.preprocessing.static.repositories import reading, served
 
 END = "x = torch.from_numpy(np.array(img).transpose(2, 0, 1)).float().div(255).unsqueeze(0)\nmodel(x)\n"
@@ -72,7 +72,9 @@ def test_what_a_library_did_before_is_not_known(tmp_path: Path) -> None:
     body = "import some_library\nimg = some_library.prepared(path)\nimg = cv2.resize(img, (64, 64))\n" + END
     path: FoundPath = served(tmp_path, body)
     assert path.pipeline.decode.library is None
-    assert path.pipeline.geometry is None
+    assert path.pipeline.geometry is not None
+    before, resize = path.pipeline.geometry
+    assert (is_unread(before), getattr(resize, "width", None)) == (True, 64)
 
 
 @pytest.mark.parametrize(("step", "role"), [("T.RandomHorizontalFlip()", "train"), ("T.CenterCrop(32)", "serve")])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dataguard.preprocessing.steps import Pad, Random, Resize
+from dataguard.preprocessing.steps import Pad, Random, Resize, is_unread
 from tests.preprocessing.static.repositories import only, reading, served
 
 KERAS = """
@@ -166,5 +166,9 @@ def test_a_list_of_transforms_that_is_one_of_two(tmp_path: Path) -> None:
         model(prepared(read(path))(Image.open(name).convert("RGB"))[None])
         """
     path = only(reading(tmp_path, {"predict.py": script}))
-    assert (path.pipeline.order, path.pipeline.layout, path.pipeline.geometry) == ("RGB", "NCHW", None)
+    assert (path.pipeline.order, path.pipeline.layout) == ("RGB", "NCHW")
+    assert path.pipeline.geometry is not None
+    before, resize, after = path.pipeline.geometry
+    assert (is_unread(before), is_unread(after)) == (True, True)
+    assert (resize.engine, resize.kernel, resize.height) == ("pillow", "linear", None)  # type: ignore[union-attr]
     assert path.pipeline.affine.offset == pytest.approx((-1.0,))

@@ -40,6 +40,8 @@ from dataguard.preprocessing.steps import Pad, Resize
 _IMAGENET = (Seq([0.485, 0.456, 0.406], "tuple"), Seq([0.229, 0.224, 0.225], "tuple"))
 _KNOWN = frozenset({"Resize", "LongestMaxSize", "SmallestMaxSize", "CenterCrop", "Normalize", "ToFloat", "PadIfNeeded",
                     "ToTensorV2", "ToTensor", "NoOp", "Lambda", "Crop", "FromFloat"})  # fmt: skip
+_BUT_COLOURS = ("geometry", "affine", "layout", "dtype")
+"""What a transform may change; the order of channels is left to others."""
 
 
 _CROPS = ("RandomResizedCrop", "RandomCrop", "RandomSizedCrop", "RandomSizedBBoxSafeCrop", "CropNonEmptyMaskIfExists")
@@ -74,7 +76,7 @@ def transformed(thing: Value, value: Value, call: Call, depth: int = 0) -> Value
         return choice([transformed(thing, one, call, depth + 1) for one in value.options], value.why)
     if not isinstance(thing, ExtObj) or not isinstance(value, Picture):
         if isinstance(value, Picture):
-            return Picture(losing(value.state, call.place, "a transform that is not known"))
+            return Picture(losing(value.state, call.place, "a transform that is not known", *_BUT_COLOURS))
         return value
     name = thing.name.rpartition(".")[2]
     inner = Call(call.machine, thing.name, thing.args, thing.kwargs, call.node, thing)
@@ -83,7 +85,7 @@ def transformed(thing: Value, value: Value, call: Call, depth: int = 0) -> Value
         call.machine.applied.add(place)
         steps = inner.get(0, "transforms")
         if not isinstance(steps, Seq):
-            return Picture(losing(value.state, place, "a list of transforms that is not known"))
+            return Picture(losing(value.state, place, "a list of transforms that is not known", *_BUT_COLOURS))
         for one in steps.items[:64]:
             value = transformed(one, value, call, depth + 1)
         return value

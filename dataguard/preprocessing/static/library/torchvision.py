@@ -12,6 +12,7 @@ from typing import Any
 from dataguard.preprocessing.errors import DeclarationError
 from dataguard.preprocessing.readers import kernels
 from dataguard.preprocessing.static import borders, parts
+from dataguard.preprocessing.static.effects import unfollowed
 from dataguard.preprocessing.static.joining import join
 from dataguard.preprocessing.static.library.given import as_state
 from dataguard.preprocessing.static.library.numpy import dtype_of
@@ -193,7 +194,7 @@ def one_step(name: str, call: Call, state: State, place: str) -> State:
         return state
     if name in ("CenterCropOrPad", "ResizeKeepRatio", "LinearTransformation"):
         return losing(state, place, f"{name} is not followed", "geometry")
-    return losing(state, place, f"what {name} does is not known")
+    return unfollowed(state, place, f"what {name} does is not known", name, library=True)
 
 
 def _from_tensor(state: State, place: str) -> State:
@@ -239,7 +240,8 @@ def pair_of(value: Value) -> tuple[Value, Value]:
 
 def _chw(state: State, place: str) -> State:
     layout = state.layout if state.layout[:1] in ("C", "N") else "CHW"
-    return moved(state, place, kind="tensor", layout=layout, said={**state.said, "layout": explicit(place)})
+    lost = {name: why for name, why in state.lost.items() if name != "layout"}
+    return moved(state, place, kind="tensor", layout=layout, lost=lost, said={**state.said, "layout": explicit(place)})
 
 
 def to_tensor(state: State, place: str) -> State:
@@ -247,6 +249,9 @@ def to_tensor(state: State, place: str) -> State:
     if state.kind == "tensor":
         return moved(state, place)
     after = _chw(state, place)
+    if "dtype" in state.lost and state.kind != "pil":
+        # Whole levels alone are divided.
+        after = losing(after, place, state.lost["dtype"], "affine")
     if state.dtype == "uint8":
         return cast(mapped(after, "divide", 255.0, place), "float32", place)
     return after

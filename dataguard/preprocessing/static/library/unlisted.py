@@ -334,7 +334,8 @@ def unlisted_method(call: Call) -> Value:
         if call.name in AUGMENTING and values and isinstance(values[0], Picture):
             return Picture(by_chance(values[0].state, call.name, call.place))
         if is_transforming(call.name) and any(isinstance(one, Picture) for one in values):
-            return opaque(call.machine, values, f"what {call.name} does is not known", call.node)
+            name = "pipeline" if call.name in AUGMENTING else ""
+            return opaque(call.machine, values, f"what {call.name} does is not known", call.node, name)
         return call.unknown(f"what {receiver.name}.{call.name} returns")
     chance = next((one for one in values if isinstance(one, Unknown) and one.kind == "random"), None)
     return chance if chance is not None else call.unknown(f"what .{call.name}() returns")
