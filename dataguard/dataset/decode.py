@@ -19,6 +19,7 @@ import numpy as np
 from dataguard.dataset import decoder_messages
 from dataguard.dataset.image_header import ImageHeader, image_format, read_header
 from dataguard.dataset.measure import Measured, Reduced, reduced, thumbnails
+from dataguard.dataset.native_jpeg import native_jpeg
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -177,7 +178,19 @@ def completed(found: Sequence[ImageFacts | Decoded]) -> list[ImageFacts]:
 
 
 def decoded(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageFacts | Decoded:
-    """One image file, decoded and measured; or its facts, where there is no picture to be had."""
+    """One image file, decoded and measured; or its facts, where all is known or there is no picture to be had."""
+    found = native_jpeg(data, max_pixels)
+    if found is not None:
+        height, width, mode, sums, squares, thumbnail = found
+        return ImageFacts(
+            format="jpeg",
+            width=width,
+            height=height,
+            mode=mode,
+            channel_sums=sums,
+            channel_square_sums=squares,
+            thumbnail=thumbnail,
+        )
     header = read_header(data)
     if header is not None:
         error = header.damage or _too_large(header.width, header.height, max_pixels)

@@ -17,7 +17,7 @@
 #endif
 
 enum {
-    VERSION = 1,        /* of native_measure.py */
+    VERSION = 2,        /* of native_measure.py */
     SIDE = 32,          /* of the thumbnail: THUMBNAIL_SIDE of table.py */
     LARGE = 4 * SIDE,   /* _LARGE of measure.py */
     FRACTION = 32,      /* _FRACTION of measure.py */
@@ -75,6 +75,12 @@ static void find_edges(Edges *edges, size_t length, unsigned halvings, size_t st
     }
 }
 
+/* One over the area of a cell. Single precision and then double is what numpy makes of it. */
+INLINE double scale_of(uint64_t height, uint64_t width)
+{
+    return (float)(1 / (double)(int64_t)(height * width));
+}
+
 /* The mean of each cell. The sum over a row of cells is taken first, and then over each cell in it; both are the
  * differences of what lies before two edges, in arithmetic that wraps around, as a cell's sum itself is below 2^31. */
 INLINE void draw(const uint8_t *picture, size_t width, size_t channels, const Edges *down, const Edges *across,
@@ -86,13 +92,9 @@ INLINE void draw(const uint8_t *picture, size_t width, size_t channels, const Ed
     memset(above, 0, values * sizeof *above);
     memset(start, 0, values * sizeof *start);
     double scales[2][SIDE * CHANNELS];
-    for (size_t i = 0; i < 2; i++) {
-        /* Single precision and then double is what numpy makes of it. */
-        double one = (float)(1 / (double)(int64_t)((down->least + i) * across->least));
-        double other = (float)(1 / (double)(int64_t)((down->least + i) * (across->least + 1)));
+    for (size_t i = 0; i < 2; i++)
         for (size_t x = 0; x < SIDE * channels; x++)
-            scales[i][x] = across->length[x / channels] == across->least ? one : other;
-    }
+            scales[i][x] = scale_of(down->least + i, across->length[x / channels]);
     for (size_t i = 0, y = 0; i <= SIDE; i++) {
         for (; y < down->before[i]; y++)
             for (size_t x = 0; x < values; x++)
@@ -125,11 +127,17 @@ INLINE void draw(const uint8_t *picture, size_t width, size_t channels, const Ed
     }
 }
 
+/* Which code is for this processor. */
+typedef enum { PLAIN, AVX2, AVX512, BY_PLANE } Kind;
+
 #define VALUES 16
 #include "measure_rows.h"
 
 #ifndef MOST_BITS
 #define MOST_BITS 512 /* of vectors: fewer, so that tests find the code of other processors */
+#endif
+#ifndef PLANES
+#define PLANES 1 /* 0 for processors that have vectors of 512 bits and not all that can be done with them */
 #endif
 #if defined(__x86_64__) && defined(__GNUC__) && MOST_BITS >= 256
 #define FOR_MORE_THAN_ONE_PROCESSOR 1
@@ -138,22 +146,98 @@ INLINE void draw(const uint8_t *picture, size_t width, size_t channels, const Ed
 #include "measure_rows.h"
 
 __attribute__((target("avx2")))
-static int with_avx2(const uint8_t *pixels, size_t height, size_t width, size_t channels, const uint8_t *order,
-                     Measured *found)
+static void add_with_avx2(const uint8_t *pixels, uint8_t *half, size_t rows, size_t width, size_t channels,
+                          Measured *found)
 {
-    return of_channels_32(pixels, height, width, channels, order, found);
+    add_up_of_32(pixels, half, rows, width, channels, found);
+}
+
+__attribute__((target("avx2")))
+static int draw_with_avx2(uint8_t *half, const uint8_t *pixels, size_t height, size_t width, size_t channels,
+                          const uint8_t *order, Measured *found)
+{
+    return draw_halves_of_32(half, pixels, height, width, channels, order, found);
 }
 
 #define VALUES 64
 #include "measure_rows.h"
 
 __attribute__((target("avx2,avx512bw,avx512vl,avx512vbmi")))
-static int with_avx512(const uint8_t *pixels, size_t height, size_t width, size_t channels, const uint8_t *order,
-                       Measured *found)
+static void add_with_avx512(const uint8_t *pixels, uint8_t *half, size_t rows, size_t width, size_t channels,
+                            Measured *found)
 {
-    return of_channels_64(pixels, height, width, channels, order, found);
+    add_up_of_64(pixels, half, rows, width, channels, found);
 }
+
+__attribute__((target("avx2,avx512bw,avx512vl,avx512vbmi")))
+static int draw_with_avx512(uint8_t *half, const uint8_t *pixels, size_t height, size_t width, size_t channels,
+                            const uint8_t *order, Measured *found)
+{
+    return draw_halves_of_64(half, pixels, height, width, channels, order, found);
+}
+
+#include "measure_planes.h"
 #endif
+
+/* What is best for pictures of that width and so many channels. */
+static Kind best_kind(size_t height, size_t width, size_t channels)
+{
+    (void)height, (void)width, (void)channels;
+#ifdef FOR_MORE_THAN_ONE_PROCESSOR
+    __builtin_cpu_init();
+    /* Processors that came before VBMI2 slow down for a while after they have used 512 bits. */
+    if (MOST_BITS >= 512 && __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512vbmi") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")) {
+        int by_plane = PLANES && channels == 3 && height >= LARGE && width >= LARGE && width <= WIDEST;
+        return by_plane && __builtin_cpu_supports("avx512vnni") ? BY_PLANE : AVX512;
+    }
+    if (__builtin_cpu_supports("avx2"))
+        return AVX2;
+#endif
+    return PLAIN;
+}
+
+/* Adds the sums of some rows to those that are found, and halves them unless `half` is NULL. An odd number of rows is for
+ * the last ones of a picture. */
+static void add_rows_of(Kind kind, const uint8_t *pixels, uint8_t *half, size_t rows, size_t width, size_t channels,
+                        Measured *found)
+{
+#ifdef FOR_MORE_THAN_ONE_PROCESSOR
+    switch (kind) {
+    case BY_PLANE: add_up_planes(pixels, half, rows, width, found); return;
+    case AVX512: add_with_avx512(pixels, half, rows, width, channels, found); return;
+    case AVX2: add_with_avx2(pixels, half, rows, width, channels, found); return;
+    case PLAIN: break;
+    }
+#endif
+    (void)kind;
+    add_up_of_16(pixels, half, rows, width, channels, found);
+}
+
+/* Makes the thumbnail, of what `add_rows_of` has halved or, where `half` is NULL, of the pixels. Returns whether there was
+ * not enough memory. */
+static int draw_of(Kind kind, uint8_t *half, const uint8_t *pixels, size_t height, size_t width, size_t channels,
+                   const uint8_t *order, Measured *found)
+{
+#ifdef FOR_MORE_THAN_ONE_PROCESSOR
+    switch (kind) {
+    case BY_PLANE: return draw_by_plane(half, height, width, order, found);
+    case AVX512: return draw_with_avx512(half, pixels, height, width, channels, order, found);
+    case AVX2: return draw_with_avx2(half, pixels, height, width, channels, order, found);
+    case PLAIN: break;
+    }
+#endif
+    (void)kind;
+    return draw_halves_of_16(half, pixels, height, width, channels, order, found);
+}
+
+/* Room for the halves of a picture: NULL for one so small that it is not halved. Returns whether there is not enough. */
+static int make_half(size_t height, size_t width, size_t channels, uint8_t **half)
+{
+    int halved = height >= LARGE && width >= LARGE;
+    *half = halved ? malloc((height + 1) / 2 * ((width + 1) / 2) * channels) : NULL;
+    return halved && *half == NULL;
+}
 
 int dataguard_measure_version(void)
 {
@@ -170,14 +254,17 @@ int dataguard_measure_version(void)
 int dataguard_measure(const uint8_t *pixels, size_t height, size_t width, size_t channels, const uint8_t *order,
                       Measured *found)
 {
-#ifdef FOR_MORE_THAN_ONE_PROCESSOR
-    __builtin_cpu_init();
-    /* Processors that came before VBMI2 slow down for a while after they have used 512 bits. */
-    if (MOST_BITS >= 512 && __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512vbmi") &&
-        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
-        return with_avx512(pixels, height, width, channels, order, found);
-    if (__builtin_cpu_supports("avx2"))
-        return with_avx2(pixels, height, width, channels, order, found);
-#endif
-    return of_channels_16(pixels, height, width, channels, order, found);
+    uint8_t *half;
+    if (channels < 1 || channels > CHANNELS)
+        return 2;
+    if (make_half(height, width, channels, &half))
+        return 1;
+    Kind kind = best_kind(height, width, channels);
+    memset(found, 0, offsetof(Measured, thumbnail));
+    add_rows_of(kind, pixels, half, height, width, channels, found);
+    int code = draw_of(kind, half, pixels, height, width, channels, order, found);
+    free(half);
+    return code;
 }
+
+#include "decode_jpeg.h"

@@ -18,8 +18,9 @@
 #define add_up NAMED(add_up, VALUES)
 #define add_rows NAMED(add_rows, VALUES)
 #define halve NAMED(halve, VALUES)
-#define measured NAMED(measured, VALUES)
-#define of_channels NAMED(of_channels, VALUES)
+#define draw_halves NAMED(draw_halves, VALUES)
+#define add_up_of NAMED(add_up_of, VALUES)
+#define draw_halves_of NAMED(draw_halves_of, VALUES)
 
 typedef uint16_t Words __attribute__((vector_size(VALUES)));
 #if VALUES == 64 && HAVE_SHUFFLES
@@ -255,20 +256,11 @@ INLINE void halve(uint8_t *picture, size_t height, size_t width, size_t channels
         }
 }
 
-INLINE int measured(const uint8_t *pixels, size_t height, size_t width, size_t channels, const uint8_t *order,
-                    Measured *found)
+INLINE int draw_halves(uint8_t *half, const uint8_t *pixels, size_t height, size_t width, size_t channels,
+                       const uint8_t *order, Measured *found)
 {
     size_t rows = height, columns = width;
     unsigned halvings = 0;
-    uint8_t *half = NULL;
-    Edges down, across;
-    memset(found, 0, offsetof(Measured, thumbnail));
-    if (height >= LARGE && width >= LARGE) {
-        half = malloc((height + 1) / 2 * ((width + 1) / 2) * channels);
-        if (half == NULL)
-            return 1;
-    }
-    add_up(pixels, half, height, width, channels, found);
     if (half != NULL)
         for (;;) {
             rows = (rows + 1) / 2, columns = (columns + 1) / 2, halvings++;
@@ -276,26 +268,34 @@ INLINE int measured(const uint8_t *pixels, size_t height, size_t width, size_t c
                 break;
             halve(half, rows, columns, channels);
         }
+    Edges down, across;
+    find_edges(&down, height, halvings, rows);
+    find_edges(&across, width, halvings, columns);
     uint32_t *space = malloc((3 * columns + 1) * channels * sizeof *space);
-    if (space != NULL) {
-        find_edges(&down, height, halvings, rows);
-        find_edges(&across, width, halvings, columns);
+    if (space != NULL)
         draw(half == NULL ? pixels : half, columns, channels, &down, &across, space, order, found);
-    }
     free(space);
-    free(half);
     return space == NULL;
 }
 
-INLINE int of_channels(const uint8_t *pixels, size_t height, size_t width, size_t channels, const uint8_t *order,
-                       Measured *found)
+INLINE void add_up_of(const uint8_t *pixels, uint8_t *half, size_t rows, size_t width, size_t channels, Measured *found)
 {
     switch (channels) {
-    case 1: return measured(pixels, height, width, 1, order, found);
-    case 2: return measured(pixels, height, width, 2, order, found);
-    case 3: return measured(pixels, height, width, 3, order, found);
-    case 4: return measured(pixels, height, width, 4, order, found);
-    default: return 2;
+    case 1: add_up(pixels, half, rows, width, 1, found); break;
+    case 2: add_up(pixels, half, rows, width, 2, found); break;
+    case 3: add_up(pixels, half, rows, width, 3, found); break;
+    default: add_up(pixels, half, rows, width, 4, found); break;
+    }
+}
+
+INLINE int draw_halves_of(uint8_t *half, const uint8_t *pixels, size_t height, size_t width, size_t channels,
+                          const uint8_t *order, Measured *found)
+{
+    switch (channels) {
+    case 1: return draw_halves(half, pixels, height, width, 1, order, found);
+    case 2: return draw_halves(half, pixels, height, width, 2, order, found);
+    case 3: return draw_halves(half, pixels, height, width, 3, order, found);
+    default: return draw_halves(half, pixels, height, width, 4, order, found);
     }
 }
 
@@ -316,6 +316,7 @@ INLINE int of_channels(const uint8_t *pixels, size_t height, size_t width, size_
 #undef add_up
 #undef add_rows
 #undef halve
-#undef measured
-#undef of_channels
+#undef draw_halves
+#undef add_up_of
+#undef draw_halves_of
 #undef VALUES

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LIBRARY = Path(__file__).with_name("libmeasure.so")
-VERSION = 1
+VERSION = 2
 """Of what is passed and found, as in measure.c: an editable install may have left a library of another."""
 
 _CHANNELS = 4
