@@ -19,7 +19,7 @@ import numpy as np
 from dataguard.dataset import decoder_messages
 from dataguard.dataset.image_header import ImageHeader, image_format, read_header
 from dataguard.dataset.measure import Measured, Reduced, reduced, thumbnails
-from dataguard.dataset.native_jpeg import native_jpeg
+from dataguard.dataset.native_jpeg import HASH_TOLD, native_jpeg
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -144,6 +144,14 @@ class Decoded:
     rest: Reduced | Measured
 
 
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """Facts of a picture whose perceptual hash is known as well; None where it has no texture."""
+
+    facts: ImageFacts
+    perceptual_hash: int | None
+
+
 def image_facts(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageFacts:
     """The facts of one image file; call it within `decoding`.
 
@@ -157,7 +165,7 @@ def image_facts(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageFacts:
     return completed([decoded(data, max_pixels=max_pixels)])[0]
 
 
-def completed(found: Sequence[ImageFacts | Decoded]) -> list[ImageFacts]:
+def completed(found: Sequence[ImageFacts | Decoded | Hashed]) -> list[ImageFacts]:
     """The facts of some files: `decoded` for each, and this for many, make `image_facts`."""
     pictures = [one for one in found if isinstance(one, Decoded)]
     drawn = iter(thumbnails([picture.rest for picture in pictures]))
@@ -172,17 +180,19 @@ def completed(found: Sequence[ImageFacts | Decoded]) -> list[ImageFacts]:
             thumbnail=next(drawn).tobytes(),
         )
         if isinstance(one, Decoded)
+        else one.facts
+        if isinstance(one, Hashed)
         else one
         for one in found
     ]
 
 
-def decoded(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageFacts | Decoded:
+def decoded(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageFacts | Decoded | Hashed:
     """One image file, decoded and measured; or its facts, where all is known or there is no picture to be had."""
     found = native_jpeg(data, max_pixels)
     if found is not None:
-        height, width, mode, sums, squares, thumbnail = found
-        return ImageFacts(
+        height, width, mode, sums, squares, thumbnail, told, perceptual_hash = found
+        known = ImageFacts(
             format="jpeg",
             width=width,
             height=height,
@@ -191,6 +201,7 @@ def decoded(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageFacts | Decode
             channel_square_sums=squares,
             thumbnail=thumbnail,
         )
+        return known if not told else Hashed(known, perceptual_hash if told == HASH_TOLD else None)
     header = read_header(data)
     if header is not None:
         error = header.damage or _too_large(header.width, header.height, max_pixels)

@@ -68,7 +68,8 @@ typedef struct {
 } Decoding;
 
 typedef struct {
-    uint32_t height, width, channels;
+    uint32_t height, width, channels, unused;
+    Hash hash;
 } Shape;
 
 static void give_up(void *decompressor)
@@ -127,8 +128,8 @@ static int is_short(size_t height, size_t width)
     return height <= LONGEST && width <= LONGEST;
 }
 
-static int decode_and_measure(Decoding *this, const Library *library, const uint8_t *data, size_t size,
-                              const Shape *shape, Measured *found)
+static int decode_and_measure(Decoding *this, const Library *library, const Transform *how, const uint8_t *data,
+                              size_t size, Shape *shape, Measured *found)
 {
     static const uint8_t order[2][3] = {{0, 0, 0}, {0, 1, 2}};
     Decompressor *decompressor = &this->decompressor;
@@ -176,25 +177,29 @@ static int decode_and_measure(Decoding *this, const Library *library, const uint
         add_rows_of(kind, start, half, rows, width, channels, found);
     }
     library->finish(decompressor);
-    return draw_of(kind, this->half, this->rows, height, width, channels, order[channels == 3], found);
+    if (draw_of(kind, this->half, this->rows, height, width, channels, order[channels == 3], found))
+        return NO_MEMORY;
+    hash_thumbnail(kind, found, how, &shape->hash);
+    return 0;
 }
 
 /* Measures a JPEG file.
  *
  * library: the functions of a libjpeg-turbo, whose JPEG_LIB_VERSION is 62.
+ * how: what perceptual hashes are made with.
  * most: pictures of more pixels are left alone.
- * shape: height, width and channels, which are red, green and blue, or gray.
+ * shape: height, width and channels, which are red, green and blue, or gray; and the perceptual hash.
  * Returns 0; NO_MEMORY; or NOT_FOR_THIS, which is no verdict on the file.
  */
-int dataguard_measure_jpeg(const Library *library, const uint8_t *data, size_t size, uint64_t most, Shape *shape,
-                           Measured *found)
+int dataguard_measure_jpeg(const Library *library, const Transform *how, const uint8_t *data, size_t size, uint64_t most,
+                           Shape *shape, Measured *found)
 {
     if (!is_ordinary(data, size, shape) || (uint64_t)shape->width * shape->height > most ||
         !is_short(shape->height, shape->width))
         return NOT_FOR_THIS;
     Decoding this;
     memset(&this, 0, sizeof this);
-    int code = decode_and_measure(&this, library, data, size, shape, found);
+    int code = decode_and_measure(&this, library, how, data, size, shape, found);
     library->destroy(&this.decompressor);
     free(this.half);
     free(this.rows);

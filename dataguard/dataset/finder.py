@@ -14,7 +14,7 @@ from blake3 import blake3
 
 from dataguard.core.paths import decode_path, encode_path
 from dataguard.dataset.cache import Cache, Stamp
-from dataguard.dataset.decode import Decoded, ImageFacts, completed, decoded, decoder_id
+from dataguard.dataset.decode import Decoded, Hashed, ImageFacts, completed, decoded, decoder_id
 from dataguard.dataset.files import UnreadableFileError, read_file, stamp_of
 from dataguard.dataset.perceptual_hash import perceptual_hashes
 from dataguard.dataset.sample import Sample
@@ -43,7 +43,7 @@ class _File:
     is_array: bool = False
     stamp: Stamp | None = None
     content: bytes | None = None
-    facts: ImageFacts | Decoded | None = None
+    facts: ImageFacts | Decoded | Hashed | None = None
     decoded: bool = False
 
 
@@ -120,7 +120,8 @@ class Finder:
         file.facts = decoded(file.data, max_pixels=self._max_pixels)
         if file.is_array:
             # It is encoded for the decoder alone: no file has that format.
-            file.facts = replace(file.facts, format=None)
+            found = file.facts.facts if isinstance(file.facts, Hashed) else file.facts
+            file.facts = replace(found, format=None)
         file.decoded = True
         file.data = b""
 
@@ -149,24 +150,35 @@ class Finder:
 
 def _samples(files: Sequence[_File]) -> list[Sample]:
     facts = completed([file.facts or ImageFacts() for file in files])
-    joined = np.frombuffer(b"".join(found.thumbnail for found in facts if found.thumbnail), dtype=np.uint8)
-    hashes, textured = perceptual_hashes(joined.reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3))
-    perceptual = iter(zip(hashes.tolist(), textured.tolist(), strict=True))
-    samples = []
-    for file, found in zip(files, facts, strict=True):
-        value, has_texture = next(perceptual) if found.thumbnail else (0, False)
-        samples.append(
-            Sample(
-                reference=file.reference,
-                n_bytes=file.size,
-                content=file.content,
-                facts=found,
-                perceptual_hash=value if has_texture else None,
-                stamp=file.stamp,
-                decoded=file.decoded,
-            )
+    unhashed = [
+        found.thumbnail
+        for file, found in zip(files, facts, strict=True)
+        if found.thumbnail and not isinstance(file.facts, Hashed)
+    ]
+    perceptual = iter(_perceptual_hashes(unhashed)) if unhashed else iter(())
+    return [
+        Sample(
+            reference=file.reference,
+            n_bytes=file.size,
+            content=file.content,
+            facts=found,
+            perceptual_hash=file.facts.perceptual_hash
+            if isinstance(file.facts, Hashed)
+            else next(perceptual)
+            if found.thumbnail
+            else None,
+            stamp=file.stamp,
+            decoded=file.decoded,
         )
-    return samples
+        for file, found in zip(files, facts, strict=True)
+    ]
+
+
+def _perceptual_hashes(thumbnails: Sequence[bytes]) -> list[int | None]:
+    joined = np.frombuffer(b"".join(thumbnails), dtype=np.uint8)
+    hashes, textured = perceptual_hashes(joined.reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3))
+    pairs = zip(hashes.tolist(), textured.tolist(), strict=True)
+    return [value if has_texture else None for value, has_texture in pairs]
 
 
 def stamps_of(root: Path, references: Iterable[Reference]) -> dict[str, Stamp]:

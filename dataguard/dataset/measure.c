@@ -127,6 +127,8 @@ INLINE void draw(const uint8_t *picture, size_t width, size_t channels, const Ed
     }
 }
 
+#include "hash_thumbnail.h"
+
 /* Which code is for this processor. */
 typedef enum { PLAIN, AVX2, AVX512, BY_PLANE } Kind;
 
@@ -157,6 +159,12 @@ static int draw_with_avx2(uint8_t *half, const uint8_t *pixels, size_t height, s
                           const uint8_t *order, Measured *found)
 {
     return draw_halves_of_32(half, pixels, height, width, channels, order, found);
+}
+
+__attribute__((target("avx2")))
+static void hash_with_avx2(const Measured *measured, const Transform *how, Hash *found)
+{
+    hash_of(measured->thumbnail, how, found);
 }
 
 #define VALUES 64
@@ -229,6 +237,18 @@ static int draw_of(Kind kind, uint8_t *half, const uint8_t *pixels, size_t heigh
 #endif
     (void)kind;
     return draw_halves_of_16(half, pixels, height, width, channels, order, found);
+}
+
+static void hash_thumbnail(Kind kind, const Measured *measured, const Transform *how, Hash *found)
+{
+#ifdef FOR_MORE_THAN_ONE_PROCESSOR
+    if (kind != PLAIN) {
+        hash_with_avx2(measured, how, found);
+        return;
+    }
+#endif
+    (void)kind;
+    hash_of(measured->thumbnail, how, found);
 }
 
 /* Room for the halves of a picture: NULL for one so small that it is not halved. Returns whether there is not enough. */

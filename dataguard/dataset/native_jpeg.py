@@ -1,8 +1,8 @@
 """Ordinary JPEG files decoded and measured in one call of `measure.c`, a few rows at a time.
 
 Rows are measured while they are in a processor's first cache, no picture is held whole, and other threads run
-meanwhile. The decoder is the libjpeg-turbo that comes with Pillow's wheels: what it finds is what OpenCV's finds, bit for bit,
-which is tried with a few pictures before it is relied on. Where there is none, or it is another, OpenCV decodes.
+meanwhile. The decoder is the libjpeg-turbo that comes with Pillow's wheels: what it finds is what OpenCV's finds, bit
+for bit, which is tried with a few pictures before it is relied on. Where there is none, or another, OpenCV decodes.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from dataguard.dataset import native_measure
+from dataguard.dataset.perceptual_hash import GRAY, LEAST_ENERGY, lowest_frequencies
 from dataguard.dataset.table import THUMBNAIL_SIDE
 
 _FUNCTIONS = (
@@ -32,11 +33,12 @@ _FUNCTIONS = (
 """In the order of `Library` of decode_jpeg.h."""
 
 _ABI = "6.2"
-_SHAPE = struct.Struct("=3I")
+_SHAPE = struct.Struct("=3I4xI4xQ")
 _SUMS = struct.Struct("=8Q")
 _THUMBNAIL = THUMBNAIL_SIDE * THUMBNAIL_SIDE * 3
 _FOUND = ctypes.c_char * (_SUMS.size + _THUMBNAIL)
 _SHAPED = ctypes.c_char * _SHAPE.size
+HASH_TOLD = 2
 _Call: TypeAlias = Callable[[bytes, int], "NativeJpeg | None"]
 
 
@@ -49,6 +51,9 @@ class NativeJpeg(NamedTuple):
     sums: tuple[int, ...]
     squares: tuple[int, ...]
     thumbnail: bytes
+    told: int
+    """Of the perceptual hash: 0 where nothing is, 1 where there is none for want of texture, `HASH_TOLD` where it is."""
+    perceptual_hash: int
 
 
 def native_jpeg(data: bytes, max_pixels: int) -> NativeJpeg | None:
@@ -94,7 +99,10 @@ def _compiled(path: Path, decoder: Path) -> _Call | None:
     except (OSError, AttributeError):
         return None
     functions = (ctypes.c_void_p * len(addresses))(*addresses)
+    weights = np.concatenate([lowest_frequencies().ravel(), GRAY, [LEAST_ENERGY**0.5]]).astype(np.float32)
+    how = (ctypes.c_float * len(weights))(*weights.tolist())
     function.argtypes = (
+        ctypes.c_void_p,
         ctypes.c_void_p,
         ctypes.c_char_p,
         ctypes.c_size_t,
@@ -106,12 +114,13 @@ def _compiled(path: Path, decoder: Path) -> _Call | None:
 
     def call(data: bytes, max_pixels: int) -> NativeJpeg | None:
         shaped, found = _SHAPED(), _FOUND()
-        if function(functions, data, len(data), max_pixels, shaped, found):
+        if function(functions, how, data, len(data), max_pixels, shaped, found):
             return None
-        height, width, channels = _SHAPE.unpack(shaped)
+        height, width, channels, told, value = _SHAPE.unpack(shaped)
         numbers = _SUMS.unpack_from(found)
+        sums, squares = numbers[:channels], numbers[4 : 4 + channels]
         mode = "RGB" if channels == 3 else "L"
-        return NativeJpeg(height, width, mode, numbers[:channels], numbers[4 : 4 + channels], found.raw[_SUMS.size :])
+        return NativeJpeg(height, width, mode, sums, squares, found.raw[_SUMS.size :], told, value)
 
     return call
 
@@ -134,6 +143,6 @@ def _finds_the_same(call: _Call) -> bool:
         law: Any = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
         order = (0,) if law.ndim == 2 else (2, 1, 0)
         found = call(data, law.size)
-        if found is None or found[3:] != native_measure.native_measure(law, order):
+        if found is None or found[3:6] != native_measure.native_measure(law, order):
             return False
     return True

@@ -29,11 +29,12 @@ times the rounding's variance. Below it, and so in every flat picture, the hash 
 
 _AT_A_TIME = 256
 """Thumbnails whose values are held as floats: what fits into a processor's cache."""
-_GRAY = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601 luma
+GRAY = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601 luma
 
 
 @cache
-def _basis() -> NDArray[np.float32]:
+def lowest_frequencies() -> NDArray[np.float32]:
+    """The 8 lowest frequencies of the orthonormal transform, shape (8, 32)."""
     side = THUMBNAIL_SIDE
     frequency = np.arange(8)[:, None]
     position = np.arange(side)[None, :] + 0.5
@@ -52,7 +53,7 @@ def coefficients(grays: NDArray[np.float32]) -> NDArray[np.float32]:
     Returns:
         Shape (n, 64), row by row, vertical frequency first; the constant one first of all.
     """
-    basis = _basis()
+    basis = lowest_frequencies()
     lowest: NDArray[np.float32] = np.asarray(basis @ grays @ basis.T, dtype=np.float32).reshape(-1, 64)
     return lowest
 
@@ -66,9 +67,9 @@ def picture_coefficients(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
     Returns:
         Shape (n, 64).
     """
-    basis = _basis()
+    basis = lowest_frequencies()
     # Luma and the transform along each row are one product.
-    along = (basis.T[:, None, :] * _GRAY[None, :, None]).reshape(3 * THUMBNAIL_SIDE, 8)
+    along = (basis.T[:, None, :] * GRAY[None, :, None]).reshape(3 * THUMBNAIL_SIDE, 8)
     found = np.empty((len(thumbnails), 64), dtype=np.float32)
     for start in range(0, len(thumbnails), _AT_A_TIME):
         part = thumbnails[start : start + _AT_A_TIME]
@@ -83,7 +84,7 @@ def _windowed_basis(scale: float, shift: float) -> NDArray[np.float32]:
     at = scale * ((np.arange(THUMBNAIL_SIDE) + 0.5) * (2 / THUMBNAIL_SIDE) - 1) + shift
     position = np.clip((at + 1) * (THUMBNAIL_SIDE / 2) - 0.5, 0, THUMBNAIL_SIDE - 1)
     weights = np.maximum(0, 1 - np.abs(position[:, None] - np.arange(THUMBNAIL_SIDE)))
-    basis: NDArray[np.float32] = np.asarray(_basis() @ weights.astype(np.float32), dtype=np.float32)
+    basis: NDArray[np.float32] = np.asarray(lowest_frequencies() @ weights.astype(np.float32), dtype=np.float32)
     basis.setflags(write=False)
     return basis
 
@@ -128,7 +129,7 @@ def perceptual_hashes(thumbnails: NDArray[np.uint8]) -> tuple[NDArray[np.uint64]
         The hashes, shape (n,), uint64, the bit of the lowest frequency highest; and whether each means anything,
         shape (n,): False for a picture without texture.
     """
-    return hashes_of(coefficients(thumbnails.astype(np.float32) @ _GRAY))
+    return hashes_of(coefficients(thumbnails.astype(np.float32) @ GRAY))
 
 
 def perceptual_hash(thumbnail: NDArray[np.uint8]) -> int | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from PIL import Image
 
 from dataguard.dataset import decode, native_jpeg, native_measure
 from dataguard.dataset.decode import ImageFacts, decoding, image_facts
+from dataguard.dataset.perceptual_hash import perceptual_hash
 from tests.dataset.compiled import compiled_library, library_with
 from tests.dataset.test_native_measure import BITS, pixels_of
 
@@ -126,6 +128,35 @@ def test_a_damaged_file_is_what_it_is_to_opencv(at: int, value: int, length: int
         assert image_facts(data) == by_opencv(data)
 
 
+@settings(max_examples=80, deadline=None)
+@given(
+    side=st.tuples(st.integers(1, 200), st.integers(1, 200)),
+    contrast=st.sampled_from([0.0, 0.5, 1.0, 2.0, 4.0, 60.0]),
+    smooth=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_a_hash_that_is_told_is_the_hash(side: tuple[int, int], contrast: float, smooth: bool, seed: int) -> None:
+    values = np.random.default_rng(seed).normal(120, contrast, (5, 5) if smooth else side)
+    pixels = np.clip(cv2.resize(values, side[::-1]), 0, 255).astype(np.uint8)
+    found = native_jpeg.native_jpeg(jpeg(pixels), MANY)
+    assert found is not None
+    law = perceptual_hash(np.frombuffer(found.thumbnail, dtype=np.uint8).reshape(32, 32, 3))
+    assert found.told == 0 or law == (found.perceptual_hash if found.told == native_jpeg.HASH_TOLD else None)
+
+
+def test_most_hashes_are_told_but_for_a_tie() -> None:
+    generator = np.random.default_rng(0)
+    told = [native_jpeg.native_jpeg(jpeg(generator.integers(0, 256, (60, 70, 3))), MANY) for _ in range(50)]
+    assert sum(found is not None and found.told == native_jpeg.HASH_TOLD for found in told) > 35
+    flat = native_jpeg.native_jpeg(jpeg(np.full((60, 70, 3), 200)), MANY)
+    assert flat is not None
+    assert flat.told == 1
+    # Nothing but horizontal frequencies: most coefficients are 0, and which is the median is a matter of rounding.
+    tied = native_jpeg.native_jpeg(jpeg(np.tile(np.arange(0, 250, 4), (60, 1))), MANY)
+    assert tied is not None
+    assert tied.told == 0
+
+
 def test_a_larger_picture_than_is_wanted_is_left_alone() -> None:
     assert taken(WHOLE, 140 * 151)
     assert not taken(WHOLE, 140 * 151 - 1)
@@ -144,7 +175,7 @@ def test_without_its_decoder_facts_are_the_same(trouble: str, monkeypatch: pytes
     elif trouble == "no symbols":
         monkeypatch.setattr(native_jpeg, "_decoder", lambda: native_measure.LIBRARY)
     else:
-        of_another = native_jpeg.NativeJpeg(1, 1, "L", (0,), (0,), bytes(3_072))
+        of_another = native_jpeg.NativeJpeg(1, 1, "L", (0,), (0,), bytes(3_072), 0, 0)
         monkeypatch.setattr(native_jpeg, "_compiled", lambda path, decoder: lambda data, most: of_another)
     monkeypatch.setattr(native_jpeg, "_ready", native_jpeg._ready.__wrapped__)
     with decoding():
