@@ -52,7 +52,7 @@ class NativeJpeg(NamedTuple):
     squares: tuple[int, ...]
     thumbnail: bytes
     told: int
-    """Of the perceptual hash: 0 where nothing is, 1 where there is none for want of texture, `HASH_TOLD` where it is."""
+    """Of the hash: 0 where nothing is, 1 where there is none for want of texture, `HASH_TOLD` where one is."""
     perceptual_hash: int
 
 
