@@ -8,6 +8,7 @@ import tempfile
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
@@ -17,6 +18,9 @@ from dataguard.dataset.decode import decoder_id
 from dataguard.dataset.manifest import Manifest
 from dataguard.dataset.sources import Source
 from dataguard.dataset.table import COLUMNS, SampleTable
+
+if TYPE_CHECKING:
+    import duckdb
 
 _FORMAT = 2
 """Counts up whenever the same samples come to another version id."""
@@ -60,7 +64,14 @@ def partial_folder(tables: Path | None) -> Path:
     )
 
 
-def publish(folder: Path, tables: Path | None, source: Source, key: Key, cache: Cache | None) -> SampleTable:
+def publish(
+    folder: Path,
+    tables: Path | None,
+    source: Source,
+    key: Key,
+    cache: Cache | None,
+    connection: duckdb.DuckDBPyConnection | None = None,
+) -> SampleTable:
     """The finished table, under its own name among the tables, or for as long as it is in use where nothing is kept."""
     if cache is not None and tables is not None and folder.parent == tables:
         target = tables / key.table
@@ -76,7 +87,12 @@ def publish(folder: Path, tables: Path | None, source: Source, key: Key, cache: 
             cache.prune()
             folder = target
     table = SampleTable.open(
-        folder, root=source.root, source=source.kind, version_id=key.version_id, pictures=source.pictures
+        folder,
+        root=source.root,
+        source=source.kind,
+        version_id=key.version_id,
+        pictures=source.pictures,
+        connection=connection,
     )
     if tables is None or folder.parent != tables or folder.name.startswith("."):
         weakref.finalize(table.connection, shutil.rmtree, folder, ignore_errors=True)

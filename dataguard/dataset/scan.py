@@ -14,51 +14,46 @@ import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain, compress, islice
+from itertools import compress
 from pathlib import Path
 
 from dataguard.core.errors import EngineError
-from dataguard.core.paths import encode_path
 from dataguard.core.progress import Progress, silent
 from dataguard.dataset.cache import Cache
 from dataguard.dataset.decode import MAX_PIXELS, decoder_id, decoding
 from dataguard.dataset.engines import Engine
-from dataguard.dataset.finder import Finder, Keeper, known_files, stamps_of, whole_path
+from dataguard.dataset.finder import Finder, Keeper, known_files
 from dataguard.dataset.finished_tables import (
-    Key,
     key_of,
     opened,
     partial_folder,
     publish,
     remember,
-    state_key,
-    stored_key,
 )
-from dataguard.dataset.listing_state import ListingState
+from dataguard.dataset.listing import Listing, batches, enter, listed
 from dataguard.dataset.manifest import Manifest
 from dataguard.dataset.memory import LEAVES_SHARE
 from dataguard.dataset.remote import RemotePictures
 from dataguard.dataset.sample import Sample
 from dataguard.dataset.sources import Pictures, Reference, RowSource, Source
-from dataguard.dataset.table import SampleTable
+from dataguard.dataset.table import SampleTable, connected
 from dataguard.dataset.workers import Workers
 from dataguard.dataset.writer import TableWriter
 
 _LISTED_AT_A_TIME = 1_000
-_KEPT_REFERENCES = 20_000
-"""Up to so many samples a source is gone through once and not twice: some 10 MB."""
 _ROWS_IN_A_CHUNK = 4_096
 _IMAGES_IN_A_CHUNK = 64
+_IMAGES_WHILE_LISTING = 16
 _FOR_PROCESSES = 2_000
 """From so many images on, processes pay for their start; five times as many where there is one for all threads, which
 then are no slower here, and only what crashes a decoder is kept away from this process."""
 _THREADS_OF_A_PROCESS = 4
 """As many as do not wait for its GIL, of which each holds it for a twentieth of the time."""
 _CHUNKS_PER_JOB = 16
-"""Chunks are made so small that the last one does not keep the other threads waiting for long."""
+"""A chunk is so much of what is left for each thread: the last one does not keep the others waiting for long."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -148,8 +143,8 @@ def scan(
         OutputError: there is no room for the table.
     """
     rows = source.rows() if isinstance(source, RowSource) else None
-    listing = _listed(source, cache, max_pixels, progress, rows=rows is not None)
-    total, key = listing.n_samples, listing.key
+    listing = listed(source, cache, max_pixels, progress, rows=rows is not None, beside_decoding=engine is None)
+    key = listing.key
     tables = None if cache is None else cache.tables
     if key is not None and tables is not None and (table := opened(tables / key.table, source, key.version_id)):
         progress("scanning", table.n_samples, table.n_samples)
@@ -162,6 +157,7 @@ def scan(
         manifest = Manifest(spill=folder / "leaves", held=LEAVES_SHARE)
         details = Manifest(spill=folder / "details")
         done, all_read = 0, True
+        reader = None
         with (
             decoding(),
             TableWriter(folder, where=source.root) as writer,
@@ -181,8 +177,11 @@ def scan(
                 manifest.update(part.manifest)
                 details.update(part.details)
                 done += part.n_samples
+                # To open a database takes a while, in which others decode.
+                reader = reader or connected()
                 all_read = all_read and all(sample.content is not None for sample in part.samples)
-                progress("scanning", done, total)
+                if not listing.under_way:
+                    progress("scanning", done, listing.n_samples)
             writer.finish()
         key = key_of(manifest, details, max_pixels)
         for name in ("leaves", "details"):
@@ -192,7 +191,7 @@ def scan(
         # A file that could not be read may be readable tomorrow, and its stat the same.
         if identity is None and not all_read:
             state = None
-        table = replace(publish(folder, tables, source, key, cache), state=state)
+        table = replace(publish(folder, tables, source, key, cache, reader), state=state)
         if state is not None:
             remember(cache, state, key, max_pixels)
         return table
@@ -201,23 +200,10 @@ def scan(
         raise
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Listing:
-    """What going through a source tells before anything is read."""
-
-    n_samples: int | None
-    key: Key | None
-    """Of the finished table, where every file is known to be unchanged."""
-    references: Sequence[Reference] | None = None
-    """All of them, where there are not too many to keep."""
-    state: str | None = None
-    """A digest of all that decides on the table, where it is known."""
-
-
 def _summary(samples: list[Sample]) -> Summary:
     manifest, details = Manifest(), Manifest()
     for sample in samples:
-        _enter(manifest, details, sample.reference, sample.content)
+        enter(manifest, details, sample.reference, sample.content)
         if sample.content is None and sample.facts.decode_error is not None:
             details.add(sample.reference.sample_id, sample.facts.decode_error.encode(), None, None)
     return Summary(
@@ -235,120 +221,80 @@ def _ordered(samples: Iterable[Sample]) -> tuple[Sample, ...]:
     return tuple(sorted(samples, key=lambda sample: sample.reference.sample_id))
 
 
-def _enter(manifest: Manifest, details: Manifest, reference: Reference, content: bytes | None) -> None:
-    manifest.add(reference.sample_id, content, reference.label, reference.split)
-    path = None if reference.path == reference.sample_id else reference.path
-    row = None if reference.row is None or str(reference.row) == reference.sample_id else reference.row
-    rest: tuple[object, ...] = (path, row, reference.group_id, reference.time)
-    if reference.place is not None:
-        rest = (*rest, reference.place)
-    if any(item is not None for item in rest):
-        details.add(reference.sample_id, repr(rest).encode(), None, None)
-
-
-def _listed(
-    source: Source, cache: Cache | None, max_pixels: int, progress: Progress, *, rows: bool = False
-) -> _Listing:
-    identity = source.identity()
-    if identity is not None:
-        key = None if cache is None else stored_key(cache, state_key(identity.digest, max_pixels))
-        return _Listing(n_samples=identity.n_samples, key=key, state=identity.digest)
-    if rows:
-        # To list them is to read them.
-        return _Listing(n_samples=None, key=None)
-    keeping = cache is not None and cache.usable
-    total = 0
-    kept: list[Reference] = []
-    stats = ListingState(source.root) if keeping else None
-    for references in _batches(source.references(), _LISTED_AT_A_TIME):
-        total += len(references)
-        progress("listing", total, None)
-        if total <= _KEPT_REFERENCES:
-            kept += references
-        if stats is not None:
-            stats.update(references)
-    everything = kept if len(kept) == total else None
-    state = None if stats is None else stats.digest()
-    if cache is None or state is None:
-        return _Listing(n_samples=total, key=None, references=everything)
-    key = stored_key(cache, state_key(state, max_pixels))
-    if key is None:
-        # The same files under other names, or with other times: whether their contents are known says more.
-        key = _key_of_known(source, everything, cache, max_pixels)
-    return _Listing(n_samples=total, key=key, references=everything, state=state)
-
-
-def _key_of_known(source: Source, listed: Sequence[Reference] | None, cache: Cache, max_pixels: int) -> Key | None:
-    """What the table is called where the content of every file is known by its stat; None where one is not."""
-    summary = Summary()
-    prefix = encode_path(str(source.root))
-    for references in _batches(source.references() if listed is None else listed, _LISTED_AT_A_TIME):
-        hashes = cache.hashes(stamps_of(source.root, references))
-        if len(hashes) < sum(reference.path is not None for reference in references):
-            return None
-        for reference in references:
-            content = reference.digest if reference.path is None else hashes[whole_path(prefix, reference.path)]
-            _enter(summary.manifest, summary.details, reference, content)
-    return key_of(summary.manifest, summary.details, max_pixels)
-
-
 def _parts(
-    source: Source, listing: _Listing, cache: Cache | None, jobs: int, max_pixels: int
+    source: Source, listing: Listing, cache: Cache | None, jobs: int, max_pixels: int
 ) -> Generator[Summary, None, None]:
     """The summaries of all chunks, in the source's order, with a few of them under way."""
     stop = threading.Event()
-    size = _IMAGES_IN_A_CHUNK
-    if listing.n_samples is not None:
-        size = max(8, min(size, listing.n_samples // (_CHUNKS_PER_JOB * jobs)))
     # In a first scan there is nothing to ask a cache for.
     known = cache if cache is not None and cache.usable and cache.has_facts(decoder_id()) else None
     work = partial(chunk, root=source.root, cache=known, max_pixels=max_pixels, stop=stop, pictures=source.pictures)
-    everything = source.references() if listing.references is None else iter(listing.references)
-    first = next(everything, None)
-    if first is None:
-        return
     enough = _FOR_PROCESSES if jobs > _THREADS_OF_A_PROCESS else 5 * _FOR_PROCESSES
-    several = jobs > 1 and first.path is not None and (listing.n_samples or enough) >= enough
-    processes = math.ceil(jobs / _THREADS_OF_A_PROCESS) if several else 0
-    workers = Workers(
+    processes = math.ceil(jobs / _THREADS_OF_A_PROCESS)
+    start_workers = partial(
+        Workers,
         processes,
-        threads=math.ceil(jobs / max(1, processes)),
+        threads=math.ceil(jobs / processes),
         root=source.root,
         cache=None if known is None else known.folder,
         max_pixels=max_pixels,
         pictures=source.pictures,
     )
-    threads = workers.places if several else jobs
+    workers: Workers | None = None
 
     def found(references: Sequence[Reference]) -> Summary:
-        samples = workers.samples(references) if several and not stop.is_set() else None
+        samples = workers.samples(references) if workers is not None and not stop.is_set() else None
         return work(references) if samples is None else _summary(samples)
 
     under_way: deque[Future[Summary]] = deque()
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="dataguard-scan")
-    try:
-        for references in _chunks(chain((first,), everything), size):
-            if references[0].path is None:
-                # Rows are nothing but Python, which a second thread would only get in the way of.
-                yield from _drained(under_way)
-                yield chunk(references, root=source.root, max_pixels=max_pixels)
-                continue
-            under_way.append(pool.submit(found, references))
-            while len(under_way) >= threads + jobs:
-                yield under_way.popleft().result()
-        yield from _drained(under_way)
-    except BaseException:
-        stop.set()
-        for future in under_way:
-            future.cancel()
-        raise
-    finally:
-        workers.close()
-        pool.shutdown(wait=True)
+    threads, taken, more = jobs, 0, True
+    with ExitStack() as pools:
+        pool = pools.enter_context(ThreadPoolExecutor(jobs, thread_name_prefix="dataguard-scan"))
+        try:
+            while more or under_way:
+                while more and len(under_way) < threads + jobs:
+                    references = listing.take(_chunk_size(listing, taken, jobs))
+                    more = bool(references)
+                    if references and references[0].path is None:
+                        # Rows are nothing but Python, which a second thread would only get in the way of.
+                        references += listing.take(_ROWS_IN_A_CHUNK - len(references))
+                        yield from _drained(under_way)
+                        yield chunk(references, root=source.root, max_pixels=max_pixels)
+                    elif references:
+                        many = not listing.under_way and (listing.n_samples or enough) >= enough
+                        if workers is None and jobs > 1 and many:
+                            workers = start_workers()
+                            threads = workers.places
+                            pool = pools.enter_context(ThreadPoolExecutor(threads, thread_name_prefix="dataguard-scan"))
+                        under_way.append(pool.submit(found, references))
+                    taken += len(references)
+                if listing.under_way:
+                    listing.list_more()
+                elif under_way:
+                    yield under_way.popleft().result()
+                while under_way and under_way[0].done():
+                    yield under_way.popleft().result()
+        except BaseException:
+            stop.set()
+            for future in under_way:
+                future.cancel()
+            raise
+        finally:
+            if workers is not None:
+                workers.close()
+
+
+def _chunk_size(listing: Listing, taken: int, jobs: int) -> int:
+    """How many images are the next piece of work: fewer in the end, lest one thread keep the others waiting."""
+    if listing.under_way:
+        return _IMAGES_WHILE_LISTING
+    if listing.n_samples is None:
+        return _IMAGES_IN_A_CHUNK
+    return max(8, min(_IMAGES_IN_A_CHUNK, (listing.n_samples - taken) // (_CHUNKS_PER_JOB * jobs)))
 
 
 def _parts_elsewhere(
-    source: Source, listing: _Listing, cache: Cache | None, engine: Engine, max_pixels: int
+    source: Source, listing: Listing, cache: Cache | None, engine: Engine, max_pixels: int
 ) -> Generator[Summary, None, None]:
     """The summaries of what the cache knows, then of all chunks that an engine works on, as they are done."""
 
@@ -357,12 +303,12 @@ def _parts_elsewhere(
 
     if next(everything()).path is None:
         # Rows were read by listing them: there is nothing to do that would be worth sending.
-        for references in _batches(everything(), _ROWS_IN_A_CHUNK):
+        for references in batches(everything(), _ROWS_IN_A_CHUNK):
             yield chunk(references, root=source.root, max_pixels=max_pixels)
         return
     known = bytearray()
     if cache is not None and cache.has_facts(decoder_id()):
-        for references in _batches(everything(), _LISTED_AT_A_TIME):
+        for references in batches(everything(), _LISTED_AT_A_TIME):
             flags = known_files(references, source.root, cache, max_pixels)
             known += bytes(flags)
             yield chunk(list(compress(references, flags)), root=source.root, cache=cache, max_pixels=max_pixels)
@@ -370,7 +316,7 @@ def _parts_elsewhere(
     work = partial(
         _chunk_elsewhere, root=source.root, max_pixels=max_pixels, decoder=decoder_id(), pictures=source.pictures
     )
-    yield from engine.map_chunks(work, _batches(unknown, _IMAGES_IN_A_CHUNK))
+    yield from engine.map_chunks(work, batches(unknown, _IMAGES_IN_A_CHUNK))
 
 
 def _chunk_elsewhere(
@@ -400,16 +346,3 @@ def _chunk_elsewhere(
 def _drained(under_way: deque[Future[Summary]]) -> Iterator[Summary]:
     while under_way:
         yield under_way.popleft().result()
-
-
-def _batches(references: Iterable[Reference], size: int) -> Iterator[list[Reference]]:
-    iterator = iter(references)
-    while batch := list(islice(iterator, size)):
-        yield batch
-
-
-def _chunks(references: Iterator[Reference], images: int) -> Iterator[list[Reference]]:
-    """Pieces of work: so many images, or more rows, which cost next to nothing."""
-    for first in references:
-        size = images if first.path is not None else _ROWS_IN_A_CHUNK
-        yield list(chain((first,), islice(references, size - 1)))

@@ -120,14 +120,29 @@ class SampleTable:
 
     @classmethod
     def open(
-        cls, parquet: Path, *, root: Path, source: str, version_id: str, pictures: Pictures | None = None
+        cls,
+        parquet: Path,
+        *,
+        root: Path,
+        source: str,
+        version_id: str,
+        pictures: Pictures | None = None,
+        connection: duckdb.DuckDBPyConnection | None = None,
     ) -> SampleTable:
         """The sample table in a Parquet file, or in the Parquet files of a folder in the order of their names.
+
+        Args:
+            parquet: The file or folder.
+            root: What paths are relative to.
+            source: The kind of source.
+            version_id: Of the dataset.
+            pictures: What reads pictures that are no files of their own.
+            connection: Of `connected`, where there is one already.
 
         Raises:
             duckdb.Error: there is no such file, or it is broken.
         """
-        connection = _connect()
+        connection = connection or connected()
         query = parquet_sql(*parts_of(parquet))
         held = {name for name, *_ in connection.execute(f"DESCRIBE SELECT * FROM {query}").fetchall()}
         absent = {name: f"CAST(NULL AS {COLUMNS[name]})" for name in OF_PICTURES - held}
@@ -165,7 +180,7 @@ class SampleTable:
         Raises:
             KeyError: a row has a key that is no column.
         """
-        connection = _connect()
+        connection = connected()
         declaration = ", ".join(f'"{name}" {kind}' for name, kind in COLUMNS.items())
         connection.execute(f"CREATE TABLE samples ({declaration})")
         values = []
@@ -421,5 +436,6 @@ def fetch_rows(frame: nw.LazyFrame[Any]) -> list[tuple[Any, ...]]:
     return list(collected.iter_rows(named=False))
 
 
-def _connect() -> duckdb.DuckDBPyConnection:
+def connected() -> duckdb.DuckDBPyConnection:
+    """A database to open sample tables in."""
     return connect(TABLE_SHARE)
