@@ -369,15 +369,15 @@ def continued_rows(text: str) -> frozenset[int]:
     return frozenset(rows)
 
 
-def errors(text: str, most: int) -> list[tuple[int, int]]:
-    """Row and column, from 0, of what the grammar finds wrong; nothing where that is more than so many places."""
-    found: list[tuple[int, int]] = []
+def errors(text: str, most: int) -> list[tuple[int, int, int]]:
+    """First row, column in it and last row, from 0, of what the grammar finds wrong; nothing where that is too much."""
     root = _root(as_bytes(text))
+    found: list[tuple[int, int, int]] = []
     pending = [] if root is None else [root]
     while pending:
         node = pending.pop()
         if node.is_error or node.is_missing:
-            found.append((node.start_point.row, node.start_point.column))
+            found.append((node.start_point.row, node.start_point.column, node.end_point.row))
             if len(found) > most:
                 return []
         elif node.has_error:

@@ -34,6 +34,8 @@ from dataguard.core.python_rows import (
 
 MOST_TRIES = 1_000
 """Statements of one file that the grammar looks at once more, each by itself."""
+MOST_ROUNDS = 20
+"""How often the whole is parsed, with one more line left out each time."""
 DEEPEST = 100
 """Levels of indentation, as Python has it."""
 LONGEST_HEADER = 20
@@ -98,10 +100,19 @@ class _Mender(Rows):
             if _CONFLICT.match(row) and number not in self.continued:
                 self.lose(number, number + 1, "merge conflict marker")
         self._block(0, len(self.rows), 0)
-        tree = parsed("\n".join(self.rows))
-        if not isinstance(tree, ast.Module):
-            tree = self._separately()
-        return tree, self._runs()
+        rows, lost = list(self.rows), dict(self.lost)
+        for _ in range(MOST_ROUNDS):
+            tree = parsed("\n".join(self.rows))
+            if isinstance(tree, ast.Module):
+                return tree, self._runs()
+            number = min(tree.lineno or 1, len(self.rows)) - 1
+            if self.is_blank(number) or number in self.lost:
+                break
+            # Pieces that are sound may not go together.
+            stand_in = "if True:" if ends_in_colon(self.rows[number]) else "pass"
+            self.lose(number, number + 1, str(tree.msg or tree), stand_in)
+        self.rows, self.lost = rows, lost
+        return self._separately(), self._runs()
 
     def _runs(self) -> list[Lost]:
         found: list[Lost] = []
@@ -139,7 +150,8 @@ class _Mender(Rows):
             if cases or first_word(self.rows[start]) == "case":
                 self._case(group[0], cases=cases)
             words = [first_word(self.rows[chunk[0]]) for chunk in group]
-            alone = words[-1] == "try" or words[0] in JOINED  # what stands only in the context that it is tried in
+            # What stands only in the context that it is tried in.
+            alone = words[-1] == "try" or words[0] in JOINED or self.rows[group[-1][0]].lstrip()[0] == "@"
             if alone or not self.stands(self.text(start, end)):
                 self._group(group, depth)
 
@@ -175,10 +187,14 @@ class _Mender(Rows):
             word = first_word(self.rows[start])
             if self.rows[start].lstrip().startswith("@"):
                 last = self.extent(chunk)
-                if not self.stands(self.text(start, last)) and not self._dialect((start, last)):
-                    self.lose(start, last)
-                elif self._following(last, chunk, depth):
-                    self.lose(start, last, "nothing to decorate")
+                sound = self.stands(self.text(start, last)) or self._dialect((start, last))
+                reason = "nothing to decorate" if sound else self.reason
+                if self._following(last, chunk, depth):
+                    for other in (*decorators, (start, last)):
+                        self.lose(*other, reason)
+                    decorators = []
+                elif not sound:
+                    self.lose(start, last, reason)
                 else:
                     decorators.append(chunk)
                 continue
@@ -257,6 +273,8 @@ class _Mender(Rows):
         if self.inner((last - 1, end)) is None:
             self._simple(chunk, reason)
             return
+        if left_open(row) and self._patched(chunk, reason):
+            return
         if not self.stands(self.text(start, last)):
             self._simple((start, last), self.reason)
         self._following(last, chunk, depth)
@@ -274,7 +292,7 @@ class _Mender(Rows):
         """A statement without a block."""
         start, end = chunk
         if self.inner(chunk) is not None:
-            if not (self._without_tail(chunk) or self._with_commas(chunk) or self._without_items(chunk, reason)):
+            if not (self._without_tail(chunk) or self._patched(chunk, reason)):
                 self.lose(start, end, reason, "pass")
         # What the grammar takes for an item of something called print.
         elif first_word(self.rows[start]) != "print" or not self.accept(
@@ -292,42 +310,47 @@ class _Mender(Rows):
         self.lose(end, chunk[1])
         return True
 
-    def _with_commas(self, chunk: Chunk) -> bool:
-        """Try it with commas where a line within begins with what the grammar finds wrong."""
-        self.tries -= 1
-        if self.tries < 0:
-            return False
-        text = self.text(*chunk)
-        rows = text.split("\n")
-        for number, column in python_dialects.errors(text, MOST_ERRORS):
-            if number and column == indented(rows[number]):
-                rows[number] = " " * column + ", " + rows[number].lstrip(" ")
-        new = "\n".join(rows)
-        return new != text and self.accept(chunk[0], new)
-
-    def _without_items(self, chunk: Chunk, reason: str) -> bool:
-        """Try it without the lines between its brackets that are no items of a call, a list or a dictionary."""
+    def _patched(self, chunk: Chunk, reason: str) -> bool:
+        """Mend a statement within: put in commas that lack, or leave out what is between its brackets and wrong."""
         start, end = chunk
-        kind = left_open(self.rows[start])
+        rows = self.rows[start:end]
+        self.tries -= 1
+        wrong = python_dialects.errors("\n".join(rows), MOST_ERRORS) if self.tries >= 0 else []
+        commas = list(rows)
+        for first, column, _ in wrong:
+            if first and column == indented(rows[first]):
+                commas[first] = " " * column + ", " + rows[first].lstrip(" ")
+        if commas != rows and self.accept(start, "\n".join(commas)):
+            return True
+        kind = left_open(rows[0])
+        runs = [(first, last + 1) for first, _, last in wrong if first and last < len(rows) - 1]
+        choices = [_merged(runs), self._wrong_items(chunk, kind)]
+        for gone in sorted((choice for choice in choices if choice), key=lambda runs: sum(b - a for a, b in runs)):
+            # Something unknown takes their place, so that what is left out is not taken for absent.
+            for stand_in in ("**...,", "...,", "") if kind == "{" else ("...,", "**...,", ""):
+                without = list(rows)
+                for first, last in gone:
+                    indent = " " * indented(rows[first])
+                    without[first:last] = [indent + stand_in, *[""] * (last - first - 1)]
+                if self.accept(start, "\n".join(without)):
+                    lines = [number for run in gone for number in range(*run) if rows[number].strip()]
+                    self.lost |= {start + number: reason for number in lines}
+                    return True
+        return False
+
+    def _wrong_items(self, chunk: Chunk, kind: str) -> list[Chunk]:
+        """Rows of a statement that are no items of what its first row opens, be it a call, a list or a dictionary."""
+        start, end = chunk
+        if not kind:
+            return []
         while end > start + 1 and (self.is_blank(end - 1) or closes(self.rows[end - 1])):
             end -= 1
         items = self.chunks(start + 1, end)
         if end == chunk[1]:  # the last has the closing bracket, so that it cannot go
             items = items[:-1]
-        before, after = {"(": "_(\n)", "[": "[\n]", "{": "{\n}"}.get(kind, "\n").split("\n")
-        wrong = [item for item in items if not self.parses(f"{before}\n{self.text(*item)}\n{after}")] if kind else []
-        rows = self.rows[start : chunk[1]]
-        # Something unknown takes their place, so that what is left out is not taken for absent.
-        for stand_in in ("**...,", "...,") if kind == "{" else ("...,", "**...,"):
-            without = list(rows)
-            for first, last in wrong:
-                indent = " " * indented(self.rows[first])
-                without[first - start : last - start] = [indent + stand_in, *[""] * (last - first - 1)]
-            if wrong and self.accept(start, "\n".join(without)):
-                lines = [number for item in wrong for number in range(*item)]
-                self.lost |= {number: reason for number in lines if rows[number - start].strip()}
-                return True
-        return False
+        before, after = {"(": ("_(", ")"), "[": ("[", "]"), "{": ("{", "}")}[kind]
+        wrong = [item for item in items if not self.parses(f"{before}\n{self.text(*item)}\n{after}")]
+        return [(first - start, last - start) for first, last in wrong]
 
     def _compound(self, chunk: Chunk, depth: int) -> None:
         """A statement with a block: its head and what is in the block are looked at each by itself."""
@@ -405,3 +428,14 @@ class _Mender(Rows):
             if self.accept(first, text[:at] + " pass" + text[at:]):
                 return
         self.lose(first, last, stand_in="pass")
+
+
+def _merged(runs: list[Chunk]) -> list[Chunk]:
+    """Runs of rows, with those put together that touch."""
+    found: list[Chunk] = []
+    for first, last in sorted(runs):
+        if found and first <= found[-1][1]:
+            found[-1] = (found[-1][0], max(last, found[-1][1]))
+        else:
+            found.append((first, last))
+    return found

@@ -17,9 +17,13 @@ LEADING = frozenset({"if", "for", "while", "try", "with", "def", "class", "match
 """Words that a statement with a block begins with."""
 JOINED = {"elif": ("if",), "else": ("if", "for", "while", "try", "async"), "except": ("try",), "finally": ("try",)}
 """Words that go on one, and which."""
-STARTING = LEADING | frozenset(
-    {"return", "import", "raise", "assert", "del", "pass", "break", "continue", "global", "nonlocal"}
+STARTING = frozenset(
+    [
+        *("while", "try", "with", "def", "class"),
+        *("return", "import", "raise", "assert", "del", "pass", "break", "continue", "global", "nonlocal"),
+    ]
 )
+"""Words that no line within brackets begins with, as it may with ``if`` and ``for``."""
 
 Chunk = tuple[int, int]
 """First row, and the row after the last."""
