@@ -138,7 +138,7 @@ class NativeRows:
         found = np.empty(size.value, dtype=np.uint8)
         if taken:
             self._library.dataguard_rows_copy(taken, found.ctypes.data)
-        return memoryview(found)
+        return found.data
 
     def close(self) -> None:
         """Let go of the streams, when nobody reads the capsule any more."""
@@ -175,7 +175,7 @@ def part_leaves(leaves: bytes | bytearray | memoryview) -> tuple[memoryview, lis
         parted.ctypes.data,
         ctypes.byref(ends),
     )
-    return memoryview(parted), [_DIGEST * end for end in ends]
+    return parted.data, [_DIGEST * end for end in ends]
 
 
 @cache

@@ -109,7 +109,9 @@ def moved(pixels: NDArray[Any], step: Step) -> NDArray[Any]:
         raise UndeterminedError(str(error)) from error
     if isinstance(step, Flip):
         return _flipped(pixels, step)
-    raise UndeterminedError(f"{step.name} is {'not executed here' if isinstance(step, Filter) else 'random'}")
+    if isinstance(step, Filter):
+        raise UndeterminedError(f"{step.name or 'a filter'} is not executed here")
+    raise UndeterminedError(f"{step.name} is random")
 
 
 def _crop(pixels: NDArray[Any], step: Crop) -> NDArray[Any]:

@@ -143,7 +143,7 @@ def geometry_differences(
         yield _unknown("geometry", left, right, f"chance decides where pixels come from ({', '.join(moving)})")
         return
     filters = [[step for step in steps if isinstance(step, Filter)] for steps in (ours, theirs)]
-    if filters[0] == filters[1]:
+    if filters[0] == filters[1] and not any(step.undetermined for step in filters[0]):
         # What both do alike is left out, for it cannot be executed.
         ours, theirs = (tuple(step for step in steps if not isinstance(step, Filter)) for steps in (ours, theirs))
     one, two = canonical_steps(ours), canonical_steps(theirs)

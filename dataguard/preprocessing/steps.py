@@ -297,7 +297,7 @@ class Random(Part):
 class Filter(Part):
     """A fixed change of levels by those around them, as a blur: it moves no pixel, and is named but not executed."""
 
-    name: str
+    name: str | None
     """As the library calls it: 'GaussianBlur'."""
     parameters: tuple[tuple[str, str], ...] = ()
     """As they are written, where they are known."""

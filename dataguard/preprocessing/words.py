@@ -153,7 +153,7 @@ def step_words(step: Step) -> str:
         return f"pad {size} {what}{place}"
     if isinstance(step, Flip):
         return f"flip {step.kind or '(not known how)'}".replace("_", " ")
-    return f"filter {step.name}" if isinstance(step, Filter) else f"{step.name} (random)"
+    return f"filter {step.name or 'that is not known'}" if isinstance(step, Filter) else f"{step.name} (random)"
 
 
 def geometry_words(steps: Sequence[Step] | None) -> str:

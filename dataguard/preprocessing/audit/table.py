@@ -142,7 +142,7 @@ def _step(step: object) -> str:
     if isinstance(step, Flip):
         return "flip"
     if isinstance(step, Filter):
-        return step.name
+        return step.name or f"filter {UNKNOWN}"
     if isinstance(step, Random):
         name = step.name.removeprefix("Random")
         return f"random {name[:1].lower()}{name[1:]}" if name else "random"

@@ -212,7 +212,7 @@ class Calling(Expressions):
         if spec.vararg is not None:
             names[spec.vararg.arg] = Seq(list(args[len(positional) :]), "tuple")
         if spec.kwarg is not None:
-            declared = library.declared_options(func, names) if func.decorators and not kwargs else {}
+            declared = library.declared_options(self, func, names) if func.decorators and not kwargs else {}
             names[spec.kwarg.arg] = Map({**declared, **rest})
 
     def _given_by_caller(self, func: Func, parameter: ast.arg) -> Value:

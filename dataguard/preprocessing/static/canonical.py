@@ -88,6 +88,8 @@ def steps_of(ways: list[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | No
     """What several ways have in common in their steps; None where that is nothing."""
     if all(one == ways[0] for one in ways):
         return ways[0]
+    if any(isinstance(step, Filter) for way in ways for step in way):
+        return _filtered(ways, reason)
     if len({tuple(type(step) for step in one) for one in ways}) == 1:
         merged = [_merged(list(column), reason) for column in zip(*ways, strict=True)]
         if None not in merged:
@@ -97,6 +99,18 @@ def steps_of(ways: list[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | No
         if found is not None:
             return found
     return _resized_alike(ways, reason)
+
+
+def _filtered(ways: list[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | None:
+    """What ways have in common that filter or do not: which filters there are is not known where they differ."""
+    filters = [[step for step in way if isinstance(step, Filter)] for way in ways]
+    rest = steps_of([tuple(step for step in way if not isinstance(step, Filter)) for way in ways], reason)
+    if rest is None:
+        return None
+    if all(one == filters[0] for one in filters):
+        return *rest, *filters[0]
+    said = next(one.provenance for way in filters for one in way)
+    return *rest, Filter(name=None, provenance=said, undetermined={"name": reason})
 
 
 def _resized_alike(ways: list[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | None:

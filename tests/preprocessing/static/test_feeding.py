@@ -329,5 +329,5 @@ def test_levels_that_were_computed_before_are_not_known(tmp_path: Path) -> None:
         model(np.expand_dims(cv2.resize((h5py.File("a.h5")["x"][0] - 3) / 7, (64, 64)), 0).astype("float32"))
         """,
     )
-    before, resize = path.pipeline.geometry
+    before, resize = steps_of(path)
     assert (path.pipeline.affine.scale, is_unread(before), resize.height) == (None, True, 64)

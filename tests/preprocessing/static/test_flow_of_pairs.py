@@ -130,6 +130,6 @@ BATCH = """
 )
 def test_pictures_in_the_corners_of_a_batch(tmp_path: Path, written: str) -> None:
     path = only(reading(tmp_path, {"train.py": BATCH.format(written=written)}))
-    assert (path.pipeline.order, path.pipeline.layout[-3:]) == ("RGB", "CHW")
+    assert (path.pipeline.order, str(path.pipeline.layout)[-3:]) == ("RGB", "CHW")
     assert levels(path) == pytest.approx((1 / 255, 0.0))
     assert [type(step) for step in steps_of(path)] == [Random, Pad]

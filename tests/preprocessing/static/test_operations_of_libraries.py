@@ -180,3 +180,9 @@ def test_an_interpolation_that_a_step_of_chance_resizes_by(tmp_path: Path) -> No
     line = "x = A.Compose([A.RandomResizedCrop(96, 64, interpolation=cv2.INTER_AREA)])(image=x)['image']"
     step = path_of(tmp_path, ARRAY, line).geometry[0]
     assert dict(step.parameters) == {"size": "96x64", "interpolation": "area", "engine": "opencv"}
+
+
+def test_a_filter_that_depends_on_what_is_not_known(tmp_path: Path) -> None:
+    found = path_of(tmp_path, ARRAY, "x = cv2.resize(x, (96, 64))\nif options.smooth: x = cv2.blur(x, (3, 3))")
+    assert [shown(step) for step in found.geometry] == [("resize", "exact", 64, 96, "linear"), "filter None"]
+    assert "options.smooth" in found.geometry[-1].undetermined["name"]

@@ -58,7 +58,7 @@ def test_a_data_set_of_basicsr(tmp_path: Path, cropped: str, shown: str) -> None
     )
     assert levels(path) == pytest.approx((1 / 127.5, -1.0))
     names = [step.name for step in steps_of(path) if isinstance(step, Random)]
-    assert names[:3] == ["flip", "blur", "noise"]
+    assert names[:3] == ["flip", "filter2D", "noise"]
     sizes = [dict(step.parameters).get("size", "") for step in steps_of(path) if isinstance(step, Random)]
     assert shown in sizes
     assert not any(isinstance(step, Resize) for step in steps_of(path))
@@ -89,18 +89,3 @@ def test_faces_that_facexlib_cuts_out(tmp_path: Path, read: str) -> None:
     (warp,) = steps_of(path)
     assert isinstance(warp, Resize)
     assert (warp.height, warp.width, warp.kernel) == (256, 256, "linear")
-
-
-def test_a_filter_leaves_pixels_where_they_are(tmp_path: Path) -> None:
-    script = """
-        import cv2, torch
-        image = cv2.imread("a.png")
-        image = cv2.GaussianBlur(image, (5, 5), 0)
-        image = cv2.resize(image, (64, 32))
-        model(torch.from_numpy(image.transpose(2, 0, 1) / 255.0).unsqueeze(0))
-    """
-    path = only(reading(tmp_path, {"predict.py": script}))
-    (step,) = steps_of(path)
-    assert (step.height, step.width) == (32, 64)
-    assert path.pipeline.affine.scale is None
-    assert "GaussianBlur" in path.pipeline.affine.undetermined["scale"]

@@ -208,7 +208,7 @@ def declared_default(machine: Calling, func: Func, name: str) -> Value:
     return None
 
 
-def declared_options(func: Func, names: Collection[str]) -> dict[str, Value]:
+def declared_options(machine: Calling, func: Func, names: Collection[str]) -> dict[str, Value]:
     """The options that decorators declare beside the names of a function, by theirs: '@click.option("--data")'."""
     found: dict[str, Value] = {}
     for one in func.decorators:
@@ -218,7 +218,7 @@ def declared_options(func: Func, names: Collection[str]) -> dict[str, Value]:
             long = [text.lstrip("-").partition("/")[0].replace("-", "_") for text in flags if text.startswith("--")]
             name = next(iter((*plain, *long)), "")
             if name and name not in names:
-                default = declared_default(func, name) if not plain else one.kwargs.get("default")
+                default = declared_default(machine, func, name) if not plain else one.kwargs.get("default")
                 required = default is None and one.kwargs.get("required") is True
                 found[name] = Unknown(f"the command line gives {name}", one.place, "caller") if required else default
     return found
