@@ -271,7 +271,10 @@ class Calling(Expressions):
         if feeding.is_model(func.cls) and any(word in func.cls.name.lower() for word in feeding.MEASURES):
             return Unknown(f"what {func.cls.name} measures", self.place(node))
         if feeding.is_model(func.cls) and not feeding.is_transforming(func.cls.name):
-            return self.feed([*args, *kwargs.values()], node, func.cls.name, func)
+            values = [*args, *kwargs.values()]
+            if not feeding.takes_files(func.cls, values):
+                return self.feed(values, node, func.cls.name, func)
+            self.initialize(func)
         for name in ("__call__", "forward"):
             found = func.cls.find(name)
             if found is not None and isinstance(found[0], Func):

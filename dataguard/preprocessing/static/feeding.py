@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -196,6 +197,12 @@ def is_prepared(value: Value) -> bool:
         or "affine" in state.lost
         for state in states
     )
+
+
+def takes_files(cls: Cls, values: Sequence[Value]) -> bool:
+    """Whether a module is given a picture as it was opened, which no layer takes: it makes ready what it takes."""
+    found = [one.state for one in values if isinstance(one, Picture)]
+    return any(one.kind == "pil" and bool(one.loaded) for one in found) and cls.find("forward") is not None
 
 
 def is_ready(value: Value) -> bool:

@@ -25,6 +25,7 @@ from dataguard.preprocessing.static.values import (
     Choice,
     Ext,
     Measure,
+    Method,
     Picture,
     Seq,
     Shape,
@@ -68,6 +69,10 @@ DTYPES = {
 }
 
 
+WEIGHT = "a weight of a network"
+"""Why what 'next(model.parameters())' gives is not known."""
+
+
 def dtype_of(value: Value) -> str | None:
     """The type of numbers that something names; None for none."""
     if isinstance(value, Choice):
@@ -76,6 +81,10 @@ def dtype_of(value: Value) -> str | None:
     if getattr(value, "name", "") == "torch.float":
         # Python's own float, of the same name, is of 64 bits.
         return "float32"
+    weight = value.receiver if isinstance(value, Method) and value.name == "dtype" else value
+    if isinstance(weight, Unknown):
+        # Networks are made of that type, and mostly stay so.
+        return "float32" if weight.why == WEIGHT else None
     return DTYPES.get(last(value).rpartition(".")[2])
 
 

@@ -221,7 +221,11 @@ def _iterator(call: Call) -> Value:
 @function("builtins.next")
 def _following(call: Call) -> Value:
     from dataguard.preprocessing.static.arrays import element
+    from dataguard.preprocessing.static.library.numpy import WEIGHT
 
+    given = call.node.args[0] if isinstance(call.node, ast.Call) and call.node.args else None
+    if isinstance(given, ast.Call) and getattr(given.func, "attr", "") == "parameters":
+        return call.unknown(WEIGHT)
     return element(call.machine, call.args[0], None) if call.args else call.unknown("an item")
 
 

@@ -26,6 +26,7 @@ from dataguard.preprocessing.static.values import (
     Choice,
     ExtObj,
     Measure,
+    Method,
     Picture,
     Seq,
     Unknown,
@@ -120,7 +121,7 @@ def _cast_method(call: Call) -> Value:
 def _to(call: Call) -> Value:
     for value in (*call.args, call.kwargs.get("dtype")):
         known = dtype_of(value)
-        if known is not None and "torch" in getattr(value, "name", "torch"):
+        if known is not None and (isinstance(value, Method) or "torch" in getattr(value, "name", "torch")):
             return Picture(cast(call.state, known, call.place))
     return Picture(moved(call.state, ""))
 
