@@ -7,7 +7,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from dataguard.preprocessing.static import arrays, feeding, library, loaders, networks, records, trainers
+from dataguard.preprocessing.static import (
+    arrays,
+    calls,
+    configured,
+    feeding,
+    library,
+    loaders,
+    networks,
+    records,
+    trainers,
+)
 from dataguard.preprocessing.static.expressions import Expressions
 from dataguard.preprocessing.static.joining import join
 from dataguard.preprocessing.static.library import first_layers, given, placeholders, unlisted
@@ -102,6 +112,9 @@ class Calling(Expressions):
             ready = func.func.name in feeding.FEEDING and any(feeding.is_ready(one) for one in args)
             if ready and feeding.is_model(held) and not feeding.prepares(held):
                 return self.feed([*args, *kwargs.values()], node, func.func.name, func.receiver)
+            if func.func.name == "merge_from_file" and held is not None and held.holds_items:
+                # What a class of yacs's kind does beside is to find the files that a file builds on.
+                return library.method(self, func.receiver, func.func.name, args, kwargs, node)
             return self._inline(func.func, func.receiver, args, kwargs, node)
         if kind is Method:
             return self._method(func, args, kwargs, node)
@@ -140,6 +153,10 @@ class Calling(Expressions):
         if running > 2 or len(self.frames) > DEEPEST:
             return arrays.opaque(self, [*args, *kwargs.values()], "calls are nested too deep to follow", node)
         self.seen.add(func.node)
+        if func.decorators and not isinstance(func.node, ast.Lambda):
+            wanted = configured.arguments(self, func, receiver, list(args), kwargs, node)
+            if wanted is not None:
+                args, kwargs = [], wanted
         names: dict[str, Value] = {}
         call_place = self.place(node)
         given = [receiver, *args] if receiver is not None else list(args)
@@ -271,9 +288,8 @@ class Calling(Expressions):
         if feeding.is_model(func.cls) and any(word in func.cls.name.lower() for word in feeding.MEASURES):
             return Unknown(f"what {func.cls.name} measures", self.place(node))
         if feeding.is_model(func.cls) and not feeding.is_transforming(func.cls.name):
-            values = [*args, *kwargs.values()]
-            if not feeding.takes_files(func.cls, values):
-                return self.feed(values, node, func.cls.name, func)
+            if not feeding.takes_files(func.cls, [*args, *kwargs.values()]):
+                return self._network(func, args, kwargs, node)
             self.initialize(func)
         for name in ("__call__", "forward"):
             found = func.cls.find(name)
@@ -285,6 +301,17 @@ class Calling(Expressions):
                 self.quiet -= augments
                 return unlisted.kept_kind(func.cls.name, args[0], made, self.place(node)) if augments else made
         return self._as_base(func, args, kwargs, node)
+
+    def _network(self, model: Obj, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None) -> Value:
+        """A model that is called: followed to where it feeds others, if it has a method that prepares what it gets."""
+        values = [*args, *kwargs.values()]
+        forward = calls.preparing(model.cls) if any(arrays.pictures(one) for one in values) else None
+        if forward is not None:
+            before = len(self.sinks)
+            made = self._inline(forward, model, args, kwargs, node)
+            if len(self.sinks) > before:
+                return made
+        return self.feed(values, node, model.cls.name if model.cls is not None else "", model)
 
     def _as_base(self, thing: Obj, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None) -> Value:
         """What a library's transform does that a class inherits from."""
@@ -449,38 +476,7 @@ class Calling(Expressions):
 
     def fit(self, args: Sequence[Value], kwargs: dict[str, Value], node: ast.AST | None, model: Value = None) -> None:
         """Give data sets to a model that is trained on them, or tested."""
-        for one in (*args, *kwargs.values()):
-            if isinstance(one, Obj) and trainers.asked(one.cls):
-                self.initialize(one)
-                trainers.follow_hooks(self, one, node)
-        trainers.follow_steps(self, [*args], kwargs, node)
-        given: list[tuple[str, Value]] = [("train", one) for one in args[:1]]
-        given += [("train", kwargs[name]) for name in ("generator", "x") if name in kwargs]
-        given += [("val", kwargs[name]) for name in ("validation_data",) if name in kwargs]
-        for word, value in given:
-            options = value.options if isinstance(value, Choice) else [value]
-            for one in options:
-                self._fit_one(word, one, node, Seq([model, kwargs.get("callbacks")], "list"))
-
-    def _fit_one(self, word: str, value: Value, node: ast.AST | None, model: Value) -> None:
-        identity = ""
-        if isinstance(value, Obj):
-            made, identity = loaders.item(self, value, node), loaders.identity_of(value)
-        elif isinstance(value, ExtObj):
-            made = loaders.batch(self, value, node)
-        else:
-            made = value.items[0] if isinstance(value, Seq) and value.kind == "list" and value.items else value
-        found = arrays.pictures(made)
-        if found:
-            hints = (word, *loaders.hints_of(self, value))
-            place = getattr(value, "place", "") or self.place(node)
-            network = model.items[0] if isinstance(model, Seq) and model.items else None
-            fed = first_layers.within(self, network, feeding.as_fed(found[0], "fit"))
-            self.sink(
-                "dataset", fed, node, hints=hints, place=place,
-                identity=feeding.through(found[0]) or identity, network=networks.of(model),
-                whole=feeding.is_fed_whole(found[0] if isinstance(value, Seq) else value, node),
-            )  # fmt: skip
+        trainers.fit(self, args, kwargs, node, model)
 
     def feed(
         self, values: Sequence[Value], node: ast.AST | None, name: str, model: Value = None, network: Value = None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from dataguard.core.syntax import nodes
 from dataguard.preprocessing.static.tree import Module
-from dataguard.preprocessing.static.values import Func
+from dataguard.preprocessing.static.values import Cls, Func
 
 _WORKING = frozenset(
     {
@@ -56,6 +56,21 @@ def _named(func: Func) -> frozenset[str]:
 def _is_method(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> bool:
     """Whether a function is written outside of the class that it is made a method of."""
     return bool(node.args.args) and node.args.args[0].arg == "self"
+
+
+_PREPARING = ("preprocess", "pre_process", "normalize_", "normalise_", "prepare_im", "prepare_pix")
+"""Beginnings of names of methods by which a model prepares what it is given."""
+
+
+def preparing(cls: Cls | None) -> Func | None:
+    """The method that a model is called by, where it asks for another of its own to prepare what it is given."""
+    found = cls.find("forward") if cls is not None else None
+    if cls is None or found is None or not isinstance(found[0], Func):
+        return None
+    for name in _named(found[0]):
+        if name.lstrip("_").startswith(_PREPARING) and isinstance((cls.find(name) or (None,))[0], Func):
+            return found[0]
+    return None
 
 
 def outermost(modules: Iterable[Module]) -> Iterator[Func]:

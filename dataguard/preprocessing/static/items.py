@@ -184,7 +184,8 @@ class Items(Machine):
             key = self.evaluate(index)
             if isinstance(key, Picture) and key.state.loaded:
                 return looked_up(value, key.state, self.place(node))
-            return Unknown(value.why, value.place, value.kind, changed=value.changed)
+            drawn = isinstance(key, Unknown) and key.kind == "random" and not value.kind
+            return Unknown(value.why, value.place, "random" if drawn else value.kind, changed=value.changed)
         if isinstance(value, Choice):
             return choice([self.item(one, index, node) for one in value.options], value.why)
         if isinstance(value, Picture | Blank):

@@ -300,6 +300,11 @@ def identity_of(source: ExtObj | Obj) -> str:
 _NUMBERS = itertools.count()
 
 
+def batched(value: Value) -> Value:
+    """A value whose pictures are batches."""
+    return stamped(value, "", batched=True)
+
+
 def stamped(value: Value, identity: str, *, batched: bool, depth: int = 0) -> Value:
     """A value whose pictures say that they came out of a data set, as a batch."""
     if isinstance(value, Picture):
@@ -307,7 +312,7 @@ def stamped(value: Value, identity: str, *, batched: bool, depth: int = 0) -> Va
         layout = state.layout
         if batched and "N" not in layout:
             layout = "N" + layout
-        return Picture(replace(state, layout=layout, through=(*state.through, identity)))
+        return Picture(replace(state, layout=layout, through=(*state.through, identity) if identity else state.through))
     if depth > 6:
         return value
     if isinstance(value, Seq):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dataguard.preprocessing.static.values import Bound, Cls, Func, Map, Obj, Seq, Unknown, Value
+from dataguard.preprocessing.static import arrays, feeding, loaders, networks
+from dataguard.preprocessing.static.library import first_layers
+from dataguard.preprocessing.static.values import Bound, Choice, Cls, ExtObj, Func, Map, Obj, Seq, Unknown, Value
 
 if TYPE_CHECKING:
+    from dataguard.preprocessing.static.calling import Calling
     from dataguard.preprocessing.static.machine import Machine
 
 HOOKS = ("train_dataloader", "val_dataloader", "test_dataloader", "predict_dataloader")
@@ -59,16 +63,14 @@ def follow_hooks(machine: Machine, module: Obj, node: ast.AST | None) -> None:
 
 def follow_steps(machine: Machine, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None) -> None:
     """Call the steps of a model that a trainer is given with batches of the loaders that it gets with it."""
-    from dataguard.preprocessing.static.arrays import element, pictures
-
     values = [*args, *kwargs.values()]
     models = [one for one in values if isinstance(one, Obj) and _step(one, STEPS[0]) is not None]
     for model in models[:1]:
         for index, name in enumerate(STEPS):
             step = _step(model, name)
             for loader in _loaders(index, args[1:], kwargs, values) if step is not None else ():
-                batch = element(machine, loader, None)
-                if step is None or not pictures(batch):
+                batch = arrays.element(machine, loader, None)
+                if step is None or not arrays.pictures(batch):
                     continue
                 spec = step.func.node.args
                 rest = [Unknown("what the trainer counts", "", "caller")] * (len(spec.args) - 2 - len(spec.defaults))
@@ -91,3 +93,40 @@ def _loaders(index: int, args: list[Value], kwargs: dict[str, Value], values: li
         found.append(args[index])
     flat = [one for value in found for one in (value.items if isinstance(value, Seq) else [value])]
     return [one for one in flat if one is not None][:2]
+
+
+def fit(machine: Calling, args: Sequence[Value], kwargs: dict[str, Value], node: ast.AST | None, model: Value) -> None:
+    """Give data sets to a model that is trained on them, or tested."""
+    for one in (*args, *kwargs.values()):
+        if isinstance(one, Obj) and asked(one.cls):
+            machine.initialize(one)
+            follow_hooks(machine, one, node)
+    follow_steps(machine, [*args], kwargs, node)
+    given: list[tuple[str, Value]] = [("train", one) for one in args[:1]]
+    given += [("train", kwargs[name]) for name in ("generator", "x") if name in kwargs]
+    given += [("val", kwargs[name]) for name in ("validation_data",) if name in kwargs]
+    for word, value in given:
+        options = value.options if isinstance(value, Choice) else [value]
+        for one in options:
+            _fit_one(machine, word, one, node, Seq([model, kwargs.get("callbacks")], "list"))
+
+
+def _fit_one(machine: Calling, word: str, value: Value, node: ast.AST | None, model: Value) -> None:
+    identity = ""
+    if isinstance(value, Obj):
+        made, identity = loaders.item(machine, value, node), loaders.identity_of(value)
+    elif isinstance(value, ExtObj):
+        made = loaders.batch(machine, value, node)
+    else:
+        made = value.items[0] if isinstance(value, Seq) and value.kind == "list" and value.items else value
+    found = arrays.pictures(made)
+    if found:
+        hints = (word, *loaders.hints_of(machine, value))
+        place = getattr(value, "place", "") or machine.place(node)
+        network = model.items[0] if isinstance(model, Seq) and model.items else None
+        fed = first_layers.within(machine, network, feeding.as_fed(found[0], "fit"))
+        machine.sink(
+            "dataset", fed, node, hints=hints, place=place,
+            identity=feeding.through(found[0]) or identity, network=networks.of(model),
+            whole=feeding.is_fed_whole(found[0] if isinstance(value, Seq) else value, node),
+        )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dataguard.preprocessing.steps import is_unread
-from tests.preprocessing.static.repositories import levels, only, reading, resized, served
+from tests.preprocessing.static.repositories import levels, only, reading, resized, served, steps_of
 
 
 def test_a_branch_that_raises_is_not_what_is_run(tmp_path: Path) -> None:

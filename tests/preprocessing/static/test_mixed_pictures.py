@@ -96,3 +96,15 @@ def test_a_mixture_with_what_is_not_known_keeps_the_size(tmp_path: Path) -> None
 def test_what_lies_between_two(tmp_path: Path, mixed: str, known: bool) -> None:
     found = served(tmp_path, f"import random\n{TENSOR}{SHUFFLED}{mixed}model(x)\n").pipeline
     assert (found.affine.scale == (1 / 255,), found.layout, found.dtype) == (known, "NCHW", "float32")
+
+
+def test_noise_of_a_step_that_chance_chooses(tmp_path: Path) -> None:
+    noised = """
+t = torch.randint(low=0, high=1000, size=(4,))
+t = torch.cat([t, 1000 - t - 1], dim=0)[:8]
+kept = (1 - betas()).cumprod(dim=0).index_select(0, t).view(-1, 1, 1, 1)
+x = x * kept.sqrt() + torch.randn_like(x) * (1.0 - kept).sqrt()
+model(x, t)
+"""
+    found = served(tmp_path, TENSOR + noised).pipeline
+    assert (found.affine.scale, found.layout, found.dtype) == ((1 / 255,), "NCHW", "float32")

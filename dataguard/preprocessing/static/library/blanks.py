@@ -38,7 +38,8 @@ def _unit(call: Call) -> Value:
     return Blank([rows, call.kwargs.get("M", rows)], None, call.name.partition(".")[0], {}, call.place)
 
 
-@function("numpy.zeros_like", "numpy.ones_like", "numpy.empty_like")
+@function("numpy.zeros_like", "numpy.ones_like", "numpy.empty_like", "torch.zeros_like", "torch.ones_like",
+          "torch.empty_like")  # fmt: skip
 def _like(call: Call) -> Value:
     value = call.get(0, "a")
     if isinstance(value, Picture):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import ast
 import posixpath
 import re
 from typing import TYPE_CHECKING, Any
 
 from dataguard.preprocessing.static.joining import MISSING
-from dataguard.preprocessing.static.library import commands
-from dataguard.preprocessing.static.library.paths import is_path, text_of
+from dataguard.preprocessing.static.library import commands, several
+from dataguard.preprocessing.static.library.contents import as_value, loaded
+from dataguard.preprocessing.static.library.paths import FILE_OF, is_path, text_of
 from dataguard.preprocessing.static.library.python import copied
 from dataguard.preprocessing.static.library.registry import Call, function, methods
 from dataguard.preprocessing.static.values import ExtObj, Map, Obj, Seq, Unknown, Value, is_plain, last
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 OPTIONS = "*options"
 """The place of an object that holds what a command line gives."""
-LARGEST = 2**20
-"""Bytes of a configuration file."""
 
 
 @function("click.option", "click.argument", "rich_click.option", "rich_click.argument")
@@ -32,7 +31,7 @@ def _declared(call: Call) -> Value:
 @function("argparse.ArgumentParser", "configargparse.ArgumentParser", "argparse.Namespace", "optparse.OptionParser")
 def _parser(call: Call) -> Value:
     if call.name.endswith("Namespace"):
-        return Obj(None, dict(call.kwargs), open=True)
+        return Obj(None, dict(call.kwargs), place=call.place, open=True, library=call.name)
     options: dict[Any, Value] = {}
     parents = call.kwargs.get("parents")
     for one in parents.items if isinstance(parents, Seq) else []:
@@ -85,6 +84,11 @@ def _default(call: Call, flags: list[str], key: str) -> Value:
             files = [one for one in commands.several(call.machine, flags) if resolve(call, one) is not None]
             return Seq(list(files), "list") if files else value
         convert = last(call.kwargs.get("type"))
+        empty = value == "" and ("config" in key or "cfg" in key)
+        named = isinstance(value, str) and value.endswith(commands.CONFIGURATIONS)
+        if empty or (named and resolve(call, value) is None):
+            written = commands.option(call.machine, flags)
+            return written if written is not None and resolve(call, written) is not None else value
         if isinstance(value, str) and convert in ("int", "float"):
             try:
                 return int(value) if convert == "int" else float(value)
@@ -206,6 +210,8 @@ def _file(call: Call, source: Value) -> Value:
     path: Value = source
     while isinstance(path, ExtObj) and path.args:
         path = text_of(path) if is_path(path) and len(path.args) > 1 else path.args[0]
+    if isinstance(path, Unknown) and path.why.startswith(FILE_OF):
+        return several.common(call.machine.tree, path.why.removeprefix(FILE_OF), path)
     if not isinstance(path, str):
         why = path.reason() if isinstance(path, Unknown) else "the file is not known"
         return Obj(None, {}, open=True) if False else Unknown(why, call.place)
@@ -245,53 +251,6 @@ def resolve(call: Call, path: str) -> str | None:
             return candidate
     fits = [one for one in tree.sizes if one.endswith("/" + wanted)]
     return fits[0] if len(fits) == 1 else None
-
-
-def loaded(data: bytes | None, path: str) -> Value:
-    """What a configuration file holds; tags of YAML are not obeyed."""
-    if data is None or len(data) > LARGEST:
-        return Unknown(f"{path} cannot be read")
-    try:
-        if path.endswith(".json"):
-            content = json.loads(data)
-        elif path.endswith(".py"):
-            return Unknown("a configuration in Python")
-        else:
-            import yaml
-
-            content = yaml.load(data, Loader=_plain_loader())  # noqa: S506 - a loader that makes plain values alone
-    except Exception:  # noqa: BLE001 - a parser of untrusted text: whatever it raises, the file tells nothing
-        return Unknown(f"{path} cannot be parsed")
-    return as_value(content)
-
-
-def _plain_loader() -> Any:
-    import yaml
-
-    class Plain(yaml.SafeLoader):
-        """YAML's plain values; a tag stands for what is written under it, and aliases are few."""
-
-    def untagged(loader: Any, _suffix: str, node: Any) -> Any:
-        if isinstance(node, yaml.MappingNode):
-            return loader.construct_mapping(node, deep=True)
-        if isinstance(node, yaml.SequenceNode):
-            return loader.construct_sequence(node, deep=True)
-        return loader.construct_scalar(node)
-
-    Plain.add_multi_constructor("!", untagged)
-    Plain.add_multi_constructor("tag:yaml.org,2002:python/", untagged)
-    return Plain
-
-
-def as_value(content: Any, depth: int = 0) -> Value:
-    """Plain content as a value."""
-    if depth > 12:
-        return Unknown("nested too deep")
-    if isinstance(content, dict):
-        return Map({key: as_value(one, depth + 1) for key, one in list(content.items())[:2000] if is_plain(key)})
-    if isinstance(content, list | tuple):
-        return Seq([as_value(one, depth + 1) for one in content[:512]], "list")
-    return content if is_plain(content) else Unknown("a value of a configuration")
 
 
 def filled(made: Obj, args: list[Value], kwargs: dict[str, Value]) -> None:
@@ -396,10 +355,8 @@ def _of_node(call: Call) -> Value:
             receiver.attrs.update({key: one for key, one in other.items.items() if isinstance(key, str)})
         receiver.attrs.update(call.kwargs)
     if call.name == "merge_from_file":
-        path = call.get(0, "cfg_filename")
-        found = _file(call, path) if isinstance(path, str) else None
-        if isinstance(found, Map):
-            _merge(receiver, found)
+        for one in _with_bases(call, call.get(0, "cfg_filename"), 0):
+            _merge(receiver, one)
     if call.name == "merge_from_list":
         _options(receiver, call.get(0, "cfg_list"))
     if call.name in ("items", "keys", "values"):
@@ -411,6 +368,36 @@ def _of_node(call: Call) -> Value:
         }
         return Seq(pairs[call.name], "list")
     return None
+
+
+_BASES = ("_BASE_", "_base_", "BASE")
+"""What a file calls the files that it builds on, as Detectron2's and Swin's do; their paths begin at its own."""
+
+
+def _with_bases(call: Call, path: Value, depth: int) -> list[Map]:
+    """What a file holds, after what the files hold that it builds on."""
+    found = _file(call, path) if isinstance(path, str) and depth < 6 else None
+    if not isinstance(found, Map) or not isinstance(path, str):
+        return []
+    made: list[Map] = []
+    for key in _BASES:
+        named = found.items.pop(key, None)
+        for one in named.items if isinstance(named, Seq) else [named]:
+            if isinstance(one, str) and one:
+                made += _with_bases(call, posixpath.join(posixpath.dirname(path), one), depth + 1)
+    return [*made, found]
+
+
+def _read(value: Value) -> Value:
+    """A text that yacs reads as Python: '("Market1501",)'."""
+    if not isinstance(value, str) or value[:1] not in ("(", "[") or len(value) > 1000:
+        return value
+    try:
+        held = ast.literal_eval(value)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return value
+    made = as_value(held)
+    return Seq(made.items, "tuple") if isinstance(made, Seq) and isinstance(held, tuple) else made
 
 
 def _options(into: Obj, given: Value) -> None:
@@ -433,4 +420,4 @@ def _merge(into: Obj, other: Map) -> None:
         if isinstance(value, Map) and isinstance(before, Obj):
             _merge(before, value)
         else:
-            into.attrs[key] = _as_node(value, into)
+            into.attrs[key] = _as_node(_read(value), into)

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from dataguard.preprocessing.static.library.configuration import loaded, resolve
+from dataguard.preprocessing.static.library.configuration import resolve
+from dataguard.preprocessing.static.library.contents import loaded
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.values import ExtObj, Map, Obj, Seq, Unknown, Value
 

@@ -11,6 +11,9 @@ from dataguard.preprocessing.static.values import ExtObj, Seq, Unknown, Value
 PATH = "pathlib.Path"
 _EXISTS = frozenset({"exists", "is_file"})
 METHODS = _EXISTS | frozenset({"resolve", "absolute", "expanduser", "as_posix", "joinpath", "with_suffix", "with_name"})
+FILE_OF = "one of the files of "
+"""How the reason begins why a path is not known of which only the folder is."""
+_GIVEN = "the command line gives "
 _PARTS = frozenset({"parent", "parents", "name", "stem", "suffix"})
 
 
@@ -88,6 +91,14 @@ def _joined(call: Call) -> Value:
         whole = "/".join(one for one in parts if one)
         return posixpath.normpath(whole) if whole.startswith(".") or "/.." in whole else whole
     tail = call.args[-1] if call.args else None
+    folder = call.args[:-1]
+    if (
+        isinstance(tail, Unknown)
+        and tail.why.startswith(_GIVEN)
+        and folder
+        and all(isinstance(one, str) for one in folder)
+    ):
+        return call.unknown(f"{FILE_OF}{posixpath.normpath('/'.join(folder))}"[:300])
     return tail if isinstance(tail, str) and "." in tail else call.unknown("a path")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -235,12 +236,16 @@ def _is_instance(call: Call) -> Value:
         return call.unknown("a type")
     value, wanted = call.args[0], call.args[1]
     options = wanted.items if isinstance(wanted, Seq) else [wanted]
+    said = {_is_of_any(one, options) for one in (value.options if isinstance(value, Choice) else [value])}
+    told = said.pop() if len(said) == 1 else None
+    return call.unknown("its type") if told is None else told
+
+
+def _is_of_any(value: Value, options: Sequence[Value]) -> bool | None:
     found = [_is_of(value, one) for one in options]
     if any(one is True for one in found):
         return True
-    if all(one is False for one in found):
-        return False
-    return call.unknown("its type")
+    return False if all(one is False for one in found) else None
 
 
 _PLAIN_TYPES: dict[str, Any] = {
@@ -299,7 +304,7 @@ def _is_of(value: Value, wanted: Value) -> bool | None:
             return True
         return False if name.startswith("builtins.") else None
     if isinstance(value, Map):
-        return name in ("builtins.dict", "collections.abc.Mapping", "collections.OrderedDict")
+        return name == "builtins.dict" or name.endswith((".Mapping", ".MutableMapping", ".OrderedDict"))
     if is_plain(value) and name:
         return False
     return None
@@ -321,7 +326,8 @@ def _attribute(call: Call) -> Value:
     if isinstance(holder, Obj) and not missing and isinstance(found, Method):
         missing = name not in holder.attrs
     if call.name.endswith("hasattr"):
-        if missing and isinstance(holder, Obj) and not holder.open:
+        # Of a namespace that the repository fills itself everything is seen.
+        if missing and isinstance(holder, Obj) and (not holder.open or holder.library.endswith("Namespace")):
             return False
         return call.unknown("whether it has an attribute") if missing or isinstance(holder, Unknown | Ext) else True
     if missing and len(call.args) > 2:

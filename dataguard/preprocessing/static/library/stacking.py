@@ -9,7 +9,7 @@ from dataguard.preprocessing.static.joining import join
 from dataguard.preprocessing.static.library.bordering import bordered, mirrored
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.picture import State, explicit, losing, moved
-from dataguard.preprocessing.static.values import Choice, Picture, Seq, Shape, Value, choice
+from dataguard.preprocessing.static.values import Choice, Picture, Seq, Shape, Unknown, Value, choice
 
 
 def sides(items: list[Value]) -> list[list[Value]]:
@@ -50,6 +50,8 @@ def _stack(call: Call) -> Value:
         return choice(made, "one of several")
     states = [one.state for one in items if isinstance(one, Picture)]
     if not states or len(states) != len(items):
+        if not states and any(isinstance(one, Unknown) and one.kind == "random" for one in items):
+            return Unknown("numbers by chance", call.place, "random")
         of_graph = call.name.startswith("tensorflow.")
         return value if isinstance(value, Picture) else call.unknown("no picture" if of_graph else "stacked arrays")
     place = call.place

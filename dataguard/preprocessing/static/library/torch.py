@@ -221,6 +221,13 @@ def _unit(call: Call) -> Value:
     )
 
 
+@function("torch.nn.Parameter", "torch.nn.parameter.Parameter")
+def _parameter(call: Call) -> Value:
+    """Numbers that a network keeps, as means of levels that are subtracted within."""
+    value = call.get(0, "data")
+    return value if isinstance(value, Seq) else ExtObj(call.name, call.args, call.kwargs, call.place)
+
+
 @function("torch.utils.data.DataLoader", "torch_geometric.loader.DataLoader")
 def _loader(call: Call) -> Value:
     from dataguard.preprocessing.static import loaders
@@ -231,7 +238,7 @@ def _loader(call: Call) -> Value:
 
 
 @function("torch.rand", "torch.randn", "torch.randint", "torch.randn_like", "torch.rand_like", "torch.normal",
-          "torch.bernoulli", "random.random", "random.randint",
+          "torch.bernoulli", "torch.randint_like", "torch.multinomial", "random.random", "random.randint",
           "random.uniform", "random.choice", "random.randrange", "random.sample", "random.gauss",
           "numpy.random.rand", "numpy.random.random", "numpy.random.randint", "numpy.random.uniform",
           "numpy.random.choice", "numpy.random.randn", "numpy.random.normal", "numpy.random.beta",
@@ -325,6 +332,19 @@ def _padded(call: Call, mode: str) -> Value:
     if mode != "constant" and len(after.steps) > len(value.state.steps):
         after = replace(after, steps=(*after.steps[:-1], borders.with_mode(after.steps[-1], mode)))
     return Picture(after)
+
+
+_COLLATE = "torch.utils.data.default_collate"
+
+
+@function(_COLLATE, "torch.utils.data.dataloader.default_collate", "torch.utils.data._utils.collate.default_collate")
+def _collated(call: Call) -> Value:
+    """A batch of items: their pictures, one after the other."""
+    from dataguard.preprocessing.static import loaders
+
+    items = call.get(0, "batch")
+    first = items.items[0] if isinstance(items, Seq) and items.items else None
+    return call.unknown("a batch") if first is None else loaders.batched(first)
 
 
 @function("torch.utils.data.random_split")
