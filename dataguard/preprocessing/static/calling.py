@@ -253,7 +253,7 @@ class Calling(Expressions):
         if any(one.rpartition(".")[2] in ("Enum", "IntEnum") for one in foreign) and args:
             return args[0]
         if any(one.rpartition(".")[2] in loaders.LOADERS for one in foreign):
-            return library.call(self, "torch.utils.data.DataLoader", args, kwargs, node)
+            return loaders.of_class(self, made, args, kwargs, node)
         if feeding.is_model(cls) and not feeding.prepares(cls):
             made.attrs["*later"] = True
             return made

@@ -199,6 +199,8 @@ class Interpreter(Branching):
             rows = arrays.iterated(self, value, target)
             value = Seq(rows, "tuple") if rows is not None else value
         items = value.items if isinstance(value, Seq | Shape) else records.items_of(value)
+        if isinstance(value, Shape) and count == 2 and len(value.items) == 3 and value.items[2] == 3:
+            items = value.items[:2]  # of a picture that has no channels where it is unpacked so
         if items is None:
             items = arrays.unpacked(self, value, count, target)
         star = next((index for index, one in enumerate(target.elts) if isinstance(one, ast.Starred)), None)

@@ -186,10 +186,33 @@ def _of_object(machine: Machine, source: Obj, node: ast.AST | None) -> Value:
     return inherited(machine, source)
 
 
+_OWN = "*loader"
+_LOADER = Ext("torch.utils.data.DataLoader")
+
+
+def of_class(machine: Machine, made: Obj, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None) -> Value:
+    """A loader of a class that inherits from a library's: as its constructor asks for it, with its own attributes."""
+    found = made.cls.find("__init__") if made.cls is not None else None
+    if found is None or not isinstance(found[0], Func):
+        return machine.call(_LOADER, args, kwargs, node)
+    machine.call(Bound(found[0], made), args, kwargs, node)
+    loader = made.attrs.pop(_OWN, None)
+    if not isinstance(loader, ExtObj) or made.cls is None:
+        return machine.call(_LOADER, args, kwargs, node)
+    for cls in reversed(made.cls.lineage()):
+        for name, value in cls.attrs.items():
+            if isinstance(value, Func) and not name.startswith("__"):
+                loader.attrs[name] = Bound(value, made)
+    loader.attrs |= {name: value for name, value in made.attrs.items() if name[:1] != "*"}
+    return loader
+
+
 def inherit(machine: Machine, made: Obj, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None) -> None:
     """Keep what the constructor of a library's data set is given by a class that inherits from it."""
     for name in made.cls.foreign() if made.cls is not None else ():
         last = name.rpartition(".")[2]
+        if last in LOADERS:
+            machine.put(made.attrs, _OWN, machine.call(_LOADER, args, kwargs, node))
         if "transforms" in name:
             machine.put(made.attrs, "*base", ExtObj(name, args, kwargs, machine.place(node)))
         if name.startswith("torchvision.datasets."):

@@ -413,6 +413,9 @@ def _into_picture(machine: Machine, holder: Picture, index: ast.expr, value: Val
 
 def _pasted(machine: Machine, holder: Blank, index: ast.expr, state: State, place: str) -> Value:
     """A picture written into a part of a new array: a border."""
+    if state.layout[:1] == "N" and not isinstance(index, ast.Tuple | ast.Slice):
+        # One item of a batch is a batch of one: 'images[i] = np.array([image])'.
+        state = replace(state, layout=state.layout[1:])
     axes = [one for one in state.layout if one in "HWC"]
     aligned = _aligned(index, len(holder.shape))
     names = list(state.layout)

@@ -7,14 +7,15 @@ from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.values import Blank, Choice, Picture, Seq, Shape, Value, is_number
 
 
-@function("numpy.zeros", "numpy.ones", "numpy.full", "numpy.empty", "torch.zeros", "torch.ones", "torch.full")
+@function("numpy.zeros", "numpy.ones", "numpy.full", "numpy.empty", "torch.zeros", "torch.ones", "torch.full",
+          "numpy.ndarray", "torch.empty")  # fmt: skip
 def _new(call: Call) -> Value:
     shape = call.get(0, "shape", call.kwargs.get("size"))
     if isinstance(shape, Choice):
         shape = next((one for one in shape.options if isinstance(one, Seq | Shape)), shape)
     items = list(shape.items) if isinstance(shape, Seq | Shape) else list(call.args) if len(call.args) > 1 else [shape]
     last_ = call.name.rpartition(".")[2]
-    fill = {"zeros": 0.0, "ones": 1.0, "empty": 0.0}.get(last_)
+    fill = {"zeros": 0.0, "ones": 1.0, "empty": 0.0, "ndarray": 0.0}.get(last_)
     if last_ == "full":
         value = call.get(1, "fill_value")
         fill = float(value) if is_number(value) else None

@@ -6,10 +6,12 @@ positional one, a configuration file. Placeholders of a text ('<path>', '${CONFI
 
 from __future__ import annotations
 
+import posixpath
 import re
 import shlex
+from collections.abc import Mapping
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dataguard.preprocessing.static.machine import Machine
@@ -77,6 +79,51 @@ def several(machine: Machine, flags: list[str]) -> list[str]:
                 if given and not any(_NO_VALUE.search(one) for one in given):
                     return given
     return []
+
+
+def of_argument_file(machine: Machine, options: Mapping[Any, Any]) -> dict[str, Any]:
+    """Options that a file of arguments gives which a README names: 'python train.py @arguments.txt'.
+
+    Args:
+        machine: What follows the script.
+        options: Its options by name, with their defaults, whose types are those of what is given.
+    """
+    folder = machine.root.rpartition("/")[0]
+    for words in words_of(machine):
+        for word in words:
+            path = posixpath.normpath(posixpath.join(folder, word.lstrip("@")))
+            if word.startswith("-") or path not in machine.tree.sizes or machine.tree.sizes[path] > LARGEST:
+                continue
+            try:
+                given = shlex.split(machine.tree.text(path) or "", comments=True)
+            except ValueError:
+                continue
+            return _as_options(given, options)
+    return {}
+
+
+def _as_options(words: list[str], options: Mapping[Any, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for word, after in zip(words, [*words[1:], "--"], strict=True):
+        name, equal, value = word.partition("=")
+        key = name.lstrip("-").replace("-", "_")
+        if not name.startswith("--") or key not in options:
+            continue
+        value = value if equal else "" if after.startswith("--") else after
+        usual = options[key]
+        if isinstance(usual, bool):
+            found[key] = not usual
+        elif value:
+            kinds = [type(usual)] if isinstance(usual, int | float) else [int, float] if usual is None else []
+            found[key] = next((made for kind in kinds if (made := _as(kind, value)) is not None), value)
+    return found
+
+
+def _as(kind: type, text: str) -> Any:
+    try:
+        return kind(text)
+    except ValueError:
+        return None
 
 
 def positional(machine: Machine) -> str | None:

@@ -65,6 +65,8 @@ def parser_method(call: Call) -> Value:
             options.items[key] = value
         return None
     if name in ("parse_args", "parse_known_args", "parse_intermixed_args"):
+        if "fromfile_prefix_chars" in made.kwargs:
+            options.items.update(commands.of_argument_file(call.machine, options.items))
         found = Obj(None, dict(options.items), place=OPTIONS, open=True)
         return Seq([found, Seq([], "list")], "tuple") if name != "parse_args" else found
     if name == "get_default":

@@ -27,6 +27,7 @@ from dataguard.preprocessing.static.values import (
     ExtObj,
     Measure,
     Method,
+    Obj,
     Picture,
     Seq,
     Unknown,
@@ -235,6 +236,16 @@ def _loader(call: Call) -> Value:
     made = ExtObj("torch.utils.data.DataLoader", call.args, call.kwargs, call.place)
     loaders.announce(call.machine, made, call.node, call.machine.binding())
     return made
+
+
+@function("torch.utils.data.DataLoader.__init__")
+def _begun(call: Call) -> Value:
+    """'DataLoader.__init__(self, dataset)' in a class that inherits from it."""
+    from dataguard.preprocessing.static import loaders
+
+    if call.args and isinstance(call.args[0], Obj):
+        loaders.inherit(call.machine, call.args[0], call.args[1:], call.kwargs, call.node)
+    return None
 
 
 @function("torch.rand", "torch.randn", "torch.randint", "torch.randn_like", "torch.rand_like", "torch.normal",
