@@ -164,9 +164,11 @@ class Branching(Importing):
 
     def _explore(self, test: ast.expr, body: Sequence[ast.stmt]) -> None:
         """Follow a branch that only the defaults of the command line do not take, for the paths in it alone."""
-        if not any(self.is_option(one) for one in self._within_test(test)):
+        called = self._calls_within(body)
+        opens = any(_opens(one) for one in called) and bool(self._within_test(test))
+        if not opens and not any(self.is_option(one) for one in self._within_test(test)):
             return
-        if not any(self._leads(one) for one in self._calls_within(body)):
+        if not opens and not any(self._leads(one) for one in called):
             return
         before, self.left = self.left, min(self.left // 3, MOST_EXPLORED)  # the branch that is taken comes after
         granted = self.left
@@ -174,6 +176,7 @@ class Branching(Importing):
         catching, self.catching = self.catching, []
         depth = len(self.frames)
         training = self.frame.training
+        frame, returned, yielded = self.frame, len(self.frame.returns), len(self.frame.yields)
         try:
             with self.branch() as journal:
                 try:
@@ -186,6 +189,7 @@ class Branching(Importing):
         finally:
             self.exploring = False
             self.catching = catching
+            del frame.returns[returned:], frame.yields[yielded:]
             self.left = before - (granted - max(0, self.left))
             self.frame.training = training
 
@@ -292,6 +296,18 @@ class Branching(Importing):
                 key == "*" and isinstance(old, list) and isinstance(new, list) and len(new) > len(old)
             ):
                 self.put(container, key, new)
+
+
+_OPENING = frozenset({"imread", "load_img", "VideoCapture", "decode_jpeg", "decode_image"})
+
+
+def _opens(node: ast.Call) -> bool:
+    """Whether a call opens pictures, by its name."""
+    func = node.func
+    if isinstance(func, ast.Attribute):
+        of_pillow = func.attr == "open" and isinstance(func.value, ast.Name) and func.value.id == "Image"
+        return of_pillow or func.attr in _OPENING
+    return isinstance(func, ast.Name) and func.id in _OPENING
 
 
 def _leaves(node: ast.If) -> bool:

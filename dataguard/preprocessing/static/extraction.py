@@ -18,6 +18,7 @@ from dataguard.preprocessing.static.interpreter import Interpreter
 from dataguard.preprocessing.static.machine import Frame, Sink, SpentError
 from dataguard.preprocessing.static.picture import State, losing
 from dataguard.preprocessing.static.reading import Budget, RepositoryReading
+from dataguard.preprocessing.static.residues import stack_of
 from dataguard.preprocessing.static.tree import Module, Tree
 from dataguard.preprocessing.static.values import Bound, Cls, ExtObj, Func, Obj, Picture, Seq, Unknown, Value
 
@@ -75,6 +76,7 @@ class Extraction(Findings):
         self._entry_points(sorted(leading))
         reached = len(self.machine.sinks)
         self._leftovers(relevant)
+        reached += self._last_seen(reached)
         found = [
             Found(sink, *self.states_of(sink.value), index < reached) for index, sink in enumerate(self.machine.sinks)
         ]
@@ -298,6 +300,23 @@ class Extraction(Findings):
                 elif isinstance(value, Cls) and value.module is module and value.node is not None:
                     self._class(value, module)
                     self._unused(value, module)
+
+        for func in list(self.machine.inner):
+            # What a function hands on to be called, and nobody was seen to call.
+            if self.reserve > 0 and func.node not in self.machine.seen and calls.works_on_pictures(func):
+                self._ask(func, None, func.module)
+
+    def _last_seen(self, reached: int) -> int:
+        """End paths where pictures were last seen, in scripts of which none was seen to arrive anywhere; how many."""
+        machine = self.machine
+        made = []
+        for root, one in machine.residues.of_scripts_without_ends(machine.sinks):
+            states, _ = self.states_of(one.value)
+            place = states[0].places[-1] if states and states[0].places else ""
+            training = next((frame.training for frame in reversed(one.frames) if frame.training is not None), None)
+            made.append(Sink("last", one.value, place, stack_of(one.frames), (one.name,), training, place, root))
+        machine.sinks[reached:reached] = made
+        return len(made)
 
     def _unused(self, cls: Cls, module: Module) -> None:
         """Methods that work on pictures, of a class that brings or takes pictures and that no script asks for them."""

@@ -89,7 +89,10 @@ class Findings:
                 # As what it is given to ``fit`` tells what it is for, where its own name does not.
                 hints = (*last.sink.hints, *fitted[one.sink.identity])
                 last = replace(last, sink=replace(last.sink, hints=hints))
-            if last.sink.kind == "dataset" and last.sink.identity not in extended and not last.sink.whole:
+            unended = last.sink.kind == "dataset" and last.sink.identity not in extended and not last.sink.whole
+            if last.sink.kind == "last":
+                last = replace(last, states=[_unended(state) for state in last.states])
+            elif unended:
                 last = replace(last, states=[_unfollowed(state) for state in last.states])
             path = self._path(last)
             loads = tuple(sorted({state.loaded for state in last.states}))
@@ -216,6 +219,19 @@ def _unfollowed(state: State) -> State:
     return losing(
         state, "", "whole levels leave the data set, and what becomes of them was not followed", "affine", "dtype"
     )
+
+
+def _unended(state: State) -> State:
+    """What was last seen of a picture on its way: an array becomes a network's input in ways of its own."""
+    if state.kind in ("tensor", "tf") and state.layout[:1] in ("N", "C") and state.touched:
+        return state
+    names = ["dtype"] if state.kind not in ("tensor", "tf") else []
+    names += [] if state.touched else ["affine", "dtype"]
+    names += [] if state.layout[:1] in ("N", "C") else ["layout"]
+    why = (
+        f"where it was last seen, {state.places[-1] if state.places else 'in this script'}, nothing shows what follows"
+    )
+    return losing(state, "", why, *dict.fromkeys(names)) if names else state
 
 
 def _goes_further(after: list[Any], before: list[Any]) -> bool:

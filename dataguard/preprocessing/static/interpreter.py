@@ -161,6 +161,8 @@ class Interpreter(Branching):
         if type(target) is ast.Name:
             frame = self.frames[-1]
             self.put(frame.module.names if target.id in frame.globals_ else frame.names, target.id, value)
+            if (type(value) is Picture or type(value) is Choice) and not self.quiet:
+                self.residues.passed(self.root, value, target.id, self.frames)
         elif isinstance(target, ast.Attribute):
             holder = self.evaluate(target.value)
             if isinstance(holder, Picture) and target.attr == "shape":
@@ -425,6 +427,8 @@ class Interpreter(Branching):
             return
         func = Func(node, frame.module, scope, frame.owner if frame.func is None else None, decorators)
         self.put(frame.names, node.name, func)
+        if scope is not None:
+            self.inner.append(func)
         self._registered(func, node)
         for one in decorators:
             if isinstance(one, Method) and isinstance(one.receiver, ExtObj) and one.receiver.name.startswith("sacred."):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from dataguard.preprocessing.static.joining import MISSING, join
+from dataguard.preprocessing.static.residues import Residues, stack_of
 from dataguard.preprocessing.static.tree import Module, Tree
 from dataguard.preprocessing.static.values import (
     Cls,
@@ -135,6 +136,10 @@ class Machine(ABC):
         """Objects of libraries that all modules share, by name."""
         self.written: list[tuple[Value, str, tuple[tuple[str, str, int], ...], bool]] = []
         """Pictures that are written to files, with the place, the frames, and whether as JPEG."""
+        self.residues = Residues()
+        """Pictures that were given names, of which some are seen to arrive nowhere."""
+        self.inner: list[Func] = []
+        """Functions within functions."""
         self.evaluating: set[str] = set()
         """Scripts in which a model is put into evaluation."""
         self.shown: dict[ast.expr, str] = {}
@@ -218,11 +223,7 @@ class Machine(ABC):
 
     def stack(self) -> tuple[tuple[str, str, int], ...]:
         """Every frame as name, file and first line."""
-        found = []
-        for frame in self.frames:
-            line = frame.module.line(frame.func.node.lineno) if frame.func is not None else 0
-            found.append((frame.name, frame.module.path, line))
-        return tuple(found)
+        return stack_of(self.frames)
 
     def binding(self) -> tuple[str, ...]:
         """Names that the innermost statement binds, then those that what is called here is returned to, from inside."""

@@ -179,4 +179,5 @@ def called(sink: Sink) -> str:
     if sink.kind == "dataset":
         word = next((one for one in sink.hints if one and "=" not in one), function)
         return f"{script}: {word}" if word else script
-    return f"{script}: {function}" if function else script
+    named = f"{script}: {function}" if function else script
+    return f"{named} (its end is not seen)" if sink.kind == "last" else named
