@@ -18,7 +18,6 @@ from dataguard.preprocessing.static.interpreter import Interpreter
 from dataguard.preprocessing.static.machine import Frame, Sink, SpentError
 from dataguard.preprocessing.static.picture import State, losing
 from dataguard.preprocessing.static.reading import Budget, RepositoryReading
-from dataguard.preprocessing.static.residues import stack_of
 from dataguard.preprocessing.static.tree import Module, Tree
 from dataguard.preprocessing.static.values import Bound, Cls, ExtObj, Func, Obj, Picture, Seq, Unknown, Value
 
@@ -76,7 +75,9 @@ class Extraction(Findings):
         self._entry_points(sorted(leading))
         reached = len(self.machine.sinks)
         self._leftovers(relevant)
-        reached += self._last_seen(reached)
+        ends = self.machine.residues.ends(self.machine.sinks)
+        self.machine.sinks[reached:reached] = ends
+        reached += len(ends)
         found = [
             Found(sink, *self.states_of(sink.value), index < reached) for index, sink in enumerate(self.machine.sinks)
         ]
@@ -305,18 +306,6 @@ class Extraction(Findings):
             # What a function hands on to be called, and nobody was seen to call.
             if self.reserve > 0 and func.node not in self.machine.seen and calls.works_on_pictures(func):
                 self._ask(func, None, func.module)
-
-    def _last_seen(self, reached: int) -> int:
-        """End paths where pictures were last seen, in scripts of which none was seen to arrive anywhere; how many."""
-        machine = self.machine
-        made = []
-        for root, one in machine.residues.of_scripts_without_ends(machine.sinks):
-            states, _ = self.states_of(one.value)
-            place = states[0].places[-1] if states and states[0].places else ""
-            training = next((frame.training for frame in reversed(one.frames) if frame.training is not None), None)
-            made.append(Sink("last", one.value, place, stack_of(one.frames), (one.name,), training, place, root))
-        machine.sinks[reached:reached] = made
-        return len(made)
 
     def _unused(self, cls: Cls, module: Module) -> None:
         """Methods that work on pictures, of a class that brings or takes pictures and that no script asks for them."""

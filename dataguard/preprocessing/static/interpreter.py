@@ -161,8 +161,8 @@ class Interpreter(Branching):
         if type(target) is ast.Name:
             frame = self.frames[-1]
             self.put(frame.module.names if target.id in frame.globals_ else frame.names, target.id, value)
-            if (type(value) is Picture or type(value) is Choice) and not self.quiet:
-                self.residues.passed(self.root, value, target.id, self.frames)
+            if type(value) is Picture or type(value) is Choice:
+                self.residues.passed(self, value, target.id)
         elif isinstance(target, ast.Attribute):
             holder = self.evaluate(target.value)
             if isinstance(holder, Picture) and target.attr == "shape":

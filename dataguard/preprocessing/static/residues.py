@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dataguard.preprocessing.static.values import Choice, Picture, Value
 
 if TYPE_CHECKING:
-    from dataguard.preprocessing.static.machine import Frame, Sink
+    from dataguard.preprocessing.static.machine import Frame, Machine, Sink
 
 _ASIDE = re.compile(
     r"(?i)mask|label|target|(^|_)gts?(_|$)|ground|depth|seg|vis|show|draw|heat|plot|result|out|pred|overlay|canvas|orig|"
@@ -27,8 +27,23 @@ class Residue:
     name: str
     """What it was bound to."""
     frames: tuple[Frame, ...]
-    length: int
-    """How many places it went through."""
+    places: tuple[str, ...]
+    """'file:line' of what was done to it."""
+
+    @property
+    def length(self) -> int:
+        """How many places it went through."""
+        return len(self.places)
+
+    @property
+    def place(self) -> str:
+        """The last of them."""
+        return self.places[-1] if self.places else ""
+
+    @property
+    def training(self) -> bool | None:
+        """Whether a model was put into training, or into evaluation, where it was seen."""
+        return next((frame.training for frame in reversed(self.frames) if frame.training is not None), None)
 
 
 @dataclass(slots=True)
@@ -38,27 +53,32 @@ class Residues:
     held: dict[tuple[str, str], Residue] = field(default_factory=dict)
     """By the script and the place that opened the file."""
 
-    def passed(self, root: str, value: Value, name: str, frames: list[Frame]) -> None:
+    def passed(self, machine: Machine, value: Value, name: str) -> None:
         """A picture is given a name."""
         first = value.options[0] if isinstance(value, Choice) else value
-        if not isinstance(first, Picture):
+        if not isinstance(first, Picture) or machine.quiet:
             return
         state = first.state
         if not state.loaded or not (state.touched or "N" in state.layout or state.kind == "tensor"):
             return
-        key = root, state.loaded
+        key = machine.root, state.loaded
         before = self.held.get(key)
         if (before is None or len(state.places) > before.length) and not _ASIDE.search(name):
-            self.held[key] = Residue(value, name, tuple(frames), len(state.places))
+            self.held[key] = Residue(value, name, tuple(machine.frames), state.places)
 
-    def of_scripts_without_ends(self, sinks: list[Sink]) -> Iterator[tuple[str, Residue]]:
-        """What went furthest in each script of which no picture was seen to arrive anywhere."""
+    def ends(self, sinks: list[Sink]) -> list[Sink]:
+        """What went furthest in each script of which no picture was seen to arrive anywhere, as if it arrived there."""
+        from dataguard.preprocessing.static.machine import Sink
+
         ended = {one.root for one in sinks}
         furthest: dict[str, Residue] = {}
         for (root, _), one in self.held.items():
             if root not in ended and (root not in furthest or one.length > furthest[root].length):
                 furthest[root] = one
-        yield from furthest.items()
+        return [
+            Sink("last", one.value, one.place, stack_of(one.frames), (one.name,), one.training, one.place, root)
+            for root, one in furthest.items()
+        ]
 
 
 def stack_of(frames: Sequence[Any]) -> tuple[tuple[str, str, int], ...]:
