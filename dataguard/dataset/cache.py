@@ -393,8 +393,11 @@ def _is_busy(error: sqlite3.Error) -> bool:
     return _error_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
 def _pack(facts: ImageFacts) -> str:
-    return json.dumps(
+    return _encode(
         [
             facts.format,
             facts.width,
@@ -403,8 +406,7 @@ def _pack(facts: ImageFacts) -> str:
             facts.channel_sums,
             facts.channel_square_sums,
             facts.decode_error,
-        ],
-        separators=(",", ":"),
+        ]
     )
 
 

@@ -23,11 +23,6 @@ enum {
 static const uint8_t FIRST_PLACES[3][AT_ONCE] = {ALL(FIRST, 0), ALL(FIRST, 1), ALL(FIRST, 2)};
 static const uint8_t SECOND_PLACES[3][AT_ONCE] = {ALL(SECOND, 0), ALL(SECOND, 1), ALL(SECOND, 2)};
 
-typedef struct {
-    __m512i sums[3], squares[3];
-    size_t added;
-} Planes;
-
 /* Bits for so many bytes, 64 at most. */
 INLINE uint64_t bits_of(size_t bytes)
 {
@@ -48,11 +43,10 @@ PLANAR_INLINE void take_planes(const uint8_t *pixels, size_t n, const __m512i *f
 
 /* A byte v times v - 128 is what the instruction for bytes with and without a sign can multiply; 128 v is added in the
  * end. Four such products are between -16,384 and 129,540, so that a lane holds the sum of 2^14 of these. */
-PLANAR_INLINE void add_plane(Planes *all, size_t plane, __m512i values)
+PLANAR_INLINE void add_plane(__m512i *sum, __m512i *squares, __m512i values)
 {
-    all->sums[plane] = _mm512_dpbusd_epi32(all->sums[plane], values, _mm512_set1_epi8(1));
-    all->squares[plane] =
-        _mm512_dpbusd_epi32(all->squares[plane], values, _mm512_xor_si512(values, _mm512_set1_epi8(-128)));
+    *sum = _mm512_dpbusd_epi32(*sum, values, _mm512_set1_epi8(1));
+    *squares = _mm512_dpbusd_epi32(*squares, values, _mm512_xor_si512(values, _mm512_set1_epi8(-128)));
 }
 
 /* The means of 2x2 values, from 64 of one row and 64 of the one below. */
@@ -63,34 +57,32 @@ PLANAR_INLINE __m256i means_of(__m512i above, __m512i below)
     return _mm512_cvtepi16_epi8(_mm512_srli_epi16(_mm512_add_epi16(sum, _mm512_set1_epi16(2)), 2));
 }
 
-PLANAR_INLINE void empty_planes(Planes *all, Measured *found)
+PLANAR_INLINE void empty_plane(__m512i *sum, __m512i *squares, size_t plane, Measured *found)
 {
-    for (size_t c = 0; c < 3; c++) {
-        uint32_t sums[16];
-        int32_t squares[16];
-        memcpy(sums, &all->sums[c], sizeof sums);
-        memcpy(squares, &all->squares[c], sizeof squares);
-        int64_t of_sums = 0, of_squares = 0;
-        for (size_t i = 0; i < 16; i++) {
-            of_sums += sums[i];
-            of_squares += squares[i];
-        }
-        found->sums[c] += (uint64_t)of_sums;
-        found->squares[c] += (uint64_t)(of_squares + 128 * of_sums);
+    uint32_t of_sum[16];
+    int32_t of_squares[16];
+    int64_t sums = 0, all_squares = 0;
+    memcpy(of_sum, sum, sizeof of_sum);
+    memcpy(of_squares, squares, sizeof of_squares);
+    for (size_t i = 0; i < 16; i++) {
+        sums += of_sum[i];
+        all_squares += of_squares[i];
     }
-    memset(all, 0, sizeof *all);
+    found->sums[plane] += (uint64_t)sums;
+    found->squares[plane] += (uint64_t)(all_squares + 128 * sums);
+    *sum = *squares = _mm512_setzero_si512();
 }
 
 /* As add_up of measure_rows.h, for `rows` of which all but the last lie in pairs. `half` has the planes of a row one
  * behind the other. */
 PLANAR static void add_up_planes(const uint8_t *pixels, uint8_t *half, size_t rows, size_t width, Measured *found)
 {
-    __m512i first[3], second[3];
+    __m512i first[3], second[3], zero = _mm512_setzero_si512();
     memcpy(first, FIRST_PLACES, sizeof first);
     memcpy(second, SECOND_PLACES, sizeof second);
-    Planes all;
-    memset(&all, 0, sizeof all);
-    size_t columns = (width + 1) / 2;
+    /* One by one, for what is in an array is kept in memory. */
+    __m512i sum0 = zero, sum1 = zero, sum2 = zero, squares0 = zero, squares1 = zero, squares2 = zero;
+    size_t columns = (width + 1) / 2, added = 0;
     for (size_t y = 0; y < rows; y += 2) {
         const uint8_t *above = pixels + 3 * width * y, *below = above + 3 * width;
         int alone = y + 1 == rows;
@@ -98,14 +90,16 @@ PLANAR static void add_up_planes(const uint8_t *pixels, uint8_t *half, size_t ro
             size_t n = width - x < AT_ONCE ? width - x : AT_ONCE;
             __m512i one[3], other[3];
             take_planes(above + 3 * x, n, first, second, one);
-            for (size_t c = 0; c < 3; c++)
-                add_plane(&all, c, one[c]);
+            add_plane(&sum0, &squares0, one[0]);
+            add_plane(&sum1, &squares1, one[1]);
+            add_plane(&sum2, &squares2, one[2]);
             if (alone)
                 memcpy(other, one, sizeof other);
             else {
                 take_planes(below + 3 * x, n, first, second, other);
-                for (size_t c = 0; c < 3; c++)
-                    add_plane(&all, c, other[c]);
+                add_plane(&sum0, &squares0, other[0]);
+                add_plane(&sum1, &squares1, other[1]);
+                add_plane(&sum2, &squares2, other[2]);
             }
             if (half != NULL)
                 for (size_t c = 0; c < 3; c++)
@@ -120,11 +114,14 @@ PLANAR static void add_up_planes(const uint8_t *pixels, uint8_t *half, size_t ro
                         (uint8_t)((2 * (above[last + c] + (alone ? above : below)[last + c]) + 2) / 4);
             half += 3 * columns;
         }
-        all.added += 2 * ((width + AT_ONCE - 1) / AT_ONCE);
-        if (all.added > MOST_ADDED - 2 * WIDEST / AT_ONCE)
-            empty_planes(&all, found);
+        added += 2 * ((width + AT_ONCE - 1) / AT_ONCE);
+        if (added > MOST_ADDED - 2 * WIDEST / AT_ONCE || y + 2 >= rows) {
+            empty_plane(&sum0, &squares0, 0, found);
+            empty_plane(&sum1, &squares1, 1, found);
+            empty_plane(&sum2, &squares2, 2, found);
+            added = 0;
+        }
     }
-    empty_planes(&all, found);
 }
 
 /* As halve of measure_rows.h. */

@@ -89,6 +89,7 @@ def memory_limit() -> int:
     return _limit or max(LEAST, machine_memory() // 2)
 
 
+@functools.cache
 def machine_memory() -> int:
     """What this machine has, or what the control group that this process is in may use, in bytes."""
     sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from operator import attrgetter, lt
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -35,6 +36,9 @@ _ROW_BYTES = 400
 _CHANNELS = 4
 _NUMBERS = ("row", "bytes", "width", "height")
 _ABSENT = -1
+_NOTHING = (0,) * _CHANNELS
+_OF_REFERENCES = ("sample_id", "split", "label", "group_id", "path", "place", "row")
+_OF_FACTS = ("format", "mode", "thumbnail", "decode_error", "width", "height")
 
 # Thumbnails and hashes do not compress, and looking for repeats among them costs more than all the rest.
 _OPTIONS = "FORMAT parquet, COMPRESSION uncompressed, DICTIONARY_SIZE_LIMIT 1"
@@ -78,11 +82,12 @@ class TableWriter:
 
     def add(self, samples: Sequence[Sample]) -> None:
         """Write some rows."""
-        for sample in samples:
-            sample_id = sample.reference.sample_id
-            self._sorted = self._sorted and self._last < sample_id
-            self._last = sample_id
-            self._bytes += _ROW_BYTES + len(sample.facts.thumbnail or b"")
+        if not samples:
+            return
+        ids = [sample.reference.sample_id for sample in samples]
+        self._sorted = self._sorted and self._last < ids[0] and all(map(lt, ids, ids[1:]))
+        self._last = ids[-1]
+        self._bytes += _ROW_BYTES * len(samples) + sum(len(sample.facts.thumbnail or b"") for sample in samples)
         self._rows += samples
         if self._bytes >= min(_LARGEST_PART, max(_SMALLEST_PART, self._written // _PARTS)):
             self._flush()
@@ -160,32 +165,28 @@ def _expression(column: str) -> str:
 
 def _columns(samples: Sequence[Sample]) -> dict[str, NDArray[Any]]:
     """The rows as arrays that DuckDB reads; what is NULL is None, or `_ABSENT` in a column of numbers."""
-    references = [sample.reference for sample in samples]
-    facts = [sample.facts for sample in samples]
-    columns: dict[str, NDArray[Any]] = {
-        name: _objects([getattr(reference, name) for reference in references])
-        for name in ("sample_id", "split", "label", "group_id", "path", "place")
-    }
-    for name in ("format", "mode", "thumbnail", "decode_error"):
-        columns[name] = _objects([getattr(found, name) for found in facts])
+    columns: dict[str, NDArray[Any]] = {}
+    references, facts = [sample.reference for sample in samples], [sample.facts for sample in samples]
+    for names, records in ((_OF_REFERENCES, references), (_OF_FACTS, facts)):
+        rows = list(map(attrgetter(*names), records))
+        for place, name in enumerate(names):
+            values = [row[place] for row in rows]
+            columns[name] = _numbers(values) if name in _NUMBERS else _objects(values)
     columns["content_hash"] = _objects([sample.content and sample.content.hex() for sample in samples])
     columns["time"] = np.array([reference.time for reference in references], dtype="datetime64[us]")
-    columns["row"] = _numbers([reference.row for reference in references])
     columns["bytes"] = _numbers([sample.n_bytes for sample in samples])
-    columns["width"] = _numbers([found.width for found in facts])
-    columns["height"] = _numbers([found.height for found in facts])
     hashes = [sample.perceptual_hash for sample in samples]
     columns["has_perceptual_hash"] = np.array([value is not None for value in hashes], dtype=np.bool_)
     columns["perceptual_hash"] = np.array([value or 0 for value in hashes], dtype=np.uint64)
     columns["channels"] = np.array([len(found.channel_sums or ()) for found in facts], dtype=np.int64)
     for name in ("channel_sums", "channel_square_sums"):
-        padded = np.zeros((_CHANNELS, len(facts)), dtype=np.int64)
-        for row, found in enumerate(facts):
-            values = getattr(found, name)
-            if values is not None:
-                padded[: len(values), row] = values
-        columns.update({f"{name}_{index}": padded[index] for index in range(_CHANNELS)})
+        padded = np.array([_padded(getattr(found, name)) for found in facts], dtype=np.int64).reshape(-1, _CHANNELS)
+        columns.update({f"{name}_{index}": padded[:, index].copy() for index in range(_CHANNELS)})
     return columns
+
+
+def _padded(values: tuple[int, ...] | None) -> tuple[int, ...]:
+    return _NOTHING if values is None else values + _NOTHING[len(values) :]
 
 
 def _objects(values: Sequence[Any]) -> NDArray[np.object_]:
