@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dataguard.preprocessing.static.reading import FoundPath, RepositoryReading, read_repository
-from dataguard.preprocessing.steps import Resize
+from dataguard.preprocessing.steps import Random, Resize
 
 
 def written(folder: Path, files: Mapping[str, str]) -> Path:
@@ -38,10 +38,30 @@ def served(folder: Path, body: str, **more: str) -> FoundPath:
     return only(reading(folder, {"predict.py": imports + textwrap.dedent(body), **more}))
 
 
+def trained(folder: Path, lines: str) -> FoundPath:
+    """The one path of a script that trains ``net`` with what these lines return as a data set's item at ``index``."""
+    script = (
+        "import random\nimport cv2, torch\nimport numpy as np\nfrom PIL import Image\n"
+        "from torch.utils.data import DataLoader, Dataset\nfrom torchvision import transforms\n"
+        "import torchvision.transforms.functional as TF\n\n"
+        "class Data(Dataset):\n    def __getitem__(self, index):\n"
+        f"{textwrap.indent(textwrap.dedent(lines), ' ' * 8)}\n"
+        "\nfor x in DataLoader(Data(), shuffle=True):\n    net(x)\n"
+    )
+    return only(reading(folder, {"train.py": script}))
+
+
 def steps_of(path: FoundPath) -> tuple[Any, ...]:
     """What a path does to where pixels are, which is known; steps of whatever kinds a test goes on to name."""
     assert path.pipeline.geometry is not None
     return path.pipeline.geometry
+
+
+def drawn(path: FoundPath) -> Random:
+    """The only step of a path, which is by chance."""
+    (step,) = steps_of(path)
+    assert isinstance(step, Random)
+    return step
 
 
 def resized(path: FoundPath) -> Resize:

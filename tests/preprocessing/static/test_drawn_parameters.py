@@ -7,29 +7,13 @@ from pathlib import Path
 import pytest
 
 from dataguard.preprocessing.static.reading import FoundPath
-from dataguard.preprocessing.steps import Random, Resize
-from tests.preprocessing.static.repositories import only, reading
+from dataguard.preprocessing.steps import Resize
+from tests.preprocessing.static.repositories import drawn, steps_of, trained
 
 
 def _trained(folder: Path, body: str) -> FoundPath:
-    lines = "\n".join(f"                {line}" for line in body.splitlines())
-    script = f"""
-        import random
-        from PIL import Image
-        from torch.utils.data import DataLoader, Dataset
-        from torchvision import transforms
-        import torchvision.transforms.functional as TF
-
-        class Data(Dataset):
-            def __getitem__(self, index):
-                img = Image.open(self.paths[index]).convert("RGB")
-{lines}
-                return TF.to_tensor(img)
-
-        for x in DataLoader(Data(), shuffle=True):
-            net(x)
-        """
-    return only(reading(folder, {"train.py": script}))
+    opened = 'img = Image.open(self.paths[index]).convert("RGB")'
+    return trained(folder, f"{opened}\n{body}\nreturn TF.to_tensor(img)")
 
 
 def test_a_crop_whose_corner_is_drawn(tmp_path: Path) -> None:
@@ -38,10 +22,7 @@ def test_a_crop_whose_corner_is_drawn(tmp_path: Path) -> None:
         "top, left, high, wide = transforms.RandomCrop.get_params(img, output_size=(256, 512))\n"
         "img = TF.crop(img, top, left, high, wide)",
     )
-    assert path.pipeline.geometry is not None
-    (step,) = path.pipeline.geometry
-    assert isinstance(step, Random)
-    assert dict(step.parameters)["size"] == "256x512"
+    assert dict(drawn(path).parameters)["size"] == "256x512"
 
 
 def test_a_box_that_is_drawn_and_resized(tmp_path: Path) -> None:
@@ -50,17 +31,14 @@ def test_a_box_that_is_drawn_and_resized(tmp_path: Path) -> None:
         "box = transforms.RandomResizedCrop.get_params(img, scale=(0.5, 1), ratio=(0.7, 1.3))\n"
         "img = TF.resized_crop(img, *box, (224, 224), interpolation=TF.InterpolationMode.BICUBIC)",
     )
-    assert path.pipeline.geometry is not None
-    (step,) = path.pipeline.geometry
-    assert isinstance(step, Random)
-    assert dict(step.parameters) == {"size": "224x224", "interpolation": "bicubic", "engine": "pillow"}
+    assert dict(drawn(path).parameters) == {"size": "224x224", "interpolation": "bicubic", "engine": "pillow"}
 
 
 def test_a_known_box_that_is_resized(tmp_path: Path) -> None:
     path = _trained(tmp_path, "img = TF.resized_crop(img, 10, 20, 100, 90, (224, 224))")
-    assert path.pipeline.geometry is not None
-    assert isinstance(path.pipeline.geometry[-1], Resize)
-    assert (path.pipeline.geometry[-1].height, path.pipeline.geometry[-1].kernel) == (224, "linear")
+    last = steps_of(path)[-1]
+    assert isinstance(last, Resize)
+    assert (last.height, last.kernel) == (224, "linear")
 
 
 @pytest.mark.parametrize(
@@ -80,7 +58,6 @@ def test_a_known_box_that_is_resized(tmp_path: Path) -> None:
 )
 def test_what_is_drawn_changes_by_chance_alone(tmp_path: Path, body: str) -> None:
     path = _trained(tmp_path, body)
-    assert path.pipeline.geometry is not None
-    assert [type(one) for one in path.pipeline.geometry] == [Random]
+    assert drawn(path)
     assert (path.pipeline.affine.scale, path.pipeline.affine.offset) == ((1 / 255,), (0.0,))
     assert (path.pipeline.order, path.pipeline.layout) == ("RGB", "NCHW")

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from dataguard.preprocessing.static.sizes import crop_rule, pad_rule, resize_rule
 from dataguard.preprocessing.static.values import SIZES
-from dataguard.preprocessing.steps import Crop, Pad, Random, Resize
-from tests.preprocessing.static.repositories import served
+from dataguard.preprocessing.steps import Crop, Pad, Resize
+from tests.preprocessing.static.repositories import drawn, served
 
 AS_PICTURE = "\nmodel(torch.from_numpy(np.array(img) / 255.0).permute(2, 0, 1)[None].float())\n"
 FEED = "\nmodel(torch.from_numpy(img / 255.0).permute(2, 0, 1)[None].float())\n"
@@ -178,8 +178,7 @@ def test_a_crop_by_chance_keeps_its_size(tmp_path: Path) -> None:
         "y, x = random.randint(0, h - 64), random.randint(0, w - 64)\n"
         "img = img[y:y + 64, x:x + 64]"
     )
-    (step,) = served(tmp_path, f"img = cv2.imread(path)\n{code}{FEED}").pipeline.geometry or ()
-    assert isinstance(step, Random)
+    step = drawn(served(tmp_path, f"img = cv2.imread(path)\n{code}{FEED}"))
     assert dict(step.parameters)["size"] == "64x64"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from dataguard.preprocessing.static.reading import FoundPath
 from dataguard.preprocessing.steps import Random, is_unread
-from tests.preprocessing.static.repositories import reading, served
+from tests.preprocessing.static.repositories import drawn, reading, served
 
 END = "x = torch.from_numpy(np.array(img).transpose(2, 0, 1)).float().div(255).unsqueeze(0)\nmodel(x)\n"
 
@@ -21,9 +21,7 @@ def test_an_enhancement_is_a_step_of_its_picture(tmp_path: Path, name: str) -> N
         f"img = ImageEnhance.{name}(img).enhance(random.uniform(0.5, 1.5))\n{END}",
     )
     assert (path.pipeline.decode.library, path.pipeline.order) == ("pillow", "RGB")
-    (step,) = path.pipeline.geometry or ()
-    assert isinstance(step, Random)
-    assert step.name == name.lower()
+    assert drawn(path).name == name.lower()
     assert path.pipeline.affine.scale == (1 / 255,)
 
 

@@ -7,28 +7,13 @@ from pathlib import Path
 from dataguard.preprocessing.static.reading import FoundPath
 from dataguard.preprocessing.static.values import SIZES
 from dataguard.preprocessing.steps import Pad, Random, Resize
-from tests.preprocessing.static.repositories import only, reading, steps_of
-
-_DATA = """
-    import random
-    import cv2
-    import numpy as np
-    from torch.utils.data import DataLoader, Dataset
-
-    class Pictures(Dataset):
-        def __getitem__(self, index):
-            entry = self.entries[index]
-            image = cv2.imread(entry["image"])
-            {body}
-            return image.astype(np.float32) - 117.0
-
-    train_loader = DataLoader(Pictures(), shuffle=True)
-    """
+from tests.preprocessing.static.repositories import steps_of, trained
 
 
 def item(folder: Path, body: str) -> FoundPath:
     """The path of a data set of which one item is made so."""
-    return only(reading(folder, {"train.py": _DATA.format(body=body.replace("\n", "\n" + " " * 12))}))
+    opened = 'entry = self.entries[index]\nimage = cv2.imread(entry["image"])'
+    return trained(folder, f"{opened}\n{body}\nreturn image.astype(np.float32) - 117.0")
 
 
 def test_a_resize_before_borders_of_several_kinds(tmp_path: Path) -> None:

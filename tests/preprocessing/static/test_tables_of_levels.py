@@ -7,29 +7,16 @@ from pathlib import Path
 import pytest
 
 from dataguard.preprocessing.static.reading import FoundPath
-from dataguard.preprocessing.steps import Random
-from tests.preprocessing.static.repositories import only, reading, served
+from tests.preprocessing.static.repositories import drawn, served, trained
 
 END = "x = torch.from_numpy(im.astype(np.float32) / 255.0).permute(2, 0, 1).unsqueeze(0)\nmodel(x)\n"
 
 
 def _jittered(folder: Path, body: str) -> FoundPath:
-    lines = "\n".join(f"        {line}" for line in body.splitlines())
-    script = f"""import cv2, torch
-import numpy as np
-from torch.utils.data import DataLoader, Dataset
-
-class Data(Dataset):
-    def __getitem__(self, index):
-        im = cv2.imread(self.paths[index])[:, :, ::-1].copy()
-        rate = np.random.uniform(0.6, 1.4)
-{lines}
-        return torch.from_numpy(im.transpose(2, 0, 1).astype(np.float32)).div_(255)
-
-for x in DataLoader(Data()):
-    net(x)
-"""
-    return only(reading(folder, {"train.py": script}))
+    opened = "im = cv2.imread(self.paths[index])[:, :, ::-1].copy()\nrate = np.random.uniform(0.6, 1.4)"
+    return trained(
+        folder, f"{opened}\n{body}\nreturn torch.from_numpy(im.transpose(2, 0, 1).astype(np.float32)).div_(255)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -45,8 +32,7 @@ for x in DataLoader(Data()):
 )
 def test_colours_that_chance_changes(tmp_path: Path, body: str) -> None:
     path = _jittered(tmp_path, body)
-    assert path.pipeline.geometry is not None
-    assert [type(one) for one in path.pipeline.geometry] == [Random]
+    assert drawn(path)
     assert (path.pipeline.affine.scale, path.pipeline.affine.offset) == ((1 / 255,), (0.0,))
     assert (path.pipeline.order, path.pipeline.layout, path.pipeline.dtype) == ("RGB", "NCHW", "float32")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from dataguard.preprocessing.static.reading import FoundPath
-from dataguard.preprocessing.steps import Flip, Pad, Random, Resize
-from tests.preprocessing.static.repositories import served, steps_of
+from dataguard.preprocessing.steps import Flip, Pad, Resize
+from tests.preprocessing.static.repositories import drawn, served, steps_of
 
 _LINES = """
     image = cv2.imread("a.png", cv2.IMREAD_GRAYSCALE)
@@ -36,8 +36,7 @@ def test_a_scale_and_a_shift_to_the_middle(tmp_path: Path) -> None:
 
 def test_a_matrix_of_chance(tmp_path: Path) -> None:
     found = warped(tmp_path, "M = np.float32([[f * np.random.uniform(0.7, 1), 0, 3], [0, f, np.random.uniform(0, 5)]])")
-    (step,) = steps_of(found)
-    assert isinstance(step, Random)
+    step = drawn(found)
     assert step.name == "affine"
     assert dict(step.parameters) == {"interpolation": "bilinear", "engine": "opencv", "size": "64x2048"}
 

@@ -8,7 +8,7 @@ import pytest
 
 from dataguard.preprocessing.static.reading import FoundPath
 from dataguard.preprocessing.steps import Crop, Random, Resize
-from tests.preprocessing.static.repositories import only, reading
+from tests.preprocessing.static.repositories import drawn, only, reading
 
 START = """
 import tensorflow as tf
@@ -38,9 +38,7 @@ def _read(folder: Path, body: str) -> FoundPath:
     ],
 )
 def test_a_window_by_chance_is_a_crop_by_chance(tmp_path: Path, body: str) -> None:
-    (step,) = _read(tmp_path, body).pipeline.geometry or ()
-    assert isinstance(step, Random)
-    assert step.name == "crop"
+    assert drawn(_read(tmp_path, body)).name == "crop"
 
 
 def test_a_window_in_the_middle_is_computed_of_lengths(tmp_path: Path) -> None:
