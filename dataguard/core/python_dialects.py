@@ -80,8 +80,11 @@ def modernised(text: str) -> str:
     root = _root(data)
     if root is None:
         return text
-    edits = list(_blanks(root, data.decode()))
-    for node in _nodes(root):
+    if blanks := list(_blanks(root, data.decode())):
+        data = _applied(data, blanks)
+        root = _root(data)
+    edits: list[Edit] = []
+    for node in () if root is None else _nodes(root):
         rewriter = _REWRITERS.get(node.type)
         if rewriter is not None and node.is_named:
             edits += rewriter(node)
@@ -232,7 +235,7 @@ def _string(node: Node) -> Iterator[Edit]:
     if start.type != "string_start":
         return
     if prefix == b"`":
-        if end.type == "string_end":
+        if end.type == "string_end" and node.child_count > 2 and node.start_point.row == node.end_point.row:
             yield _replaced(start, b"repr((")
             yield _replaced(end, b"))")
         return
