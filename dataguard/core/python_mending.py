@@ -9,6 +9,7 @@ apart here by their indentation, as a reader would, and each piece is held again
 from __future__ import annotations
 
 import ast
+import keyword
 import re
 from dataclasses import dataclass
 
@@ -38,12 +39,18 @@ MOST_ROUNDS = 20
 """How often the whole is parsed, with one more line left out each time."""
 DEEPEST = 100
 """Levels of indentation, as Python has it."""
+UNKNOWN = "unparsed"
+"""The function that stands for what was done in a statement that is left out."""
+MOST_NAMES = 20
+"""Names of a broken statement that what it sets may depend on."""
 LONGEST_HEADER = 20
 """Lines that ``def f(`` and its like are looked for their end in."""
 MOST_ERRORS = 100
 """Wrong places in one statement before the whole statement is lost."""
 
 _CONFLICT = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?: .*)?$")
+_NAMES = re.compile(r"(?<![\w.\"'])[^\W\d]\w*(?![\w\"'=]| =)")
+_TARGET = re.compile(r"\s*(?P<names>[^\W\d][\w.]*(?:\s*,\s*[^\W\d][\w.]*)*)\s*[-+*/%&|^@<>]{0,2}=(?!=)")
 _NAME = re.compile(r"\s*(?P<kind>(?:async\s+)?def|class)\s+(?P<name>\w+)")
 _STAND_IN = {"try": "try:", "elif": "elif True:", "else": "else:", "except": "except:", "finally": "finally:"}
 
@@ -65,7 +72,7 @@ def mended(text: str) -> tuple[ast.Module, list[Lost]]:
 
     >>> tree, lost = mended("import os\nx = [1,\n  2 3,\n  4]\nprint 'old'\ny = 1 +\n")
     >>> [(node.lineno, type(node).__name__) for node in tree.body]
-    [(1, 'Import'), (2, 'Assign'), (5, 'Expr'), (6, 'Pass')]
+    [(1, 'Import'), (2, 'Assign'), (5, 'Expr'), (6, 'Assign')]
     >>> [(item.line, item.n_lines, item.reason) for item in lost]
     [(3, 1, 'invalid syntax. Perhaps you forgot a comma?'), (6, 1, 'invalid syntax')]
 
@@ -297,7 +304,17 @@ class _Mender(Rows):
             return
         if self.inner(chunk) is not None and (self._without_tail(chunk) or self._patched(chunk, reason)):
             return
-        self.lose(start, end, reason, "pass")
+        self.lose(start, end, reason, self._unknown(self.text(*chunk)))
+
+    def _unknown(self, text: str) -> str:
+        """What stands for a broken statement: what it would have set is unknown, and not what it was before."""
+        target = _TARGET.match(text)
+        if first_word(text) != "return" and target is None:
+            return "pass"
+        before, after = (target["names"] + " = ", text[target.end() :]) if target is not None else ("return ", text)
+        words = [word for word in dict.fromkeys(_NAMES.findall(after)) if not keyword.iskeyword(word)]
+        unknown = f"{before}{UNKNOWN}({', '.join(words[:MOST_NAMES])})"
+        return unknown if self.stands(unknown) else "pass"
 
     def _without_tail(self, chunk: Chunk) -> bool:
         """Try it without brackets that close nothing."""
