@@ -48,6 +48,7 @@ LONGEST_HEADER = 20
 MOST_ERRORS = 100
 """Wrong places in one statement before the whole statement is lost."""
 
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 _CONFLICT = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?: .*)?$")
 _NAMES = re.compile(r"(?<![\w.\"'])[^\W\d]\w*(?![\w\"'=]| =)")
 _TARGET = re.compile(r"\s*(?P<names>[^\W\d][\w.]*(?:\s*,\s*[^\W\d][\w.]*)*)\s*[-+*/%&|^@<>]{0,2}=(?!=)")
@@ -79,6 +80,9 @@ def mended(text: str) -> tuple[ast.Module, list[Lost]]:
     Args:
         text: Lines end in ``\n`` alone.
     """
+    if len(_CONTROL.findall(text)) > 10 + len(text) // 100:
+        lines = [Lost(line=1, n_lines=text.count("\n") + 1, reason="binary data, and no text")]
+        return ast.Module(body=[], type_ignores=[]), lines
     text = python_dialects.modernised(text)
     tree = parsed(text)
     if isinstance(tree, ast.Module):

@@ -184,6 +184,15 @@ def test_ten_megabytes_of_nonsense_are_refused(tmp_path: Path) -> None:
         read_python(path)
 
 
+def test_binary_data_are_no_code() -> None:
+    source = parse_script(random.Random(0).randbytes(20_000).decode("latin-1"))
+    assert source.tree.body == []
+    assert [(item.line, item.n_lines, item.reason) for item in source.lost] == [
+        (1, len(source.lines), "binary data, and no text")
+    ]
+    assert read("print 'a\x1b[0m'\n") == ("print('a\\x1b[0m')", [])
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1", "cp1252"])
 def test_what_is_broken_is_mended_in_any_encoding(encoding: str, tmp_path: Path) -> None:
     path = tmp_path / "a.py"
