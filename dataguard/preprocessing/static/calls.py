@@ -39,6 +39,12 @@ def works_on_pictures(func: Func) -> bool:
     return not _WORKING.isdisjoint(_named(func))
 
 
+def holds_model(func: Func) -> bool:
+    """Whether a method names a model that its object keeps."""
+    return not _MODELS.isdisjoint(_named(func))
+
+
+_MODELS = frozenset({"model", "net", "network", "session", "sess", "encoder", "backbone", "detector"})
 _NAMING = (ast.Attribute, ast.Name)
 
 

@@ -212,6 +212,15 @@ class Expressions(Items):
             moved = arithmetic.shifted(left, right, isinstance(operator, ast.Sub))
             if moved is not None:
                 return moved
+        if (
+            isinstance(left, Obj)
+            and isinstance(right, Obj)
+            and kind is ast.Add
+            and left.cls is not None
+            and (left.cls.find("__getitem__") is not None)
+        ):
+            # Data sets that are added to each other: the first stands for all.
+            return left
         if isinstance(left, Map) and isinstance(right, Map) and isinstance(operator, ast.BitOr):
             return Map({**left.items, **right.items}, open=left.open or right.open)
         return unknowns.computed(operator, left, right, self.place(node))

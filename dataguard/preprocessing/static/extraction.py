@@ -315,7 +315,8 @@ class Extraction(Findings):
         wanted = [
             methods[name]
             for name in calls.leading(methods)
-            if not name.startswith("_") and methods[name].node not in self.machine.seen
+            if methods[name].node not in self.machine.seen
+            and (not name.startswith("_") or (name == "__call__" and calls.holds_model(methods[name])))
         ]
         if not wanted:
             return

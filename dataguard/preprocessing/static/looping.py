@@ -9,7 +9,7 @@ from dataguard.core.syntax import nodes
 from dataguard.preprocessing.static.machine import Machine
 from dataguard.preprocessing.static.values import Map, Measure, Obj, Seq, Unknown, Value, is_number, is_plain
 
-LONGEST_LOOP = 48
+LONGEST_LOOP = 128
 """Turns of a loop over known items that are followed, where an item may be a transform or a picture."""
 SHORTEST_LOOP = 4
 """The same where all are constants: as many as a picture has channels."""

@@ -181,7 +181,8 @@ class Cls:
     def foreign(self) -> tuple[str, ...]:
         """The dotted names of library classes that it inherits from."""
         if self._foreign is None:
-            self._foreign = tuple(base.name for one in self.lineage() for base in one.bases if isinstance(base, Ext))
+            bases = [base.name for one in self.lineage() for base in one.bases if isinstance(base, Ext)]
+            self._foreign = tuple(one for one in bases if one != "builtins.object")
         return self._foreign
 
 

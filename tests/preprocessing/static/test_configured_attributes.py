@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.preprocessing.static.repositories import only, reading
+from tests.preprocessing.static.repositories import only, reading, resized
 
 
 def test_an_attribute_that_getattr_looks_up_in_a_file(tmp_path: Path) -> None:
@@ -39,3 +39,31 @@ def test_bytes_of_a_picture_are_no_configuration(tmp_path: Path) -> None:
         """
     path = only(reading(tmp_path, {"predict.py": script}))
     assert (path.pipeline.decode.library, path.pipeline.order) == ("opencv", "BGR")
+
+
+def test_a_configuration_of_many_names_that_is_copied(tmp_path: Path) -> None:
+    script = """
+        import torch
+        import cv2
+        import torch.nn.functional as F
+
+        class Config(object):
+            def __init__(self, config_dict):
+                for key, val in config_dict.items():
+                    self.__setattr__(key, val)
+            def copy(self, new_config_dict={}):
+                ret = Config(vars(self))
+                for key, val in new_config_dict.items():
+                    ret.__setattr__(key, val)
+                return ret
+
+        base = Config({WEIGHTS, "max_size": 300, "keep": False})
+        cfg = base.copy({"max_size": 550})
+        side = (weights.height, weights.width) if cfg.keep else (cfg.max_size, cfg.max_size)
+        x = torch.from_numpy(cv2.imread(path)).float().permute(2, 0, 1)[None]
+        model(F.interpolate(x, side, mode="bilinear") / 255)
+        """
+    weights = ", ".join(f'"weight_{number}": {number}' for number in range(90))
+    script = script.replace("WEIGHTS", weights)
+    step = resized(only(reading(tmp_path, {"predict.py": script})))
+    assert (step.height, step.width) == (550, 550)

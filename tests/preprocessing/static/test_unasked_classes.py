@@ -76,3 +76,24 @@ def test_what_a_request_to_a_server_carries_is_what_the_model_gets(tmp_path: Pat
     """
     found = only(reading(tmp_path, {"client.py": code})).pipeline
     assert (found.affine.scale, found.affine.offset, found.layout) == ((1 / 127.5,), (-1.0,), "NHWC")
+
+
+def test_objects_that_are_called_with_a_path(tmp_path: Path) -> None:
+    script = """
+        import torch
+        import torchvision.transforms as T
+        from PIL import Image
+        class FeatureExtractor(object):
+            def __init__(self, image_size=(256, 128)):
+                self.model = torch.hub.load("a", "b")
+                self.preprocess = T.Compose([T.Resize(image_size), T.ToTensor()])
+            def __call__(self, input):
+                if isinstance(input, str):
+                    image = self.preprocess(Image.open(input).convert("RGB"))
+                    images = image.unsqueeze(0)
+                else:
+                    raise NotImplementedError
+                return self.model(images)
+        """
+    path = only(reading(tmp_path, {"extractor.py": script}))
+    assert (path.pipeline.decode.library, path.pipeline.order, path.pipeline.layout) == ("pillow", "RGB", "NCHW")

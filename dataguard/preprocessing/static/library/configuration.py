@@ -123,9 +123,14 @@ def of_command(machine: Calling, declared: ExtObj) -> Value:
     return written if resolve(call, written) is not None else None
 
 
+TEXT = ", a text"
+"""End of the reason why a value is not known of which it is known that it is a text."""
+
+
 def _of_readme(call: Call, flags: list[str], key: str) -> Value:
     """What must be given on the command line: what a README gives, where that is a file of the repository or plain."""
-    unknown = Unknown(f"the command line gives {key}", call.place)
+    one = call.kwargs.get("nargs") is None and last(call.kwargs.get("type")) in ("", "str")
+    unknown = Unknown(f"the command line gives {key}{TEXT if one else ''}", call.place)
     named = bool(flags) and flags[0].startswith("-")
     written = commands.option(call.machine, flags) if named else commands.positional(call.machine)
     if written is None or call.kwargs.get("nargs") is not None:

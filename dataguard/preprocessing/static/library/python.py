@@ -121,6 +121,9 @@ def _extreme(call: Call) -> Value:
     items = call.args
     if len(items) == 1 and isinstance(items[0], Seq | Shape):
         items = items[0].items
+    if call.name == "builtins.sum" and items and all(isinstance(one, Obj) for one in items):
+        # Data sets that are added to each other.
+        return items[0]
     if not items or not all(is_number(one) or isinstance(one, Measure) for one in items):
         found = next((one for one in items if isinstance(one, Unknown)), None)
         return (
@@ -269,6 +272,8 @@ def _is_of(value: Value, wanted: Value) -> bool | None:
         if isinstance(value, Obj) and value.cls is not None:
             return wanted in value.cls.lineage()
         return False if not isinstance(value, Unknown) else None
+    if isinstance(value, Unknown) and value.why.endswith(", a text"):
+        return name == "builtins.str" if name in _PLAIN_TYPES or name == "numpy.ndarray" else None
     if isinstance(value, Unknown | Choice):
         return None
     if name in _PLAIN_TYPES:
@@ -366,6 +371,8 @@ def _kind(call: Call) -> Value:
         )
     if is_plain(value) and value is not None:
         return Ext(f"builtins.{type(value).__name__}")
+    if isinstance(value, Unknown) and value.why.endswith(", a text"):
+        return Ext("builtins.str")
     return call.unknown("a type")
 
 
@@ -398,7 +405,6 @@ def _variables(call: Call) -> Value:
     "builtins.print",
     "builtins.input",
     "builtins.exec",
-    "builtins.__import__",
     "builtins.id",
     "builtins.hash",
 )

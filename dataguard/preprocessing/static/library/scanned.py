@@ -8,16 +8,19 @@ from __future__ import annotations
 import ast
 
 from dataguard.preprocessing.static.library.registry import Call, function
-from dataguard.preprocessing.static.values import Ext, Mod, Value
+from dataguard.preprocessing.static.values import Ext, Mod, Seq, Value
 
 MOST = 48
 """Modules of a folder."""
 _WORDS = (b"register", b"REGISTRY", b"Registry")
 
 
-@function("importlib.import_module")
+@function("importlib.import_module", "builtins.__import__")
 def _import_module(call: Call) -> Value:
     name = call.args[0] if call.args else None
+    wanted = call.get(3, "fromlist")
+    if isinstance(name, str) and call.name == "builtins.__import__" and not (isinstance(wanted, Seq) and wanted.items):
+        name = name.partition(".")[0]
     if isinstance(name, str):
         tree, origin = call.machine.tree, call.machine.frame.module.path
         found = tree.resolve(name.lstrip("."), origin)

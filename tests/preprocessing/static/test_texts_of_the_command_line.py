@@ -1,0 +1,44 @@
+"""Texts that the command line must give, where code asks what type its input is of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.preprocessing.static.repositories import only, reading
+
+
+@pytest.mark.parametrize("asked", ["type(image) == str", "isinstance(image, str)", "not isinstance(image, np.ndarray)"])
+@pytest.mark.parametrize("declared", ["", ", type=str"])
+def test_what_must_be_given_is_a_text(tmp_path: Path, asked: str, declared: str) -> None:
+    script = f"""
+        import argparse
+        import cv2
+        import numpy as np
+        def opened(image):
+            if {asked}:
+                return cv2.imread(image)[:, :, ::-1]
+            elif type(image) == bytes:
+                return cv2.imdecode(image, 1)
+            return image
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--file", required=True{declared})
+        args = parser.parse_args()
+        model(opened(args.file).transpose(2, 0, 1)[None] / 255.0)
+        """
+    path = only(reading(tmp_path, {"predict.py": script}))
+    assert (path.pipeline.decode.library, path.pipeline.order) == ("opencv", "RGB")
+
+
+def test_numbers_are_no_texts(tmp_path: Path) -> None:
+    script = """
+        import argparse
+        import cv2
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--camera", required=True, type=int)
+        args = parser.parse_args()
+        image = cv2.imread(args.camera) if isinstance(args.camera, str) else cv2.VideoCapture(args.camera).read()[1]
+        model(image.transpose(2, 0, 1)[None] / 255.0)
+        """
+    assert only(reading(tmp_path, {"predict.py": script})).pipeline.decode.exif is not None
