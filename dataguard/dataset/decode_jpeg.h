@@ -191,8 +191,8 @@ static int decode_and_measure(Decoding *this, const Library *library, const Tran
  * shape: height, width and channels, which are red, green and blue, or gray; and the perceptual hash.
  * Returns 0; NO_MEMORY; or NOT_FOR_THIS, which is no verdict on the file.
  */
-int dataguard_measure_jpeg(const Library *library, const Transform *how, const uint8_t *data, size_t size, uint64_t most,
-                           Shape *shape, Measured *found)
+int dataguard_measure_jpeg(const Library *library, const Transform *how, const uint8_t *data, size_t size,
+                           uint64_t most, Shape *shape, Measured *found)
 {
     if (!is_ordinary(data, size, shape) || (uint64_t)shape->width * shape->height > most ||
         !is_short(shape->height, shape->width))

@@ -1,7 +1,7 @@
 /* Exact sums and the thumbnail of decoded 8-bit pixels: what measure.py does with OpenCV and numpy, to the last bit.
  *
- * Pixels are interleaved and stay so. A picture is gone through once, two rows at a time: their sums, their sums of
- * squares and the vertical half of their 2x2 means are made together, in arrays that a processor's first cache holds.
+ * A picture is gone through once, two rows at a time: their sums, their sums of squares and the vertical half of their
+ * 2x2 means are made together, in arrays that a processor's first cache holds.
  * What is left is a quarter of the picture, which is halved on in place and then summed up by cell.
  *
  * It is called through ctypes, which lets other Python threads run meanwhile; calls share nothing.
@@ -205,8 +205,8 @@ static Kind best_kind(size_t height, size_t width, size_t channels)
     return PLAIN;
 }
 
-/* Adds the sums of some rows to those that are found, and halves them unless `half` is NULL. An odd number of rows is for
- * the last ones of a picture. */
+/* Adds the sums of some rows to those that are found, and halves them unless `half` is NULL. An odd number of rows is
+ * for the last ones of a picture. */
 static void add_rows_of(Kind kind, const uint8_t *pixels, uint8_t *half, size_t rows, size_t width, size_t channels,
                         Measured *found)
 {
@@ -222,8 +222,8 @@ static void add_rows_of(Kind kind, const uint8_t *pixels, uint8_t *half, size_t 
     add_up_of_16(pixels, half, rows, width, channels, found);
 }
 
-/* Makes the thumbnail, of what `add_rows_of` has halved or, where `half` is NULL, of the pixels. Returns whether there was
- * not enough memory. */
+/* Makes the thumbnail, of what `add_rows_of` has halved or, where `half` is NULL, of the pixels. Returns whether there
+ * was not enough memory. */
 static int draw_of(Kind kind, uint8_t *half, const uint8_t *pixels, size_t height, size_t width, size_t channels,
                    const uint8_t *order, Measured *found)
 {
@@ -251,7 +251,8 @@ static void hash_thumbnail(Kind kind, const Measured *measured, const Transform 
     hash_of(measured->thumbnail, how, found);
 }
 
-/* Room for the halves of a picture: NULL for one so small that it is not halved. Returns whether there is not enough. */
+/* Room for the halves of a picture: NULL for one so small that it is not halved. Returns whether there was not enough
+ * memory. */
 static int make_half(size_t height, size_t width, size_t channels, uint8_t **half)
 {
     int halved = height >= LARGE && width >= LARGE;

@@ -145,45 +145,80 @@ PLANAR static void halve_planes(uint8_t *picture, size_t height, size_t width)
         }
 }
 
+_Static_assert(FRACTION == 32, "what is shifted by five bits");
+
+/* 16 values of a row from x on, of which `mask` are there. */
+PLANAR_INLINE __m512i wide(const uint8_t *row, __mmask16 mask)
+{
+    return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(mask, row));
+}
+
+/* The sums of the columns of a row of cells, a pixel's three and a zero at a time. */
+PLANAR_INLINE void add_down(const uint8_t *picture, size_t width, const Edges *down, size_t cell, uint32_t *strip)
+{
+    const uint8_t *first = picture + 3 * width * down->before[cell];
+    const uint8_t *last = picture + 3 * width * down->before[cell + 1];
+    __m512i into_first = _mm512_set1_epi32((int)down->into[cell]);
+    __m512i into_last = _mm512_set1_epi32((int)down->into[cell + 1]);
+    for (size_t x = 0; x < width; x += 16) {
+        __mmask16 mask = (__mmask16)bits_of(width - x < 16 ? width - x : 16);
+        __m512i sums[3], low, high, low2, high2, pixels[4], zero = _mm512_setzero_si512();
+        for (size_t c = 0; c < 3; c++) {
+            size_t at = c * width + x;
+            __m512i sum = zero;
+            for (const uint8_t *row = first; row < last; row += 3 * width)
+                sum = _mm512_add_epi32(sum, wide(row + at, mask));
+            sum = _mm512_slli_epi32(sum, 5);
+            sum = _mm512_add_epi32(sum, _mm512_mullo_epi32(into_last, wide(last + at, mask)));
+            sums[c] = _mm512_sub_epi32(sum, _mm512_mullo_epi32(into_first, wide(first + at, mask)));
+        }
+        /* In each quarter four pixels one after the other, and then the quarters. */
+        low = _mm512_unpacklo_epi32(sums[0], sums[1]), high = _mm512_unpackhi_epi32(sums[0], sums[1]);
+        low2 = _mm512_unpacklo_epi32(sums[2], zero), high2 = _mm512_unpackhi_epi32(sums[2], zero);
+        pixels[0] = _mm512_unpacklo_epi64(low, low2), pixels[1] = _mm512_unpackhi_epi64(low, low2);
+        pixels[2] = _mm512_unpacklo_epi64(high, high2), pixels[3] = _mm512_unpackhi_epi64(high, high2);
+        __m512i a = _mm512_shuffle_i32x4(pixels[0], pixels[1], 0x44);
+        __m512i b = _mm512_shuffle_i32x4(pixels[2], pixels[3], 0x44);
+        __m512i c = _mm512_shuffle_i32x4(pixels[0], pixels[1], 0xEE);
+        __m512i d = _mm512_shuffle_i32x4(pixels[2], pixels[3], 0xEE);
+        _mm512_storeu_si512(strip + 4 * x, _mm512_shuffle_i32x4(a, b, 0x88));
+        _mm512_storeu_si512(strip + 4 * x + 16, _mm512_shuffle_i32x4(a, b, 0xDD));
+        _mm512_storeu_si512(strip + 4 * x + 32, _mm512_shuffle_i32x4(c, d, 0x88));
+        _mm512_storeu_si512(strip + 4 * x + 48, _mm512_shuffle_i32x4(c, d, 0xDD));
+    }
+}
+
 /* As draw of measure.c, of pictures that were halved. */
 PLANAR static void draw_planes(const uint8_t *picture, size_t width, const Edges *down, const Edges *across,
-                               uint32_t *space, const uint8_t *order, Measured *found)
+                               uint32_t *strip, const uint8_t *order, Measured *found)
 {
-    size_t values = 3 * width, y = 0;
-    uint32_t *above = space, *start = space + values, *strip = space + 2 * values;
-    memset(above, 0, 2 * values * sizeof *above);
     double scales[2][SIDE];
     for (size_t i = 0; i < 2; i++)
         for (size_t j = 0; j < SIDE; j++)
             scales[i][j] = scale_of(down->least + i, across->length[j]);
-    for (size_t i = 0; i <= SIDE; i++) {
-        for (; y < down->before[i]; y++)
-            for (size_t x = 0; x < values; x++)
-                above[x] += picture[y * values + x];
-        for (size_t x = 0; x < values; x++) {
-            uint32_t until = FRACTION * above[x] + down->into[i] * picture[y * values + x];
-            strip[x] = until - start[x];
-            start[x] = until;
-        }
-        if (i == 0)
-            continue;
-        /* Before each edge: between two of them lie a few pixels. */
-        uint32_t edges[3][SIDE + 1], sum[3] = {0};
-        for (size_t j = 0, x = 0; j <= SIDE; j++) {
+    const __m128i ordered = _mm_setr_epi8((char)(4 * order[0]), (char)(4 * order[1]), (char)(4 * order[2]), -1,
+                                          -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
+    for (size_t i = 0; i < SIDE; i++) {
+        add_down(picture, width, down, i, strip);
+        const double *scale = scales[down->length[i] != down->least];
+        /* The fourth byte of a pixel is where the next one is put. */
+        uint8_t cells[3 * SIDE + 1];
+        __m128i sum = _mm_setzero_si128(), last = sum, at_edge, cell;
+        for (size_t j = 0, x = 0; j <= SIDE; j++, last = at_edge) {
             for (; x < across->before[j]; x++)
-                for (size_t c = 0; c < 3; c++)
-                    sum[c] += strip[c * width + x];
-            for (size_t c = 0; c < 3; c++)
-                edges[c][j] = FRACTION * sum[c] + across->into[j] * strip[c * width + x];
+                sum = _mm_add_epi32(sum, _mm_loadu_si128((const __m128i *)(const void *)(strip + 4 * x)));
+            cell = _mm_loadu_si128((const __m128i *)(const void *)(strip + 4 * x));
+            cell = _mm_mullo_epi32(_mm_set1_epi32((int)across->into[j]), cell);
+            at_edge = _mm_add_epi32(_mm_slli_epi32(sum, 5), cell);
+            if (j == 0)
+                continue;
+            __m256d mean = _mm256_cvtepi32_pd(_mm_sub_epi32(at_edge, last));
+            mean = _mm256_add_pd(_mm256_mul_pd(mean, _mm256_set1_pd(scale[j - 1])), _mm256_set1_pd(0.5));
+            cell = _mm256_cvttpd_epi32(mean);
+            int32_t pixel = _mm_cvtsi128_si32(_mm_shuffle_epi8(cell, ordered));
+            memcpy(cells + 3 * (j - 1), &pixel, sizeof pixel);
         }
-        const double *scale = scales[down->length[i - 1] != down->least];
-        uint8_t cells[3][SIDE];
-        for (size_t c = 0; c < 3; c++)
-            for (size_t j = 0; j < SIDE; j++)
-                cells[c][j] = (uint8_t)((int32_t)(edges[c][j + 1] - edges[c][j]) * scale[j] + 0.5);
-        for (size_t j = 0; j < SIDE; j++)
-            for (size_t k = 0; k < 3; k++)
-                found->thumbnail[i - 1][j][k] = cells[order[k]][j];
+        memcpy(found->thumbnail[i], cells, 3 * SIDE);
     }
 }
 
@@ -198,7 +233,8 @@ PLANAR static int draw_by_plane(uint8_t *half, size_t height, size_t width, cons
     Edges down, across;
     find_edges(&down, height, halvings, rows);
     find_edges(&across, width, halvings, columns);
-    uint32_t *space = malloc(9 * columns * sizeof *space);
+    /* Room for whole sixteens of pixels. */
+    uint32_t *space = malloc(4 * ((columns + 15) / 16 * 16) * sizeof *space);
     if (space != NULL)
         draw_planes(half, columns, &down, &across, space, order, found);
     free(space);
