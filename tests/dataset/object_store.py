@@ -23,8 +23,12 @@ import pytest
 from dataguard.config import Config, DatasetConfig
 from dataguard.inputs import open_source
 from tests.dataset.servers import behind, free_port
+from tests.dataset.sources.same_data import Stored, as_folder
 
 S3, GS = "s3", "gs"
+
+# These clients leave it to the collector of garbage to close their connections.
+CLOSED_LATE = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 
 _GCS = """
 import sys
@@ -177,6 +181,12 @@ class Store:
             if path.is_file():
                 system.pipe_file(f"{self.bucket}/{path.relative_to(folder).as_posix()}", path.read_bytes())
         self.front.asked.clear()
+
+    def fill(self, samples: list[Stored], folder: Path) -> Path:
+        """Put samples there as a folder ``d``, which is made here too."""
+        made = as_folder(samples, folder / "d")
+        self.put(folder)
+        return made
 
 
 def opened(location: str, **keys: Any) -> Any:

@@ -19,15 +19,11 @@ from dataguard.dataset.remote import RemotePictures
 from dataguard.dataset.scan import scan
 from dataguard.dataset.sources import Reference
 from dataguard.dataset.workers import Workers
-from tests.dataset.object_store import GS, S3, Hurried, Store, forget, opened
+from tests.dataset.object_store import CLOSED_LATE, GS, S3, Hurried, Store, forget, opened
 from tests.dataset.servers import free_port
 from tests.dataset.sources.same_data import as_folder, as_parquet, as_shards, made, planted
 
-pytestmark = [
-    pytest.mark.slow,
-    # These clients leave it to the collector of garbage to close their connections.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
-]
+pytestmark = [pytest.mark.slow, CLOSED_LATE]
 pytest.importorskip("fsspec")
 
 SAMPLES = planted(10)
@@ -65,8 +61,7 @@ def test_the_same_data_are_the_same_version_in_a_store(
 def test_findings_are_the_same_and_what_is_unchanged_is_not_read_again(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = as_folder(SAMPLES, tmp_path / "d")
-    store.put(tmp_path)
+    folder = store.fill(SAMPLES, tmp_path)
     monkeypatch.setenv("DATAGUARD_CACHE_DIR", str(tmp_path / "cache"))
     select = ["DG1", "DG3", "DG8"]
     here = check(folder, select=select, cache=False)
@@ -90,8 +85,7 @@ def test_findings_are_the_same_and_what_is_unchanged_is_not_read_again(
 
 
 def test_of_what_changed_only_that_is_read(store: Store, tmp_path: Path) -> None:
-    as_folder(SAMPLES, tmp_path / "d")
-    store.put(tmp_path)
+    store.fill(SAMPLES, tmp_path)
     cache = Cache(tmp_path / "cache")
     first = scan(opened(f"{store.url}/d"), cache=cache)
     store.front.asked.clear()
@@ -104,8 +98,7 @@ def test_of_what_changed_only_that_is_read(store: Store, tmp_path: Path) -> None
 
 
 def test_an_object_that_disappears_after_listing_is_one_finding(store: Store, tmp_path: Path) -> None:
-    as_folder(SAMPLES, tmp_path / "d")
-    store.put(tmp_path)
+    store.fill(SAMPLES, tmp_path)
     source = opened(f"{store.url}/d")
     store.system.rm_file(f"{store.bucket}/d/test/disc/004.png")
     table = scan(source, cache=None)
@@ -127,8 +120,7 @@ def test_a_bucket_that_is_not_there_is_one_error(store: Store, capsys: pytest.Ca
 
 
 def test_more_than_a_page_of_objects_is_listed(store: Store, tmp_path: Path) -> None:
-    as_folder(SAMPLES, tmp_path / "d")
-    store.put(tmp_path)
+    store.fill(SAMPLES, tmp_path)
     n = len(SAMPLES)
     if store.protocol == S3:
         data = (tmp_path / "d/test/disc/004.png").read_bytes()
@@ -151,8 +143,7 @@ def test_a_store_that_falls_silent_is_one_error_and_the_rest_is_fetched_later(
         monkeypatch.setattr("gcsfs.retry.asyncio", Hurried())
     else:
         monkeypatch.setattr("s3fs.S3FileSystem.retries", 2)
-    as_folder(SAMPLES, tmp_path / "d")
-    store.put(tmp_path)
+    store.fill(SAMPLES, tmp_path)
     cache = Cache(tmp_path / "cache")
     source = opened(f"{store.url}/d")
     store.front.misbehave = lambda path: trouble if "/d/train/" in urllib.parse.unquote(path) else None
@@ -165,8 +156,7 @@ def test_a_store_that_falls_silent_is_one_error_and_the_rest_is_fetched_later(
 
 
 def test_a_hiccup_is_asked_about_again(store: Store, tmp_path: Path, of_folder: str) -> None:
-    as_folder(SAMPLES, tmp_path / "d")
-    store.put(tmp_path)
+    store.fill(SAMPLES, tmp_path)
     seen: set[str] = set()
 
     def once(path: str) -> str | None:

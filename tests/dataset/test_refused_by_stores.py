@@ -16,14 +16,10 @@ from dataguard.cli import main
 from dataguard.core.errors import SourceError
 from dataguard.dataset.cache import Cache
 from dataguard.dataset.scan import scan
-from tests.dataset.object_store import GS, S3, Front, Hurried, Store, forget, opened
-from tests.dataset.sources.same_data import as_folder, planted
+from tests.dataset.object_store import CLOSED_LATE, GS, S3, Front, Hurried, Store, forget, opened
+from tests.dataset.sources.same_data import planted
 
-pytestmark = [
-    pytest.mark.slow,
-    # These clients leave it to the collector of garbage to close their connections.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
-]
+pytestmark = [pytest.mark.slow, CLOSED_LATE]
 pytest.importorskip("fsspec")
 
 SAMPLES = planted(10)
@@ -140,8 +136,7 @@ def test_a_token_that_google_refuses_is_one_error(
 def test_credentials_that_expire_end_the_run_and_the_rest_is_fetched_later(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    as_folder(SAMPLES, tmp_path / "d")
-    store.put(tmp_path)
+    store.fill(SAMPLES, tmp_path)
     cache = Cache(tmp_path / "cache")
     source = opened(f"{store.url}/d")
     if store.protocol == GS:
@@ -160,8 +155,7 @@ def test_credentials_that_expire_end_the_run_and_the_rest_is_fetched_later(
 
 
 def test_an_object_that_alone_is_refused_is_one_unreadable_sample(store: Store, tmp_path: Path) -> None:
-    as_folder(SAMPLES, tmp_path / "d")
-    store.put(tmp_path)
+    store.fill(SAMPLES, tmp_path)
     source = opened(f"{store.url}/d")
     refused = s3_says("AccessDenied") if store.protocol == S3 else gs_says("no storage.objects.get", 403)
     store.front.misbehave = lambda path: refused if "004.png" in path and "test" in path and "disc" in path else None

@@ -18,7 +18,7 @@ from dataguard import check
 from dataguard.core.errors import EngineError
 from dataguard.dataset.engines import spark
 from tests.dataset.by_engine import checked, pictures, told
-from tests.dataset.object_store import S3, Front, Store, forget
+from tests.dataset.object_store import CLOSED_LATE, S3, Front, Store, forget
 from tests.dataset.servers import free_port, spark_cluster
 from tests.dataset.sources.same_data import as_folder, planted
 
@@ -76,8 +76,7 @@ def test_a_cluster_of_a_master_and_two_workers_comes_to_the_same(folder: Path, c
 
 
 @pytest.mark.slow
-# These clients leave it to the collector of garbage to close their connections.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+@CLOSED_LATE
 def test_the_workers_read_the_objects_and_not_the_driver(
     cluster: Cluster, s3_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
