@@ -58,8 +58,11 @@ class Findings:
         by_first: dict[str, list[Any]] = {}
         extended: dict[str, bool] = {}
         fitted: dict[str, tuple[str, ...]] = {}
+        modes: dict[str, set[str]] = {}
         for one in found:
             identity = one.sink.identity
+            if one.sink.kind == "model" and "#" in identity:
+                modes.setdefault(identity, set()).add(self._mode(one.sink))
             if "#" in identity:
                 kept = by_identity.get(identity)
                 if kept is not None:
@@ -94,7 +97,7 @@ class Findings:
                 last = replace(last, states=[_unended(state) for state in last.states])
             elif unended:
                 last = replace(last, states=[_unfollowed(state) for state in last.states])
-            path = self._path(last)
+            path = self._path(last, modes.get(last.sink.identity, set()))
             loads = tuple(sorted({state.loaded for state in last.states}))
             pipeline = path.pipeline
             if path.role != "train" and pipeline.geometry is not None:
@@ -107,9 +110,9 @@ class Findings:
             seen.append(key)
             yield last, path
 
-    def _path(self, found: Found) -> FoundPath:
+    def _path(self, found: Found, modes: set[str]) -> FoundPath:
         sink = found.sink
-        role = self._role(sink)
+        role = self._role(sink, modes)
         if sink.kind == "return" and role in ("serve", "eval") and _by_chance(found.states):
             # What is only made, and has steps that chance decides, is made for training.
             role = "train"
@@ -129,11 +132,16 @@ class Findings:
             networks=found.networks or sink.network,
         )
 
-    def _role(self, sink: Sink) -> str:
-        trains = False
-        if sink.kind == "model" and sink.stack:
-            trains = self._trains(sink.stack[-1])
-        return roles.role_of(sink, trains, self.raw.get(sink.stack[0][1], b"") if sink.stack else b"")
+    def _role(self, sink: Sink, modes: set[str]) -> str:
+        trains = sink.kind == "model" and self._mode(sink) == "train"
+        text = self.raw.get(sink.stack[0][1], b"") if sink.stack else b""
+        return roles.role_of(sink, trains, text, "".join(modes) if len(modes) == 1 else "")
+
+    def _mode(self, sink: Sink) -> str:
+        """How a model is fed: 'train' where gradients are computed, 'val' where it was told to evaluate, or ''."""
+        if sink.stack and self._trains(sink.stack[-1]):
+            return "train"
+        return "val" if sink.training is False else ""
 
     def _trains(self, frame: tuple[str, str, int]) -> bool:
         name, path, line = frame

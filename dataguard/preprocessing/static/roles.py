@@ -55,7 +55,7 @@ _SHOWN = re.compile(
 """Of a script that is called a test: it shows what a model finds in one film or picture after the other."""
 
 
-def role_of(sink: Sink, trains: bool, script_text: bytes = b"") -> str:
+def role_of(sink: Sink, trains: bool, script_text: bytes = b"", mode: str = "") -> str:
     """What a picture that arrived is for: 'train', 'val', 'eval', 'serve' or 'offline'.
 
     Args:
@@ -63,6 +63,7 @@ def role_of(sink: Sink, trains: bool, script_text: bytes = b"") -> str:
         trains: The function that feeds the model computes gradients.
         script_text: Of the script: one that is called a test and scores its results evaluates, one that writes them
             down serves.
+        mode: How models are fed with what a data set gives: 'train', 'val', or '' where that is not known.
     """
     script = sink.stack[0][1] if sink.stack else sink.place
     name = script.rpartition("/")[2].lower()
@@ -74,7 +75,9 @@ def role_of(sink: Sink, trains: bool, script_text: bytes = b"") -> str:
         named = [one for one in sink.hints if one not in order]
         learns = _STEPS.search(script_text) is not None
         for words in (
-            *(" ".join(one).lower() for one in (named[:1], named[1:])),
+            " ".join(named[:1]).lower(),
+            mode if learns or _TRAIN.search(name) else "",
+            " ".join(named[1:]).lower(),
             "val" if "shuffle=False" in order and learns else "",
             functions,
             " ".join(order).lower(),

@@ -9,6 +9,9 @@ _WHOLE = {
     "ImageOps": "PIL.ImageOps",
     "np": "numpy",
     "tqdm.tqdm": "tqdm",
+    "paddle.to_tensor": "torch.tensor",
+    "mxnet.nd.array": "mxnet.array",
+    "mxnet.ndarray.array": "mxnet.array",
 }
 _STARTS = (
     ("tensorflow.python.keras.", "keras."),
@@ -45,6 +48,15 @@ _STARTS = (
     ("Image.", "PIL.Image."),
     ("ImageOps.", "PIL.ImageOps."),
     ("jax.numpy.", "numpy."),
+    ("paddle.vision.transforms.functional.", "torchvision.transforms.functional."),
+    ("paddle.vision.transforms.", "torchvision.transforms."),
+    ("paddle.vision.datasets.", "torchvision.datasets."),
+    ("paddle.io.", "torch.utils.data."),
+    ("paddle.nn.", "torch.nn."),
+    ("mxnet.numpy.", "numpy."),
+    ("mxnet.np.", "numpy."),
+    ("mxnet.nd.", "numpy."),
+    ("mxnet.ndarray.", "numpy."),
 )
 
 

@@ -436,6 +436,14 @@ def _pad(call: Call) -> Value:
     return Picture(after)
 
 
+@function("mxnet.array")
+def _of_mxnet(call: Call) -> Value:
+    """An array of numpy as one of MXNet: of floating point unless something else is asked for."""
+    made = _array(replace(call, name="numpy.array", kwargs={}))
+    dtype = dtype_of(call.get(2, "dtype")) if call.given(2, "dtype") else "float32"
+    return Picture(cast(made.state, dtype, call.place)) if isinstance(made, Picture) else made
+
+
 @function("numpy.fliplr", "numpy.flipud", "numpy.flip", "torch.flip", "torch.fliplr")
 def _flip(call: Call) -> Value:
     state = call.picture(0, "m")

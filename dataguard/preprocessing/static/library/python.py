@@ -454,6 +454,9 @@ def declared(call: Call) -> Value:
     """An argument's declaration: its default, where it has one."""
     if "default" in call.kwargs:
         return call.kwargs["default"]
+    factory = call.kwargs.get("default_factory")
+    if isinstance(factory, Func | Ext | Cls):
+        return call.machine.call(factory, [], {}, call.node)
     if call.name.startswith(("typer.", "fastapi.", "pydantic.")) and call.args and call.args[0] is not ...:
         return call.args[0]
     return Unknown("an argument that a caller gives", call.place, "caller")

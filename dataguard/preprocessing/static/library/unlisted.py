@@ -17,6 +17,7 @@ from dataguard.preprocessing.static.library import (
     paths,
     placeholders,
     pools,
+    pretrained,
     registries,
     threads,
     windows,
@@ -231,6 +232,8 @@ def unlisted(call: Call) -> Value:
     if name.startswith(_ASKED):
         return Unknown(f"what {name} returns", call.place, "caller")
     tail = name.rpartition(".")[2]
+    if tail == pretrained.METHOD and name.startswith(pretrained.BEGINNING):
+        return pretrained.transforms_of(call)
     given = [one for one in values if isinstance(one, _PICTURED) and pictures(one)]
     if given and name.startswith(placeholders.LAYERS) and (graph := placeholders.name_of(given[0])):
         return placeholders.reached(call.machine, graph, given[0], [one for one in values if one is not given[0]])

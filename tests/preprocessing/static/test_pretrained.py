@@ -1,0 +1,149 @@
+"""Transforms that torchvision's weights come with, and packages that do as torchvision, torch and numpy do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dataguard.preprocessing.steps import Crop, Resize
+from tests.preprocessing.static.repositories import levels, only, reading, resized, served, steps_of
+
+IMAGENET = (pytest.approx(1 / 255 / 0.229), pytest.approx(-0.485 / 0.229))
+
+
+@pytest.mark.parametrize(
+    ("weights", "shorter", "side", "kernel"),
+    [
+        ("ResNet50_Weights.IMAGENET1K_V1", 256, 224, "linear"),
+        ("ResNet50_Weights.DEFAULT", 232, 224, "linear"),
+        ("ResNet18_Weights.DEFAULT", 256, 224, "linear"),
+        ("EfficientNet_B7_Weights.DEFAULT", 600, 600, "cubic"),
+        ("ViT_B_16_Weights.IMAGENET1K_SWAG_E2E_V1", 384, 384, "cubic"),
+        ("Inception_V3_Weights.DEFAULT", 342, 299, "linear"),
+    ],
+)
+@pytest.mark.parametrize("opened", ["Image.open(path).convert('RGB')", "torchvision.io.read_image(path)"])
+def test_classification(tmp_path: Path, weights: str, shorter: int, side: int, kernel: str, opened: str) -> None:
+    path = served(
+        tmp_path,
+        f"""
+        import torchvision
+        from torchvision.models import *
+        from torchvision import models
+        weights = models.{weights}
+        model = models.get_model("any", weights=weights)
+        model(weights.transforms()({opened}).unsqueeze(0))
+        """,
+    )
+    resize, crop = steps_of(path)
+    assert isinstance(resize, Resize)
+    assert isinstance(crop, Crop)
+    assert (resize.side, crop.height, crop.width, resize.kernel) == (shorter, side, side, kernel)
+    assert levels(path) == IMAGENET
+    assert (path.pipeline.order, path.pipeline.layout, path.pipeline.dtype) == ("RGB", "NCHW", "float32")
+
+
+@pytest.mark.parametrize(
+    ("weights", "steps", "scale"),
+    [
+        ("segmentation.FCN_ResNet50_Weights.DEFAULT", 1, 1 / 255 / 0.229),
+        ("detection.FasterRCNN_ResNet50_FPN_Weights.DEFAULT", 0, 1 / 255),
+        ("VGG16_Weights.IMAGENET1K_FEATURES", 2, 1.0),
+    ],
+)
+def test_other_tasks(tmp_path: Path, weights: str, steps: int, scale: float) -> None:
+    path = served(
+        tmp_path,
+        f"""
+        from torchvision import models
+        prepared = models.{weights}.transforms()(Image.open(path).convert("RGB"))
+        model(prepared.unsqueeze(0))
+        """,
+    )
+    assert len(steps_of(path)) == steps
+    assert levels(path)[0] == pytest.approx(scale)
+
+
+@pytest.mark.slow
+def test_all_that_torchvision_lists(tmp_path: Path) -> None:
+    models = pytest.importorskip("torchvision.models")
+    listed = [models.get_model_weights(name) for name in models.list_models(module=models)]
+    wrong = []
+    for weights in dict.fromkeys(listed):
+        for version in ("DEFAULT", *(one.name for one in weights)):
+            preset = weights[version].transforms()
+            script = f"""
+                from PIL import Image
+                from torchvision.models import {weights.__name__}
+                model({weights.__name__}.{version}.transforms()(Image.open(path).convert("RGB")).unsqueeze(0))
+                """
+            folder = tmp_path / f"{weights.__name__}.{version}"
+            path = only(reading(folder, {"predict.py": script}))
+            resize, crop = steps_of(path)
+            kernel = {"linear": "bilinear", "cubic": "bicubic"}[resize.kernel]
+            said = [[resize.side], [crop.height], [crop.width], kernel]
+            meant = [preset.resize_size, preset.crop_size, preset.crop_size, preset.interpolation.value]
+            found, scale = path.pipeline.affine.scale or (), [1 / 255 / one for one in preset.std]
+            if said != meant or list(found * (4 - len(found)))[:3] != pytest.approx(scale):
+                wrong.append((folder.name, said, meant))
+    assert (wrong, len(listed) > 70) == ([], True)
+
+
+def test_films_are_not_known(tmp_path: Path) -> None:
+    script = """
+        from PIL import Image
+        from torchvision.models import video
+        model(video.R3D_18_Weights.DEFAULT.transforms()(Image.open(path).convert("RGB")))
+        """
+    assert all(one.pipeline.affine.scale is None for one in reading(tmp_path, {"predict.py": script}).paths)
+
+
+def test_paddle(tmp_path: Path) -> None:
+    script = """
+        import paddle
+        from paddle.io import DataLoader, Dataset
+        from paddle.vision import transforms
+        from PIL import Image
+        prepare = transforms.Compose([
+            transforms.Resize((96, 64)), transforms.ToTensor(), transforms.Normalize(mean=[0.5] * 3, std=[0.5] * 3)])
+        class Pictures(Dataset):
+            def __getitem__(self, index):
+                return prepare(Image.open(self.files[index]).convert("RGB")), 0
+        model = paddle.vision.models.resnet50()
+        for pictures, labels in DataLoader(Pictures(), batch_size=8):
+            model(pictures)
+        """
+    path = only(reading(tmp_path, {"train.py": script}))
+    step = resized(path)
+    assert (step.height, step.width, step.engine, levels(path)) == (96, 64, "pillow", (pytest.approx(2 / 255), -1.0))
+
+
+@pytest.mark.parametrize(("more", "dtype"), [("", "float32"), (", dtype='uint8'", "uint8")])
+def test_mxnet(tmp_path: Path, more: str, dtype: str) -> None:
+    path = served(
+        tmp_path,
+        f"""
+        import mxnet as mx
+        x = cv2.resize(cv2.imread(path), (96, 96)).transpose((2, 0, 1))[np.newaxis]
+        mx.mod.Module.load("model", 0).predict(mx.nd.array(x{more}))
+        """,
+    )
+    assert (path.pipeline.layout, path.pipeline.dtype) == ("NCHW", dtype)
+
+
+def test_what_a_factory_makes_by_default(tmp_path: Path) -> None:
+    path = served(
+        tmp_path,
+        """
+        from dataclasses import dataclass, field
+        @dataclass
+        class Config:
+            mean: list = field(default_factory=lambda: [10.0, 20.0, 30.0])
+            names: list = field(default_factory=list)
+        config = Config()
+        x = cv2.imread(path).astype(np.float32) - config.mean
+        model(torch.from_numpy(x.transpose(2, 0, 1))[None])
+        """,
+    )
+    assert path.pipeline.affine.offset == (-10.0, -20.0, -30.0)
