@@ -330,6 +330,9 @@ class Calling(Expressions):
                 self.put(receiver.attrs, args[0], args[1])
             return None
         if isinstance(receiver, Unknown) or (isinstance(receiver, Obj) and receiver.cls is not None):
+            if func.name == "eval" and "feed_dict" in kwargs:
+                # Of a tensor of a graph: what it comes to for what is fed.
+                return self.feed([kwargs["feed_dict"]], node, "run", network=receiver)
             if func.name in ("train", "eval") and not args:
                 self.set_training(func.name == "train")
                 return receiver
@@ -460,19 +463,8 @@ class Calling(Expressions):
             return arrays.opaque(self, args, f"what {name or 'it'} does is not known: {func.reason()}", node)
         if any(frame.func is not None and frame.func.name == "__getitem__" for frame in self.frames):
             # A data set's item goes through what prepares it, and meets no model.
-            return self._changed_by(values, f"what {name or 'it'} does is not known: {func.reason()}", node)
+            return unlisted.changed_by(self, values, f"what {name or 'it'} does is not known: {func.reason()}", node)
         return self.feed(values, node, name, func)
-
-    def _changed_by(self, values: list[Value], why: str, node: ast.AST | None) -> Value:
-        """What something unknown returns that is given pictures, alone or in a dictionary."""
-        first = next(one for one in values if arrays.pictures(one))
-        if not isinstance(first, Map):
-            return arrays.opaque(self, values, why, node)
-        items = {
-            key: arrays.opaque(self, [one], why, node) if isinstance(one, Picture | Choice) else one
-            for key, one in first.items.items()
-        }
-        return Map(items, open=True)
 
     def fit(self, args: Sequence[Value], kwargs: dict[str, Value], node: ast.AST | None, model: Value = None) -> None:
         """Give data sets to a model that is trained on them, or tested."""

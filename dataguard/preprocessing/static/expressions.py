@@ -293,6 +293,11 @@ class Expressions(Items):
                 return not positive
             if isinstance(left, Ext) and isinstance(right, Ext):
                 return (left == right) == positive
+            if isinstance(left, Ext) and isinstance(right, str) and left.name == f"numpy.{right}":
+                # A type of numbers is equal to its own name.
+                return positive
+            if isinstance(left, Ext) and isinstance(right, str) and left.name in _DTYPES:
+                return not positive
             if isinstance(left, Cls | Func | Obj) and isinstance(right, Cls | Func | Obj | str):
                 return (left is right) == positive
         if is_plain(left) and is_plain(right) and function is not None:
@@ -412,6 +417,7 @@ class Expressions(Items):
         """A call, with its arguments."""
 
 
+_DTYPES = frozenset({"numpy.uint8", "numpy.float32", "numpy.float64", "numpy.int32", "numpy.int64", "numpy.float16"})
 _PIXELS = frozenset({Picture, Blank, Stat})
 _OF_BITS = frozenset({ast.BitAnd, ast.BitOr})
 _NUMERIC = frozenset({int, float, bool, Measure})

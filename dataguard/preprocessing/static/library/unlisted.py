@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from dataguard.preprocessing.static import feeding, loaders
 from dataguard.preprocessing.static.library import (
@@ -29,11 +31,15 @@ from dataguard.preprocessing.static.picture import by_chance
 from dataguard.preprocessing.static.values import (
     Choice,
     ExtObj,
+    Map,
     Picture,
     Seq,
     Unknown,
     Value,
 )
+
+if TYPE_CHECKING:
+    from dataguard.preprocessing.static.calling import Calling
 
 _SILENT = (
     "cv2.",
@@ -259,6 +265,20 @@ def unlisted(call: Call) -> Value:
     if tail[:1].isupper() or name.startswith(("imutils.", "torch.nn.")):
         return ExtObj(name, call.args, call.kwargs, call.place)
     return call.unknown(f"what {name} returns")
+
+
+def changed_by(machine: Calling, values: list[Value], why: str, node: ast.AST | None) -> Value:
+    """What something unknown returns that is given pictures, alone or in a dictionary."""
+    from dataguard.preprocessing.static.arrays import opaque, pictures
+
+    first = next(one for one in values if pictures(one))
+    if not isinstance(first, Map):
+        return opaque(machine, values, why, node)
+    items = {
+        key: opaque(machine, [one], why, node) if isinstance(one, Picture | Choice) else one
+        for key, one in first.items.items()
+    }
+    return Map(items, open=True)
 
 
 def augments(name: str, given: Value) -> bool:
