@@ -68,11 +68,24 @@ def _is_rest(node: ast.expr, share: ast.expr) -> bool:
     return ast.dump(node.right) == ast.dump(share)
 
 
+def _clips(machine: Machine, index: ast.expr, value: Value) -> bool:
+    """Whether levels beyond a bound are brought to it, or those that are no numbers: 'image[image > 255] = 255'."""
+    if isinstance(index, ast.Call):
+        return getattr(index.func, "attr", "") in ("isnan", "isinf") and is_number(value)
+    if not isinstance(index, ast.Compare) or len(index.ops) != 1 or not is_number(value):
+        return False
+    return isinstance(index.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE) and value == machine.evaluate(
+        index.comparators[0]
+    )
+
+
 def overwritten(machine: Machine, state: State, index: ast.expr, value: Value, place: str) -> State | None:
     """A picture after a part of it was overwritten by another of its kind, or a part that chance chooses by anything.
 
     None where what is overwritten is no matter of augmentation.
     """
+    if _clips(machine, index, value):
+        return moved(state, place)
     options = value.options if isinstance(value, Choice) else [value]
     if options and all(isinstance(one, Picture) and alike(state, one.state) for one in options):
         return moved(state, place)

@@ -6,8 +6,8 @@ import operator
 import re
 from dataclasses import replace
 from itertools import takewhile
-from typing import Any
 
+from dataguard.preprocessing.static import letterboxes
 from dataguard.preprocessing.static.picture import State, by_chance
 from dataguard.preprocessing.static.sizes import before_last, pairs, resize_rule
 from dataguard.preprocessing.static.values import (
@@ -126,7 +126,13 @@ def join(condition: Value, first: Value, second: Value) -> Value:
         # Of one of several, each is changed by chance.
         both = zip(first.options, second.options, strict=True)
         return choice([join(condition, *two) for two in both], first.why)
+    if isinstance(condition, Measure) and isinstance(first, Picture | Choice) and isinstance(second, Picture | Choice):
+        boxed = letterboxes.joined(condition, first, second)
+        if boxed is not None:
+            return Picture(boxed)
     found = choice([first, second], why)
+    if isinstance(found, Choice) and len(found.options) == 2 and found.options[0] is first:
+        found.test = condition
     if random and isinstance(found, Choice) and len(found.options) == 2:
         found.chance = condition
     return found
@@ -350,7 +356,7 @@ def _resizing(first: tuple[Step, ...], second: tuple[Step, ...]) -> tuple[tuple[
     return tuple(shown)
 
 
-_LENGTHS: dict[str, Any] = dict.fromkeys(("rule", "height", "width", "side", "longest", "factor", "multiple"))
+_LENGTHS = letterboxes.LENGTHS
 
 
 def _two_ways(condition: Measure, first: State, second: State) -> State | None:

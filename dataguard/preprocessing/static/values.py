@@ -271,6 +271,8 @@ class Choice:
     why: str
     chance: Unknown | None = None
     """Where it is chance that takes the first of two or the second."""
+    test: Value = None
+    """Where the picture's size tells which of the two it is: the condition of the first."""
 
 
 @dataclass(slots=True, eq=False)

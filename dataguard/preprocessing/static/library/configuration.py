@@ -80,7 +80,7 @@ _CONFIGURING = re.compile(r"config|cfg|ya?ml|(^|_)(opts?|options?|params|setting
 
 def _default(call: Call, flags: list[str], key: str) -> Value:
     action = call.kwargs.get("action")
-    if "default" in call.kwargs:
+    if "default" in call.kwargs and (call.kwargs["default"] is not None or not _CONFIGURING.search(key)):
         value = call.kwargs["default"]
         if isinstance(value, Seq) and not value.items and call.kwargs.get("nargs") in ("*", "+"):
             files = [one for one in commands.several(call.machine, flags) if resolve(call, one) is not None]

@@ -84,6 +84,10 @@ _READS = re.compile(
 """Names of functions that read one picture."""
 _READERS = frozenset({"pyspng.load", "simplejpeg.decode_jpeg", "pillow_heif.read_heif", "jpeg4py.JPEG", "rawpy.imread"})
 """Functions of which no name says so."""
+_READS_MANY = re.compile(r"^(load|read|open)_?(images|imgs|pictures)(_?(from|as)\w*)?$")
+"""The same of functions that read several."""
+_HANDED_ON = frozenset({"convert_to_tensor", "convert_to_numpy", "ensure_tensor"})
+"""Functions of frameworks that make one array or tensor of another."""
 _NO_READERS = ("keras.", "os.", "tkinter.", "pygame.")
 _AUGMENTS = re.compile(
     r"(?i)^(rand\w*aug\w*|auto_?aug\w*|trivial_?aug\w*|augmix|\w+policy|cut_?out\w*|\w*colou?r_?jitter|solari\w+|"
@@ -256,10 +260,14 @@ def unlisted(call: Call) -> Value:
             # torch.squeeze(x, 0) is x.squeeze(0).
             rest = Call(call.machine, tail, call.args[1:], call.kwargs, call.node, call.args[0])
             return handler(rest)
+    if given and tail in _HANDED_ON:
+        return given[0]
     if given and not tail[:1].isupper():
         return opaque(call.machine, given, f"what {name} does is not known", call.node)
     if not given and _reads(name):
         return Picture(from_caller(Unknown(f"{name}{READ}", call.place)))
+    if not given and _READS_MANY.search(tail.lower()) and not name.startswith(_NO_READERS):
+        return Seq([Picture(from_caller(Unknown(f"{name}{READ}", call.place)))], "list", many=True)
     if not given and _FILMS.search(tail.lower()):
         return ExtObj("cv2.VideoCapture", call.args, call.kwargs, call.place)
     if tail[:1].isupper() or name.startswith(("imutils.", "torch.nn.")):
