@@ -257,6 +257,8 @@ class Calling(Expressions):
         if feeding.is_model(cls) and not feeding.prepares(cls):
             made.attrs["*later"] = True
             return made
+        if args and feeding.is_of_layers(cls) and any(map(arrays.pictures, (*args, *kwargs.values()))):
+            self.feed([*args, *kwargs.values()], node, cls.name, made)
         found = cls.find("__init__")
         if found is not None and isinstance(found[0], Func):
             self._inline(found[0], made, args, kwargs, node)

@@ -147,6 +147,14 @@ def is_model(cls: Cls | None) -> bool:
     return cls.is_model
 
 
+_LAYERS = ("feed", "conv", "setup")
+
+
+def is_of_layers(cls: Cls) -> bool:
+    """Whether a class is a network as caffe-tensorflow writes them, made with its input: 'Net({"data": image})'."""
+    return all(cls.find(name) is not None for name in _LAYERS)
+
+
 def is_fed_whole(value: Value, node: ast.AST | None) -> bool:
     """Whether what is given to ``fit`` is fed as it leaves: Keras does no more to a batch than to make it a tensor."""
     called = getattr(node.func, "attr", "") if isinstance(node, ast.Call) else ""

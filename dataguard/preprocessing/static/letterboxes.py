@@ -44,7 +44,7 @@ def joined(condition: Measure, first: Value, second: Value) -> State | None:
         return None
     steps: list[Step] = [*base.steps[:shared], replace(resizes[0], **{**LENGTHS, **rule})]
     size = measure(one[0] for one in whole), measure(one[1] for one in whole)
-    pads = [one[1] for one in tails.values() if len(one) > 1]
+    pads = [one for tail in tails.values() for one in tail if isinstance(one, Pad)]
     if pads and whole != after:
         if not all(is_number(one) for one in size):
             return None

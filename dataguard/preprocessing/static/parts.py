@@ -134,6 +134,8 @@ def taken(machine: Machine, value: Picture | Blank, index: ast.expr, node: ast.A
         if one is None:
             continue
         state = _along(machine, state, name, one, box, dropped, place)
+    if state.channels == ():
+        return Unknown("channels beyond those of the picture", place)  # of what was put beside it, as labels are
     if box:
         state = _cropped(state, box, place)
     layout = state.layout

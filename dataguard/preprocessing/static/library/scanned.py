@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 
 from dataguard.preprocessing.static.library.registry import Call, function
-from dataguard.preprocessing.static.values import Ext, Mod, Seq, Value
+from dataguard.preprocessing.static.values import Choice, Ext, Mod, Seq, Value, choice
 
 MOST = 48
 """Modules of a folder."""
@@ -22,16 +22,22 @@ def _import_module(call: Call) -> Value:
     if isinstance(name, str) and call.name == "builtins.__import__" and not (isinstance(wanted, Seq) and wanted.items):
         name = name.partition(".")[0]
     if isinstance(name, str):
-        tree, origin = call.machine.tree, call.machine.frame.module.path
-        found = tree.resolve(name.lstrip("."), origin)
-        if found is None and tree.has_folder(name.partition(".")[0], origin):
-            call.machine.fails("ImportError")
-        return Mod(found) if found is not None else Ext(name)
+        return _named(call, name)
+    if isinstance(name, Choice) and all(isinstance(one, str) for one in name.options):
+        return choice([_named(call, str(one)) for one in name.options], name.why)
     written = call.node.args[0] if isinstance(call.node, ast.Call) and call.node.args else None
     beginning = _beginning(written)
     if beginning is not None and "." in beginning:
         _scan(call, beginning.rpartition(".")[0])
     return call.unknown("a module by a name that is not known")
+
+
+def _named(call: Call, name: str) -> Value:
+    tree, origin = call.machine.tree, call.machine.frame.module.path
+    found = tree.resolve(name.lstrip("."), origin)
+    if found is None and tree.has_folder(name.partition(".")[0], origin):
+        call.machine.fails("ImportError")
+    return Mod(found) if found is not None else Ext(name)
 
 
 def _beginning(node: ast.expr | None) -> str | None:
