@@ -33,7 +33,7 @@ def declared_paths(folder: Path, reading: RepositoryReading) -> DeclaredPaths:
         reading: What was read out of its source.
     """
     files = configurations(folder)
-    alive = [path for path in reading.paths if path.reachable]
+    alive = [path for path in reading.paths if path.reachable and path.ended]
     role = next((role for role in _FEEDING if any(path.role == role for path in alive)), None)
     pairs = []
     for path in (path for path in alive if path.role == role):

@@ -100,7 +100,7 @@ def compare_paths(reading: RepositoryReading, *, progress: Progress = silent) ->
     distinct = {
         (path.role, path.entry, path.pipeline): path
         for path in reversed(reading.paths)
-        if path.reachable and path.role not in ("offline", "config")
+        if path.reachable and path.ended and path.role not in ("offline", "config")
     }
     alive = list(reversed(distinct.values()))
     wanted = list(_wanted(alive))

@@ -34,6 +34,13 @@ _MANY = 3
 """So many random steps are counted and not named."""
 
 
+def _role(path: FoundPath) -> str:
+    """What a path is for, and what is not known of it."""
+    if not path.reachable:
+        return f"({path.role}, unused)"
+    return path.role if path.ended else f"({path.role}, end not seen)"
+
+
 def path_table(reading: RepositoryReading, compared: ComparedPaths) -> Contrast | None:
     """Every path with what it does, one a row, and what differs from training marked; None where there are none."""
     ordered = sorted(reading.paths, key=lambda path: (not path.reachable, _ROLES.index(path.role)))
@@ -43,7 +50,7 @@ def path_table(reading: RepositoryReading, compared: ComparedPaths) -> Contrast 
         cells = _cells(path.pipeline)
         rows.append(
             ContrastRow(
-                name=path.role if path.reachable else f"({path.role}, unused)",
+                name=_role(path),
                 place=path.entry,
                 cells=tuple(cells[name] for name in COLUMNS),
                 marked=tuple(cells[name] != UNKNOWN and bool(differing & _ASPECTS[name]) for name in COLUMNS),
@@ -208,6 +215,7 @@ def documents(reading: RepositoryReading) -> tuple[Document, ...]:
                 "entry": path.entry,
                 "target": path.target,
                 "reachable": path.reachable,
+                "ended": path.ended,
                 "evidence": path.evidence,
             },
             content=_tuples(to_data(path.pipeline)),

@@ -129,6 +129,7 @@ class Findings:
             reachable=found.reachable,
             evidence=state.places,
             fed=sink.kind == "model",
+            ended=sink.kind != "last",
             networks=found.networks or sink.network,
         )
 
@@ -183,7 +184,7 @@ class Findings:
             for kind, file, line, end, message, detail in self.machine.notes
         ]
         for one, path in found:
-            for state in one.states:
+            for state in one.states if path.ended else ():
                 notes += facts.of_state(state, path.role)
                 missing = facts.missing_eval(one.sink, state, path.role, not self._asks_eval(one))
                 notes += [missing] if missing is not None else []

@@ -47,6 +47,8 @@ class FoundPath:
     """'file:line' of each step, in order."""
     fed: bool = False
     """Whether it is seen to end in a network; else what leaves it may be changed before."""
+    ended: bool = True
+    """Whether its end was seen; else it ends where its picture was last seen, and is compared with no other."""
     networks: tuple[str, ...] = ()
     """What names the network that it feeds: 'class:Name', 'part:Name' of what that is made of, 'weights:path'."""
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from dataguard.preprocessing.audit.pairing import compare_paths
+from dataguard.preprocessing.audit.table import path_table
 from tests.preprocessing.static.repositories import only, reading, resized
 
 OPENED = """
@@ -22,7 +24,7 @@ def test_a_path_ends_where_the_picture_was_last_seen(tmp_path: Path) -> None:
         OPENED + "        blob = np.float32(image.transpose(2, 0, 1)[None]) / 255\n        engine.queue.append(blob)\n"
     )
     path = only(reading(tmp_path, {"predict.py": script + "    if __name__ == '__main__':\n        main()\n"}))
-    assert (path.name, path.fed, path.reachable) == ("predict.py: main (its end is not seen)", False, True)
+    assert (path.name, path.ended, path.reachable) == ("predict.py: main (its end is not seen)", False, True)
     assert (path.pipeline.order, path.pipeline.layout, resized(path).height) == ("BGR", "NCHW", 48)
 
 
@@ -93,3 +95,22 @@ def test_what_such_a_branch_returns_is_not_what_the_function_returns(tmp_path: P
         """
     path = only(reading(tmp_path, {"predict.py": script}))
     assert (path.pipeline.order, resized(path).height) == ("BGR", 64)
+
+
+def test_a_path_whose_end_is_not_seen_is_told_and_compared_with_no_other(tmp_path: Path) -> None:
+    lost = (
+        OPENED + "        blob = image.transpose(2, 0, 1)[None] / 255\n        engine.queue.append(blob)\n    main()\n"
+    )
+    train = """
+        import cv2, torch
+        image = cv2.resize(cv2.imread("a.jpg", 0), (32, 32))
+        loss = model(torch.from_numpy(image[None, None]).float()).sum()
+        loss.backward()
+        """
+    found = reading(tmp_path, {"predict.py": lost, "train.py": train})
+    assert {(path.role, path.ended) for path in found.paths} == {("train", True), ("serve", False)}
+    compared = compare_paths(found)
+    assert not compared.pairs
+    table = path_table(found, compared)
+    assert table is not None
+    assert [row.name for row in table.rows] == ["train", "(serve, end not seen)"]
