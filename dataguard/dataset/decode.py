@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import io
 import re
 import struct
+import sys
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
@@ -73,6 +75,9 @@ def decoder_id() -> str:
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEPT = 32 << 20
 
+_SWITCH_INTERVAL = 2e-4
+"""Seconds."""
+
 
 def _keep_freed_memory() -> None:
     """Let the C library keep what a decoded image lay in, for the next image.
@@ -117,6 +122,9 @@ def _settings() -> Iterator[None]:
     from PIL import Image
 
     _keep_freed_memory()
+    interval = sys.getswitchinterval()
+    # What somebody else has frozen could not be told from what is frozen here.
+    freezing = gc.get_freeze_count() == 0
     threads, limit, level = cv2.getNumThreads(), Image.MAX_IMAGE_PIXELS, cv2.utils.logging.getLogLevel()
     with decoder_messages.caught(), warnings.catch_warnings():
         # Pillow warns of odd metadata; the pixels are what counts here.
@@ -125,9 +133,18 @@ def _settings() -> Iterator[None]:
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
         # Our own limit is checked before anything is decoded.
         Image.MAX_IMAGE_PIXELS = None
+        # A thread that has decoded a picture needs the GIL for some 20 µs; by default it would
+        # wait 5 ms, in which six others are decoded, for one that is busy with Python.
+        sys.setswitchinterval(min(interval, _SWITCH_INTERVAL))
+        # What has been imported stays, and need not be looked through for garbage again and again.
+        if freezing:
+            gc.freeze()
         try:
             yield
         finally:
+            if freezing:
+                gc.unfreeze()
+            sys.setswitchinterval(interval)
             cv2.setNumThreads(threads)
             cv2.utils.logging.setLogLevel(level)
             Image.MAX_IMAGE_PIXELS = limit

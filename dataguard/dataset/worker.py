@@ -7,7 +7,6 @@ lock that another thread held, and does not run the caller's main module again.
 from __future__ import annotations
 
 import contextlib
-import gc
 import marshal
 import os
 import pickle
@@ -131,8 +130,6 @@ def main() -> None:
     answer = partial(_answer, root=Path(root), cache=cache, max_pixels=max_pixels, pictures=pictures)
     under_way: queue.SimpleQueue[Future[list[Found] | bytes] | None] = queue.SimpleQueue()
     with decoding(), ThreadPoolExecutor(threads) as pool:
-        # What has been imported stays, and need not be looked through for garbage again and again.
-        gc.freeze()
 
         def take_all() -> None:
             with contextlib.suppress(EOFError):

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import gc
 import io
 import os
 import struct
+import sys
 import warnings
 import zlib
+from functools import partial
 from typing import Any
 
 import cv2
@@ -217,3 +220,22 @@ def test_the_limit_on_pixels_holds_for_every_format(kind: str) -> None:
     data = encoded(Image.fromarray(colours()), kind)
     assert "above the limit of 4,799" in (facts(data, max_pixels=60 * 80 - 1).decode_error or "")
     assert facts(data, max_pixels=60 * 80).decode_error is None
+
+
+def test_the_interpreter_is_as_it_was_when_all_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    interval, done = sys.getswitchinterval(), []
+    for name in ("freeze", "unfreeze"):
+        monkeypatch.setattr(gc, name, partial(done.append, name))
+    monkeypatch.setattr(gc, "get_freeze_count", lambda: 0)
+    with decoding():
+        assert sys.getswitchinterval() < interval
+        with decoding():
+            assert done == ["freeze"]
+        assert done == ["freeze"]
+    assert sys.getswitchinterval() == interval
+    assert done == ["freeze", "unfreeze"]
+    # What somebody else has frozen stays so.
+    monkeypatch.setattr(gc, "get_freeze_count", lambda: 1)
+    with decoding():
+        pass
+    assert done == ["freeze", "unfreeze"]
