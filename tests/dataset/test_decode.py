@@ -223,7 +223,8 @@ def test_the_limit_on_pixels_holds_for_every_format(kind: str) -> None:
 
 
 def test_the_interpreter_is_as_it_was_when_all_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    interval, done = sys.getswitchinterval(), []
+    interval = sys.getswitchinterval()
+    done: list[str] = []
     for name in ("freeze", "unfreeze"):
         monkeypatch.setattr(gc, name, partial(done.append, name))
     monkeypatch.setattr(gc, "get_freeze_count", lambda: 0)
