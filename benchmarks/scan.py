@@ -2,7 +2,8 @@
 
 Makes 500×375 JPEGs of photographs (quality 90, 4:2:0, 60 kB) and times, in turns and over and over, with all cores:
 
-* the fastest loop in Python that decodes them: read, ``cv2.imdecode``, throw away, with freed memory kept as the scan keeps it;
+* the fastest loop in Python that decodes them: read, ``cv2.imdecode``, throw away, with freed memory kept as the scan
+  keeps it;
 * the same loop as anyone would write it, with the allocator as it is (measured first, since that cannot be undone);
 * ``scan`` without a cache, and with an empty one;
 * ``scan`` of the unchanged folder, twice: with the facts and with the finished table in the cache;
@@ -20,20 +21,21 @@ of its own, and of the largest of its children; with ``--grow``, of scans of 1,0
 
 With ``--quality 95 --noise 8`` files are as large as ImageNet's, whose mean is 110 kB at that size.
 
-On a quiet machine of 2 cores, 5,000 files of 60 kB, before JPEG files were decoded and measured in one call: 0.86 of the
-loop by processor time and 0.79 by the clock; 10.1 times as fast as Pillow and numpy, 3.0 times as imagehash and 20.3
-times as cleanvision. It has not been measured on a quiet one since.
+On a quiet machine of 2 cores, 5,000 files of 60 kB, before JPEG files were decoded and measured in one call: 0.86 of
+the loop by processor time and 0.79 by the clock; 10.1 times as fast as Pillow and numpy, 3.0 times as imagehash and
+20.3 times as cleanvision. It has not been measured on a quiet one since.
 
 Measured since, on the same cores with a load of 10 to 15 from other work, which makes all that is not decoding take up
-to twice as long: old and new in turns, six of each, 2,500 files of 60 kB, medians of ratios to the loop beside them:
+to twice as long: old and new in turns, twelve of each, 2,500 files of 60 kB, medians of ratios to the loop beside them:
 
 * by processor time 0.80 of the loop, where the old one has 0.72 to 0.75: 1.09 to 1.19 ms a picture where it was 1.23 to
   1.34, and the loop 0.89 to 0.95. By the clock, which says little at such a load, 0.77 to 0.93 where it was 0.71 to
-  0.77. The 0.9 that is required is not shown to be reached;
-* what becomes of the bytes of a file, in one thread: 1.08 of what `cv2.imdecode` takes, where it was 1.11 to 1.17; of
-  the same picture again and again, 8 µs are the sums and the first halving (21 before), 6 µs the thumbnail (14) and some
-  3 µs the perceptual hash (20 by numpy, which is still asked of 4 pictures in 100). libjpeg-turbo by strips of a few
-  rows takes 0.97 of `cv2.imdecode`, with the same bits;
+  0.77. Of 1,500 files of 110 kB, four of each: 0.91 by processor time where it was 0.79. That 0.9 is reached at 60 kB,
+  as is required, is not shown;
+* what becomes of the bytes of a file, in one thread: 1.08 of what `cv2.imdecode` takes, where it was 1.11; of the same
+  picture again and again, 8 µs are the sums and the first halving (21 before), 6 µs the thumbnail (14), and some 3 µs
+  the perceptual hash (20 by numpy, which is still asked of 4 pictures in 100). libjpeg-turbo by strips of a few rows
+  takes 0.97 of `cv2.imdecode`, with the same bits;
 * beside decoding, with the decoder replaced by an answer: 0.14 ms of processor time a picture before, 0.12 with the
   hash told by C, and less since: of what held the interpreter then, 14 % was reading how much memory the machine has;
 * names and stats are now read while the first pictures are decoded, 66 ms for 5,000 files, and the database that opens
