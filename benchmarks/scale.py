@@ -20,9 +20,10 @@ Processor time counts, for other programs make a run slower and seldom add to th
 set of any of its processes. ``by hand`` reads the sample table, in which rows are hashed already. The
 exponent is the slope of the logarithms over the three largest sizes.
 
-20,000,000 rows with ``--whole``, three runs while other work shared both cores: 29.1 to 31.5 s of a core here, scan and
-version id included, 913 MB; by hand 17.3 to 21.6 s (1.40, 1.46 and 1.73 times that); by hand with an id 50.4 to 53.6 s
-(0.54 to 0.62 times). A whole check of 100,000,000 rows: 299 s of a core, 1,265 MB.
+20,000,000 rows with ``--whole``, twice, before and after SQL by hand, while other work kept both cores busy (load 11 to
+17): 23.6 and 24.8 s of a core here, scan and version id included, 936 MB; by hand 21.5 and 26.0 s (1.10 and 0.95 times
+that, 0.15 to 0.16 once it is scanned). Before copies were looked for by 64 bits of a hash: 1.40, 1.46 and 1.73 times.
+A whole check of 100,000,000 rows took 299 s of a core and 1,265 MB then.
 
     python benchmarks/scale.py [--whole] [--rows 1000 10000 …] [--images 100 …] [--memory 2GB] [--output FILE]
         [--plot FILE.svg]

@@ -218,7 +218,7 @@ class Duplicates:
         import narwhals.stable.v2 as nw
 
         column = nw.col
-        frame = table.frame.with_columns(split=column("split").fill_null(""))
+        frame = table.stored.with_columns(split=column("split").fill_null(""))
         readable = column("decode_error").is_null() & ~column("content_hash").is_null()
         # A picture has a size, and no perceptual hash only where it has no texture.
         flat = ~column("width").is_null() & column("perceptual_hash").is_null()
@@ -325,7 +325,9 @@ def _candidates(compared: Any, table: SampleTable) -> Any:
     columns = ("sample_id", "split", "label", "path", "content_hash")
     # Asked for three times, and found once.
     if table.elsewhere is not None:
-        begun = compared.select(*columns, beginning=nw.col("content_hash").str.slice(0, _BEGINNING))
+        content = nw.col("content_hash")
+        of_bytes = compared.collect_schema()["content_hash"] == nw.Binary
+        begun = compared.select(*columns, beginning=content if of_bytes else content.str.slice(0, _BEGINNING))
         alike = begun.group_by("beginning").agg(n=nw.len()).filter(nw.col("n") > 1).select("beginning")
         found = begun.join(alike, on="beginning", how="semi").select(*columns)
         native = found.to_native()
@@ -430,7 +432,8 @@ def _listed(kept: Any) -> tuple[DuplicateGroup, ...]:
     for content_hash, group in itertools.groupby(rows, key=lambda row: row[0]):
         found = [Member(sample_id=row[1], split=row[2], label=row[3], path=row[4]) for row in group]
         found.sort(key=lambda member: (split_order(member.split), member.sample_id))
-        groups.append(DuplicateGroup(content_hash=content_hash, members=tuple(found)))
+        named = content_hash.hex() if isinstance(content_hash, bytes) else content_hash
+        groups.append(DuplicateGroup(content_hash=named, members=tuple(found)))
     return tuple(groups)
 
 

@@ -22,8 +22,8 @@ from dataguard.dataset.table import COLUMNS, SampleTable
 if TYPE_CHECKING:
     import duckdb
 
-_FORMAT = 2
-"""Counts up whenever the same samples come to another version id."""
+_FORMAT = 3
+"""Counts up whenever the same samples come to another version id, or to files that are read in another way."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,7 +37,7 @@ class Key:
 def key_of(manifest: Manifest, details: Manifest, max_pixels: int) -> Key:
     """What the table of these samples is called."""
     version_id = manifest.version_id
-    parts = (decoder_id(), str(max_pixels), version_id, details.version_id, *COLUMNS)
+    parts = (str(_FORMAT), decoder_id(), str(max_pixels), version_id, details.version_id, *COLUMNS)
     return Key(table=blake3("\n".join(parts).encode()).hexdigest(), version_id=version_id)
 
 

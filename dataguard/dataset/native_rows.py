@@ -17,10 +17,10 @@ import numpy as np
 from dataguard.dataset.row_contents import HEAD_BYTES, Kind
 
 LIBRARY = Path(__file__).with_name("librow_hashes.so")
-VERSION = 1
+VERSION = 2
 """Of what is passed and found, as in row_hashes.c: an editable install may have left a library of another."""
 CONTENT = "content_hash"
-"""What the column of contents is called."""
+"""What the column of contents is called: 32 bytes each, where the texts that SQL makes have 64 digits."""
 LEAVES, DETAILS = 0, 1
 ABSENT = -1
 

@@ -23,7 +23,7 @@
 #endif
 
 enum {
-    VERSION = 1, /* of native_rows.py */
+    VERSION = 2, /* of native_rows.py */
     DIGEST = 32,
     HEX = 2 * DIGEST,
     BLOCK = 64,
@@ -419,6 +419,14 @@ static inline void put_text(Messages *messages, Text text)
     put_bytes(messages, text.bytes, text.n);
 }
 
+/* The text of a digest's digits. */
+static inline void put_digest(Messages *messages, const uint8_t *digest)
+{
+    put_bytes(messages, "64:", 3);
+    put_hexadecimal((char *)messages->bytes + messages->used, digest);
+    messages->used += HEX;
+}
+
 static int put_value(Messages *messages, const Column *column, char kind, int64_t row)
 {
     static const char *const truth[] = {"false;", "true;"};
@@ -518,8 +526,8 @@ static int put_detail(Rows *rows, const Column *key, int64_t number, const Colum
     return 0;
 }
 
-/* Contents, leaves and the leaves of details of a batch; `digits` has room for 64 a row, or is NULL. */
-static int hash_batch(Rows *rows, const ArrowArray *batch, char *digits, Leaves *leaves, Leaves *details)
+/* Contents, leaves and the leaves of details of a batch; `contents` has room for 32 bytes a row, or is NULL. */
+static int hash_batch(Rows *rows, const ArrowArray *batch, uint8_t *contents, Leaves *leaves, Leaves *details)
 {
     const Plan *plan = &rows->plan;
     Messages *messages = &rows->messages;
@@ -536,7 +544,7 @@ static int hash_batch(Rows *rows, const ArrowArray *batch, char *digits, Leaves 
     const Column *split = plan->split == ABSENT ? NULL : columns + plan->split;
     for (int64_t start = 0; start < n && !wrong; start += AT_A_TIME) {
         int64_t end = start + AT_A_TIME < n ? start + AT_A_TIME : n;
-        if (digits) {
+        if (contents) {
             begin(messages);
             for (int64_t row = start; row < end && !wrong; row++) {
                 wrong = reserve(messages, HEAD);
@@ -550,8 +558,7 @@ static int hash_batch(Rows *rows, const ArrowArray *batch, char *digits, Leaves 
             if (wrong)
                 break;
             rows->hash(messages, digests);
-            for (int64_t row = start; row < end; row++)
-                put_hexadecimal(digits + row * HEX, digests[row - start]);
+            memcpy(contents + start * DIGEST, digests, (size_t)(end - start) * DIGEST);
         }
         begin(messages);
         for (int64_t row = start; row < end && !wrong; row++) {
@@ -570,8 +577,8 @@ static int hash_batch(Rows *rows, const ArrowArray *batch, char *digits, Leaves 
                 wrong = reserve(messages, HEX + 4 * DIGITS);
             if (wrong)
                 break;
-            if (digits)
-                put_text(messages, (Text){digits + row * HEX, HEX});
+            if (contents)
+                put_digest(messages, contents + row * DIGEST);
             else
                 put_byte(messages, '-');
             wrong = put_part(messages, label, row);
@@ -609,10 +616,8 @@ typedef struct {
 } Shared;
 
 typedef struct {
-    Shared *shared;
-    const void *buffers[3];
-    int32_t *places;
-    char *digits;
+    const void *buffers[2];
+    uint8_t *contents;
 } Own;
 
 static void drop(Shared *shared)
@@ -629,12 +634,11 @@ static void release_carried(ArrowArray *array)
     drop(array->private_data);
 }
 
-static void release_digits(ArrowArray *array)
+static void release_contents(ArrowArray *array)
 {
     Own *own = array->private_data;
     array->release = NULL;
-    free(own->places);
-    free(own->digits);
+    free(own->contents);
     free(own);
 }
 
@@ -650,30 +654,21 @@ static void release_batch(ArrowArray *array)
     free(array->buffers);
 }
 
-static int digits_array(ArrowArray *array, char *digits, int64_t n)
+static int contents_array(ArrowArray *array, uint8_t *contents, int64_t n)
 {
     Own *own = calloc(1, sizeof *own);
-    int32_t *places = malloc(((size_t)n + 1) * sizeof *places);
-    if (!own || !places) {
-        free(own);
-        free(places);
+    if (!own)
         return ENOMEM;
-    }
-    for (int64_t row = 0; row <= n; row++)
-        places[row] = (int32_t)(row * HEX);
-    own->places = places;
-    own->digits = digits;
-    own->buffers[1] = places;
-    own->buffers[2] = digits;
+    own->buffers[1] = own->contents = contents;
     *array = (ArrowArray){
-        .length = n, .n_buffers = 3, .buffers = own->buffers, .release = release_digits, .private_data = own};
+        .length = n, .n_buffers = 2, .buffers = own->buffers, .release = release_contents, .private_data = own};
     return 0;
 }
 
-/* A batch with the columns that are carried, and the digits of contents, which it takes over where it succeeds. */
-static int made_batch(const Plan *plan, ArrowArray *from, char *digits, ArrowArray *to)
+/* A batch with the columns that are carried, and the contents, which it takes over where it succeeds. */
+static int made_batch(const Plan *plan, ArrowArray *from, uint8_t *contents, ArrowArray *to)
 {
-    int64_t n_children = plan->n_carried + (digits ? 1 : 0), k = 0;
+    int64_t n_children = plan->n_carried + (contents ? 1 : 0), k = 0;
     Shared *shared = calloc(1, sizeof *shared);
     const void **buffers = calloc(1, sizeof *buffers);
     ArrowArray **children = calloc((size_t)n_children + 1, sizeof *children), *last = NULL;
@@ -685,7 +680,7 @@ static int made_batch(const Plan *plan, ArrowArray *from, char *digits, ArrowArr
             goto fail;
     }
     last = children[n_children - 1];
-    if (digits && digits_array(last, digits, from->length))
+    if (contents && contents_array(last, contents, from->length))
         goto fail;
     shared->from = *from;
     atomic_init(&shared->users, plan->n_carried);
@@ -746,26 +741,21 @@ static int next_batch(ArrowArrayStream *stream, ArrowArray *to)
         memset(to, 0, sizeof *to);
         return 0;
     }
-    size_t room = (size_t)batch.length * HEX;
-    char *digits = NULL;
+    uint8_t *contents = NULL;
     Leaves *leaves = room_for_leaves(batch.length), *details = NULL;
     wrong = leaves && batch.n_children == rows->plan.n_columns ? 0 : ENOMEM;
-    if (!wrong && room / HEX * HEX <= INT32_MAX) {
-        if (rows->plan.content != ABSENT && !(digits = malloc(room + 1)))
-            wrong = ENOMEM;
-        if (!wrong && rows->plan.n_details && !(details = room_for_leaves(batch.length)))
-            wrong = ENOMEM;
-    } else {
+    if (!wrong && rows->plan.content != ABSENT && !(contents = malloc((size_t)batch.length * DIGEST + 1)))
         wrong = ENOMEM;
-    }
+    if (!wrong && rows->plan.n_details && !(details = room_for_leaves(batch.length)))
+        wrong = ENOMEM;
     if (!wrong)
-        wrong = hash_batch(rows, &batch, digits, leaves, details);
+        wrong = hash_batch(rows, &batch, contents, leaves, details);
     size_t n_rows = (size_t)batch.length;
     if (!wrong)
-        wrong = made_batch(&rows->plan, &batch, digits, to);
+        wrong = made_batch(&rows->plan, &batch, contents, to);
     if (wrong) {
         rows->trouble = "there is no memory for the hashes of rows";
-        free(digits);
+        free(contents);
         free(leaves);
         free(details);
         batch.release(&batch);
@@ -815,7 +805,7 @@ static int made_schema(ArrowArrayStream *stream, ArrowSchema *to)
         }
         to->n_children = k + 1;
         wrong = from ? named_schema(to->children[k], from->format, from->name, from->flags)
-                     : named_schema(to->children[k], "u", "content_hash", 0);
+                     : named_schema(to->children[k], "w:32", "content_hash", 0);
     }
     if (wrong)
         release_schema(to);

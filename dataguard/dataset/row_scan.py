@@ -114,7 +114,7 @@ def _copied_by_kernel(
             threads = min(jobs, memory_share(WRITER_SHARE) // _WRITER_BYTES)
             writer.execute(f"SET threads = {max(1, threads)}")
             try:
-                _watched((writer, source), _copy_sql("rows", made, target, query), each)
+                _watched((writer, source), _copy_sql("rows", made, target, query, content="BLOB"), each)
                 each()
             except duckdb.Error as error:
                 reason = rows.source_error
@@ -185,9 +185,11 @@ def _copy(query: RowQuery, target: Path, progress: Progress, jobs: int) -> None:
         cursor.execute(f"SET memory_limit = '{memory_share(SOURCE_SHARE)}B'")
 
 
-def _copy_sql(table: str, columns: Mapping[str, str], target: Path, query: RowQuery) -> str:
+def _copy_sql(
+    table: str, columns: Mapping[str, str], target: Path, query: RowQuery, content: str = COLUMNS[CONTENT]
+) -> str:
     selected = ", ".join(
-        f'CAST({columns.get(name, "NULL")} AS {kind}) AS "{name}"'
+        f'CAST({columns.get(name, "NULL")} AS {content if name == CONTENT else kind}) AS "{name}"'
         for name, kind in COLUMNS.items()
         if name not in OF_PICTURES and not (name == "sample_id" and query.ids_are_numbers)
     )

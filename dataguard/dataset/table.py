@@ -115,6 +115,8 @@ class SampleTable:
     """A digest of all that decides on the rows, times and places of the files included; None where it is not known."""
     parquet: Path | None = None
     """The Parquet file, or the folder of such files, that the rows lie in; None for a table in memory."""
+    files: str | None = None
+    """As `query`, with contents as files have them; None for a table in memory."""
     elsewhere: nw.LazyFrame[Any] | None = None
     """The same rows as an engine other than DuckDB reads them; see `dataguard.dataset.engines.on_engine`."""
 
@@ -144,17 +146,21 @@ class SampleTable:
         """
         connection = connection or connected()
         query = parquet_sql(*parts_of(parquet))
-        held = {name for name, *_ in connection.execute(f"DESCRIBE SELECT * FROM {query}").fetchall()}
-        absent = {name: f"CAST(NULL AS {COLUMNS[name]})" for name in OF_PICTURES - held}
+        held = {name: kind for name, kind, *_ in connection.execute(f"DESCRIBE SELECT * FROM {query}").fetchall()}
+        made = {name: f"CAST(NULL AS {COLUMNS[name]})" for name in OF_PICTURES - held.keys()}
         if "sample_id" not in held:
-            absent["sample_id"] = NUMBER_AS_NAME
-        if absent:
-            columns = (f'{absent[name]} AS "{name}"' if name in absent else f'"{name}"' for name in COLUMNS)
-            query = f"(SELECT {', '.join(columns)} FROM {query})"
+            made["sample_id"] = NUMBER_AS_NAME
+        files = _selected(made, query)
+        if held["content_hash"] == "BLOB":
+            made["content_hash"] = "lower(hex(content_hash))"
+            query = _selected(made, query)
+        else:
+            query = files
         n_samples = connection.execute(f"SELECT count(*) FROM {query}").fetchall()[0][0]
         return cls(
             connection=connection,
             query=query,
+            files=files,
             root=root,
             source=source,
             version_id=version_id,
@@ -208,6 +214,15 @@ class SampleTable:
         if self.elsewhere is not None:
             return self.elsewhere
         return nw.from_native(self.connection.sql(f"FROM {self.query}"))
+
+    @property
+    def stored(self) -> nw.LazyFrame[Any]:
+        """As `frame`, with contents as files have them: some as text, and those of rows as 32 bytes."""
+        import narwhals.stable.v2 as nw
+
+        if self.elsewhere is not None or self.files is None:
+            return self.frame
+        return nw.from_native(self.connection.sql(f"FROM {self.files}"))
 
     @property
     def has_thumbnails(self) -> bool:
@@ -434,6 +449,14 @@ def fetch_rows(frame: nw.LazyFrame[Any]) -> list[tuple[Any, ...]]:
     # Arrow and not pandas, which tells no NULL from NaN. Dask's index comes as a column more.
     collected = frame.collect(backend="pyarrow").select(*frame.collect_schema().names())
     return list(collected.iter_rows(named=False))
+
+
+def _selected(made: Mapping[str, str], query: str) -> str:
+    """A FROM clause of all columns, some of them made in SQL."""
+    if not made:
+        return query
+    columns = (f'{made[name]} AS "{name}"' if name in made else f'"{name}"' for name in COLUMNS)
+    return f"(SELECT {', '.join(columns)} FROM {query})"
 
 
 def connected() -> duckdb.DuckDBPyConnection:

@@ -168,7 +168,7 @@ def content(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
         query = TableSource(folder / "row.parquet").rows()
         assert query is not None
         copied = copy_rows(query, folder, Manifest(), Manifest(), lambda *_: None)
-        ((found,),) = duckdb.execute(f"SELECT content_hash FROM '{copied}'").fetchall()
+        ((found,),) = duckdb.execute(f"SELECT lower(hex(content_hash)) FROM '{copied}'").fetchall()
         assert len(found) == 64
         return str(found)
 

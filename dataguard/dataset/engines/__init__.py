@@ -30,7 +30,7 @@ GROUP = "dataguard.engines"
 `Engine`."""
 
 FOR_ENGINE = 20_000_000
-"""Samples from which their table is put to an engine: DuckDB takes 6 s of a core for so many, about what it takes a
+"""Samples from which their table is put to an engine: DuckDB takes 3 s of a core for so many, less than it takes a
 cluster to begin."""
 _RAISED = re.compile(r"[A-Za-z_.]*(Error|Exception): ")
 """The line of a worker's traceback that says what was raised."""
