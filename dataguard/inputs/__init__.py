@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from dataguard.core.lazy import lazily
 from dataguard.inputs.made import Inputs
 
 if TYPE_CHECKING:
@@ -23,21 +24,16 @@ __all__ = [
     "recorded",
 ]
 
-_PLACES = {
-    "NORMALIZATION_INPUTS": "normalization",
-    "SERVING_INPUTS": "versions",
-    "TABLE_SUFFIXES": "source",
-    "VERSION_INPUTS": "versions",
-    "Loader": "loader",
-    "open_source": "source",
-    "recorded": "loader",
-}
-
-
-def __getattr__(name: str) -> Any:
-    # Lazy, so that an audit does not pay for what reads datasets and trains.
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    return getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
+# So that an audit does not pay for what reads datasets and trains.
+__getattr__ = lazily(
+    __name__,
+    {
+        "NORMALIZATION_INPUTS": "normalization",
+        "SERVING_INPUTS": "versions",
+        "TABLE_SUFFIXES": "source",
+        "VERSION_INPUTS": "versions",
+        "Loader": "loader",
+        "open_source": "source",
+        "recorded": "loader",
+    },
+)
