@@ -121,7 +121,7 @@ class PythonSource:
     @cached_property
     def text(self) -> str:
         """All code: its `lines`, with a newline between two."""
-        return "\n".join(cell.text.replace("\r\n", "\n").replace("\r", "\n") for cell in self.cells)
+        return "\n".join(_with_newlines(cell.text) for cell in self.cells)
 
     @property
     def n_lines(self) -> int:
@@ -209,7 +209,11 @@ def decode(data: bytes) -> str:
 
 def split_lines(text: str) -> list[str]:
     """The lines of a text as the parser counts them: form feeds and the like end none."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return _with_newlines(text).split("\n")
+
+
+def _with_newlines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def parse_script(text: str, *, name: str = "<script>") -> PythonSource:
@@ -311,7 +315,7 @@ class _FileLines:
 
 def _tolerant(text: str, start: int) -> tuple[ast.Module, tuple[Lost, ...]]:
     """As much of a text as parses, its lines counted from `start`, and what does not."""
-    text = text.replace("\x00", " ").lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    text = _with_newlines(text.replace("\x00", " ").lstrip("\ufeff"))
     tree = parsed(text)
     lost: list[Lost] = []
     if not isinstance(tree, ast.Module):
