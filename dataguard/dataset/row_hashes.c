@@ -642,15 +642,21 @@ static void release_contents(ArrowArray *array)
     free(own);
 }
 
+/* Of an array or a schema. */
+#define RELEASE_CHILDREN(parent)                                         \
+    do {                                                                 \
+        for (int64_t k = 0; k < (parent)->n_children; k++) {             \
+            if ((parent)->children[k]->release)                          \
+                (parent)->children[k]->release((parent)->children[k]);   \
+            free((parent)->children[k]);                                 \
+        }                                                                \
+        free((parent)->children);                                        \
+    } while (0)
+
 static void release_batch(ArrowArray *array)
 {
     array->release = NULL;
-    for (int64_t k = 0; k < array->n_children; k++) {
-        if (array->children[k]->release)
-            array->children[k]->release(array->children[k]);
-        free(array->children[k]);
-    }
-    free(array->children);
+    RELEASE_CHILDREN(array);
     free(array->buffers);
 }
 
@@ -773,12 +779,7 @@ static int next_batch(ArrowArrayStream *stream, ArrowArray *to)
 static void release_schema(ArrowSchema *schema)
 {
     schema->release = NULL;
-    for (int64_t k = 0; k < schema->n_children; k++) {
-        if (schema->children[k]->release)
-            schema->children[k]->release(schema->children[k]);
-        free(schema->children[k]);
-    }
-    free(schema->children);
+    RELEASE_CHILDREN(schema);
     free((char *)schema->format);
     free((char *)schema->name);
 }
