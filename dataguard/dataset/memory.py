@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 SOURCE_SHARE, TABLE_SHARE, WRITER_SHARE = 0.2, 0.4, 0.1
 """What DuckDB may use to read the user's table, to query the sample table, and to write it. Seldom more than one is
-full; the rest is Python's with its libraries, some 350 MB, DuckDB's own that it does not count, and `BATCH_SHARE`."""
+full; the rest is Python's with its libraries, some 350 MB, DuckDB's own that it does not count, and the shares below,
+of which that of leaves is free before that of hashes is needed."""
 BATCH_SHARE = 1 / 32
 """What rows may take on their way from one to another, and the leaves of their details before they go to disk."""
 LEAVES_SHARE = 1 / 3
