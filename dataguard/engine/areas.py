@@ -11,6 +11,7 @@ from dataguard.config import matches
 from dataguard.core.report import Subject
 from dataguard.core.rule import Rule
 from dataguard.engine import subjects
+from dataguard.engine.subjects import CASE, DECLARED_PAIR, PAIR, STREAM
 from dataguard.inputs import Inputs
 
 
@@ -38,16 +39,12 @@ def _has_two_versions(inputs: Inputs) -> bool:
     return named or inputs.there(_VERSIONS) is not None
 
 
-_CASE = "training.case.TrainingCase"
 _CODE = "splits.code.files.CodeFiles"
 _DECLARED = "environment.declared.DeclaredEnvironment"
-_DECLARED_PAIR = "preprocessing.pair.DeclaredPair"
 _LOCK = "reproduction.lock.Lock"
-_PAIR = "preprocessing.pair.PipelinePair"
 _READING = "preprocessing.static.reading.RepositoryReading"
 _REPRODUCTION = "reproduction.reproducing.Reproduction"
 _SERVING = "versions.comparison.ServingComparison"
-_STREAM = "batches.stream.BatchStream"
 _VERSIONS = "versions.comparison.VersionComparison"
 
 DATASET = Area(
@@ -58,7 +55,7 @@ DATASET = Area(
 )
 TRAINING = Area(
     inputs=("training.",),
-    is_named=lambda inputs: inputs.there(_CASE) is not None,
+    is_named=lambda inputs: inputs.there(CASE) is not None,
     subject=subjects.of_training,
 )
 AREAS = (
@@ -96,21 +93,21 @@ AREAS = (
         subject=subjects.of_lock,
     ),
     Area(
-        inputs=(_STREAM, "batches.evidence.OrderEvidence", "batches.evidence.SecondRecording"),
+        inputs=(STREAM, "batches.evidence.OrderEvidence", "batches.evidence.SecondRecording"),
         is_named=lambda inputs: inputs.loader is not None,
-        opened=_STREAM,
+        opened=STREAM,
         subject=subjects.of_loader,
     ),
     Area(
-        inputs=(_PAIR,),
+        inputs=(PAIR,),
         is_named=lambda inputs: inputs.config.preprocessing.train is not None,
-        opened=_PAIR,
+        opened=PAIR,
         subject=subjects.of_pairs,
     ),
     Area(
-        inputs=(_DECLARED_PAIR,),
+        inputs=(DECLARED_PAIR,),
         is_named=lambda inputs: inputs.config.preprocessing.declared is not None,
-        opened=_DECLARED_PAIR,
+        opened=DECLARED_PAIR,
         subject=subjects.of_pairs,
     ),
     Area(

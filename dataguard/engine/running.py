@@ -26,6 +26,7 @@ from dataguard.engine import accepting, sampling
 from dataguard.engine.areas import DATASET, area_of, chosen, open_areas, subject
 from dataguard.engine.circumstances import settings_in_force, versions
 from dataguard.engine.resolving import limit_of
+from dataguard.engine.subjects import CASE, STREAM, pairs_of
 from dataguard.inputs import Inputs
 from dataguard.rules import BrokenPlugin, broken_plugins
 
@@ -163,7 +164,7 @@ def _report(
         started_at=started.isoformat(timespec="seconds"),
         seconds=round(time.perf_counter() - clock, 3),
         configuration=settings_in_force(config, use_cache=use_cache),
-        environment=versions(resampling=bool(_pairs(inputs)), training=inputs.there(_CASE) is not None),
+        environment=versions(resampling=bool(pairs_of(inputs)), training=inputs.there(CASE) is not None),
         overview=tuple(_overview(inputs)),
         notes=(
             *([broken] if broken else []),
@@ -177,10 +178,6 @@ def _report(
     )
 
 
-_CASE = "training.case.TrainingCase"
-_STREAM = "batches.stream.BatchStream"
-
-
 def _memory(config: Config, inputs: Inputs) -> Memory | None:
     if inputs.cache is None:
         return None
@@ -189,15 +186,9 @@ def _memory(config: Config, inputs: Inputs) -> Memory | None:
     return Memory.of(config, inputs)
 
 
-def _pairs(inputs: Inputs) -> list[Any]:
-    """The pairs of paths that were compared by name."""
-    names = ("preprocessing.pair.PipelinePair", "preprocessing.pair.DeclaredPair")
-    return [pair for name in names if (pair := inputs.there(name)) is not None]
-
-
 def _broken_off(inputs: Inputs) -> str:
     """How the recording of a loader ended before its end; '' where it did not."""
-    stream = inputs.there(_STREAM)
+    stream = inputs.there(STREAM)
     if stream is None:
         return ""
     from dataguard.batches.summary import broken_off
@@ -208,7 +199,7 @@ def _broken_off(inputs: Inputs) -> str:
 def _overview(inputs: Inputs) -> Iterator[Exhibit]:
     if (counts := inputs.there("dataset.class_counts.ClassCounts")) is not None:
         yield _class_histogram(counts)
-    if (stream := inputs.there(_STREAM)) is not None:
+    if (stream := inputs.there(STREAM)) is not None:
         from dataguard.batches.summary import loader_overview
 
         yield from loader_overview(stream)
@@ -217,20 +208,20 @@ def _overview(inputs: Inputs) -> Iterator[Exhibit]:
         from dataguard.training.summary import training_overview
 
         yield from training_overview(runs, first)
-    for pair in _pairs(inputs):
+    for pair in pairs_of(inputs):
         from dataguard.preprocessing.summary import compared_overview
 
         yield from compared_overview(pair)
 
 
 def _notes(inputs: Inputs) -> Iterator[str]:
-    if (case := inputs.there(_CASE)) is not None:
+    if (case := inputs.there(CASE)) is not None:
         from dataguard.training.summary import training_notes
 
         yield from training_notes(case)
-    for pair in _pairs(inputs):
+    for pair in pairs_of(inputs):
         yield from pair.notes
-    if (stream := inputs.there(_STREAM)) is not None:
+    if (stream := inputs.there(STREAM)) is not None:
         from dataguard.batches.summary import loader_notes
 
         yield from loader_notes(stream)

@@ -11,6 +11,13 @@ from dataguard.inputs import Inputs
 if TYPE_CHECKING:
     from dataguard.batches.stream import BatchStream
     from dataguard.dataset.table import SampleTable
+    from dataguard.preprocessing.pair import DeclaredPair, PipelinePair
+
+CASE = "training.case.TrainingCase"
+DECLARED_PAIR = "preprocessing.pair.DeclaredPair"
+PAIR = "preprocessing.pair.PipelinePair"
+STREAM = "batches.stream.BatchStream"
+"""Inputs by the names that `Inputs.there` and `Area.inputs` take."""
 
 
 def of_dataset(inputs: Inputs) -> Subject:
@@ -25,7 +32,7 @@ def of_dataset(inputs: Inputs) -> Subject:
     table = inputs.made(SampleTable)
     if table is None:
         return Subject(kind="dataset", path=path, root=encode_path(str(source.root)), source=source.kind)
-    counts, stream = inputs.made(ClassCounts), inputs.there("batches.stream.BatchStream")
+    counts, stream = inputs.made(ClassCounts), inputs.there(STREAM)
     loader = {} if stream is None else {"loader": {"class": stream.facts.loader, **_loader_facts(stream)}}
     return Subject(
         kind="dataset",
@@ -85,7 +92,7 @@ def of_loader(inputs: Inputs) -> Subject:
     """What feeds the training loop; without figures where recording it was interrupted."""
     root = encode_path(str((inputs.config.loader.base or inputs.config.base).absolute()))
     named = inputs.loader if isinstance(inputs.loader, str) else ""
-    stream = inputs.there("batches.stream.BatchStream")
+    stream = inputs.there(STREAM)
     if stream is None:
         return Subject(kind="loader", path=named, root=root)
     return Subject(
@@ -99,12 +106,16 @@ def of_loader(inputs: Inputs) -> Subject:
     )
 
 
+def pairs_of(inputs: Inputs) -> list[PipelinePair | DeclaredPair]:
+    """The pairs of paths that were compared by name."""
+    return [pair for name in (PAIR, DECLARED_PAIR) if (pair := inputs.there(name)) is not None]
+
+
 def of_pairs(inputs: Inputs) -> Subject:
     """The paths of a picture that are compared."""
-    from dataguard.preprocessing.pair import DeclaredPair, PipelinePair
     from dataguard.preprocessing.summary import compared_facts, compared_name
 
-    pairs = [pair for pair in (inputs.made(PipelinePair), inputs.made(DeclaredPair)) if pair is not None]
+    pairs = pairs_of(inputs)
     return Subject(
         kind="preprocessing",
         path=" and ".join(dict.fromkeys(encode_path(compared_name(pair)) for pair in pairs)),
