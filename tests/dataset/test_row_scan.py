@@ -168,9 +168,10 @@ def content(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
         query = TableSource(folder / "row.parquet").rows()
         assert query is not None
         copied = copy_rows(query, folder, Manifest(), Manifest(), lambda *_: None)
-        ((found,),) = duckdb.execute(f"SELECT lower(hex(content_hash)) FROM '{copied}'").fetchall()
-        assert len(found) == 64
-        return str(found)
+        ((found,),) = duckdb.execute(f"SELECT content_hash FROM '{copied}'").fetchall()
+        digits = found.hex() if isinstance(found, bytes) else str(found)
+        assert len(digits) == 64
+        return digits
 
     return scanned
 
