@@ -11,6 +11,7 @@ from dataguard.preprocessing.static import (
     arrays,
     calls,
     configured,
+    decorating,
     feeding,
     library,
     loaders,
@@ -21,7 +22,7 @@ from dataguard.preprocessing.static import (
 from dataguard.preprocessing.static.expressions import Expressions
 from dataguard.preprocessing.static.joining import join
 from dataguard.preprocessing.static.library import first_layers, given, placeholders, unlisted
-from dataguard.preprocessing.static.library.configuration import OPTIONS, filled
+from dataguard.preprocessing.static.library.configuration import OPTIONS, filled, given_options
 from dataguard.preprocessing.static.machine import DEEPEST, Frame, returned, signature_of
 from dataguard.preprocessing.static.picture import by_chance, losing, moved
 from dataguard.preprocessing.static.values import (
@@ -157,6 +158,9 @@ class Calling(Expressions):
             wanted = configured.arguments(self, func, receiver, list(args), kwargs, node)
             if wanted is not None:
                 args, kwargs = [], wanted
+            wrapper = decorating.wrapper(self, func, receiver)
+            if wrapper is not None:
+                return self._inline(wrapper, receiver, args, kwargs, node)
         names: dict[str, Value] = {}
         call_place = self.place(node)
         given = [receiver, *args] if receiver is not None else list(args)
@@ -165,7 +169,7 @@ class Calling(Expressions):
             call_place=call_place, words=tuple(self.assigning),
         )  # fmt: skip
         if len(self.frames) < feeding.DEEPEST_BRANCH and isinstance(node, ast.Call):
-            frame.flags = self._from_options(func, node)
+            frame.flags = given_options(self, func, node)
         self.frames.append(frame)
         try:
             self._bind(func, given, kwargs, names)
@@ -187,15 +191,6 @@ class Calling(Expressions):
             dotted = func.module.path.removesuffix(".py").replace("/", ".")
             return Picture(replace(made.state, target=f"{dotted}:{func.name}"))
         return made
-
-    def _from_options(self, func: Func, node: ast.Call) -> set[str]:
-        """The parameters of a function that a call gives options of the command line for."""
-        found = {one.arg for one in node.keywords if one.arg is not None and self.is_option(one.value)}
-        given = [self.is_option(one) for one in node.args]
-        if any(given):
-            names = [one.arg for one in (*func.node.args.posonlyargs, *func.node.args.args)]
-            found |= {name for name, is_option in zip(names, given, strict=False) if is_option}
-        return found
 
     def is_option(self, node: ast.expr) -> bool:
         """Whether an expression is an option of the command line: 'args.size', or a parameter that was given one."""

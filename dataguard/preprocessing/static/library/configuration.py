@@ -13,7 +13,7 @@ from dataguard.preprocessing.static.library.contents import as_value, loaded
 from dataguard.preprocessing.static.library.paths import FILE_OF, is_path, text_of
 from dataguard.preprocessing.static.library.python import copied
 from dataguard.preprocessing.static.library.registry import Call, function, methods
-from dataguard.preprocessing.static.values import ExtObj, Map, Obj, Seq, Unknown, Value, is_plain, last
+from dataguard.preprocessing.static.values import ExtObj, Func, Map, Obj, Seq, Unknown, Value, is_plain, last
 
 if TYPE_CHECKING:
     from dataguard.preprocessing.static.calling import Calling
@@ -121,6 +121,16 @@ def of_command(machine: Calling, declared: ExtObj) -> Value:
         return None
     call = Call(machine, declared.name, [], {}, None)
     return written if resolve(call, written) is not None else None
+
+
+def given_options(machine: Calling, func: Func, node: ast.Call) -> set[str]:
+    """The parameters of a function that a call gives options of the command line for."""
+    found = {one.arg for one in node.keywords if one.arg is not None and machine.is_option(one.value)}
+    given = [machine.is_option(one) for one in node.args]
+    if any(given):
+        names = [one.arg for one in (*func.node.args.posonlyargs, *func.node.args.args)]
+        found |= {name for name, is_option in zip(names, given, strict=False) if is_option}
+    return found
 
 
 TEXT = ", a text"
