@@ -13,6 +13,8 @@ from tests.preprocessing.static.repositories import only, reading
     ("imported", "bar"),
     [
         ("from tqdm import tqdm", "tqdm(loader, total=9)"),
+        ("from tqdm.autonotebook import tqdm", "tqdm(loader)"),
+        ("from tqdm import tqdm_notebook as tqdm", "tqdm(enumerated)"),
         ("from ultralytics.utils import TQDM", "TQDM(enumerated, total=9)"),
         ("from fastprogress import progress_bar", "progress_bar(loader)"),
         ("from alive_progress import alive_it", "alive_it(loader)"),
