@@ -204,7 +204,12 @@ def _home(path: FoundPath) -> str:
 
 
 def _of_one_network(one: FoundPath, other: FoundPath) -> bool:
-    """Whether two paths can feed one network: another number of channels would be refused by its first layer."""
+    """Whether two paths can feed one network: another number of channels would be refused by its first layer.
+
+    What two configurations of a script make is not fed to one network either.
+    """
+    if one.setting != other.setting:
+        return False
     counts = {_N_CHANNELS.get(path.pipeline.order or "") for path in (one, other)} - {None}
     return len(counts) < 2
 

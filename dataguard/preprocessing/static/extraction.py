@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from dataguard.core.progress import Progress, silent
-from dataguard.preprocessing.static import calls, trainers, versions
+from dataguard.preprocessing.static import calls, trainers, versions, ways
 from dataguard.preprocessing.static.arrays import pictures
 from dataguard.preprocessing.static.feeding import is_model, is_transforming
 from dataguard.preprocessing.static.findings import Findings, Found
@@ -72,6 +72,10 @@ class Extraction(Findings):
         for number, module in enumerate(roots):
             self.progress("reading", number, len(roots))
             self._script(module)
+        enough = self.reserve / 2
+        for module in ways.others(self.machine, roots):
+            if self.reserve > enough:
+                self._script(module)
         self._entry_points(sorted(leading))
         reached = len(self.machine.sinks)
         self._leftovers(relevant)

@@ -116,7 +116,7 @@ class Findings:
         if sink.kind == "return" and role in ("serve", "eval") and _by_chance(found.states):
             # What is only made, and has steps that chance decides, is made for training.
             role = "train"
-        name = roles.called(sink)
+        name = roles.called(sink) + (f" ({sink.setting})" if sink.setting else "")
         pipeline = canonical.common([canonical.pipeline_of(state, name) for state in found.states], found.why)
         entry = self._entry(sink)
         state = found.states[0]
@@ -131,6 +131,7 @@ class Findings:
             fed=sink.kind == "model",
             ended=sink.kind != "last",
             networks=found.networks or sink.network,
+            setting=sink.setting,
         )
 
     def _role(self, sink: Sink, modes: set[str]) -> str:

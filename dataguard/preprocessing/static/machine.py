@@ -97,6 +97,8 @@ class Sink:
     """What names it: words of ``networks.of``."""
     whole: bool = False
     """Of what leaves a data set: it is what a model is fed, as it is."""
+    setting: str = ""
+    """The configuration that a script was followed with, where it is not the first that a README names."""
 
 
 class Machine(ABC):
@@ -148,6 +150,12 @@ class Machine(ABC):
         """What graphs do to placeholders, by their names."""
         self.commands: list[tuple[str, list[str]]] | None = None
         """Scripts that a README runs, with their words, once they were asked for."""
+        self.way = 0
+        """Which of the commands that a README has for the script is followed."""
+        self.setting = ""
+        """The configuration of that command, where it is not the first."""
+        self.configured: set[str] = set()
+        """Scripts that a README's configuration was asked for."""
         self.fixed_graphs: set[str] = set()
         """Placeholders of which only networks are known whose weights are read from files."""
         self.tests: dict[ast.expr, list[ast.expr]] = {}
@@ -251,7 +259,9 @@ class Machine(ABC):
         training = next((frame.training for frame in reversed(self.frames) if frame.training is not None), None)
         named, stack = identity or place, self.stack()
         self.sinks.append(
-            Sink(kind, value, place, stack, tuple(hints), training, named, self.root, model, network, whole)
+            Sink(
+                kind, value, place, stack, tuple(hints), training, named, self.root, model, network, whole, self.setting
+            )
         )
 
     # Changes that a branch can take back.

@@ -51,6 +51,8 @@ class FoundPath:
     """Whether its end was seen; else it ends where its picture was last seen, and is compared with no other."""
     networks: tuple[str, ...] = ()
     """What names the network that it feeds: 'class:Name', 'part:Name' of what that is made of, 'weights:path'."""
+    setting: str = ""
+    """The configuration that its script was followed with, where a README names several and it is not the first."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

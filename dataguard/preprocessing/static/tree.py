@@ -300,6 +300,12 @@ class Tree:
         """All folders with modules in them, or in folders below."""
         return frozenset(str(folder) for path in self.modules for folder in PurePosixPath(path).parents)
 
+    def forget(self) -> None:
+        """Let every module be followed anew: what a configuration changed in it was of that configuration."""
+        for module in self.modules.values():
+            if module.state == "done":
+                module.state, module.names = "new", {}
+
     def relative(self, origin: str, level: int, name: str) -> Module | None:
         """The module that ``from ..name import`` means in a file."""
         folder = origin.rpartition("/")[0]

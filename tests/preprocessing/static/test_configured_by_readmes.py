@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dataguard.preprocessing.audit.pairing import compare_paths
 from tests.preprocessing.static.repositories import only, reading, resized, steps_of
 
 _SCRIPT = """
@@ -118,3 +119,60 @@ def test_a_file_beside_the_folder_of_the_script(tmp_path: Path) -> None:
         """
     files = {"tools/run.py": script, "cfg/side.json": '{"side": 48}', "other/side.json": '{"side": 32}'}
     assert resized(only(reading(tmp_path, files))).height == 48
+
+
+_SEVERAL = """
+    import argparse, cv2, yaml
+    from state import options
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--config")
+    args = parser.parse_args()
+    with open(args.config) as file:
+        options.update(yaml.safe_load(file))
+    image = cv2.resize(cv2.imread("a.png"), (options["side"], options["side"]))
+    if options.get("scaled"):
+        image = image / 255.0
+    net(image[None])
+    """
+
+
+def test_every_configuration_of_a_script(tmp_path: Path) -> None:
+    files = {
+        "train.py": _SEVERAL,
+        "state.py": "options = {}\n",
+        "cfg/a.yaml": "side: 32\nscaled: true\n",
+        "cfg/b.yaml": "side: 64\n",
+        "README.md": "python train.py --config cfg/a.yaml\n\npython train.py --config cfg/b.yaml\n",
+    }
+    found = reading(tmp_path, files)
+    made = {path.setting: (resized(path).height, path.pipeline.affine.scale) for path in found.paths}
+    # What the first set is not there for the second.
+    assert made == {"": (32, (1 / 255,)), "cfg/b.yaml": (64, (1.0,))}
+
+
+def test_any_configuration_of_a_folder(tmp_path: Path) -> None:
+    files = {
+        "train.py": _SEVERAL,
+        "state.py": "options = {}\n",
+        "cfg/a.yaml": "side: 32\n",
+        "cfg/b.yaml": "side: 64\n",
+        "README.md": "CUDA_VISIBLE_DEVICES=<ID> python train.py --config cfg/<name>.yaml -t\n",
+    }
+    assert sorted(resized(path).height or 0 for path in reading(tmp_path, files).paths) == [32, 64]
+
+
+def test_paths_of_two_configurations_are_not_compared(tmp_path: Path) -> None:
+    script = _SEVERAL.replace(
+        "net(image[None])", "if options['trains']:\n        optimizer.step()\n    net(image[None])"
+    )
+    files = {
+        "train.py": _SEVERAL,
+        "demo.py": script,
+        "state.py": "options = {}\n",
+        "cfg/a.yaml": "side: 32\n",
+        "cfg/b.yaml": "side: 64\n",
+        "README.md": "python train.py --config cfg/a.yaml\n\npython demo.py --config cfg/a.yaml\n\n"
+        "python train.py --config cfg/b.yaml\n",
+    }
+    compared = compare_paths(reading(tmp_path, files))
+    assert {(one.left.setting, one.right.setting) for one in compared.pairs} <= {("", "")}

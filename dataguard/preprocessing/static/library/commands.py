@@ -24,6 +24,9 @@ MOST = 64
 _MODULE = re.compile(r"python[\d.]*\s+-m\s+([\w.]+)((?:[ \t]+[^\n|;&`#]*)?)")
 _HERE = re.compile(r"(\$\(pwd\)|\$\{?PWD\}?|`pwd`)/")
 _COMMAND = re.compile(r"python[\d.]*\s[^\n|;&>`]*?(?<![\w.-])([\w./-]*\w\.py)((?:[ \t]+[^\n|;&`#]*)?)")
+MOST_WAYS = 12
+"""Configurations that a script is followed with beside the first."""
+_ONE_OF = re.compile(r"(--?[\w-]+=)?([\w./-]+/)[<{\[][^/<>{}\[\]]*[>}\]](\.(?:ya?ml|json))")
 _NO_VALUE = re.compile(r"[<>$\[\]{}*]|^\.\.\.|^path[/_]to|^/path|^your", re.IGNORECASE)
 CONFIGURATIONS = (".yaml", ".yml", ".json", ".py", ".toml", ".cfg", ".ini")
 
@@ -42,18 +45,54 @@ def _commands(tree: Tree) -> list[tuple[str, list[str]]]:
                 words = shlex.split(given)
             except ValueError:
                 words = given.split()
-            found.append((script.removeprefix("./"), words))
-            if len(found) >= MOST:
-                return found
+            for one in _filled(tree, words):
+                found.append((script.removeprefix("./"), one))
+                if len(found) >= MOST:
+                    return found
     return found
+
+
+def _filled(tree: Tree, words: list[str]) -> list[list[str]]:
+    """A command of which a word stands for any file of a folder, once for each: 'configs/<name>.yaml'."""
+    for index, word in enumerate(words):
+        match = _ONE_OF.fullmatch(word)
+        if match is not None:
+            folder = match[2].removeprefix("./").rstrip("/")
+            names = [one for one in tree.sizes if one.rpartition("/")[0] == folder and one.endswith(match[3])]
+            ways = [[*words[:index], (match[1] or "") + one, *words[index + 1 :]] for one in sorted(names)[:MOST_WAYS]]
+            return ways or [words]
+    return [words]
+
+
+def ways(machine: Machine) -> list[tuple[int, str]]:
+    """The further commands for the script which is followed, of other configurations than those before: which, what."""
+    seen: set[tuple[str, ...]] = {()}
+    found: list[tuple[int, str]] = []
+    for index, words in enumerate(_of_script(machine)):
+        files = tuple(word.rpartition("=")[2] for word in words if word.endswith(CONFIGURATIONS))
+        if files not in seen and not any(_NO_VALUE.search(one) for one in files):
+            found.append((index, " ".join(files)))
+        seen.add(files)
+    return found[1 : MOST_WAYS + 1]
 
 
 def words_of(machine: Machine) -> list[list[str]]:
     """The words that the script which is followed is run with, a list for each time that a README runs it."""
+    found = _of_script(machine)
+    return [*found[machine.way :], *found[: machine.way]]
+
+
+def _of_script(machine: Machine) -> list[list[str]]:
     if machine.commands is None:
         machine.commands = _commands(machine.tree)
     script = machine.root
     return [words for name, words in machine.commands if script == name or script.endswith("/" + name.split("/")[-1])]
+
+
+def _asked(machine: Machine, value: str) -> None:
+    """Remember of a script that a README says what it is configured by."""
+    if value.endswith(CONFIGURATIONS):
+        machine.configured.add(machine.root)
 
 
 def option(machine: Machine, flags: list[str]) -> str | None:
@@ -66,6 +105,7 @@ def option(machine: Machine, flags: list[str]) -> str | None:
             if not equal:
                 value = words[index + 1] if index + 1 < len(words) else ""
             if value and not value.startswith("--") and not _NO_VALUE.search(value):
+                _asked(machine, value)
                 return value
     return None
 
@@ -77,6 +117,7 @@ def several(machine: Machine, flags: list[str]) -> list[str]:
             if word in flags:
                 given = list(takewhile(lambda one: not one.startswith("-"), words[index + 1 :]))
                 if given and not any(_NO_VALUE.search(one) for one in given):
+                    _asked(machine, given[0])
                     return given
     return []
 
@@ -132,5 +173,6 @@ def positional(machine: Machine) -> str | None:
         for index, word in enumerate(words):
             named = index and words[index - 1].startswith("-")
             if not named and not word.startswith("-") and word.endswith(CONFIGURATIONS) and not _NO_VALUE.search(word):
+                _asked(machine, word)
                 return word
     return None
