@@ -209,6 +209,9 @@ def _sampled(call: Call) -> Value:
 
 @function("torch.nn.functional.normalize")
 def _unit(call: Call) -> Value:
+    if not isinstance(call.get(0, "input"), Picture):
+        # Features are divided by their norm, which a network or a file gave.
+        return call.unknown("what is divided by its own norm")
     state = call.picture(0, "input")
     if state is None:
         return call.unknown("no picture")
