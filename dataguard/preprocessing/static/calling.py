@@ -448,6 +448,8 @@ class Calling(Expressions):
             name = inner.attr if isinstance(inner, ast.Attribute) else inner.id if isinstance(inner, ast.Name) else ""
         values = [*args, *kwargs.values()]
         if not any(arrays.pictures(one) for one in values):
+            if args and isinstance(args[0], ExtObj) and args[0].name.endswith(".ArgumentParser"):
+                return args[0]  # what adds options to it gives it back
             return Unknown(func.why, func.place or self.place(node), func.kind)
         lowered = name.lower()
         method = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)

@@ -58,15 +58,16 @@ def parser_method(call: Call) -> Value:
         if value is None and "default" not in call.kwargs and usual is not None:
             value = usual
         if last(value) != "SUPPRESS":
-            options.items[key] = value
+            call.machine.put(options.items, key, value)
         return None
     if name == "set_defaults":
         for key, value in call.kwargs.items():
-            options.items[key] = value
+            call.machine.put(options.items, key, value)
         return None
     if name in ("parse_args", "parse_known_args", "parse_intermixed_args"):
         if "fromfile_prefix_chars" in made.kwargs:
-            options.items.update(commands.of_argument_file(call.machine, options.items))
+            for key, value in commands.of_argument_file(call.machine, options.items).items():
+                call.machine.put(options.items, key, value)
         found = Obj(None, dict(options.items), place=OPTIONS, open=True)
         return Seq([found, Seq([], "list")], "tuple") if name != "parse_args" else found
     if name == "get_default":

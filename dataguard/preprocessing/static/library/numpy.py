@@ -37,6 +37,7 @@ from dataguard.preprocessing.static.values import (
     is_picture,
     last,
     measured,
+    same,
 )
 from dataguard.preprocessing.steps import Flip
 
@@ -106,9 +107,12 @@ def _array(call: Call) -> Value:
     if isinstance(value, Seq) and len(value.items) == 1 and isinstance(value.items[0], Picture):
         inner = value.items[0].state
         value = Picture(replace(inner, layout="N" + inner.layout)) if "N" not in inner.layout else value.items[0]
-    if isinstance(value, Seq) and len(value.items) > 2:
+    if isinstance(value, Seq) and len(value.items) > (1 if value.many else 2):
         planes = [one.state for one in value.items if isinstance(one, Picture) and one.state.layout == "HW"]
         whole = assembled(planes, call.place, axis="CHW") if len(planes) == len(value.items) else None
+        several = value.many or len(value.items) > 4
+        if several and len(planes) == len(value.items) and all(one.channels == ("Y",) for one in planes):
+            whole = replace(planes[0], layout="NHW")  # more gray pictures than a picture has channels are a batch
         value = Picture(whole) if whole is not None else value
     if isinstance(value, Picture):
         state = moved(value.state, call.place, kind="array")
@@ -223,6 +227,17 @@ def _reshaped(call: Call) -> Value:
     return _reshape(Call(call.machine, "reshape", call.args[1:], call.kwargs, call.node, value))
 
 
+@function("numpy.delete")
+def _deleted(call: Call) -> Value:
+    """Some of a batch are left out; of one picture it is rows or columns."""
+    value = call.get(0, "arr")
+    if isinstance(value, Picture) and value.state.layout[:1] == "N" and call.get(2, "axis") == 0:
+        return Picture(moved(value.state, call.place))
+    from dataguard.preprocessing.static.arrays import opaque
+
+    return opaque(call.machine, call.args, "rows are left out", call.node)
+
+
 @methods("array", "reshape")
 @methods("tensor", "view", "reshape", "flatten", "repeat", "expand")
 def _reshape(call: Call) -> Value:
@@ -241,6 +256,10 @@ def _reshape(call: Call) -> Value:
     if state.layout == "NHW" and len(lengths) == 4 and len(state.channels or ()) == 1 and 1 in (lengths[1], lengths[3]):
         # A batch of gray pictures gets an axis of channels.
         return Picture(with_axis(state, 3 if lengths[3] == 1 else 1, place))
+    ends = lengths[2:] if len(lengths) == 4 and lengths[1] in (1, -1) else []
+    if state.layout == "HWC" and ends and all(same(a, b) for a, b in zip(ends, shape, strict=False)):
+        # So a picture without channels is arranged, as gray ones are read.
+        return Picture(losing(moved(state, place, layout="NCHW"), place, "it is arranged as a gray picture", "order"))
     if len(lengths) == len(shape) + 1 and lengths and lengths[0] in (1, -1):
         return Picture(with_axis(state, 0, place))
     if len(lengths) == len(shape):
