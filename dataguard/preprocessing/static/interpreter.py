@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from dataguard.preprocessing.static import arrays, feeding, looping, parts, records, rows, shaping, writing
+from dataguard.preprocessing.static import arrays, experiments, feeding, looping, parts, records, rows, shaping, writing
 from dataguard.preprocessing.static.branching import Branching, ends_program
 from dataguard.preprocessing.static.joining import MISSING, truth
 from dataguard.preprocessing.static.library import tensorrt
@@ -432,24 +432,7 @@ class Interpreter(Branching):
         self._registered(func, node)
         for one in decorators:
             if isinstance(one, Method) and isinstance(one.receiver, ExtObj) and one.receiver.name.startswith("sacred."):
-                self._of_experiment(func, one.receiver, one.name, node)
-
-    def _of_experiment(self, func: Func, experiment: ExtObj, name: str, node: ast.AST) -> None:
-        """Sacred: what ``config`` decorates gives values by its own names; what ``automain`` decorates is begun."""
-        if name == "config":
-            self.put(experiment.attrs, "*config", func)
-        elif name == "automain" and self.frame.module.main:
-            config = experiment.attrs.get("*config")
-            names: dict[str, Value] = {}
-            if isinstance(config, Func) and not isinstance(config.node, ast.Lambda):
-                self.frames.append(Frame(names=names, module=config.module, func=config, outer=config.scope))
-                try:
-                    self.run(config.node.body)
-                finally:
-                    self.frames.pop()
-            wanted = {one.arg for one in (*func.node.args.args, *func.node.args.kwonlyargs)}
-            given: dict[str, Value] = {"_config": Map(dict(names), open=True), **names}
-            self.call(func, [], {key: value for key, value in given.items() if key in wanted}, node)
+                experiments.decorated(self, func, one.receiver, one.name, node)
 
     def _classing(self, node: ast.ClassDef) -> None:
         frame = self.frame
