@@ -46,6 +46,11 @@ def state_key(state: str, max_pixels: int) -> str:
     return f"scan/{_FORMAT}/{state}/{max_pixels}/{decoder_id()}/{len(COLUMNS)}"
 
 
+def root_key(root: Path) -> str:
+    """What the cache calls that there is a table of what is under a root."""
+    return f"scan/{_FORMAT}/root/{blake3(os.fsencode(root)).hexdigest()}"
+
+
 def partial_folder(tables: Path | None) -> Path:
     """A new folder for a table that is being written, among the finished ones where that can be.
 
@@ -116,9 +121,11 @@ def opened(folder: Path, source: Source, version_id: str) -> SampleTable | None:
     return table
 
 
-def remember(cache: Cache | None, state: str, key: Key, max_pixels: int) -> None:
-    """Keep which table it is that a source in this state has."""
+def remember(cache: Cache | None, root: Path, state: str, key: Key, max_pixels: int) -> None:
+    """Keep which table it is that a source in this state has, and that what is under its root has one."""
     if cache is not None:
+        if cache.get_blob(root_key(root)) is None:
+            cache.put_blob(root_key(root), b"1")
         cache.put_blob(state_key(state, max_pixels), f"{key.table} {key.version_id}".encode())
 
 

@@ -9,7 +9,7 @@ from dataguard.core.paths import encode_path
 from dataguard.core.progress import Progress
 from dataguard.dataset.cache import Cache
 from dataguard.dataset.finder import stamps_of, whole_path
-from dataguard.dataset.finished_tables import Key, key_of, state_key, stored_key
+from dataguard.dataset.finished_tables import Key, key_of, root_key, state_key, stored_key
 from dataguard.dataset.listing_state import ListingState
 from dataguard.dataset.manifest import Manifest
 from dataguard.dataset.sources import Reference, Source
@@ -188,6 +188,9 @@ def batches(references: Iterable[Reference], size: int) -> Iterator[list[Referen
 def _are_new(first: Sequence[Reference], source: Source, cache: Cache | None) -> bool:
     """Whether some of these are files that no finished table can be of, as the cache does not know them."""
     if any(not one.path or one.place is not None or one.damage is not None for one in first):
+        return False
+    if cache is not None and cache.get_blob(root_key(source.root)) is not None:
+        # Most of them were read for a table of the same root: its listing tells whether that is the one.
         return False
     return cache is None or len(cache.hashes(stamps_of(source.root, first))) < len(first)
 

@@ -149,7 +149,7 @@ def scan(
     if key is not None and tables is not None and (table := opened(tables / key.table, source, key.version_id)):
         progress("scanning", table.n_samples, table.n_samples)
         if listing.state is not None:
-            remember(cache, listing.state, key, max_pixels)
+            remember(cache, source.root, listing.state, key, max_pixels)
         return replace(table, state=listing.state)
     jobs = jobs or len(os.sched_getaffinity(0))
     folder = partial_folder(tables)
@@ -193,7 +193,7 @@ def scan(
             state = None
         table = replace(publish(folder, tables, source, key, cache, reader), state=state)
         if state is not None:
-            remember(cache, state, key, max_pixels)
+            remember(cache, source.root, state, key, max_pixels)
         return table
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

@@ -76,9 +76,10 @@ def role_of(sink: Sink, trains: bool, script_text: bytes = b"", mode: str = "") 
         learns = _STEPS.search(script_text) is not None
         for words in (
             " ".join(named[:1]).lower(),
-            mode if learns or _TRAIN.search(name) else "",
+            mode if mode == "val" and (learns or _TRAIN.search(name)) else "",
             " ".join(named[1:]).lower(),
             "val" if "shuffle=False" in order and learns else "",
+            mode if learns or _TRAIN.search(name) else "",
             functions,
             " ".join(order).lower(),
             name,

@@ -30,6 +30,7 @@ from dataguard.preprocessing.static.library import (  # noqa: F401 - what they k
     keras,
     kornia,
     mixing,
+    mxnet,
     numpy,
     opencv,
     paths,

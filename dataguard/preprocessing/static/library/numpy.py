@@ -92,7 +92,8 @@ def dtype_of(value: Value) -> str | None:
 @function("numpy.array", "numpy.asarray", "numpy.ascontiguousarray", "numpy.copy", "numpy.asanyarray",
           "numpy.float32", "numpy.float64", "numpy.uint8", "numpy.asfarray", "numpy.squeeze",
           "numpy.array_copy", "numpy.int32")  # fmt: skip
-def _array(call: Call) -> Value:
+def array(call: Call) -> Value:
+    """``numpy.array`` and what copies or casts as it does."""
     value = call.get(0, "object", call.kwargs.get("a"))
     wanted = call.get(1, "dtype") if call.name in ("numpy.array", "numpy.asarray", "numpy.ascontiguousarray") else None
     if call.name.rpartition(".")[2] in DTYPES:
@@ -102,7 +103,7 @@ def _array(call: Call) -> Value:
         value = Picture(held) if held is not None else value
     if isinstance(value, Seq) and len(value.items) == 1 and isinstance(value.items[0], Choice):
         options = [one for one in value.items[0].options if isinstance(one, Picture)]
-        made = [_array(replace(call, args=[Seq([one]), *call.args[1:]])) for one in options]
+        made = [array(replace(call, args=[Seq([one]), *call.args[1:]])) for one in options]
         return choice(made, value.items[0].why) if made else value
     if isinstance(value, Seq) and len(value.items) == 1 and isinstance(value.items[0], Picture):
         inner = value.items[0].state
@@ -135,7 +136,7 @@ def _as_array(call: Call) -> Value:
     if not all(is_picture(one) for one in value.items):
         return None
     # One of several stands for all.
-    made = _array(replace(call, name="numpy.array", args=[Seq(value.items[:1])], kwargs={}))
+    made = array(replace(call, name="numpy.array", args=[Seq(value.items[:1])], kwargs={}))
     return (
         None
         if isinstance(made, Seq)
@@ -453,14 +454,6 @@ def _pad(call: Call) -> Value:
     if mode in known and len(after.steps) > len(state.steps):
         after = replace(after, steps=(*after.steps[:-1], borders.with_mode(after.steps[-1], known[mode])))
     return Picture(after)
-
-
-@function("mxnet.array")
-def _of_mxnet(call: Call) -> Value:
-    """An array of numpy as one of MXNet: of floating point unless something else is asked for."""
-    made = _array(replace(call, name="numpy.array", kwargs={}))
-    dtype = dtype_of(call.get(2, "dtype")) if call.given(2, "dtype") else "float32"
-    return Picture(cast(made.state, dtype, call.place)) if isinstance(made, Picture) else made
 
 
 @function("numpy.fliplr", "numpy.flipud", "numpy.flip", "torch.flip", "torch.fliplr")
