@@ -104,9 +104,11 @@ def test_what_is_known_is_listed_before_anything_is_read(
 
     monkeypatch.setattr(decode, "decoded", fail)
     assert scan(source, cache=cache, jobs=2).parquet == before.parquet
-    # One that has changed is reason enough to begin at once.
-    (images / "class 0" / "00.png").write_bytes(b"other")
-    assert listed(source, cache, MANY, silent, beside_decoding=True).under_way
+    # Under another name it is told by what the files hold, of which one that has changed is reason enough to begin.
+    moved = FolderSource(images.rename(images.with_name("moved")))
+    assert not listed(moved, cache, MANY, silent, beside_decoding=True).under_way
+    (moved.root / "class 0" / "00.png").write_bytes(b"other")
+    assert listed(moved, cache, MANY, silent, beside_decoding=True).under_way
 
 
 @pytest.mark.usefixtures("few_at_a_time")
