@@ -186,13 +186,10 @@ def batches(references: Iterable[Reference], size: int) -> Iterator[list[Referen
 
 
 def _are_new(first: Sequence[Reference], source: Source, cache: Cache | None) -> bool:
-    """Whether some of these are files that no finished table can be of, as the cache does not know them."""
+    """Whether these are files of a root that has no finished table: of one that has, its listing may tell."""
     if any(not one.path or one.place is not None or one.damage is not None for one in first):
         return False
-    if cache is not None and cache.get_blob(root_key(source.root)) is not None:
-        # Most of them were read for a table of the same root: its listing tells whether that is the one.
-        return False
-    return cache is None or len(cache.hashes(stamps_of(source.root, first))) < len(first)
+    return cache is None or cache.get_blob(root_key(source.root)) is None
 
 
 def _key_of_known(source: Source, listed: Sequence[Reference] | None, cache: Cache, max_pixels: int) -> Key | None:
