@@ -284,7 +284,9 @@ class Expressions(Items):
                 return isinstance(operator, ast.NotEq)
             parts = [self.compare(ast.Eq(), a, b, node) for a, b in zip(left.items, right.items, strict=True)]
             whole = self._all(parts, node)
-            return (not whole) if isinstance(operator, ast.NotEq) and isinstance(whole, bool) else whole
+            if isinstance(operator, ast.NotEq) and isinstance(whole, bool | Measure):
+                return measured(lambda same_: not same_, whole)
+            return whole
         if isinstance(operator, ast.Eq | ast.NotEq | ast.Is | ast.IsNot):
             positive = isinstance(operator, ast.Eq | ast.Is)
             if is_plain(left) and is_plain(right):

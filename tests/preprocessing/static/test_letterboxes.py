@@ -111,3 +111,38 @@ def test_a_configuration_whose_default_is_none(tmp_path: Path, flag: str) -> Non
     path = only(reading(tmp_path, {**files, "README.md": f"python predict.py {flag} config/a.json --device 0"}))
     (step,) = steps_of(path)
     assert step.height == 48
+
+
+LETTERBOX = """
+    import cv2, torch
+    import numpy as np
+    def letterbox(image, shape=640, value=(114, 114, 114)):
+        size = image.shape[:2]
+        if isinstance(shape, int):
+            shape = (shape, shape)
+        ratio = min(shape[0] / size[0], shape[1] / size[1])
+        inner = int(round(size[1] * ratio)), int(round(size[0] * ratio))
+        wide, tall = (shape[1] - inner[0]) / 2, (shape[0] - inner[1]) / 2
+        if {condition}:
+            image = cv2.resize(image, inner, interpolation=cv2.INTER_LINEAR)
+        top, bottom = int(round(tall - 0.1)), int(round(tall + 0.1))
+        left, right = int(round(wide - 0.1)), int(round(wide + 0.1))
+        return cv2.copyMakeBorder(image, top, bottom, left, right, cv2.BORDER_CONSTANT, value=value)
+    x = torch.from_numpy(letterbox(cv2.imread("a.png"))[:, :, ::-1].transpose(2, 0, 1).copy()).float() / 255
+    {batch}
+    model(x)
+    """
+
+
+@pytest.mark.parametrize("condition", ["size[::-1] != inner", "not size[::-1] == inner", "(size[1], size[0]) != inner"])
+@pytest.mark.parametrize("batch", ["if x.ndimension() == 3: x = x.unsqueeze(0)", "x = x.expand(1, *x.shape)"])
+def test_what_has_its_size_already_is_not_resized(tmp_path: Path, condition: str, batch: str) -> None:
+    path = only(reading(tmp_path, {"predict.py": LETTERBOX.format(condition=condition, batch=batch)}))
+    resize, pad = steps_of(path)
+    assert [resize.target(*size) for size in ((480, 640), (1280, 640), (640, 640))] == [
+        (480, 640),
+        (640, 320),
+        (640, 640),
+    ]
+    assert (pad.rule, pad.height, pad.width, pad.position) == ("to", 640, 640, "center")
+    assert path.pipeline.layout == "NCHW"

@@ -127,7 +127,7 @@ def _to(call: Call) -> Value:
     return Picture(moved(call.state, ""))
 
 
-@methods("tensor", "backward", "item", "size", "dim", "shape")
+@methods("tensor", "backward", "item", "size", "dim", "ndimension", "shape")
 def _shape(call: Call) -> Value:
     from dataguard.preprocessing.static.arrays import shape_of
     from dataguard.preprocessing.static.values import Shape
@@ -136,7 +136,7 @@ def _shape(call: Call) -> Value:
         found = shape_of(call.state)
         index = call.get(0, "dim")
         return found[index] if isinstance(index, int) and -len(found) <= index < len(found) else Shape(found)
-    return len(call.state.layout) if call.name == "dim" else call.unknown("a number")
+    return len(call.state.layout) if call.name in ("dim", "ndimension") else call.unknown("a number")
 
 
 @methods("tensor", "new", "new_empty")
