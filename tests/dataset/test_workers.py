@@ -102,10 +102,22 @@ def test_processes_find_what_threads_find(
         assert rows(table) == rows(plain)
 
 
-@pytest.mark.parametrize(("jobs", "expected"), [(1, (0, 1)), (2, (0, 2)), (4, (0, 4)), (6, (2, 3))])
+@pytest.mark.parametrize(
+    ("jobs", "enough", "expected"),
+    [
+        (1, 12, []),
+        (2, 12, [(1, 2)]),
+        (4, 12, [(1, 4)]),
+        (4, 13, []),
+        (6, 12, [(2, 3)]),
+        (6, 62, [(2, 3)]),
+        (6, 63, []),
+    ],
+)
 def test_few_processes_of_some_threads_where_there_is_enough_to_do(
-    jobs: int, expected: tuple[int, int], images: Path, monkeypatch: pytest.MonkeyPatch
+    jobs: int, enough: int, expected: list[tuple[int, int]], images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # One process alone wins nothing over as many threads, so it takes five times as much to be worth its start.
     started: list[tuple[int, int]] = []
 
     class Noting(Workers):
@@ -114,9 +126,9 @@ def test_few_processes_of_some_threads_where_there_is_enough_to_do(
             super().__init__(count, threads=threads, **given)
 
     monkeypatch.setattr(module, "Workers", Noting)
-    monkeypatch.setattr(module, "_FOR_PROCESSES", 20)
+    monkeypatch.setattr(module, "_FOR_PROCESSES", enough)
     assert scan(FolderSource(images), cache=None, jobs=jobs).n_samples == 62
-    assert started == [expected]
+    assert started == expected
 
 
 def test_they_ask_the_cache(images: Path, tmp_path: Path, start: Callable[..., Workers]) -> None:

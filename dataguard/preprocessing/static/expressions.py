@@ -350,7 +350,7 @@ class Expressions(Items):
         return join(condition, self.evaluate(node.body), self.evaluate(node.orelse))
 
     def _function(self, node: ast.Lambda) -> Value:
-        return Func(node, self.frame.module, self.frame if self.frame.func is not None else None)
+        return Func(node, self.frame.module, self.frame if self.frame.func is not None else self.frame.outer)
 
     def _text(self, node: ast.JoinedStr) -> Value:
         parts = []

@@ -418,7 +418,8 @@ class Interpreter(Branching):
 
     def _defining(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         frame = self.frame
-        scope = frame if frame.func is not None else None
+        # Methods see the names of the function that their class is made in, not those of the class.
+        scope = frame if frame.func is not None else frame.outer
         decorators = tuple(self.evaluate(one) for one in node.decorator_list)
         setter = any(
             isinstance(one, ast.Attribute) and one.attr in ("setter", "deleter") for one in node.decorator_list
@@ -427,7 +428,7 @@ class Interpreter(Branching):
             return
         func = Func(node, frame.module, scope, frame.owner if frame.func is None else None, decorators)
         self.put(frame.names, node.name, func)
-        if scope is not None:
+        if frame.func is not None:
             self.inner.append(func)
         self._registered(func, node)
         for one in decorators:

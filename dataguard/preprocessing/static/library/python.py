@@ -45,7 +45,6 @@ _SAME = frozenset(
         "torch.nn.parallel.DataParallel",
         "functools.lru_cache",
         "torch.compile",
-        "accelerate.prepare",
     }
 )
 

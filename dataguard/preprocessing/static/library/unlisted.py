@@ -16,6 +16,7 @@ from dataguard.preprocessing.static.library import (
     graphs,
     imgaug,
     interfaces,
+    launchers,
     paths,
     placeholders,
     pools,
@@ -201,6 +202,7 @@ OBJECT_METHODS: list[tuple[str, frozenset[str] | None, Handler]] = [
     ("tensorflow.", graphs.QUEUES, graphs.queue),
     ("keras.models.", None, _model),
     ("gradio.", interfaces.EVENTS, interfaces.event),
+    *[(one, launchers.METHODS, launchers.prepared) for one in launchers.LAUNCHERS],
     ("torchvision.transforms.", frozenset({"get_params"}), drawn.of_object),
 ]
 """Methods of objects by the beginning of the class's name."""
