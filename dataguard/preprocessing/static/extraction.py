@@ -26,7 +26,9 @@ _PICTURES = tuple(
     b"cv2 PIL Image.open Image.fromarray Image.new imread torchvision transforms. skimage imageio load_img decode_raw "
     b"albumentations ImageDataGenerator preprocess_input image_dataset_from_directory tf.image decode_jpeg "
     b"VideoCapture DataLoader create_transform timm.data create_model_and_transforms clip.load caffe.io "
-    b"ImageProcessor BasePredictor create_model_from_pretrained keras.datasets tensorflow_datasets".split()
+    b"ImageProcessor BasePredictor create_model_from_pretrained keras.datasets tensorflow_datasets FeatureExtractor "
+    b"AutoProcessor CLIPProcessor BlipProcessor image-classification object-detection image-to-text image-segmentation "
+    b"depth-estimation webdataset".split()
 )
 """Words that code about pictures has."""
 _BY_NAME = (b"import_module(", b"hydra.utils", b"hydra.main", b"instantiate_from_config")

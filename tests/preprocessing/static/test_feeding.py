@@ -274,7 +274,7 @@ def test_a_data_module_that_a_trainer_is_given(tmp_path: Path) -> None:
     assert resized(val).height == 96
 
 
-def test_what_a_collator_does_with_a_processor_is_not_known(tmp_path: Path) -> None:
+def test_of_what_a_collator_does_with_a_processor_of_a_hub_layout_and_type_are_known(tmp_path: Path) -> None:
     script = """
         from torch.utils.data import DataLoader
         from torchvision.datasets import ImageFolder
@@ -290,7 +290,8 @@ def test_what_a_collator_does_with_a_processor_is_not_known(tmp_path: Path) -> N
         train_loader = DataLoader(ImageFolder("data"), collate_fn=Collator(extractor), shuffle=True)
         """
     path = only(reading(tmp_path, {"train.py": script}))
-    assert (path.pipeline.decode.library, path.pipeline.geometry, path.pipeline.layout) == ("pillow", None, None)
+    assert (path.pipeline.decode.library, path.pipeline.geometry) == ("pillow", None)
+    assert (path.pipeline.layout, path.pipeline.dtype) == ("NCHW", "float32")
 
 
 def test_pictures_that_are_stored_and_read_again(tmp_path: Path) -> None:

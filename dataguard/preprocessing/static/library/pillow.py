@@ -95,6 +95,9 @@ def _with_flag(state: State, flag: str, place: str) -> Decode:
     if flag in decode.flags:
         return decode
     made = Decode.of("pillow", *decode.flags, flag)
+    if flag != "exif_transpose" and decode.exif is None and "exif" in decode.undetermined:
+        # Whether what opened it turned it as EXIF says is not known, and still is not.
+        made = replace(made, exif=None, undetermined={**made.undetermined, "exif": decode.undetermined["exif"]})
     return replace(made, provenance={**decode.provenance, "flags": explicit(place, flag)})
 
 

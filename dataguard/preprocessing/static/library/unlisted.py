@@ -14,6 +14,8 @@ from dataguard.preprocessing.static.library import (
     films,
     first_layers,
     graphs,
+    hugging_face_datasets,
+    image_processors,
     imgaug,
     interfaces,
     launchers,
@@ -23,6 +25,7 @@ from dataguard.preprocessing.static.library import (
     pretrained,
     registries,
     threads,
+    webdataset,
     windows,
 )
 from dataguard.preprocessing.static.library.given import READ, from_caller
@@ -203,6 +206,11 @@ OBJECT_METHODS: list[tuple[str, frozenset[str] | None, Handler]] = [
     ("keras.models.", None, _model),
     ("gradio.", interfaces.EVENTS, interfaces.event),
     *[(one, launchers.METHODS, launchers.prepared) for one in launchers.LAUNCHERS],
+    (webdataset.SHARDS, webdataset.METHODS, webdataset.of_shards),
+    (hugging_face_datasets.ONE, hugging_face_datasets.METHODS, hugging_face_datasets.of_dataset),
+    (hugging_face_datasets.SEVERAL, hugging_face_datasets.METHODS, hugging_face_datasets.of_dataset),
+    *[(one, hugging_face_datasets.TRAINING, hugging_face_datasets.trained) for one in hugging_face_datasets.TRAINERS],
+    (image_processors.PROCESSOR, image_processors.METHODS_OF, image_processors.use),
     ("torchvision.transforms.", frozenset({"get_params"}), drawn.of_object),
 ]
 """Methods of objects by the beginning of the class's name."""
@@ -246,6 +254,8 @@ def unlisted(call: Call) -> Value:
     tail = name.rpartition(".")[2]
     if tail == pretrained.METHOD and name.startswith(pretrained.BEGINNING):
         return pretrained.transforms_of(call)
+    if name.startswith(image_processors.BEGINNING) and (processor := image_processors.made(call)) is not None:
+        return processor
     given = [one for one in values if isinstance(one, _PICTURED) and pictures(one)]
     if given and name.startswith(placeholders.LAYERS) and (graph := placeholders.name_of(given[0])):
         return placeholders.reached(call.machine, graph, given[0], [one for one in values if one is not given[0]])
