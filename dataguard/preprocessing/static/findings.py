@@ -9,7 +9,7 @@ from typing import Any
 
 from dataguard.core.syntax import nodes
 from dataguard.preprocessing.pipeline import Pipeline
-from dataguard.preprocessing.static import canonical, facts, roles, versions
+from dataguard.preprocessing.static import canonical, facts, inputs, roles, versions
 from dataguard.preprocessing.static.interpreter import Interpreter
 from dataguard.preprocessing.static.machine import Sink
 from dataguard.preprocessing.static.picture import State, losing
@@ -40,6 +40,8 @@ class Findings:
     pins: dict[str, tuple[str, str]]
     gradients: dict[ast.AST, bool]
     functions: dict[str, dict[tuple[str, int], ast.AST]]
+    torch_alone: bool | None = None
+    """Whether all code is for torch; None while nobody has asked."""
 
     def states_of(self, value: Value) -> tuple[list[Any], str]:
         """The states that a picture may be in, and what that depends on."""
@@ -96,7 +98,7 @@ class Findings:
             if last.sink.kind == "last":
                 last = replace(last, states=[_unended(state) for state in last.states])
             elif unended:
-                last = replace(last, states=[_unfollowed(state) for state in last.states])
+                last = replace(last, states=[_unfollowed(state, self._for_torch()) for state in last.states])
             path = self._path(last, modes.get(last.sink.identity, set()))
             loads = tuple(sorted({state.loaded for state in last.states}))
             pipeline = path.pipeline
@@ -118,6 +120,8 @@ class Findings:
             role = "train"
         name = roles.called(sink) + (f" ({sink.setting})" if sink.setting else "")
         pipeline = canonical.common([canonical.pipeline_of(state, name) for state in found.states], found.why)
+        if role != "offline":
+            pipeline = inputs.as_taken(pipeline, found.states, torch_alone=self._for_torch())
         entry = self._entry(sink)
         state = found.states[0]
         return FoundPath(
@@ -133,6 +137,11 @@ class Findings:
             networks=found.networks or sink.network,
             setting=sink.setting,
         )
+
+    def _for_torch(self) -> bool:
+        if self.torch_alone is None:
+            self.torch_alone = inputs.of_torch_alone(self.raw.values())
+        return self.torch_alone
 
     def _role(self, sink: Sink, modes: set[str]) -> str:
         trains = sink.kind == "model" and self._mode(sink) == "train"
@@ -222,13 +231,17 @@ def _by_chance(states: list[Any]) -> bool:
     return any(isinstance(step, Random) for state in states for step in state.steps)
 
 
-def _unfollowed(state: State) -> State:
-    """What leaves a data set and was not seen to reach a model, which may be fed it in another form."""
+def _unfollowed(state: State, for_torch: bool) -> State:
+    """What leaves a data set and was not seen to reach a model, which may be fed it in another form.
+
+    Channels that are last come first before one of torch's takes them.
+    """
+    why = "whole levels leave the data set, and what becomes of them was not followed"
+    if for_torch and state.layout[-1:] == "C":
+        state = losing(state, "", why.replace("whole levels leave", "channels are last that leave"), "layout")
     if state.touched or (state.is_float and state.kind == "tensor"):
         return state
-    return losing(
-        state, "", "whole levels leave the data set, and what becomes of them was not followed", "affine", "dtype"
-    )
+    return losing(state, "", why, "affine", "dtype")
 
 
 def _unended(state: State) -> State:

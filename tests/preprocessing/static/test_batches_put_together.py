@@ -56,7 +56,7 @@ def test_a_batch_that_is_changed_in_a_way_not_followed_is_not_the_item(tmp_path:
         train_loader = DataLoader(Pictures(), shuffle=True, collate_fn=collate)
         """
     path = loader(tmp_path, script)
-    assert path.pipeline.layout is None
+    assert path.pipeline.provenance["layout"].detail.startswith("what torch's networks take")
     assert path.pipeline.affine.scale is None
 
 

@@ -319,7 +319,7 @@ def test_pictures_that_are_stored_and_read_again(tmp_path: Path) -> None:
         """
     offline, fed = sorted(reading(tmp_path, {"prepare.py": prepare, "train.py": train}).paths, key=lambda one: one.role)
     assert (offline.role, resized(offline).kernel, offline.pipeline.order) == ("offline", "cubic", "GRAY")
-    assert (fed.role, fed.pipeline.layout, levels(fed)) == ("train", None, (1 / 255, 0.0))
+    assert (fed.role, fed.pipeline.layout, levels(fed)) == ("train", "NCHW", (1 / 255, 0.0))
 
 
 def test_levels_that_were_computed_before_are_not_known(tmp_path: Path) -> None:

@@ -373,4 +373,4 @@ def test_numbers_that_matlab_stored(tmp_path: Path) -> None:
         model(torch.from_numpy(cv2.resize(picture, (64, 64))).float().unsqueeze(0))
         """,
     )
-    assert (levels(path), path.pipeline.layout, path.pipeline.decode.library) == ((1 / 255, 0.0), None, None)
+    assert (levels(path), path.pipeline.layout, path.pipeline.decode.library) == ((1 / 255, 0.0), "NCHW", None)

@@ -84,7 +84,8 @@ def test_what_a_data_set_of_torch_gives_may_be_changed_before_the_model(tmp_path
         )
     }
     found = only(reading(tmp_path, files)).pipeline
-    assert found.dtype is None
+    assert (found.dtype, found.layout) == ("float32", "NCHW")
+    assert found.provenance["dtype"].detail.startswith("what torch's networks take; whole levels leave the data set")
     assert found.affine.scale is None
 
 

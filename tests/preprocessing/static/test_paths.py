@@ -164,7 +164,8 @@ def test_whole_levels_that_leave_a_data_set_are_scaled_where_they_are_fed_or_unk
     followed = only(reading(tmp_path / "a", {"train.py": textwrap.dedent(code) + textwrap.dedent(loop)}))
     assert (followed.pipeline.affine.scale, followed.pipeline.dtype) == ((1 / 255,), "float32")
     alone = only(reading(tmp_path / "b", {"train.py": code}))
-    assert (alone.pipeline.affine.scale, alone.pipeline.dtype, alone.pipeline.order) == (None, None, "BGR")
+    assert (alone.pipeline.affine.scale, alone.pipeline.dtype, alone.pipeline.order) == (None, "float32", "BGR")
+    assert "not followed" in alone.pipeline.provenance["dtype"].detail
     assert "not followed" in dict(alone.pipeline.unknown)["affine.scale"]
 
 

@@ -66,4 +66,5 @@ def test_what_a_data_set_calls_is_no_model(tmp_path: Path) -> None:
         """
     path = only(reading(tmp_path, {"train.py": script}))
     assert (path.role, path.pipeline.decode.library) == ("train", "opencv")
-    assert (path.pipeline.affine.scale, path.pipeline.layout) == (None, None)
+    assert path.pipeline.affine.scale is None
+    assert path.pipeline.provenance["layout"].detail.startswith("what torch's networks take")

@@ -81,7 +81,7 @@ def test_a_composition_for_tensors_says_nothing_of_levels(tmp_path: Path) -> Non
         "from torchvision import transforms\nway = transforms.Compose([transforms.Normalize([0.5] * 3, [0.5] * 3)])\n"
     )
     found = only(reading(tmp_path, {"ways.py": code})).pipeline
-    assert (found.layout, found.dtype, found.affine.scale, found.order) == ("CHW", None, None, None)
+    assert (found.layout, found.dtype, found.affine.scale, found.order) == ("CHW", "float32", None, None)
 
 
 STORED = """
