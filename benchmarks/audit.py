@@ -356,6 +356,9 @@ def size_found(pipeline: Pipeline) -> Any:
             elif re.search(r"(?i)crop|resiz|(?<!gray)scale|(?<!random)affine|placement|pad|zoom|shift", step.name):
                 sizes = None
         elif isinstance(step, Resize):
+            if isinstance(last, Crop) and last.rule == "center" and last.height and last.width and sizes is not None:
+                # A crop before a resize is none from the middle of what was resized.
+                sizes, last = [(last.height, last.width)] * len(SIZES), None
             if step.height is not None and step.width is not None and step.rule in (None, "exact"):
                 sizes = [(step.height, step.width)] * len(SIZES)
             elif step.rule is None or sizes is None:

@@ -20,7 +20,7 @@ from dataguard.preprocessing.static import (
     trainers,
 )
 from dataguard.preprocessing.static.expressions import Expressions
-from dataguard.preprocessing.static.joining import join
+from dataguard.preprocessing.static.joining import MISSING, join
 from dataguard.preprocessing.static.library import first_layers, given, placeholders, unlisted
 from dataguard.preprocessing.static.library.configuration import OPTIONS, filled, given_options
 from dataguard.preprocessing.static.machine import DEEPEST, Frame, returned, signature_of
@@ -272,8 +272,9 @@ class Calling(Expressions):
     def initialize(self, value: Obj) -> bool:
         """Follow the constructor of a model of which an attribute is asked for; whether it was not followed before."""
         given = value.attrs.get("*given")
-        if value.cls is None or value.attrs.pop("*later", None) is None or not isinstance(given, ExtObj):
+        if value.cls is None or "*later" not in value.attrs or not isinstance(given, ExtObj):
             return False
+        self.put(value.attrs, "*later", MISSING)
         found = value.cls.find("__init__")
         if found is not None and isinstance(found[0], Func):
             self._inline(found[0], value, given.args, given.kwargs, None)

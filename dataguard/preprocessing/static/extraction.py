@@ -28,7 +28,7 @@ _PICTURES = tuple(
     b"VideoCapture DataLoader create_transform timm.data create_model_and_transforms clip.load caffe.io "
     b"ImageProcessor BasePredictor create_model_from_pretrained keras.datasets tensorflow_datasets FeatureExtractor "
     b"AutoProcessor CLIPProcessor BlipProcessor image-classification object-detection image-to-text image-segmentation "
-    b"depth-estimation webdataset".split()
+    b"depth-estimation webdataset face_recognition".split()
 )
 """Words that code about pictures has."""
 _BY_NAME = (b"import_module(", b"hydra.utils", b"hydra.main", b"instantiate_from_config")

@@ -79,7 +79,7 @@ class Findings:
                     fed = one.sink.kind == "model"
                     if (fed or _goes_further(one.states, kept.states)) and kept.sink.kind == "dataset" and better:
                         by_identity[identity] = replace(kept, states=one.states, why=one.why)
-                        extended[identity] = _continues(one.states, first)
+                        extended[identity] = _continues(one.states, first) and not _undoes(one.states, first)
                     elif not fed and _continues(one.states, first):
                         # It is handed to what trains as it left the data set.
                         extended.setdefault(identity, True)
@@ -270,3 +270,16 @@ def _knows_less(after: list[Any], kept: Found) -> bool:
 def _continues(after: list[Any], before: list[Any]) -> bool:
     """Whether states are what became of others, and not of another picture of the same item."""
     return bool(after and before) and after[0].places[: len(before[0].places)] == before[0].places
+
+
+_PLAIN = ((1.0,), (1 / 255,))
+
+
+def _undoes(after: list[Any], before: list[Any]) -> bool:
+    """Whether levels that a data set centres are put back where they came from, as for a network that helps others."""
+
+    def plain(state: State) -> bool:
+        return state.offset == (0.0,) and any(state.scale == one for one in _PLAIN)
+
+    known = bool(after and before) and after[0].scale is not None and before[0].scale is not None
+    return known and plain(after[0]) and before[0].touched and not plain(before[0]) and "affine" not in before[0].lost

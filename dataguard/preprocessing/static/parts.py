@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dataguard.preprocessing.static import beside, borders, sizes
+from dataguard.preprocessing.static import batches, beside, borders, sizes
 from dataguard.preprocessing.static.blending import overwritten
 from dataguard.preprocessing.static.picture import (
     State,
@@ -107,6 +107,9 @@ def taken(machine: Machine, value: Picture | Blank, index: ast.expr, node: ast.A
     state = value.state
     if not isinstance(index, ast.Tuple | ast.Slice) and not _is_new(index) and not _is_ellipsis(index):
         key = machine.evaluate(index)
+        array = node.value if isinstance(node, ast.Subscript) else node
+        if state.layout[:1] == "N" and batches.takes_several(array, index, key, machine.assigning):
+            return Picture(moved(state, place))
         if isinstance(key, Unknown):
             if state.layout[:1] in ("N", "C"):
                 return Picture(replace(state, layout=state.layout[1:])) if state.layout[0] == "N" else value

@@ -20,6 +20,7 @@ from dataguard.preprocessing.static.library import (  # noqa: F401 - what they k
     evaluated,
     films,
     filters,
+    finished_models,
     first_layers,
     graphs,
     hydra,

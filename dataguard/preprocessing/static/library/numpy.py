@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 
-from dataguard.preprocessing.static import borders
+from dataguard.preprocessing.static import batches, borders
 from dataguard.preprocessing.static.arrays import arithmetic
 from dataguard.preprocessing.static.library.registry import Call, function, methods
 from dataguard.preprocessing.static.parts import assembled
@@ -249,12 +249,10 @@ def _reshape(call: Call) -> Value:
     shape = shape_of(state)
     if call.name == "expand" and len(call.args) == len(call.state.layout) + 1:
         return Picture(with_axis(call.state, 0, call.place))
-    if call.name in ("repeat", "expand", "flatten"):
-        return (
-            Picture(moved(state, place))
-            if call.name != "flatten"
-            else Picture(losing(state, place, "flattened", "layout"))
-        )
+    if call.name == "flatten":
+        return Picture(losing(state, place, "flattened", "layout"))
+    if call.name in ("repeat", "expand"):
+        return Picture(moved(state, place))
     lengths = list(given)
     if state.layout == "NHW" and len(lengths) == 4 and len(state.channels or ()) == 1 and 1 in (lengths[1], lengths[3]):
         # A batch of gray pictures gets an axis of channels.
@@ -263,6 +261,8 @@ def _reshape(call: Call) -> Value:
     if state.layout == "HWC" and ends and all(same(a, b) for a, b in zip(ends, shape, strict=False)):
         # So a picture without channels is arranged, as gray ones are read.
         return Picture(losing(moved(state, place, layout="NCHW"), place, "it is arranged as a gray picture", "order"))
+    if regrouped := batches.regrouped(state, lengths, shape):
+        return Picture(moved(state, place, layout=regrouped))
     if len(lengths) == len(shape) + 1 and lengths and lengths[0] in (1, -1):
         return Picture(with_axis(state, 0, place))
     if len(lengths) == len(shape):

@@ -124,12 +124,17 @@ def _of_map(call: Call) -> Value:
     "find",
     "rfind",
     "count",
+    "index",
+    "rindex",
+    "zfill",
     "isalpha",
     "isalnum",
     "isnumeric",
 )
 def _of_text(call: Call) -> Value:
     receiver = call.receiver
+    if isinstance(receiver, Seq) and call.name in ("index", "count") and len(call.args) == 1:
+        return _sought(call, receiver)
     if isinstance(receiver, str) and call.name in ("format", "join"):
         return _put_together(call, receiver)
     if isinstance(receiver, str) and "maxsplit" in call.kwargs and call.name in ("split", "rsplit"):
@@ -150,6 +155,16 @@ def _of_text(call: Call) -> Value:
     if isinstance(made, list | tuple):
         return Seq(list(made), "list" if isinstance(made, list) else "tuple")
     return made[:LONGEST] if isinstance(made, str) else made
+
+
+def _sought(call: Call, where: Seq) -> Value:
+    """``names.index("image")``, ``names.count("image")``: of what is a constant among constants."""
+    wanted, items = call.args[0], where.items
+    if where.many or not is_plain(wanted) or not all(is_plain(one) for one in items):
+        return call.unknown("a place in a list")
+    if call.name == "count":
+        return items.count(wanted)
+    return items.index(wanted) if wanted in items else call.unknown("a place in a list")
 
 
 _WORDS = (str, int, type(None))
