@@ -305,6 +305,8 @@ def iterated(machine: Machine, source: Value, node: ast.expr) -> list[Value] | N
         return keys_of(source) if not source.open else None
     if isinstance(source, str):
         return list(source[:256])
+    if isinstance(source, Picture) and source.state.layout == "CHW" and source.state.channels is not None:
+        return [parts.plane(source.state, index, "") for index in range(len(source.state.channels))]
     if isinstance(source, Obj):
         if source.cls is None and source.library:
             return [one for one in source.attrs if not one.startswith("*")]

@@ -56,6 +56,8 @@ class Branching(Importing):
                 return self._both(Unknown(why, self.place(node)), node.body, node.orelse)
         if known is not None:
             other = node.orelse if known else node.body
+            if other and self._stands_in(node.test, node.body if known else node.orelse, other):
+                return self.run(other)
             if other and not self.exploring and len(self.frames) <= DEEPEST_BRANCH:
                 test = node.test
                 while known and len(other) == 1 and isinstance(other[0], ast.If):
@@ -193,6 +195,15 @@ class Branching(Importing):
             self.left = before - (granted - max(0, self.left))
             self.frame.training = training
 
+    def _stands_in(self, test: ast.expr, taken: Sequence[ast.stmt], other: Sequence[ast.stmt]) -> bool:
+        """Whether numbers are made up where no picture is named on the command line, and else one is opened."""
+        if not taken or not any(_opens(one) for one in self._calls_within(other)):
+            return False
+        made = self._calls_within(taken)
+        if any(_opens(one) for one in made) or not any(_makes_up(one) for one in made):
+            return False
+        return bool(_bound(taken) & _bound(other)) and any(self.is_option(one) for one in self._within_test(test))
+
     def _calls_within(self, body: Sequence[ast.stmt]) -> list[ast.Call]:
         """Calls in a branch, which is met again with every call of its function."""
         first = body[0]
@@ -308,6 +319,20 @@ def _opens(node: ast.Call) -> bool:
         of_pillow = func.attr == "open" and isinstance(func.value, ast.Name) and func.value.id == "Image"
         return of_pillow or func.attr in _OPENING
     return isinstance(func, ast.Name) and func.id in _OPENING
+
+
+_MADE_UP = frozenset({"randint", "rand", "randn", "random", "uniform", "zeros", "ones", "full", "random_sample"})
+
+
+def _makes_up(node: ast.Call) -> bool:
+    """Whether a call makes an array of numbers that are by chance or all the same, by its name."""
+    return (getattr(node.func, "attr", "") or getattr(node.func, "id", "")) in _MADE_UP
+
+
+def _bound(body: Sequence[ast.stmt]) -> set[str]:
+    """Names that statements of a branch bind."""
+    targets = [one for item in body if isinstance(item, ast.Assign) for one in item.targets]
+    return {one.id for one in targets if isinstance(one, ast.Name)}
 
 
 def _leaves(node: ast.If) -> bool:

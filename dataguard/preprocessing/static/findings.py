@@ -97,6 +97,8 @@ class Findings:
             unended = last.sink.kind == "dataset" and last.sink.identity not in extended and not last.sink.whole
             if last.sink.kind == "last":
                 last = replace(last, states=[_unended(state) for state in last.states])
+            elif last.sink.kind == "return":
+                last = replace(last, states=[_returned(state) for state in last.states])
             elif unended:
                 last = replace(last, states=[_unfollowed(state, self._for_torch()) for state in last.states])
             path = self._path(last, modes.get(last.sink.identity, set()))
@@ -242,6 +244,15 @@ def _unfollowed(state: State, for_torch: bool) -> State:
     if state.touched or (state.is_float and state.kind == "tensor"):
         return state
     return losing(state, "", why, "affine", "dtype")
+
+
+def _returned(state: State) -> State:
+    """What a function returns that nobody was seen to call: no network takes numbers of 64 bits as they are."""
+    if state.kind != "array" or state.dtype != "float64":
+        return state
+    return losing(
+        state, "", "numbers of 64 bits are returned, and who makes a network's input of them is not seen", "dtype"
+    )
 
 
 def _unended(state: State) -> State:

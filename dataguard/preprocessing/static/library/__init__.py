@@ -31,6 +31,7 @@ from dataguard.preprocessing.static.library import (  # noqa: F401 - what they k
     keras,
     kornia,
     mixing,
+    model_configurations,
     mxnet,
     numpy,
     opencv,

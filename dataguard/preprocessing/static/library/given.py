@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 NO_PICTURES = ("no picture", "what a model returns", "what tensorflow.nn.", "what tensorflow.layers.",
-               "what tensorflow.contrib.", "what keras.layers.")  # fmt: skip
+               "what tensorflow.contrib.", "what keras.layers.",
+               "what tensorflow.get_variable", "what tensorflow.Variable")  # fmt: skip
 """Beginnings of reasons why a value is not known which say that it is no picture."""
 STORED = ("an item of ", "what scipy.io.loadmat", "what numpy.load", "what bcolz.carray")
 """Beginnings of reasons why a value is not known which say that it was stored as numbers."""

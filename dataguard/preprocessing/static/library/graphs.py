@@ -7,6 +7,7 @@ axis of what is given counts the pictures), ``ops/data_flow_ops.py`` (queues), `
 
 from __future__ import annotations
 
+import ast
 from dataclasses import replace
 
 from dataguard.preprocessing.static import arrays
@@ -16,6 +17,7 @@ from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.loaders import stamped
 from dataguard.preprocessing.static.picture import Kind, cast
 from dataguard.preprocessing.static.values import ExtObj, Map, Measure, Picture, Seq, Unknown, Value, each, is_picture
+from dataguard.preprocessing.steps import Pad
 
 QUEUES = frozenset({"enqueue", "enqueue_many", "dequeue", "dequeue_many", "dequeue_up_to"})
 """Methods of queues in a graph."""
@@ -130,3 +132,19 @@ def _loaded(call: Call) -> Value:
     if isinstance(given, Map) and arrays.pictures(given):
         call.machine.feed(list(given.items.values()), call.node, call.name)
     return call.unknown(f"what {call.name} returns")
+
+
+def without_own_border(call: Call, value: Value) -> Value:
+    """A picture without the border that the function of a layer itself puts around what the layer is given."""
+    func = call.machine.frame.func
+    if not isinstance(value, Picture) or func is None or isinstance(func.node, ast.Lambda):
+        return value
+    steps = value.state.steps
+    while steps and isinstance(steps[-1], Pad):
+        said = steps[-1].provenance.get("")
+        if said is None or said.path != func.module.path or said.line is None:
+            break
+        if not func.node.lineno <= said.line <= (func.node.end_lineno or 0):
+            break
+        steps = steps[:-1]
+    return value if steps is value.state.steps else Picture(replace(value.state, steps=steps))

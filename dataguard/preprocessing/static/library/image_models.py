@@ -113,7 +113,8 @@ def _of_timm(call: Call, size: Value, training: Value, *, unknown: bool = False)
 def _trained(call: Call, size: Value, kernel: dict[str, Value], normalize: _Made) -> ExtObj:
     steps: list[_Made] = [("RandomResizedCrop", [size], dict(kernel))]
     if last(kernel["interpolation"]) == "random":
-        steps = [("RandomResizedCrop", [size], {"interpolation": call.unknown("chance decides the kernel")})]
+        by_chance = Unknown("chance decides the kernel", call.place, "random")
+        steps = [("RandomResizedCrop", [size], {"interpolation": by_chance})]
     if call.kwargs.get("no_aug") is True:
         steps = [("Resize", [size], dict(kernel)), ("CenterCrop", [size], {})]
         return _composed(call, *steps, ("ToTensor", [], {}), normalize)

@@ -14,7 +14,7 @@ from dataguard.preprocessing.static import borders, parts
 from dataguard.preprocessing.static.library.given import of_numbers
 from dataguard.preprocessing.static.library.numpy import dtype_of
 from dataguard.preprocessing.static.library.registry import Call, applied, function, methods
-from dataguard.preprocessing.static.library.tensorflow_iterators import ITERATOR, of_iterator
+from dataguard.preprocessing.static.library.tensorflow_iterators import ITERATOR, applied_to, of_iterator
 from dataguard.preprocessing.static.library.torchvision import pair_of
 from dataguard.preprocessing.static.picture import (
     COLOURS,
@@ -401,8 +401,10 @@ def map_over(call: Call) -> Value:
     made = ExtObj("tensorflow.data.Dataset", source.args, source.kwargs, source.place)
     item = source.attrs.get("batch", Unknown("an item of a data set", source.place))
     name = call.name.rpartition(".")[2]
-    if name == "get_next" and isinstance(item, Seq):
+    if name == "get_next" and not isinstance(item, Unknown):
         return item
+    if name == "apply":
+        return applied_to(call)
     batched = name == "batch" or (name == "map" and isinstance(item, Unknown) and source.attrs.get("batched") is True)
     made.attrs["batched"] = name == "batch" or source.attrs.get("batched", False)
     if name in ("map", "interleave"):

@@ -1,12 +1,13 @@
-"""Iterators of TensorFlow 1 over data sets: of one, or of whichever they were last started with.
+"""Iterators of TensorFlow 1 over data sets, of one or of whichever they were last started with; what sets apply.
 
-Source: tensorflow ``data/ops/iterator_ops.py`` (from_structure, make_initializer, get_next).
+Sources: tensorflow ``data/ops/iterator_ops.py`` (from_structure, make_initializer, get_next),
+``data/experimental/ops/batching.py`` (map_and_batch), ``data/ops/dataset_ops.py`` (apply).
 """
 
 from __future__ import annotations
 
 from dataguard.preprocessing.static.library.registry import Call, function
-from dataguard.preprocessing.static.values import ExtObj, Seq, Unknown, Value, choice
+from dataguard.preprocessing.static.values import Bound, ExtObj, Func, Method, Seq, Unknown, Value, choice
 
 ITERATOR = "tensorflow.data.Iterator"
 STARTED = "it depends on which data set an iterator was started with"
@@ -31,3 +32,33 @@ def of_iterator(call: Call) -> Value:
     if name == "get_next" and items:
         return choice(items, STARTED)
     return call.unknown(f"what {name} of an iterator returns")
+
+
+_MAPPING = ("map_and_batch", "parallel_interleave", "map_and_batch_with_legacy_function")
+_BATCHING = ("map_and_batch", "batch_and_drop_remainder", "map_and_batch_with_legacy_function", "dense_to_ragged_batch",
+             "dense_to_sparse_batch", "padded_batch_and_drop_remainder")  # fmt: skip
+_OTHERS = ("shuffle_and_repeat", "prefetch_to_device", "copy_to_device", "ignore_errors", "unbatch", "unique",
+           "cardinality", "assert_cardinality", "enumerate_dataset", "bucket_by_sequence_length", "sliding_window_batch")  # fmt: skip
+_HOMES = ("tensorflow.data.experimental", "tensorflow.contrib.data", "tensorflow.contrib.data.python.ops.batching",
+          "tensorflow.contrib.data.python.ops.shuffle_ops",
+          "tensorflow.contrib.data.python.ops.interleave_ops")  # fmt: skip
+
+
+@function(*(f"{home}.{name}" for home in _HOMES for name in dict.fromkeys((*_MAPPING, *_BATCHING, *_OTHERS))))
+def _transformation(call: Call) -> Value:
+    """What a data set's ``apply`` is given."""
+    return ExtObj(call.name, call.args, call.kwargs, call.place)
+
+
+def applied_to(call: Call) -> Value:
+    """``dataset.apply(transformation)``: a library's is a method or two by another name, or a function is called."""
+    what = call.get(0, "transformation_func")
+    if not isinstance(what, ExtObj) or not what.name.startswith(_HOMES):
+        made = call.machine.call(what, [call.receiver], {}, call.node) if isinstance(what, Func | Bound) else None
+        return made if isinstance(made, ExtObj) else call.receiver
+    name, made = what.name.rpartition(".")[2], call.receiver
+    given = what.kwargs.get("map_func", what.args[0] if what.args else None)
+    if name in _MAPPING and given is not None:
+        method = "map" if name.startswith("map") else "interleave"
+        made = call.machine.call(Method(made, method), [given], {}, call.node)
+    return call.machine.call(Method(made, "batch"), [1], {}, call.node) if name in _BATCHING else made

@@ -223,6 +223,8 @@ def _random(name: str, call: Call, state: State, place: str) -> State:
                 shown["interpolation"] = kernels.word(value if isinstance(value, int) else last(value))
             except DeclarationError:
                 shown["interpolation"] = "unknown"
+            if isinstance(value, Unknown) and value.kind == "random":
+                shown["interpolation"] = "random"
             if not given:
                 shown["interpolation_from"] = "default"
             shown["engine"] = "torch" if state.kind == "tensor" else "pillow"

@@ -262,7 +262,7 @@ def unlisted(call: Call) -> Value:
     if given and name.startswith(placeholders.LAYERS) and (graph := placeholders.name_of(given[0])):
         return placeholders.reached(call.machine, graph, given[0], [one for one in values if one is not given[0]])
     if given and tail in graphs.FIRST_LAYERS and name.startswith(placeholders.LAYERS):
-        return call.machine.feed(values, call.node, tail)
+        return call.machine.feed([graphs.without_own_border(call, one) for one in values], call.node, tail)
     if (
         call.args
         and isinstance(call.args[0], Picture)
