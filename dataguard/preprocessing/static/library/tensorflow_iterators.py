@@ -38,7 +38,7 @@ _MAPPING = ("map_and_batch", "parallel_interleave", "map_and_batch_with_legacy_f
 _BATCHING = ("map_and_batch", "batch_and_drop_remainder", "map_and_batch_with_legacy_function", "dense_to_ragged_batch",
              "dense_to_sparse_batch", "padded_batch_and_drop_remainder")  # fmt: skip
 _OTHERS = ("shuffle_and_repeat", "prefetch_to_device", "copy_to_device", "ignore_errors", "unbatch", "unique",
-           "cardinality", "assert_cardinality", "enumerate_dataset", "bucket_by_sequence_length", "sliding_window_batch")  # fmt: skip
+           "cardinality", "assert_cardinality", "enumerate_dataset", "bucket_by_sequence_length")  # fmt: skip
 _HOMES = ("tensorflow.data.experimental", "tensorflow.contrib.data", "tensorflow.contrib.data.python.ops.batching",
           "tensorflow.contrib.data.python.ops.shuffle_ops",
           "tensorflow.contrib.data.python.ops.interleave_ops")  # fmt: skip
