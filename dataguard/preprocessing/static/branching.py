@@ -350,6 +350,8 @@ def _verdict(condition: Value) -> bool | None:
 def _raises(body: Sequence[ast.stmt]) -> bool:
     if not body:
         return False
+    if isinstance(body[-1], ast.Assert) and isinstance(body[-1].test, ast.Constant) and not body[-1].test.value:
+        return True
     return isinstance(body[-1], ast.Raise) or (ends_program(body[-1]) and all(_says(one) for one in body[:-1]))
 
 

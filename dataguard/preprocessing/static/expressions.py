@@ -36,6 +36,9 @@ from dataguard.preprocessing.static.values import (
     same,
 )
 
+ENUMS = ("Enum", "IntEnum", "StrEnum", "Flag", "IntFlag")
+"""Classes of Python whose members have a name."""
+_OF_MEMBERS = ("name", "value")
 LONGEST = 512
 """Items of a list that are kept apart."""
 LONGEST_TEXT = 4096
@@ -92,10 +95,17 @@ class Expressions(Items):
             return "__main__" if frame.module.main else frame.module.path.removesuffix(".py").replace("/", ".")
         if name == "__file__":
             return frame.module.path
+        if name == "__package__":
+            return None if frame.module.main else frame.module.path.rpartition("/")[0].replace("/", ".")
         return self.undefined(name, node)
 
     def _get_attribute(self, node: ast.Attribute) -> Value:
-        return self.attribute(self.evaluate(node.value), node.attr, node)
+        value = self.evaluate(node.value)
+        if node.attr in _OF_MEMBERS and type(node.value) is ast.Attribute:
+            owner = self.evaluate(node.value.value)
+            if isinstance(owner, Cls) and any(one.rpartition(".")[2] in ENUMS for one in owner.foreign()):
+                return node.value.attr if node.attr == "name" else value
+        return self.attribute(value, node.attr, node)
 
     def _sequence(self, node: ast.List | ast.Tuple | ast.Set) -> Value:
         items: list[Value] = []

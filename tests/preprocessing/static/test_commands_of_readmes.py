@@ -87,3 +87,48 @@ def test_required_options(tmp_path: Path, more: str) -> None:
     path = only(reading(tmp_path, {**files, "README.md": text}))
     step = steps_of(path)[0]
     assert (step.width, step.height, path.pipeline.affine.offset) == (64, 8, (-100.0,))
+
+
+_SELECTING = """
+    import argparse
+    import cv2
+    import yaml
+
+    def small(params):
+        model(cv2.resize(cv2.imread("a.png"), (params["size"], params["size"]))[None] / 255.0)
+
+    def large(params):
+        model(cv2.resize(cv2.imread("a.png"), (2 * params["size"], 2 * params["size"]))[None] / 127.5)
+
+    def main(sel, fname):
+        with open(fname, "r") as file:
+            params = yaml.load(file, Loader=yaml.FullLoader)
+        if sel == "small":
+            return small(params)
+        elif sel == "large":
+            return large(params)
+
+    class Job:
+        def __init__(self, sel, fname):
+            self.sel, self.fname = sel, fname
+        def __call__(self):
+            return main(self.sel, self.fname)
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--fname", type=str, default="configs.yaml")
+    parser.add_argument("--sel", type=str, choices=["small", "large"])
+    args = parser.parse_args()
+    {run}
+    """
+
+
+@pytest.mark.parametrize("run", [
+    "main(args.sel, args.fname)",
+    "import submitit\n    executor = submitit.AutoExecutor(folder='x')\n    executor.submit(Job(args.sel, args.fname))",
+])  # fmt: skip
+def test_options_below_a_command_say_which_of_several_is_meant(tmp_path: Path, run: str) -> None:
+    readme = "Run:\n```\npython main.py\n  --sel large\n  --fname configs/a.yaml\n```\n"
+    files = {"main.py": _SELECTING.format(run=run), "configs/a.yaml": "size: 48\n", "README.md": readme}
+    found = reading(tmp_path, files)
+    heights = [steps_of(path)[0].height for path in found.paths]
+    assert 96 in heights

@@ -57,7 +57,7 @@ def test_a_transform_that_timm_makes(tmp_path: Path, written: str, expected: tup
 
 def test_a_configuration_that_is_not_known_leaves_open_what_it_says(tmp_path: Path) -> None:
     script = f"""{LOADERS}
-    config = timm.data.resolve_data_config({{}}, model=timm.create_model("resnet50"))
+    config = timm.data.resolve_data_config({{}}, model=timm.create_model("dpn92"))
     loader = DataLoader(ImageFolder("data", transform=create_transform(**config)))
     """
     pipeline = only(reading(tmp_path, {"main.py": script})).pipeline
@@ -139,3 +139,19 @@ def test_axes_exchanged_by_their_names(tmp_path: Path, line: str, layout: str | 
     pipeline = served(tmp_path, body).pipeline
     assert pipeline.layout == layout
     assert (pipeline.geometry is None) == (layout is None)
+
+
+@pytest.mark.parametrize(("more", "offset"), [("", (-1.0,)), (", mean=[0.4] * 3, std=[0.2] * 3", (-2.0,))])
+def test_what_shows_where_a_network_looks_prepares_a_batch_of_one(
+    tmp_path: Path, more: str, offset: tuple[float, ...]
+) -> None:
+    body = f"""
+        from pytorch_grad_cam import GradCAM
+        from pytorch_grad_cam.utils.image import preprocess_image
+        image = np.float32(cv2.imread("a.png", 1)[:, :, ::-1]) / 255
+        maps = GradCAM(model=model, target_layers=[model.layer4])
+        maps(input_tensor=preprocess_image(image{more}), targets=None)
+        """
+    pipeline = served(tmp_path, body).pipeline
+    assert (pipeline.order, pipeline.layout, pipeline.dtype) == ("RGB", "NCHW", "float32")
+    assert pipeline.affine.offset == pytest.approx(offset)

@@ -58,3 +58,19 @@ def test_work_that_ends_with_leaving_is_followed(tmp_path: Path) -> None:
     again = script.replace("    main()\n            sys.exit(0)", "    sys.exit(main())")
     assert "sys.exit(main())" in again
     assert only(reading(tmp_path, {"predict.py": again})).pipeline.order == "BGR"
+
+
+def test_what_was_restored_is_there_where_else_nothing_goes_on(tmp_path: Path) -> None:
+    script = """
+        import os
+        import cv2
+        start = 0
+        for epoch in range(99, -1, -1):
+            if os.path.isfile(f"{epoch}.pt"):
+                start = epoch + 1
+                break
+        if start == 0:
+            assert False, "could not resume"
+        model(2 * (cv2.imread("a.png") / 255.0) - 1)
+        """
+    assert only(reading(tmp_path, {"predict.py": script})).pipeline.affine.offset == (-1.0,)

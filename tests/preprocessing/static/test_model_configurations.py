@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from dataguard.preprocessing.steps import Crop, Random
 from tests.preprocessing.static.repositories import reading, resized, steps_of
 
@@ -76,7 +78,7 @@ def test_a_model_of_the_repository_says_how_its_pictures_are_prepared(tmp_path: 
 
 
 def test_of_a_model_of_timm_the_command_line_alone_is_known(tmp_path: Path) -> None:
-    found = reading(tmp_path, {"train.py": TRAIN.format(name="resnet50", size=160)})
+    found = reading(tmp_path, {"train.py": TRAIN.format(name="dpn92", size=160)})
     val = next(path for path in found.paths if path.role == "val")
     assert [one.height for one in steps_of(val) if isinstance(one, Crop)] == [160]
     assert "mean of the model's configuration" in val.pipeline.affine.undetermined["offset"]
@@ -87,3 +89,12 @@ def test_without_a_model_it_is_what_timm_takes_of_any(tmp_path: Path) -> None:
     val = next(path for path in reading(tmp_path, {"train.py": text}).paths if path.role == "val")
     step = resized(val)
     assert (step.side, step.kernel) == (256, "cubic")
+
+
+def test_timm_normalizes_for_its_plain_networks_as_imagenet(tmp_path: Path) -> None:
+    found = reading(tmp_path, {"train.py": TRAIN.format(name="resnet50", size="None")})
+    train = next(path for path in found.paths if path.role == "train")
+    assert train.pipeline.affine.offset == pytest.approx((-2.117904, -2.035714, -1.804444), abs=1e-5)
+    (first, *_) = steps_of(train)
+    assert isinstance(first, Random)
+    assert dict(first.parameters)["size"] == "224x224"

@@ -136,3 +136,22 @@ def test_preprocessing_of_keras_is_known_by_its_older_package(tmp_path: Path) ->
     """
     found = only(reading(tmp_path, {"predict.py": code})).pipeline
     assert (found.affine.scale, found.affine.offset) == ((1 / 127.5,), (-1.0,))
+
+
+def test_a_script_is_in_no_package(tmp_path: Path) -> None:
+    script = """
+        if __package__ is None:
+            import sys
+            from os import path
+            sys.path.append(path.dirname(path.dirname(path.abspath(__file__))))
+            from utils.opening import opened
+
+        model(opened("a.png") / 255.0)
+        """
+    opening = """
+        import cv2
+
+        def opened(name):
+            return cv2.cvtColor(cv2.imread(name), cv2.COLOR_BGR2RGB)
+        """
+    assert only(reading(tmp_path, {"evaluate/test.py": script, "utils/opening.py": opening})).pipeline.order == "RGB"

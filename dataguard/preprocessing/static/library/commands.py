@@ -36,7 +36,7 @@ def _commands(tree: Tree) -> list[tuple[str, list[str]]]:
     found: list[tuple[str, list[str]]] = []
     texts = [one for one in tree.sizes if one.lower().endswith(".md") and tree.sizes[one] <= LARGEST]
     for path in sorted(texts, key=lambda one: (one.count("/"), "readme" not in one.lower(), one))[:8]:
-        text = re.sub(r"\\\r?\n\s*", " ", tree.text(path) or "")
+        text = _continued(re.sub(r"\\\r?\n\s*", " ", tree.text(path) or ""))
         text = _HERE.sub("", text)
         called = [(match.start(), match[1], match[2]) for match in _COMMAND.finditer(text)]
         called += [(match.start(), match[1].replace(".", "/") + ".py", match[2]) for match in _MODULE.finditer(text)]
@@ -50,6 +50,27 @@ def _commands(tree: Tree) -> list[tuple[str, list[str]]]:
                 if len(found) >= MOST:
                     return found
     return found
+
+
+def _continued(text: str) -> str:
+    r"""A text in which options that are written below a command, each on a line of its own, stand behind it.
+
+    >>> _continued("python main.py\n  --sel train\n  --fname a.yaml\nAnd then")
+    'python main.py --sel train --fname a.yaml\nAnd then'
+    """
+    if "\n " not in text and "\n\t" not in text:
+        return text
+    lines: list[str] = []
+    for line in text.split("\n"):
+        if lines and line[:1] in " \t" and _OPTION.match(line) and _CALLS.search(lines[-1]):
+            lines[-1] += f" {line.strip()}"
+        else:
+            lines.append(line)
+    return "\n".join(lines)
+
+
+_OPTION = re.compile(r"\s+--?[a-zA-Z]")
+_CALLS = re.compile(r"python[\d.]*\s.*\.py\b")
 
 
 def _filled(tree: Tree, words: list[str]) -> list[list[str]]:

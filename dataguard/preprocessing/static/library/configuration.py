@@ -110,6 +110,11 @@ def _default(call: Call, flags: list[str], key: str) -> Value:
     if _CONFIGURING.search(key) and call.kwargs.get("action") is None:
         written = commands.option(call.machine, flags)
         return written if written is not None and resolve(call, written) is not None else None
+    choices = call.kwargs.get("choices")
+    if isinstance(choices, Seq) and call.kwargs.get("nargs") is None and flags:
+        # Nobody leaves open which of several is meant.
+        written = commands.option(call.machine, flags)
+        return written if written in choices.items else None
     return Seq([], "list") if call.kwargs.get("nargs") == "*" and not flags[0].startswith("-") else None
 
 

@@ -17,6 +17,7 @@ from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.values import (
     ExtObj,
     Map,
+    Method,
     Obj,
     Seq,
     Shape,
@@ -24,6 +25,7 @@ from dataguard.preprocessing.static.values import (
     Value,
     choice,
     is_number,
+    is_picture,
     last,
 )
 
@@ -171,6 +173,17 @@ def _loader(call: Call) -> Value:
     made = ExtObj("torch.utils.data.DataLoader", [held], kwargs, call.place)
     loaders.announce(call.machine, made, call.node, call.machine.binding())
     return made
+
+
+@function("pytorch_grad_cam.utils.image.preprocess_image")
+def _for_maps(call: Call) -> Value:
+    """A batch of one: what shows where a network looks takes pictures as ToTensor and Normalize make them."""
+    half = _pair(_HALF)
+    mean, std = (call.get(at, name, half[at - 1]) for at, name in ((1, "mean"), (2, "std")))
+    made = call.machine.call(
+        _composed(call, ("ToTensor", [], {}), ("Normalize", [mean, std], {})), [call.get(0, "img")], {}, call.node
+    )
+    return call.machine.call(Method(made, "unsqueeze"), [0], {}, call.node) if is_picture(made) else made
 
 
 @function("timm.data.transforms._pil_interp", "timm.data.transforms.str_to_pil_interp",

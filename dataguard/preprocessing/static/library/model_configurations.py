@@ -6,12 +6,16 @@ Sources: timm 0.4 to 1.0 ``data/config.py`` (resolve_data_config), ``models/fact
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.values import (
     Func,
     Map,
     Obj,
     Seq,
+    Unknown,
     Value,
     is_number,
     last,
@@ -24,6 +28,15 @@ _PLAIN: dict[str, Value] = {
     "crop_pct": 0.875,
 }
 """What is taken where neither the command line nor the model says anything."""
+_OF_IMAGENET = re.compile(
+    r"returns for (resnet(18|26|34|50|101|152)|resnext(50|101)_32x\d+d|wide_resnet(50|101)_2|densenet(121|161|169|201)|"
+    r"vgg(11|13|16|19)(_bn)?|mobilenetv2_100|mobilenetv3_(large|small)_\d+|deit_(tiny|small|base)(_distilled)?_patch16_224|"
+    r"swin_(tiny|small|base|large)_patch4_window7_224|convnext_(tiny|small|base|large))$"
+)
+"""Models of timm itself whose pictures are of 224 pixels and normalized as ImageNet's, in each of its versions.
+
+Kernels and how much is cut off changed over the versions.
+"""
 
 
 @function("timm.create_model", "timm.models.create_model", "timm.models.factory.create_model")
@@ -32,7 +45,8 @@ def _create(call: Call) -> Value:
     name = call.get(0, "model_name")
     made = _registered(call, name) if isinstance(name, str) else None
     if made is None:
-        return call.unknown(f"what {call.name} returns")
+        named = f" for {name}" if isinstance(name, str) and name else ""
+        return call.unknown(f"what {call.name} returns{named}")
     kwargs = {key: value for key, value in call.kwargs.items() if value is not None and key != "model_name"}
     kwargs = {key: value for key, value in kwargs.items() if key not in ("checkpoint_path", "scriptable", "exportable")}
     return call.machine.call(made, [], kwargs, call.node)
@@ -69,7 +83,7 @@ def _resolved(call: Call) -> Value:
         value = options.get(key)
         if value is not None and value != "":
             return value
-        if open_ended or said is None or key in said.items:
+        if open_ended or said is None or said.open or key in said.items:
             held = said.items[key] if said is not None and key in said.items else None
             return held if held is not None else call.unknown(f"{key} of the model's configuration")
         return default
@@ -87,6 +101,11 @@ def _configuration(call: Call, model: Value) -> Map | None:
     """The configuration that a model carries; an empty one without a model, None where it is not known."""
     if model is None:
         return Map({})
+    if isinstance(model, Unknown) and _OF_IMAGENET.search(model.why):
+        known: dict[Any, Value] = {name: _PLAIN[name] for name in ("mean", "std")}
+        if call.kwargs.get("use_test_size") is not True:
+            known["input_size"] = Seq([3, 224, 224], "tuple")
+        return Map(known, open=True)
     if isinstance(model, Obj):
         for name in ("pretrained_cfg", "default_cfg"):
             held = model.attrs.get(name)

@@ -193,6 +193,7 @@ OBJECT_METHODS: list[tuple[str, frozenset[str] | None, Handler]] = [
     ("keras.preprocessing.image.ImageDataGenerator", None, _generator),
     ("argparse.", None, _parser),
     *[(one, pools.METHODS, pools.of_pool) for one in pools.POOLS],
+    ("submitit.", frozenset({"submit"}), pools.of_pool),
     ("concurrent.futures.Future", frozenset({"result", "get"}), pools.result),
     *[(one, frozenset({"start"}), threads.started) for one in threads.THREADS],
     *[(one, frozenset({"put", "put_nowait"}), threads.put) for one in threads.QUEUES],

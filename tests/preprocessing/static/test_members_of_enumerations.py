@@ -1,0 +1,42 @@
+"""Members of enumerations, asked for by their names and values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.preprocessing.static.repositories import only, reading
+
+SCRIPT = """
+    import enum
+    import cv2
+
+    class Method({base}):
+        SMALL = {first}
+        LARGE = {second}
+
+    def prepared(mode):
+        if mode == Method.SMALL{asked}:
+            return cv2.imread("a.png") / 255.0
+        elif mode == Method.LARGE{asked}:
+            return cv2.imread("a.png") / 127.5 - 1
+        else:
+            raise ValueError
+
+    model(prepared({mode}))
+    """
+
+
+@pytest.mark.parametrize(
+    ("base", "first", "second", "asked", "mode"),
+    [
+        ("enum.Enum", "enum.auto()", "enum.auto()", ".name", "'LARGE'"),
+        ("enum.Enum", "'small'", "'large'", ".value", "'large'"),
+        ("enum.IntEnum", "1", "2", ".value", "2"),
+        ("enum.Enum", "enum.auto()", "enum.auto()", ".name", "Method.LARGE.name"),
+    ],
+)
+def test_a_member_by_its_name(tmp_path: Path, base: str, first: str, second: str, asked: str, mode: str) -> None:
+    script = SCRIPT.format(base=base, first=first, second=second, asked=asked, mode=mode)
+    assert only(reading(tmp_path, {"predict.py": script})).pipeline.affine.offset == (-1.0,)
