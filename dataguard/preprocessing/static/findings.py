@@ -79,7 +79,8 @@ class Findings:
                     fed = one.sink.kind == "model"
                     if (fed or _goes_further(one.states, kept.states)) and kept.sink.kind == "dataset" and better:
                         by_identity[identity] = replace(kept, states=one.states, why=one.why)
-                        extended[identity] = _continues(one.states, first) and not _undoes(one.states, first)
+                        usual = not one.sink.explored and not _undoes(one.states, first)
+                        extended[identity] = _continues(one.states, first) and usual
                     elif not fed and _continues(one.states, first):
                         # It is handed to what trains as it left the data set.
                         extended.setdefault(identity, True)

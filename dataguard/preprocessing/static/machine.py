@@ -99,6 +99,8 @@ class Sink:
     """Of what leaves a data set: it is what a model is fed, as it is."""
     setting: str = ""
     """The configuration that a script was followed with, where it is not the first that a README names."""
+    explored: bool = False
+    """Whether it arrived in a branch that the defaults of the command line do not take."""
 
 
 class Machine(ABC):
@@ -260,7 +262,19 @@ class Machine(ABC):
         named, stack = identity or place, self.stack()
         self.sinks.append(
             Sink(
-                kind, value, place, stack, tuple(hints), training, named, self.root, model, network, whole, self.setting
+                kind,
+                value,
+                place,
+                stack,
+                tuple(hints),
+                training,
+                named,
+                self.root,
+                model,
+                network,
+                whole,
+                self.setting,
+                self.exploring,
             )
         )
 

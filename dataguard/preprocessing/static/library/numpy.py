@@ -79,8 +79,8 @@ def dtype_of(value: Value) -> str | None:
     if isinstance(value, Choice):
         found = {dtype_of(one) for one in value.options}
         return found.pop() if len(found) == 1 else None
-    if getattr(value, "name", "") == "torch.float":
-        # Python's own float, of the same name, is of 64 bits.
+    if getattr(value, "name", "") in ("torch.float", "torch.Tensor"):
+        # Python's own float, of the same name, is of 64 bits; torch's default is of 32.
         return "float32"
     weight = value.receiver if isinstance(value, Method) and value.name == "dtype" else value
     if isinstance(weight, Unknown):

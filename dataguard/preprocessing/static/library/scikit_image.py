@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from dataguard.preprocessing.pipeline import Decode
+from dataguard.preprocessing.static import parts
 from dataguard.preprocessing.static.library.opencv import pair, whole
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.picture import (
@@ -24,7 +25,7 @@ from dataguard.preprocessing.static.picture import (
     of_order,
     resized,
 )
-from dataguard.preprocessing.static.values import Picture, Seq, Unknown, Value, is_number, measured
+from dataguard.preprocessing.static.values import Measure, Picture, Seq, Unknown, Value, is_number, measured
 
 _ORDERS = {0: "nearest", 1: "linear", 3: "cubic"}
 
@@ -96,13 +97,43 @@ def _resize(call: Call) -> Value:
         "align": "half_pixel",
         "undetermined": undetermined,
     }
-    if call.name.endswith("rescale"):
-        return Picture(losing(state, place, "rescale by a factor", "geometry"))
     size = call.get(1, "output_shape")
+    if call.name.endswith("rescale"):
+        factor = call.get(1, "scale")
+        if not (is_number(factor) or isinstance(factor, Measure)) or None in state.size:
+            return Picture(losing(state, place, "rescale by a factor", "geometry"))
+        size = Seq([measured(lambda length, by: round(length * by), one, factor) for one in state.size], "tuple")
     if isinstance(size, Seq) and len(size.items) == 3:
         size = Seq(size.items[:2], "tuple")
     height, width = pair(size)
     after = resized(state, whole(height), whole(width), fields, place, kernel=said, antialias=said)
+    if state.dtype == "uint8" and call.kwargs.get("preserve_range") is not True:
+        after = mapped(after, "divide", 255.0, place)
+    return Picture(replace(after, dtype="float64"))
+
+
+@function("skimage.transform.warp")
+def _warp(call: Call) -> Value:
+    """Pixels come from where a map says, mixed of their neighbours; no smoothing before, and levels become 0 to 1."""
+    state, place = call.picture(0, "image"), call.place
+    if state is None:
+        return call.unknown("no picture")
+    if call.by_chance:
+        return Picture(by_chance(state, "warp", place))
+    order, given = call.get(4, "order"), call.given(4, "order")
+    kernel = _ORDERS.get(1 if order is None else order) if order is None or isinstance(order, int) else None
+    fields: dict[str, Any] = {
+        "kernel": kernel, "antialias": "none", "engine": "scikit-image", "arithmetic": "float64", "align": "half_pixel",
+        "undetermined": {} if kernel is not None else {"kernel": "the order is not known"},
+    }  # fmt: skip
+    size = call.get(3, "output_shape")
+    height, width = (
+        state.size if size is None else pair(Seq(size.items[:2], "tuple") if isinstance(size, Seq) else size)
+    )
+    said = explicit(place, "order") if given else default(place, "scikit-image: order=1")
+    after = parts.warped(state, (height, width), fields, said, call.name, place)
+    if size is None:
+        after = replace(after, size=state.size)
     if state.dtype == "uint8" and call.kwargs.get("preserve_range") is not True:
         after = mapped(after, "divide", 255.0, place)
     return Picture(replace(after, dtype="float64"))

@@ -99,6 +99,8 @@ _AUGMENTS = re.compile(
     r"random(gaussian)?(blur|noise|erasing|flip|grayscale)|gaussian(blur|noise))$"
 )
 """Names of classes that change pictures by chance and leave their size, whoever wrote them."""
+_MEASURES = re.compile(r"_loss$|^(binary_)?cross_entropy|^kl_div$|^pairwise_distance$|^cosine_similarity$|^cdist$")
+"""Names of functions that compare pictures, and return no picture."""
 AUGMENTING = ("augment_image", "augment_images")
 """What objects of ttach and its like are asked for pictures that are changed by chance."""
 _FILMS = re.compile(r"^(cap_from|video_?capture|video_from)\w*$")
@@ -275,6 +277,8 @@ def unlisted(call: Call) -> Value:
             # torch.squeeze(x, 0) is x.squeeze(0).
             rest = Call(call.machine, tail, call.args[1:], call.kwargs, call.node, call.args[0])
             return handler(rest)
+    if given and name.startswith("torch.") and _MEASURES.search(tail):
+        return call.unknown(f"what {name} measures")
     if given and tail in _HANDED_ON:
         return given[0]
     if given and not tail[:1].isupper():

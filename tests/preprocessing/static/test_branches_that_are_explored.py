@@ -1,0 +1,67 @@
+"""What a batch meets in branches that the defaults of the command line do not take, and what only compares pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dataguard.preprocessing.steps import Pad
+from tests.preprocessing.static.repositories import only, reading, steps_of
+
+AUGMENTED = """
+    import argparse
+    import torch
+    import torch.nn.functional as F
+    from torch.utils.data import DataLoader
+    from torchvision import datasets, transforms
+
+    class Judge(torch.nn.Module):
+        def forward(self, x):
+            return x
+
+    def augment(x, kernel):
+        return F.conv2d(F.pad(x, (6, 6, 6, 6), mode="reflect"), kernel)
+
+    def train(args, loader, judge, kernel):
+        judge.train()
+        for real, _ in loader:
+            if args.augment:
+                seen = augment(real, kernel)
+                judge(seen)
+            else:
+                seen = real
+            judge(seen)
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--augment", action="store_true")
+    args = parser.parse_args()
+    prepare = transforms.Compose([transforms.ToTensor(), transforms.Normalize([0.5] * 3, [0.5] * 3)])
+    train(args, DataLoader(datasets.ImageFolder("data", prepare), shuffle=True), Judge(), torch.ones(3, 3, 3, 3))
+    """
+
+
+def test_the_branch_that_is_taken_says_what_a_network_gets(tmp_path: Path) -> None:
+    path = only(reading(tmp_path, {"train.py": AUGMENTED}))
+    assert not any(isinstance(step, Pad) for step in steps_of(path))
+    assert path.pipeline.affine.offset == (-1.0,)
+
+
+def test_a_measure_of_two_pictures_is_no_picture(tmp_path: Path) -> None:
+    script = """
+        import sys
+        import torch
+        import torch.nn.functional as F
+        from PIL import Image
+        from torchvision import transforms
+
+        way = transforms.Compose([transforms.Resize(256), transforms.CenterCrop(256), transforms.ToTensor()])
+        images = []
+        for name in sys.argv[1:]:
+            images.append(way(Image.open(name).convert("RGB")))
+        images = torch.stack(images, 0).to("cuda")
+        made, _ = generator([latent])
+        error = F.mse_loss(made, images)
+        distance = F.l1_loss(made, images) + F.smooth_l1_loss(images, made)
+        print(f"{error.item():.4f} {distance}")
+        """
+    pipeline = only(reading(tmp_path, {"projector.py": script})).pipeline
+    assert (pipeline.order, pipeline.layout, pipeline.affine.scale) == ("RGB", "NCHW", (1 / 255,))
