@@ -66,11 +66,14 @@ def _repeated(call: Call) -> Value:
     return Picture(losing(state, call.place, "pixels are repeated", "geometry"))
 
 
-@function("cv2.pyrDown", "cv2.pyrUp", "cv2.undistort", "cv2.fisheye.undistortImage", "cv2.warpPolar", "cv2.linearPolar",
-          "cv2.logPolar", "cv2.getRectSubPix", "cv2.hconcat", "cv2.vconcat", "skimage.transform.swirl", "skimage.transform.pyramid_reduce", "skimage.transform.pyramid_expand",
-          "skimage.transform.downscale_local_mean", "skimage.util.crop", "scipy.ndimage.shift",
-          "scipy.ndimage.affine_transform", "scipy.ndimage.map_coordinates", "PIL.ImageChops.offset",
-          "torch.nn.functional.avg_pool2d", "torch.nn.functional.max_pool2d")  # fmt: skip
+@function(
+    "cv2.pyrDown", "cv2.pyrUp", "cv2.undistort", "cv2.fisheye.undistortImage", "cv2.warpPolar", "cv2.linearPolar",
+    "cv2.logPolar", "cv2.getRectSubPix", "cv2.hconcat", "cv2.vconcat", "skimage.transform.swirl",
+    "skimage.transform.pyramid_reduce", "skimage.transform.pyramid_expand",
+    "skimage.transform.downscale_local_mean", "skimage.util.crop", "scipy.ndimage.shift",
+    "scipy.ndimage.affine_transform", "scipy.ndimage.map_coordinates", "PIL.ImageChops.offset",
+    "torch.nn.functional.avg_pool2d", "torch.nn.functional.max_pool2d",
+)  # fmt: skip
 def _elsewhere(call: Call) -> Value:
     """Pixels come from places of which no more is said than that they are others."""
     first = call.args[0] if call.args else next(iter(call.kwargs.values()), None)
