@@ -303,6 +303,10 @@ def iterated(machine: Machine, source: Value, node: ast.expr) -> list[Value] | N
         return list(source.items)
     if isinstance(source, Map):
         return keys_of(source) if not source.open else None
+    if isinstance(source, Choice) and all(isinstance(one, Seq) and not one.many for one in source.options):
+        rows = [one.items for one in source.options if isinstance(one, Seq)]
+        if len({len(one) for one in rows}) == 1:
+            return [choice(column, source.why) for column in zip(*rows, strict=True)]
     if isinstance(source, str):
         return list(source[:256])
     if isinstance(source, Picture) and source.state.layout == "CHW" and source.state.channels is not None:
@@ -441,8 +445,11 @@ def pictures(value: Value, depth: int = 0) -> list[Picture | Choice]:
     if isinstance(value, Blank):
         held = value.planes.get(-1)
         return [Picture(held)] if isinstance(held, State) else []
-    if isinstance(value, Obj) and (value.cls is None or "*record" in value.attrs):
-        return [one for key in sorted(value.attrs, key=_rank) for one in pictures(value.attrs[key], depth + 1)]
+    if isinstance(value, Obj):
+        if value.cls is None or "*record" in value.attrs:
+            return [one for key in sorted(value.attrs, key=_rank) for one in pictures(value.attrs[key], depth + 1)]
+        batches = [value.attrs[key] for key in records.TENSORS if key in value.attrs]
+        return pictures(batches[0], depth + 1) if batches and isinstance(batches[0], Picture | Choice) else []
     return []
 
 

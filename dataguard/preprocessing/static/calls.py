@@ -79,6 +79,12 @@ def preparing(cls: Cls | None) -> Func | None:
     return None
 
 
+def uncalled(module: Module) -> list[Func]:
+    """Functions of a script that no other of it names."""
+    own = [one for one in module.names.values() if isinstance(one, Func) and one.module is module]
+    return [one for one in own if not any(one.name in _named(other) for other in own if other is not one)]
+
+
 def outermost(modules: Iterable[Module]) -> Iterator[Func]:
     """Functions that lead to pictures by others of the repository, and that none of these leads to.
 

@@ -122,14 +122,14 @@ def join(condition: Value, first: Value, second: Value) -> Value:
             open=first.open or second.open,
         )
     why = condition.reason() if isinstance(condition, Unknown) else "it depends on the picture's size"
-    if random and isinstance(first, Choice) and isinstance(second, Choice) and _alike(first, second):
-        # Of one of several, each is changed by chance.
-        both = zip(first.options, second.options, strict=True)
-        return choice([join(condition, *two) for two in both], first.why)
     if isinstance(condition, Measure) and isinstance(first, Picture | Choice) and isinstance(second, Picture | Choice):
         boxed = letterboxes.joined(condition, first, second)
         if boxed is not None:
             return Picture(boxed)
+    if isinstance(first, Choice) and isinstance(second, Choice) and _alike(first, second):
+        # Of one of several, each is changed or left alone.
+        both = zip(first.options, second.options, strict=True)
+        return choice([join(condition, *two) for two in both], first.why)
     found = choice([first, second], why)
     if isinstance(found, Choice) and len(found.options) == 2 and found.options[0] is first:
         found.test = condition
@@ -139,7 +139,7 @@ def join(condition: Value, first: Value, second: Value) -> Value:
 
 
 def _alike(first: Choice, second: Choice) -> bool:
-    """Whether both are one of several for the same reason, which is not chance."""
+    """Whether both are one of several for the same reason, which is not chance; one may come of the other."""
     return first.why == second.why and first.chance is None and len(first.options) == len(second.options)
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dataguard.preprocessing.pipeline import Decode
+from dataguard.preprocessing.static import records
 from dataguard.preprocessing.static.feeding import changes
 from dataguard.preprocessing.static.picture import State, explicit
 from dataguard.preprocessing.static.values import (
@@ -281,6 +282,9 @@ def inherited(machine: Machine, source: Obj) -> Value:
             if "transform" in source.attrs:
                 kwargs["transform"] = source.attrs["transform"]
             return _of_folder(machine, ExtObj(name, given.args, kwargs, given.place), last)
+        held = source.attrs.get("datasets", source.attrs.get("dataset")) if last in WRAPPERS else None
+        if held is not None:
+            return item(machine, ExtObj(name, [held], {}, source.place), None)
     return None
 
 
@@ -345,6 +349,10 @@ def stamped(value: Value, identity: str, *, batched: bool, depth: int = 0) -> Va
         return Map(items, open=value.open)
     if isinstance(value, Choice):
         return choice([stamped(one, identity, batched=batched, depth=depth + 1) for one in value.options], value.why)
+    if isinstance(value, Obj) and not records.TENSORS.isdisjoint(value.attrs):
+        held = {key: one for key, one in value.attrs.items() if key in records.TENSORS}
+        changed = {key: stamped(one, identity, batched=batched, depth=depth + 1) for key, one in held.items()}
+        return replace(value, attrs={**value.attrs, **changed})
     return value
 
 

@@ -8,6 +8,8 @@ from dataguard.preprocessing.static.values import Cls, Obj, Seq, Value
 
 FIELDS = "_fields"
 """The attribute that names the fields, as of a ``namedtuple``."""
+TENSORS = frozenset({"tensors", "tensor", "image_tensor", "image_tensors"})
+"""Attributes that hold a batch of pictures beside what else is known of it: of ``ImageList``, ``NestedTensor``."""
 
 
 def fields_of(cls: Cls | None) -> tuple[str, ...]:

@@ -68,3 +68,37 @@ for x in large:
     paths = reading(tmp_path, {"train.py": script}).paths
     found = {resized(path).height: levels(path) for path in paths}
     assert found == {64: (1, 0), 96: (pytest.approx(1 / 255), -0.5)}
+
+
+@pytest.mark.parametrize(
+    ("made", "launched"),
+    [
+        ("def train(size=64):\n    fit(size)\n\ndef _other():\n    fit(32)", "fire.Fire()"),
+        ("class Commands:\n    def train(self, size=64):\n        fit(size)", "fire.Fire(Commands)"),
+        ("class Commands:\n    def train(self, size=64):\n        fit(size)", "fire.Fire(Commands())"),
+        ("def train(size=64):\n    fit(size)", "fire.Fire({'train': train})"),
+        ("def train(size=64):\n    fit(size)", "fire.Fire(train)"),
+    ],
+)
+def test_commands_that_a_reader_asks_for_by_name_are_followed(tmp_path: Path, made: str, launched: str) -> None:
+    script = f"""{_IMPORTS}
+class Pictures(Dataset):
+    def __init__(self, size):
+        self.size = size
+    def __getitem__(self, i):
+        image = Image.open(self.paths[i]).convert("RGB").resize((self.size, self.size))
+        return np.array(image).astype(np.float32) / 255
+
+def fit(size):
+    for x in DataLoader(Pictures(size), shuffle=True):
+        net(x)
+
+{made}
+
+if __name__ == "__main__":
+    import fire
+    {launched}
+"""
+    path = only(reading(tmp_path, {"train.py": script}))
+    assert path.reachable
+    assert (path.role, resized(path).height) == ("train", 64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataguard.preprocessing.static.library.numpy import dtype_of
-from dataguard.preprocessing.static.library.registry import Call, function
+from dataguard.preprocessing.static.library.registry import Call, function, methods
 from dataguard.preprocessing.static.values import Blank, Choice, Picture, Seq, Shape, Value, is_number
 
 
@@ -30,6 +30,21 @@ def _new(call: Call) -> Value:
     usual = "float32" if library == "torch" else "float64"
     dtype = (dtype_of(wanted) or "") if wanted is not None else "" if last_ == "full" else usual
     return Blank(items, fill, library, {}, call.place, dtype=dtype)
+
+
+@methods("tensor", "new", "new_empty", "new_zeros", "new_ones", "new_full")
+def _of_type(call: Call) -> Value:
+    """A tensor of a picture's type, by the lengths of its axes; ``new`` is given numbers too, which it holds."""
+    shape = call.get(0, "size")
+    if call.name == "new" and not isinstance(shape, Shape):
+        if len(call.args) < 2 or any(isinstance(one, float | Seq) for one in call.args):
+            return call.unknown("a new tensor of the picture's type")
+        shape = Seq(call.args, "tuple")
+    items = list(shape.items) if isinstance(shape, Seq | Shape) else call.args
+    filled = call.get(1, "fill_value") if call.name == "new_full" else {"new_ones": 1.0}.get(call.name, 0.0)
+    fill = float(filled) if is_number(filled) else None
+    dtype = dtype_of(call.kwargs.get("dtype")) or call.state.dtype or ""
+    return Blank(items, fill, "torch", {}, call.place, dtype=dtype)
 
 
 @function("numpy.eye", "numpy.identity", "torch.eye")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataguard.preprocessing.static.feeding import DRAWING
 from dataguard.preprocessing.static.library.registry import Call, function, methods
-from dataguard.preprocessing.static.values import Seq, Unknown, Value
+from dataguard.preprocessing.static.values import Seq, Unknown, Value, is_number
 
 _CLASSES = ("RandomCrop", "RandomResizedCrop", "RandomSizedCrop", "RandomAffine", "RandomRotation", "RandomPerspective",
             "ColorJitter", "RandomErasing", "GaussianBlur", "ElasticTransform")  # fmt: skip
@@ -35,6 +35,18 @@ def parameters(call: Call, name: str) -> Value:
 def of_object(call: Call) -> Value:
     """The same, asked of an object: ``self.crop.get_params(img, self.crop.size)``."""
     return parameters(call, call.receiver.name.rpartition(".")[2])
+
+
+_BY_ODDS = frozenset({"RandomHorizontalFlip", "RandomVerticalFlip", "RandomGrayscale", "RandomErasing"})
+
+
+def never(name: str, call: Call) -> bool:
+    """Whether what a transform draws changes no picture: with odds of zero, or factors that leave colours alone."""
+    if name == "ColorJitter":
+        given = [call.get(*one) for one in enumerate(("brightness", "contrast", "saturation", "hue"))]
+        return all(one is None or (is_number(one) and one == 0) for one in given)
+    odds = call.get(0, "p") if name in _BY_ODDS else call.kwargs.get("p")
+    return is_number(odds) and odds == 0
 
 
 @methods("value", *DRAWING)

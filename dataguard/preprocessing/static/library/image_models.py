@@ -54,10 +54,17 @@ _OF_224 = re.compile(r"^(RN50|RN101|ViT-[BLH]-?/?(16|32|14)|ViT-g-14|ViT-bigG-14
 """Models of CLIP's kind whose pictures are of 224 pixels."""
 
 
+_PYTHON = {"PY2": False, "PY3": True}
+"""What six, ``torch._six`` and others say of the Python that runs."""
+
+
 def constant(name: str) -> Value:
     """A mean or a deviation that a package names; None for another name."""
     package, _, rest = name.partition(".")
-    found = _CONSTANTS.get(package, {}).get(rest.rpartition(".")[2])
+    last_ = rest.rpartition(".")[2]
+    if last_ in _PYTHON:
+        return _PYTHON[last_]
+    found = _CONSTANTS.get(package, {}).get(last_)
     return Seq(list(found), "tuple") if found is not None else None
 
 

@@ -292,7 +292,9 @@ def _warp(call: Call) -> Value:
         isinstance(one, Unknown) and one.kind == "random" for one in (matrix, *(one for row in rows for one in row))
     ):
         known = is_number(width) and is_number(height)
-        shown = {**shown_of(fields), **_size_shown(height, width)} if known else None
+        # A size that is not known is another than the picture's own only where that is known.
+        resizes = known or (isinstance(width, Unknown) and width.kind != "random" and state.size[1] is not None)
+        shown = {**shown_of(fields), **_size_shown(height, width)} if resizes else None
         return Picture(by_chance(state, "affine", place, size=(height, width) if known else None, shown=shown))
     put = _scaled_and_put(call, state, rows, (height, width), (fields, said))
     if put is not None:

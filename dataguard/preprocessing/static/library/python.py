@@ -306,7 +306,8 @@ def _is_of(value: Value, wanted: Value) -> bool | None:
             return value.kind == kinds_of[name]
         if name.endswith(("Sequence", "Iterable")):
             return True
-        return False if name.startswith("builtins.") else None
+        listed = value.kind != "array" and name.partition(".")[0] in _PICTURE_PACKAGES
+        return False if listed or name.startswith("builtins.") else None
     if isinstance(value, Map):
         return name == "builtins.dict" or name.endswith((".Mapping", ".MutableMapping", ".OrderedDict"))
     if is_plain(value) and name:
@@ -459,23 +460,6 @@ def declared(call: Call) -> Value:
     if call.name.startswith(("typer.", "fastapi.", "pydantic.")) and call.args and call.args[0] is not ...:
         return call.args[0]
     return Unknown("an argument that a caller gives", call.place, "caller")
-
-
-@function("absl.app.run", "tensorflow.app.run", "fire.Fire", "asyncio.run", "torch.multiprocessing.spawn", "typer.run")
-def started(call: Call) -> Value:
-    """A library that calls the script's own function."""
-    func = call.get(0, "main") if call.name.endswith("app.run") else call.args[0] if call.args else None
-    if func is None and call.name.endswith("app.run"):
-        func = call.machine.frame.module.names.get("main")
-    if isinstance(func, Func):
-        rest = call.kwargs.get("args")
-        given = (
-            [call.unknown("a process's number"), *rest.items]
-            if isinstance(rest, Seq) and call.name.endswith("spawn")
-            else []
-        )
-        return call.machine.call(func, given, {}, call.node)
-    return None
 
 
 @function("functools.partial")

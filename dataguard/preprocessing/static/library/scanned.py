@@ -40,6 +40,27 @@ def _named(call: Call, name: str) -> Value:
     return Mod(found) if found is not None else Ext(name)
 
 
+@function("importlib.util.spec_from_file_location", "imp.load_source", "importlib.machinery.SourceFileLoader")
+def _of_file(call: Call) -> Value:
+    """A module by a name of its own and the file that it is in, of which its path may say no more than the end."""
+    name, path = call.get(0, "name"), call.get(1, "location", call.get(1, "pathname", call.kwargs.get("path")))
+    tree = call.machine.tree
+    if isinstance(path, str) and path.endswith(".py"):
+        parts = [one for one in path.split("/") if one not in ("", ".", "..")]
+        while parts:
+            found = tree.modules.get("/".join(parts))
+            if found is not None:
+                return Mod(found)
+            parts = parts[1:]
+    found = tree.resolve(name, call.machine.frame.module.path) if isinstance(name, str) and name else None
+    return Mod(found) if found is not None else call.unknown("a module of a file that is not known")
+
+
+@function("importlib.util.module_from_spec")
+def _of_spec(call: Call) -> Value:
+    return call.get(0, "spec")
+
+
 def _beginning(node: ast.expr | None) -> str | None:
     """The text that a text begins with which is put together; None where it begins with what is not known."""
     if isinstance(node, ast.JoinedStr):

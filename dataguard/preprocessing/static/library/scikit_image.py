@@ -97,15 +97,17 @@ def _resize(call: Call) -> Value:
         "align": "half_pixel",
         "undetermined": undetermined,
     }
-    size = call.get(1, "output_shape")
     if call.name.endswith("rescale"):
         factor = call.get(1, "scale")
-        if not (is_number(factor) or isinstance(factor, Measure)) or None in state.size:
-            return Picture(losing(state, place, "rescale by a factor", "geometry"))
-        size = Seq([measured(lambda length, by: round(length * by), one, factor) for one in state.size], "tuple")
-    if isinstance(size, Seq) and len(size.items) == 3:
-        size = Seq(size.items[:2], "tuple")
-    height, width = pair(size)
+        down, across = pair(_of_plane(state, factor) if isinstance(factor, Seq) else Seq([factor, factor], "tuple"))
+        height, width = (
+            measured(lambda length, by: round(length * by), *one)
+            if all(is_number(side) or isinstance(side, Measure) for side in one)
+            else Unknown("the factor is not known", place)
+            for one in ((state.size[0], down), (state.size[1], across))
+        )
+    else:
+        height, width = pair(_of_plane(state, call.get(1, "output_shape")))
     after = resized(state, whole(height), whole(width), fields, place, kernel=said, antialias=said)
     if state.dtype == "uint8" and call.kwargs.get("preserve_range") is not True:
         after = mapped(after, "divide", 255.0, place)
@@ -137,6 +139,13 @@ def _warp(call: Call) -> Value:
     if state.dtype == "uint8" and call.kwargs.get("preserve_range") is not True:
         after = mapped(after, "divide", 255.0, place)
     return Picture(replace(after, dtype="float64"))
+
+
+def _of_plane(state: State, shape: Value) -> Value:
+    """The lengths of a shape that are of height and width: of three one is that of the channels."""
+    if not isinstance(shape, Seq) or len(shape.items) != 3:
+        return shape
+    return Seq(shape.items[1:] if state.layout == "CHW" else shape.items[:2], "tuple")
 
 
 def _old(call: Call, state: State) -> Value:

@@ -139,11 +139,6 @@ def _shape(call: Call) -> Value:
     return len(call.state.layout) if call.name in ("dim", "ndimension") else call.unknown("a number")
 
 
-@methods("tensor", "new", "new_empty")
-def _new(call: Call) -> Value:
-    return call.unknown("a new tensor of the picture's type")
-
-
 @methods("tensor", "unfold", "chunk", "split", "unbind")
 def _pieces(call: Call) -> Value:
     state = call.state
@@ -251,6 +246,9 @@ def _begun(call: Call) -> Value:
     return None
 
 
+_BETWEEN = frozenset({"random.uniform", "random.randint", "numpy.random.uniform", "numpy.random.randint"})
+
+
 @function("torch.rand", "torch.randn", "torch.randint", "torch.randn_like", "torch.rand_like", "torch.normal",
           "torch.bernoulli", "torch.randint_like", "torch.multinomial", "random.random", "random.randint",
           "random.uniform", "random.choice", "random.randrange", "random.sample", "random.gauss",
@@ -269,6 +267,11 @@ def _random(call: Call) -> Value:
         return Unknown("some of what is not known, by chance", call.place)
     if call.name.endswith(".choice") and isinstance(population := call.get(0, "a"), Seq) and len(population.items) == 1:
         return population.items[0]
+    if call.name in _BETWEEN and len(call.args) == 2 and not call.kwargs and is_number(call.args[0]):
+        # Between a number and itself lies no other: 'random.uniform(-degrees, degrees)' of no degrees.
+        low, high = call.args
+        if is_number(high) and low == (high - 1 if call.name == "numpy.random.randint" else high):
+            return low
     return Unknown("chance decides", call.place, "random")
 
 

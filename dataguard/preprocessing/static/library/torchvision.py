@@ -14,6 +14,7 @@ from dataguard.preprocessing.readers import kernels
 from dataguard.preprocessing.static import borders, parts
 from dataguard.preprocessing.static.effects import unfollowed
 from dataguard.preprocessing.static.joining import join
+from dataguard.preprocessing.static.library import drawn
 from dataguard.preprocessing.static.library.given import as_state
 from dataguard.preprocessing.static.library.numpy import dtype_of
 from dataguard.preprocessing.static.library.registry import Call, applied, function
@@ -161,7 +162,7 @@ def transformed(thing: Value, value: Value, call: Call, depth: int = 0) -> Value
 def one_step(name: str, call: Call, state: State, place: str) -> State:
     """A state after a transform with parameters."""
     if name.startswith(RANDOM):
-        return _random(name, call, state, place)
+        return state if drawn.never(name, call) else _random(name, call, state, place)
     if name in ("ToTensor", "MaybeToTensor"):
         return to_tensor(state, place)
     if name in ("PILToTensor", "ToImage", "ToImageTensor"):
