@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from dataguard.core.progress import Progress, silent
-from dataguard.preprocessing.static import calls, trainers, versions, ways
+from dataguard.preprocessing.static import calls, restoring, trainers, versions, ways
 from dataguard.preprocessing.static.arrays import pictures
 from dataguard.preprocessing.static.feeding import is_model, is_transforming
 from dataguard.preprocessing.static.findings import Findings, Found
@@ -219,7 +219,8 @@ class Extraction(Findings):
         def work() -> None:
             self.machine.run_module(main)
 
-        self._guarded(work, module.path)
+        with restoring.as_before(self.tree.modules.values()):
+            self._guarded(work, module.path)
 
     def _functions(self, module: Module, wanted: Callable[[str], bool], *, serving: bool = False) -> None:
         """Follow functions of a module with arguments that a caller gives.

@@ -67,3 +67,17 @@ def test_a_configuration_of_many_names_that_is_copied(tmp_path: Path) -> None:
     script = script.replace("WEIGHTS", weights)
     step = resized(only(reading(tmp_path, {"predict.py": script})))
     assert (step.height, step.width) == (550, 550)
+
+
+def test_what_one_script_sets_in_a_module_is_not_seen_by_another(tmp_path: Path) -> None:
+    files = {
+        "settings.py": "class Settings:\n    side = 96\n\nopt = Settings()\n",
+        "first.py": "import torch\nfrom settings import opt\nopt.side = 32\nif __name__ == '__main__':\n    pass\n",
+        "second.py": """
+            import cv2, torch
+            from settings import opt
+            if __name__ == "__main__":
+                model(torch.from_numpy(cv2.resize(cv2.imread("a.png"), (opt.side, opt.side))[None] / 255.0))
+        """,
+    }
+    assert resized(only(reading(tmp_path, files))).height == 96
