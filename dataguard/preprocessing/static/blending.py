@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dataguard.preprocessing.static.picture import State, moved
 from dataguard.preprocessing.static.values import Choice, Picture, Unknown, Value, choice, is_number
+from dataguard.preprocessing.steps import Pad
 
 if TYPE_CHECKING:
     from dataguard.preprocessing.static.machine import Machine
@@ -60,7 +62,10 @@ def _parts(node: ast.BinOp) -> tuple[ast.expr, ast.expr] | None:
 
 
 def _is_rest(node: ast.expr, share: ast.expr) -> bool:
-    """Whether an expression is what a share leaves of one: '1 - share'."""
+    """Whether an expression is what a share leaves of one: '1 - share', or '0.4' of '0.6'."""
+    if isinstance(node, ast.Constant) and isinstance(share, ast.Constant):
+        shares = [one for one in (node.value, share.value) if isinstance(one, float)]
+        return len(shares) == 2 and min(shares) > 0 and abs(sum(shares) - 1) < 1e-9
     if not isinstance(node, ast.BinOp) or type(node.op) is not ast.Sub or not isinstance(node.left, ast.Constant):
         return False
     if not is_number(node.left.value) or node.left.value != 1 or type(node.right) is not type(share):
@@ -79,6 +84,12 @@ def _clips(machine: Machine, index: ast.expr, value: Value) -> bool:
     )
 
 
+def _at_edge(part: ast.Slice) -> bool:
+    """Whether a slice reaches from an edge to somewhere: '0:top', 'top + height:'."""
+    from_edge = part.lower is None or (isinstance(part.lower, ast.Constant) and part.lower.value == 0)
+    return part.step is None and from_edge is not (part.upper is None)
+
+
 def overwritten(machine: Machine, state: State, index: ast.expr, value: Value, place: str) -> State | None:
     """A picture after a part of it was overwritten by another of its kind, or a part that chance chooses by anything.
 
@@ -90,6 +101,11 @@ def overwritten(machine: Machine, state: State, index: ast.expr, value: Value, p
     if options and all(isinstance(one, Picture) and alike(state, one.state) for one in options):
         return moved(state, place)
     slices = [one for one in (index.elts if isinstance(index, ast.Tuple) else [index]) if isinstance(one, ast.Slice)]
+    if state.steps and isinstance(state.steps[-1], Pad) and any(map(_at_edge, slices)):
+        # The border that was just put there gets another value.
+        why = {**state.steps[-1].undetermined, "fill": "the border's value is not known"}
+        border = replace(state.steps[-1], fill=None, undetermined=why)
+        return moved(replace(state, steps=(*state.steps[:-1], border)), place)
     bounds = [machine.evaluate(one) for part in slices for one in (part.lower, part.upper) if one is not None]
     if any(isinstance(one, Unknown) and one.kind == "random" for one in bounds):
         return moved(state, place)

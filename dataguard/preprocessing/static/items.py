@@ -96,6 +96,8 @@ class Items(Machine):
                 return value.module.names[name]
             if name == "__dict__":
                 return Map(value.module.names, open=True)
+            if name == "__file__":
+                return value.module.path
             inner = (
                 self.tree.relative(value.module.path, 1, name) if value.module.path.endswith("__init__.py") else None
             )

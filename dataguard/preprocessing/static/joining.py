@@ -143,8 +143,11 @@ def _alike(first: Choice, second: Choice) -> bool:
     return first.why == second.why and first.chance is None and len(first.options) == len(second.options)
 
 
-_OF_FILES = re.compile(r"(?i)\b(ext|extension|suffix|endswith|splitext|file_?type)\b.*['\"]\.?\w{2,5}['\"]")
-"""A condition about what a file's name ends with."""
+_OF_FILES = re.compile(
+    r"(?i)\b(ext|extension|suffix|endswith|splitext|file_?type)\b.*['\"]\.?\w{2,5}['\"]"
+    r"|isinstance\([\w.]+, \(?(str|bytes|unicode|basestring|[\w.]*Path|six\.string_types)\b"
+)
+"""A condition about what a file's name ends with, or about whether it is a name that is given."""
 
 
 def _converted(condition: Value, first: State, second: State) -> State | None:
@@ -197,28 +200,49 @@ def _cut_to_size(condition: Unknown, first: State, second: State) -> bool:
 def _bordered(first: State, second: State) -> State | None:
     """The one of two that has a border more of a width that is not known: where there is none its width is zero."""
     longer, shorter = (first, second) if len(first.steps) >= len(second.steps) else (second, first)
-    shared = len(shorter.steps)
-    extra = longer.steps[shared:]
-    if longer.steps[:shared] != shorter.steps or not extra:
-        return None
-    if not all(isinstance(one, Pad) and one.rule is None for one in extra):
-        return None
+    rest = [one for one in longer.steps if not (isinstance(one, Pad) and one.rule is None)]
+    if len(rest) < len(shorter.steps):
+        rest = [one for one in longer.steps if one in shorter.steps or one in rest]
+    # Of a picture that is cut the part that is taken may lie in the border.
+    if len(rest) != len(shorter.steps) or not all(map(_cut_alike, rest, shorter.steps)):
+        return _filled(first, second)
     alike = replace(longer, steps=shorter.steps, size=shorter.size) == shorter
     return replace(longer, size=longer.size if longer.size == shorter.size else (None, None)) if alike else None
 
 
-_SIZES = re.compile(r"^it depends on \(?[\w.\[\]]*(w|h|width|height|size|shape|rows|cols)\w*[\w.\[\]:-]* *(==|!=) ")
+def _filled(first: State, second: State) -> State | None:
+    """The one of two of whose last border less is known, where the other only gave it another value."""
+    step, other = (one.steps[-1] if one.steps else None for one in (first, second))
+    if not isinstance(step, Pad) or not isinstance(other, Pad) or first.steps[:-1] != second.steps[:-1]:
+        return None
+    less, more = (first, second) if step.fill is None else (second, first)
+    same_ = replace(step, fill=None, undetermined={}) == replace(other, fill=None, undetermined={})
+    return less if same_ and replace(less, steps=more.steps) == more else None
+
+
+def _cut_alike(one: Step, other: Step) -> bool:
+    """Whether two steps are the same, or both cut a part out of which is not known where it lies."""
+    return one == other or (isinstance(one, Crop) and isinstance(other, Crop) and one.rule is other.rule is None)
+
+
+_SIZES = re.compile(r"^it depends on \(?[\w.\[\]]*(w|h|width|height|size|sz|shape|rows|cols)\w*[\w.\[\]:-]* *(==|!=) ")
 """A condition that two lengths are the same."""
+_EQUAL = re.compile(r"^it depends on (not )?[\w.]*(array_equal|allclose)\(.*(size|sz|shape|h|w)\b")
+"""The same of several lengths at once."""
 _FACTORS = re.compile(r"^it depends on \(?[\w.]*(\br|scale|ratio|factor|gain|zoom) *(==|!=) *1(?:\.0*)?\b")
 """A condition that a length is the same before and after."""
 
 
 def _unneeded(condition: Value, first: State, second: State) -> State | None:
     """The one of two that is brought to a size, where the other is left alone as it has that size already."""
-    found = _SIZES.search(condition.why) or _FACTORS.search(condition.why) if isinstance(condition, Unknown) else None
-    if found is None:
+    if not isinstance(condition, Unknown):
         return None
-    alone, brought = (first, second) if found[2] == "==" else (second, first)
+    found = _SIZES.search(condition.why) or _FACTORS.search(condition.why)
+    several = None if found is not None else _EQUAL.search(condition.why)
+    if found is None and several is None:
+        return None
+    equal = found[2] == "==" if found is not None else several is not None and several[1] is None
+    alone, brought = (first, second) if equal else (second, first)
     shared = len(alone.steps)
     extra = brought.steps[shared:]
     sized = [

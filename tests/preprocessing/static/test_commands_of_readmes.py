@@ -132,3 +132,27 @@ def test_options_below_a_command_say_which_of_several_is_meant(tmp_path: Path, r
     found = reading(tmp_path, files)
     heights = [steps_of(path)[0].height for path in found.paths]
     assert 96 in heights
+
+
+@pytest.mark.parametrize(
+    ("given", "side"),
+    [("-f runs/large.py", 96), ("--exp_file runs/large.py", 96), ("-f runs/missing.py", None), ("", None)],
+)
+def test_a_file_of_the_repository_is_taken_for_an_option_that_is_none(tmp_path: Path, given: str, side: int) -> None:
+    script = """
+    import argparse, importlib, os, sys
+    import cv2
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-f", "--exp_file", default=None, type=str)
+    args = parser.parse_args()
+    sys.path.append(os.path.dirname(args.exp_file))
+    run = importlib.import_module(os.path.basename(args.exp_file).split(".")[0]).Run()
+    model(cv2.resize(cv2.imread("a.png"), (run.side, run.side))[None] / 255.0)
+    """
+    files = {
+        "demo.py": script,
+        "runs/large.py": "class Run:\n    side = 96\n",
+        "README.md": f"python demo.py {given}\n",
+    }
+    step = steps_of(only(reading(tmp_path, files)))[0]
+    assert step.height == side

@@ -60,3 +60,59 @@ def test_what_stands_for_another_value_is_that_value(tmp_path: Path, text: str, 
 
 def test_a_file_that_is_not_there_tells_nothing(tmp_path: Path) -> None:
     assert _side(tmp_path, DECORATOR) is None
+
+
+_MODULE = """
+    import cv2, torch
+
+    class Resizing:
+        def __init__(self, side, means=(0.0,), inner=None):
+            self.side, self.inner = side, inner
+
+        def __call__(self, image):
+            image = cv2.resize(image, (self.side, self.side))
+            return image if self.inner is None else self.inner(image)
+
+    def halved(image, by):
+        return image / by
+    """
+
+
+@pytest.mark.parametrize(
+    ("node", "call", "side", "scale"),
+    [
+        ("_target_: lib.steps.Resizing\n  side: 96\n", "instantiate(config.data)(image)", 96, 1),
+        ("_target_: lib.steps.Resizing\n  side: 96\n", "instantiate(config.data, side=64)(image)", 64, 1),
+        ("_target_: lib.steps.Resizing\n  _args_: [80]\n  _convert_: all\n", "instantiate(config.data)(image)", 80, 1),
+        ("target: lib.steps.Resizing\n  params:\n    side: 72\n", "instantiate(config.data)(image)", 72, 1),
+        (
+            "_target_: lib.steps.Resizing\n  side: 48\n  inner: {_target_: lib.steps.halved, _partial_: true, by: 2}\n",
+            "instantiate(config.data)(image)",
+            48,
+            0.5,
+        ),
+        ("side: 56\n", "get_class('lib.steps.Resizing')(config.data.side)(image)", 56, 1),
+    ],
+)
+def test_what_a_node_names_is_made_of_it(tmp_path: Path, node: str, call: str, side: int, scale: float) -> None:
+    script = f"""
+import cv2, hydra, torch
+from hydra.utils import get_class, instantiate
+
+@hydra.main(config_path="conf", config_name="config")
+def main(config):
+    image = cv2.imread("a.png")
+    model(torch.from_numpy({call}[None] / 1.0))
+
+main()
+"""
+    files = {
+        "predict.py": script,
+        "lib/steps.py": _MODULE,
+        "lib/__init__.py": "",
+        "conf/config.yaml": f"data:\n  {node}",
+    }
+    path = only(reading(tmp_path, files))
+    (step,) = path.pipeline.geometry or ()
+    assert isinstance(step, Resize)
+    assert (step.height, path.pipeline.affine.scale) == (side, (scale,))

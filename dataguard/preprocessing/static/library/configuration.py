@@ -83,6 +83,9 @@ def _default(call: Call, flags: list[str], key: str) -> Value:
     action = call.kwargs.get("action")
     if "default" in call.kwargs and (call.kwargs["default"] is not None or not _CONFIGURING.search(key)):
         value = call.kwargs["default"]
+        if value is None and last(call.kwargs.get("type")) in ("", "str"):
+            file = commands.option(call.machine, flags) or ""
+            return file if file.endswith(commands.CONFIGURATIONS) and resolve(call, file) else None
         if isinstance(value, Seq) and not value.items and call.kwargs.get("nargs") in ("*", "+"):
             files = [one for one in commands.several(call.machine, flags) if resolve(call, one) is not None]
             return Seq(list(files), "list") if files else value

@@ -1,15 +1,21 @@
-"""Hydra: the configuration that a script's main function is given."""
+"""Hydra: the configuration that a script's main function is given, and what is made of its nodes.
+
+Source: hydra ``_internal/instantiate/_instantiate2.py``: nodes within are made first unless ``_recursive_`` is false,
+``_args_`` come before what is given, ``_partial_`` gives a partial. Before 1.0: ``class`` or ``cls``, and ``params``.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
+from typing import Any
 
 from dataguard.preprocessing.static.library.configuration import resolve
 from dataguard.preprocessing.static.library.contents import loaded
+from dataguard.preprocessing.static.library.naming import canonical
 from dataguard.preprocessing.static.library.registry import Call, function
-from dataguard.preprocessing.static.values import ExtObj, Map, Obj, Seq, Unknown, Value
+from dataguard.preprocessing.static.values import Ext, ExtObj, Map, Mod, Obj, Partial, Seq, Unknown, Value
 
 DEEPEST = 6
 """Files that are included by one another."""
@@ -115,3 +121,66 @@ def _node(value: Value, place: str) -> Value:
         named = {key: _node(one, place) for key, one in value.items.items() if isinstance(key, str)}
         return Obj(None, named, place=place, open=True)
     return value
+
+
+@function("hydra.utils.instantiate", "hydra.utils.call", "hydra._internal.instantiate._instantiate2.instantiate")
+def _instantiated(call: Call) -> Value:
+    """What a node of a configuration names as its target, called with the node's other items and what is given."""
+    given = {name: one for name, one in call.kwargs.items() if name != "config"}
+    return _made(call, call.get(0, "config"), call.args[1:], given, 0)
+
+
+@function("hydra.utils.get_class", "hydra.utils.get_method", "hydra.utils.get_object")
+def _named(call: Call) -> Value:
+    return _target(call, call.get(0, "path"))
+
+
+def _made(call: Call, node: Value, args: list[Value], kwargs: dict[str, Value], depth: int) -> Value:
+    if depth > DEEPEST:
+        return call.unknown("configured by what is nested too deep")
+    if isinstance(node, Seq):
+        return Seq([_made(call, one, [], {}, depth + 1) for one in node.items], node.kind)
+    items = node.attrs if isinstance(node, Obj) and node.cls is None else getattr(node, "items", None)
+    if not isinstance(items, dict):
+        return node
+    named = next(
+        (items[key] for key in ("_target_", "target", "class", "cls") if isinstance(items.get(key), str)), None
+    )
+    if named is None or ("_target_" not in items and depth):
+        return _among(call, node, items, depth) if depth else call.unknown("what hydra.utils.instantiate returns")
+    inner = items if "_target_" in items else _items_of(items.get("params"))
+    own = {key: one for key, one in inner.items() if isinstance(key, str) and not re.match(r"\*|_\w+_$", key)}
+    if kwargs.get("_recursive_", items.get("_recursive_")) is not False:
+        own = {key: _made(call, one, [], {}, depth + 1) for key, one in own.items()}
+    own |= {key: one for key, one in kwargs.items() if not re.match(r"_\w+_$", key)}
+    first = items.get("_args_")
+    args = [*(first.items if isinstance(first, Seq) else []), *args]
+    target = _target(call, named)
+    if kwargs.get("_partial_", items.get("_partial_")) is True:
+        return Partial(target, args, own)
+    return call.machine.call(target, args, own, call.node)
+
+
+def _items_of(node: Value) -> dict[Any, Value]:
+    return node.attrs if isinstance(node, Obj) else node.items if isinstance(node, Map) else {}
+
+
+def _among(call: Call, node: Value, items: dict[Any, Value], depth: int) -> Value:
+    """A node that names no target itself, where one within it may."""
+    found = {key: _made(call, one, [], {}, depth + 1) for key, one in items.items()}
+    return Obj(None, found, place=node.place, open=node.open) if isinstance(node, Obj) else Map(found)
+
+
+def _target(call: Call, name: Value) -> Value:
+    """What a dotted name means: of the repository, or of a library."""
+    if not isinstance(name, str):
+        return call.unknown("a target that is not known")
+    path, _, last_ = name.rpartition(".")
+    found = call.machine.tree.resolve(path, call.machine.frame.module.path) if path else None
+    if found is not None:
+        return call.machine.attribute(Mod(found), last_, call.node)
+    outer, _, owner = path.rpartition(".")
+    module = call.machine.tree.resolve(outer, call.machine.frame.module.path) if outer else None
+    if module is not None:
+        return call.machine.attribute(call.machine.attribute(Mod(module), owner, call.node), last_, call.node)
+    return Ext(canonical(name))
