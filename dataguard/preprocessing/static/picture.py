@@ -235,13 +235,13 @@ def by_chance(
         return moved(state, place)
     after = stepped(state, step, place)
     after = replace(after, size=size if size is not None else after.size)
-    return begun_anew(after) if "interpolation" in (shown or {}) and "size" in (shown or {}) else after
+    return begun_anew(after) if "interpolation" in (shown or {}) else after
 
 
 def begun_anew(state: State) -> State:
-    """A state whose last step gives every picture one size: the size before, and what it comes from, is no matter.
+    """A state whose last step is known where not all before it was followed, which becomes one step of its own.
 
-    What was not followed before becomes one step of which nothing is known.
+    Nothing is known of that one. Where the last step gives every picture one size, the size before is no matter.
     """
     why = state.lost.get("geometry")
     if why is None or not state.steps:
@@ -410,7 +410,7 @@ def resized(
     if after is None and not constant:
         size = (None, None)
     after_step = replace(stepped(state, step, place), size=size)
-    return begun_anew(after_step) if whole else after_step
+    return begun_anew(after_step)
 
 
 def _sized_by_chance(state: State, unknown: Any) -> bool:

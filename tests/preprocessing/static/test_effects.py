@@ -43,8 +43,23 @@ def test_a_resize_to_one_size_ends_what_is_not_known_of_the_steps(tmp_path: Path
     assert step_words(before) == "steps that were not followed"
 
 
-def test_a_resize_by_a_factor_does_not_end_it(tmp_path: Path) -> None:
-    assert read(tmp_path, "img = cv2.resize(magic.warp_face(img), None, fx=0.5, fy=0.5)").geometry is None
+def test_a_resize_by_a_factor_leaves_the_size_open(tmp_path: Path) -> None:
+    found = read(tmp_path, "img = cv2.resize(magic.warp_face(img), None, fx=0.5, fy=0.5)")
+    assert found.geometry is not None
+    before, resize = found.geometry
+    assert is_unread(before)
+    assert isinstance(resize, Resize)
+    assert (resize.rule, resize.height, resize.kernel, resize.engine) == (None, None, "linear", "opencv")
+
+
+def test_a_picture_that_is_turned_by_an_angle_is_resized_as_it_says(tmp_path: Path) -> None:
+    turned = "img = Image.fromarray(img).rotate(angle())\nimg = img.resize((img.width, 32), Image.BICUBIC)\n"
+    found = read(tmp_path, "img = np.asarray(img)", turned)
+    assert found.geometry is not None
+    before, resize = found.geometry
+    assert is_unread(before)
+    assert isinstance(resize, Resize)
+    assert (resize.rule, resize.kernel, resize.engine, resize.antialias) == (None, "cubic", "pillow", "scaled")
 
 
 def test_what_is_named_for_augmentation_is_a_step_of_chance(tmp_path: Path) -> None:

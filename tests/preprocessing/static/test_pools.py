@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.preprocessing.static.repositories import only, reading
+from tests.preprocessing.static.repositories import levels, only, reading, resized
 
 _PREPARED = """
     import cv2, torch
@@ -68,3 +68,45 @@ def test_what_a_data_set_calls_is_no_model(tmp_path: Path) -> None:
     assert (path.role, path.pipeline.decode.library) == ("train", "opencv")
     assert path.pipeline.affine.scale is None
     assert path.pipeline.provenance["layout"].detail.startswith("what torch's networks take")
+
+
+def test_workers_that_one_method_starts_are_each_followed(tmp_path: Path) -> None:
+    script = """
+import cv2, torch
+import torch.multiprocessing as mp
+from queue import Queue
+from threading import Thread
+
+class Loader:
+    def __init__(self, single):
+        self.single = single
+        self.read, self.made = (Queue(), Queue()) if single else (mp.Queue(), mp.Queue())
+
+    def begin(self, target):
+        worker = Thread(target=target, args=()) if self.single else mp.Process(target=target, args=())
+        worker.start()
+        return worker
+
+    def start(self):
+        return [self.begin(self.reading), self.begin(self.making)]
+
+    def reading(self):
+        for name in self.names:
+            self.read.put((cv2.imread(name), name))
+        self.read.put((None, None))
+
+    def making(self):
+        image, name = self.read.get()
+        if image is None:
+            self.made.put((None, None))
+            return
+        self.made.put((torch.from_numpy(cv2.resize(image, (96, 96))[None] / 255.0), name))
+
+loader = Loader(flag())
+loader.start()
+image, name = loader.made.get()
+model(image)
+"""
+    path = only(reading(tmp_path, {"demo.py": script}))
+    assert resized(path).height == 96
+    assert levels(path) == (1 / 255, 0)

@@ -202,3 +202,19 @@ def test_branches_may_import_different_libraries_whole(tmp_path: Path) -> None:
     """
     found = only(reading(tmp_path, {"test.py": script})).pipeline
     assert (found.affine.scale, found.layout) == ((1 / 255,), "NCHW")
+
+
+@pytest.mark.parametrize("library", ["fastai.vision", "fastai.vision.all", "torch_snippets"])
+def test_modules_that_a_library_hands_on_are_themselves(tmp_path: Path, library: str) -> None:
+    script = f"""
+from {library} import *
+model = torch.load("net.pth")
+image = PIL.Image.open("a.jpg").convert("RGB").resize((96, 64))
+model(torch.from_numpy(np.asarray(image, np.float32)[None] / 255))
+"""
+    path = only(reading(tmp_path, {"predict.py": script}))
+    assert (path.pipeline.decode.library, path.pipeline.order, path.pipeline.affine.scale) == (
+        "pillow",
+        "RGB",
+        (1 / 255,),
+    )

@@ -122,12 +122,22 @@ def call(machine: Calling, name: str, args: list[Value], kwargs: dict[str, Value
     return unlisted.unlisted(Call(machine, name, args, kwargs, node))
 
 
+_HANDED_ON = {
+    "np": "numpy", "cv2": "cv2", "PIL": "PIL", "torch": "torch", "nn": "torch.nn", "F": "torch.nn.functional",
+    "os": "os", "math": "math", "random": "random", "json": "json", "glob": "glob", "re": "re", "pd": "pandas",
+    "plt": "matplotlib.pyplot", "tf": "tensorflow", "Path": "pathlib.Path", "partial": "functools.partial",
+}  # fmt: skip
+"""Modules that a library which is imported whole hands on under their usual names, as fastai does."""
+
+
 def of_whole(libraries: tuple[str, ...], name: str) -> Ext | None:
     """What a name is that nothing defines, where everything of some libraries is imported; None where none has it."""
     named = [canonical(f"{one}.{name}") for one in reversed(libraries)]
     for one in named:
         if one in FUNCTIONS:
             return Ext(one)
+    if name in _HANDED_ON:
+        return Ext(_HANDED_ON[name])
     for one in named:
         if f"{one.rpartition('.')[0]}.*" in FUNCTIONS:
             return Ext(one)

@@ -19,11 +19,12 @@ def _made(call: Call) -> Value:
 
 
 def started(call: Call) -> Value:
-    """A thread begins: its function is followed, once for all threads that are made in one place."""
+    """A thread begins: its function is followed, once for all threads that are made for it in one place."""
     thread, machine = call.thing, call.machine
     target = thread.kwargs.get("target", thread.args[1] if len(thread.args) > 1 else None)
     held = id(target.receiver) if isinstance(target, Bound) else 0
-    mark = f"*thread:{machine.root}:{thread.place}:{held}"
+    func = target.func if isinstance(target, Bound) else target
+    mark = f"*thread:{machine.root}:{thread.place}:{held}:{id(getattr(func, 'node', None))}"
     if isinstance(target, Func | Bound) and mark not in machine.shared:
         machine.shared[mark] = True
         given = thread.kwargs.get("args")
