@@ -151,7 +151,7 @@ class Calling(Expressions):
         for outer in self.frames:
             if outer.func is not None and outer.func.node is func.node:
                 running += 1
-        if running > 2 or len(self.frames) > DEEPEST:
+        if (running > 2 and (running > 5 or not calls.is_walk(args))) or len(self.frames) > DEEPEST:
             return arrays.opaque(self, [*args, *kwargs.values()], "calls are nested too deep to follow", node)
         self.seen.add(func.node)
         if func.decorators and not isinstance(func.node, ast.Lambda):
@@ -246,6 +246,8 @@ class Calling(Expressions):
             records.fill(made, names, args, kwargs)
             return made
         if any(one.rpartition(".")[2] in ("Enum", "IntEnum") for one in foreign) and args:
+            return args[0]
+        if args and any(one.rpartition(".")[2] in ("DataParallel", "DistributedDataParallel") for one in foreign):
             return args[0]
         if any(one.rpartition(".")[2] in loaders.LOADERS for one in foreign):
             return loaders.of_class(self, made, args, kwargs, node)

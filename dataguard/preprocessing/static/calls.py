@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from dataguard.core.syntax import nodes
 from dataguard.preprocessing.static.tree import Module
-from dataguard.preprocessing.static.values import Cls, Func
+from dataguard.preprocessing.static.values import Cls, Func, Map, Value, is_plain
 
 _WORKING = frozenset(
     {
@@ -119,3 +119,8 @@ def leading(methods: Mapping[str, Func]) -> list[str]:
     working = {name for name, names in called.items() if not _WORKING.isdisjoint(names)}
     callers = [name for name, names in called.items() if not working.isdisjoint(names - {name})]
     return [*callers, *sorted(working.difference(callers))] if working else []
+
+
+def is_walk(args: Sequence[Value]) -> bool:
+    """Whether a function that calls itself goes through what a configuration holds, which ends at its leaves."""
+    return 0 < len(args) < 3 and all(isinstance(one, Map) or is_plain(one) for one in args)

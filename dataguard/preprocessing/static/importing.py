@@ -24,6 +24,8 @@ class Importing(Calling):
         """Bind what ``import a.b as c`` means."""
         for alias in node.names:
             module = self.tree.resolve(alias.name, self.frame.module.path)
+            if module is not None and module.state == "new" and b"sys.path." in self.tree.held.get(module.path, b""):
+                self.run_module(module)  # 'import _init_paths': what is imported next is found by what it does
             if alias.asname is not None:
                 value: Value = Mod(module) if module is not None else Ext(library.canonical(alias.name))
                 self.put(self.frame.names, alias.asname, value)
