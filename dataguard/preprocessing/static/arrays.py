@@ -11,7 +11,7 @@ from dataguard.preprocessing.static import loaders, parts, records, rows, unknow
 from dataguard.preprocessing.static.beside import open_length
 from dataguard.preprocessing.static.effects import unfollowed
 from dataguard.preprocessing.static.operators import ARITHMETIC, OPERATORS
-from dataguard.preprocessing.static.picture import State, as_float, by_chance, losing, mapped, moved
+from dataguard.preprocessing.static.picture import State, as_float, by_chance, losing, mapped, moved, without
 from dataguard.preprocessing.static.values import (
     SIZES,
     Blank,
@@ -366,7 +366,7 @@ def element(machine: Machine, source: Value, node: ast.expr | None) -> Value:
         return choice([element(machine, one, node) for one in source.options], source.why)
     if isinstance(source, Picture):
         state = source.state
-        return Picture(replace(state, layout=state.layout.removeprefix("N"))) if state.layout[:1] == "N" else source
+        return Picture(replace(state, layout=without(state.layout, "N"))) if state.layout[:1] == "N" else source
     if isinstance(source, Blank) and len(source.shape) > 1 and not source.planes:
         return rows.row_of(source)
     if isinstance(source, Obj) and source.cls is not None:

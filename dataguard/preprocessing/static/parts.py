@@ -18,10 +18,12 @@ from dataguard.preprocessing.static.picture import (
     reordered,
     stepped,
     with_axis,
+    without,
 )
 from dataguard.preprocessing.static.values import (
     Blank,
     Choice,
+    ExtObj,
     Measure,
     Picture,
     Seq,
@@ -110,16 +112,18 @@ def taken(machine: Machine, value: Picture | Blank, index: ast.expr, node: ast.A
         array = node.value if isinstance(node, ast.Subscript) else node
         if state.layout[:1] == "N" and batches.takes_several(array, index, key, machine.assigning):
             return Picture(moved(state, place))
+        if state.layout[:1] == "N" and any(map(_are_several, key.options if isinstance(key, Choice) else (key,))):
+            return value
         if isinstance(key, Unknown):
             if state.layout[:1] in ("N", "C"):
-                return Picture(replace(state, layout=state.layout[1:])) if state.layout[0] == "N" else value
+                return Picture(replace(state, layout=without(state.layout, "N"))) if state.layout[0] == "N" else value
             return Picture(losing(state, place, "a part is taken by what is not known", "geometry"))
         if isinstance(key, int) and state.layout[:1] == "C" and state.channels is not None:
             return plane(state, key, place) if -len(state.channels) <= key < len(state.channels) else Unknown()
         if isinstance(key, Seq) and state.layout[:1] == "C" and all(isinstance(one, int) for one in key.items):
             return Picture(reordered(state, key.items, place))
         if isinstance(key, int) and state.layout[:1] == "N":
-            return Picture(replace(state, layout=state.layout[1:]))
+            return Picture(replace(state, layout=without(state.layout, "N")))
         return Picture(losing(state, place, "a part is taken", "geometry", "layout"))
     aligned = _aligned(index, len(state.layout))
     box: dict[str, tuple[Value, Value]] = {}
@@ -143,11 +147,25 @@ def taken(machine: Machine, value: Picture | Blank, index: ast.expr, node: ast.A
         state = _cropped(state, box, place)
     layout = state.layout
     for name in (value.state.layout[one] for one in dropped):
-        layout = layout.replace(name, "")
+        layout = without(layout, name)
     state = replace(state, layout=layout)
     for position in new_axes:
         state = with_axis(state, position, place)
     return Picture(state)
+
+
+def _are_several(key: Value) -> bool:
+    """Whether an index takes several of a batch: 'frames[[0, 4]]', 'frames[range(8)]', 'frames[np.sort(chosen)]'."""
+    if isinstance(key, Unknown):
+        return key.why == "chance decides which" or key.why.startswith(("what numpy.argsort", "what numpy.where"))
+    return isinstance(key, Seq) or (isinstance(key, ExtObj) and key.name == "builtins.range")
+
+
+def _turns_by_chance(step: Value) -> bool:
+    """Whether a step along an axis is 1 or -1 as chance has it: 'image[:, ::np.random.choice(2) * 2 - 1]'."""
+    if isinstance(step, Choice):
+        return set(map(repr, step.options)) <= {"1", "-1", "None"}
+    return isinstance(step, Unknown) and step.kind == "random"
 
 
 def _along(
@@ -172,6 +190,8 @@ def _along(
             if step is None or step == 1:
                 box[name] = (lower, upper)
                 return state
+            if _turns_by_chance(step):
+                return by_chance(state, "flip", place, size=state.size)
             if isinstance(step, int) and step > 1:
                 return losing(state, place, f"every {step}th pixel is taken", "geometry")
             return losing(state, place, "pixels are taken by what is not known", "geometry")
@@ -184,8 +204,8 @@ def _along(
         if isinstance(key, Seq) and all(isinstance(one, int) for one in key.items):
             return reordered(state, key.items, place)
         return losing(state, place, "channels are taken by what is not known", "order")
-    if name == "N":
-        dropped.append(state.layout.index("N"))
+    if name in "NT":
+        dropped.append(state.layout.index(name))
         return state
     return losing(state, place, "a part is taken by what is not known", "geometry")
 

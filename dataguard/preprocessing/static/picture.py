@@ -351,8 +351,13 @@ def with_axis(state: State, axis: int, place: str) -> State:
         name = "C"
     elif "N" not in state.layout:
         name = "N"
+    elif "T" not in state.layout:
+        # Of a film: its frames are an axis of their own.
+        inner = state.layout.replace("N", "T") if axis == 0 else state.layout
+        layout = f"{inner[:axis]}{'T' if axis else 'N'}{inner[axis:]}"
+        return moved(state, place, layout=layout, said={**state.said, "layout": explicit(place)})
     else:
-        return losing(state, place, "an axis is added to a batch", "layout")
+        return losing(state, place, "an axis is added to a batch of films", "layout")
     layout = state.layout[:axis] + name + state.layout[axis:]
     return moved(state, place, layout=layout, said={**state.said, "layout": explicit(place)})
 
@@ -360,11 +365,16 @@ def with_axis(state: State, axis: int, place: str) -> State:
 def without_axis(state: State, axis: int | None, place: str) -> State:
     """A state without an axis of length 1; None drops the batch."""
     if axis is None:
-        return moved(state, place, layout=state.layout.replace("N", ""))
-    if -len(state.layout) <= axis < len(state.layout) and state.layout[axis] in "NC":
-        axis %= len(state.layout)
-        return moved(state, place, layout=state.layout[:axis] + state.layout[axis + 1 :])
+        return moved(state, place, layout=without(state.layout, "N"))
+    if -len(state.layout) <= axis < len(state.layout) and state.layout[axis] in "NCT":
+        return moved(state, place, layout=without(state.layout, state.layout[axis]))
     return moved(state, place)
+
+
+def without(layout: str, name: str) -> str:
+    """A layout without one of its axes: without films the frames of one are the batch."""
+    left = layout.replace(name, "")
+    return left if "N" in left else left.replace("T", "N")
 
 
 def fill_levels(state: State, value: Value) -> tuple[float, ...] | None:

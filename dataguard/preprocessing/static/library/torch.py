@@ -272,7 +272,14 @@ def _random(call: Call) -> Value:
         low, high = call.args
         if is_number(high) and low == (high - 1 if call.name == "numpy.random.randint" else high):
             return low
-    return Unknown("chance decides", call.place, "random")
+    several = call.name.endswith(_OF_SEVERAL) or (
+        call.name.endswith(".choice") and ("size" in call.kwargs or call.args[1:])
+    )
+    return Unknown("chance decides which" if several else "chance decides", call.place, "random")
+
+
+_OF_SEVERAL = (".permutation", ".randperm", ".multinomial", ".sample", ".choices")
+"""Functions that draw more than one."""
 
 
 @function("torch.no_grad", "torch.inference_mode", "torch.set_grad_enabled")
