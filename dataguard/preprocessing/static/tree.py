@@ -100,6 +100,8 @@ class Tree:
         self._archive: zipfile.ZipFile | None = None
         self.added: list[str] = []
         """Folders that scripts add to the path that modules are looked for on."""
+        self.copied: dict[str, str] = {}
+        """What scripts copy where: a template to the configuration that is read then."""
         self.held: dict[str, bytes] = {}
         """Files that were read once and are parsed later."""
         self.sizes: dict[str, int] = {}
@@ -328,8 +330,15 @@ def _shared(a: str, b: str) -> int:
 
 
 def _suffix(name: str) -> str:
+    """A name's ending, of a template's that of what it is copied to: '.yml' of 'config.yml.example'."""
     dot = name.rfind(".")
+    if dot > 0 and name[dot:] in _TEMPLATES:
+        name = name[:dot]
+        dot = name.rfind(".")
     return name[dot:].lower() if dot > 0 else ""
+
+
+_TEMPLATES = frozenset({".example", ".sample", ".template", ".dist", ".default"})
 
 
 def _is_pin_file(name: str) -> bool:

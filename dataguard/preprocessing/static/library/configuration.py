@@ -226,7 +226,10 @@ def _load_json(call: Call) -> Value:
     return _file(call, call.get(0, "fp"))
 
 
-@function("builtins.open", "io.open", "codecs.open", "pathlib.Path")
+OPENING = ("builtins.open", "io.open", "codecs.open")
+
+
+@function(*OPENING, "pathlib.Path")
 def _opened(call: Call) -> Value:
     return ExtObj(call.name, call.args, call.kwargs, call.place)
 
@@ -238,6 +241,11 @@ def _file(call: Call, source: Value) -> Value:
         path = text_of(path) if is_path(path) and len(path.args) > 1 else path.args[0]
     if isinstance(path, Unknown) and path.why.startswith(FILE_OF):
         return several.common(call.machine.tree, path.why.removeprefix(FILE_OF), path)
+    if not isinstance(path, str) and call.name.endswith(".loads"):
+        # A text that was put together of a file's lines, without remarks.
+        opened = [one for one in call.machine.frame.names.values() if isinstance(one, ExtObj) and one.name in OPENING]
+        if len(opened) == 1 and opened[0].args:
+            path = text_of(opened[0].args[0]) if is_path(opened[0].args[0]) else opened[0].args[0]
     if not isinstance(path, str):
         why = path.reason() if isinstance(path, Unknown) else "the file is not known"
         return Obj(None, {}, open=True) if False else Unknown(why, call.place)
@@ -275,8 +283,18 @@ def resolve(call: Call, path: str) -> str | None:
     for candidate in (wanted, f"{folder}/{wanted}"):
         if candidate in tree.sizes:
             return candidate
+    if wanted in tree.copied and tree.copied[wanted] != wanted:
+        return resolve(call, tree.copied.pop(wanted))
     fits = [one for one in tree.sizes if one.endswith("/" + wanted)]
     return fits[0] if len(fits) == 1 else None
+
+
+@function("shutil.copy", "shutil.copyfile", "shutil.copy2")
+def _copied(call: Call) -> Value:
+    source, target = (text_of(one) if is_path(one) else one for one in (call.get(0, "src"), call.get(1, "dst")))
+    if isinstance(source, str) and isinstance(target, str):
+        call.machine.tree.copied[posixpath.normpath(target).lstrip("/")] = source
+    return target
 
 
 def filled(made: Obj, args: list[Value], kwargs: dict[str, Value]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from dataguard.preprocessing.static.values import Map, Seq, Unknown, Value, is_plain
@@ -17,7 +18,7 @@ def loaded(data: bytes | None, path: str) -> Value:
         return Unknown(f"{path} cannot be read")
     try:
         if path.endswith(".json"):
-            content = json.loads(data)
+            content = _json(data)
         elif path.endswith(".py"):
             return Unknown("a configuration in Python")
         else:
@@ -27,6 +28,17 @@ def loaded(data: bytes | None, path: str) -> Value:
     except Exception:  # noqa: BLE001 - a parser of untrusted text: whatever it raises, the file tells nothing
         return Unknown(f"{path} cannot be parsed")
     return as_value(content)
+
+
+_REMARK = re.compile(rb'("(?:[^"\\\\\n]|\\\\.)*")|//[^\n]*')
+
+
+def _json(data: bytes) -> Any:
+    """A file of JSON; remarks after '//' are left out, as those who write them do before they parse it."""
+    try:
+        return json.loads(data)
+    except ValueError:
+        return json.loads(_REMARK.sub(lambda found: found[1] or b"", data))
 
 
 def _plain_loader() -> Any:
