@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dataguard.preprocessing.pipeline import Decode
-from dataguard.preprocessing.static import records
+from dataguard.preprocessing.static import kept_parameters, records
 from dataguard.preprocessing.static.feeding import changes
 from dataguard.preprocessing.static.picture import State, explicit
 from dataguard.preprocessing.static.values import (
@@ -250,6 +250,8 @@ KEPT = ("data", "train_data", "test_data", "transform", "target_transform")
 def kept(source: Obj | ExtObj, name: str) -> tuple[Value, ...]:
     """What an attribute of torchvision's data set in memory is, which a class may read itself; empty if not known."""
     if isinstance(source, Obj):
+        if "*base" in source.attrs and (parameters := kept_parameters.kept(source.attrs["*base"], name)):
+            return parameters
         given = source.attrs.get("*folder", source.attrs.get("*given"))
         names = list(source.cls.foreign()) if source.cls is not None else []
     else:

@@ -273,6 +273,8 @@ def _is_of(value: Value, wanted: Value) -> bool | None:
         return False if not isinstance(value, Unknown) else None
     if isinstance(value, Unknown) and value.why.endswith(", a text"):
         return name == "builtins.str" if name in _PLAIN_TYPES or name == "numpy.ndarray" else None
+    if isinstance(value, Unknown) and value.why == "an index" and name.startswith("builtins."):
+        return name == "builtins.int"
     if isinstance(value, Unknown | Choice):
         return None
     if name in _PLAIN_TYPES:
