@@ -77,7 +77,9 @@ def wrapped(state: State, call: Call) -> State:
     if state.order == "BGR" and state.decode.library == "opencv" and not known:
         state = replace(state, notes=(*state.notes, ("bgr-as-rgb", place)))
     layout = "HW" if state.channels is not None and len(state.channels) == 1 else "HWC"
-    return moved(state, place, kind="pil", layout=layout, dtype="uint8")
+    # Numbers with fractions are of mode F, which has one channel.
+    wide = layout == "HW" and state.is_float and "dtype" not in state.lost and call.get(1, "mode") is None
+    return moved(state, place, kind="pil", layout=layout, dtype="float32" if wide else "uint8")
 
 
 @function("PIL.ImageOps.exif_transpose")
