@@ -43,6 +43,13 @@ WHOLE = object()
 """All of an axis."""
 
 
+def alike(items: Sequence[Value]) -> State | None:
+    """A batch of coloured pictures of which the same is known; None of others."""
+    states = [one.state for one in items if isinstance(one, Picture)]
+    same = len(states) == len(items) and all(one == states[0] for one in states[1:])
+    return replace(states[0], layout=f"N{states[0].layout}") if same and states[0].layout in ("HWC", "CHW") else None
+
+
 def is_whole(index: ast.expr) -> bool:
     """Whether an index takes everything: ``[:]``, ``[...]``."""
     found = index.elts if isinstance(index, ast.Tuple) else [index]

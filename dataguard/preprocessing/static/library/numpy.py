@@ -8,7 +8,7 @@ from dataclasses import replace
 from dataguard.preprocessing.static import batches, borders
 from dataguard.preprocessing.static.arrays import arithmetic
 from dataguard.preprocessing.static.library.registry import Call, function, methods
-from dataguard.preprocessing.static.parts import assembled
+from dataguard.preprocessing.static.parts import alike, assembled
 from dataguard.preprocessing.static.picture import (
     State,
     cast,
@@ -108,11 +108,12 @@ def array(call: Call) -> Value:
     if isinstance(value, Seq) and len(value.items) == 1 and isinstance(value.items[0], Picture):
         inner = value.items[0].state
         value = Picture(replace(inner, layout="N" + inner.layout)) if "N" not in inner.layout else value.items[0]
-    if isinstance(value, Seq) and len(value.items) > (1 if value.many else 2):
+    if isinstance(value, Seq) and len(value.items) > 1:
         planes = [one.state for one in value.items if isinstance(one, Picture) and one.state.layout == "HW"]
-        whole = assembled(planes, call.place, axis="CHW") if len(planes) == len(value.items) else None
+        every = len(planes) == len(value.items) > (1 if value.many else 2)
+        whole = assembled(planes, call.place, axis="CHW") if every else alike(value.items)
         several = value.many or len(value.items) > 4
-        if several and len(planes) == len(value.items) and all(one.channels == ("Y",) for one in planes):
+        if several and every and all(one.channels == ("Y",) for one in planes):
             whole = replace(planes[0], layout="NHW")  # more gray pictures than a picture has channels are a batch
         value = Picture(whole) if whole is not None else value
     if isinstance(value, Picture):

@@ -8,7 +8,7 @@ from dataguard.preprocessing.static import parts
 from dataguard.preprocessing.static.joining import join
 from dataguard.preprocessing.static.library.bordering import bordered, mirrored
 from dataguard.preprocessing.static.library.registry import Call, function
-from dataguard.preprocessing.static.picture import State, explicit, losing, moved
+from dataguard.preprocessing.static.picture import State, explicit, losing, moved, reordered
 from dataguard.preprocessing.static.values import Choice, Picture, Seq, Shape, Unknown, Value, choice
 
 
@@ -65,6 +65,8 @@ def _stack(call: Call) -> Value:
     flat = "C" not in states[0].layout
     if single and len(states) > 1 and flat and name in ("stack", "dstack"):
         layout = "HWC" if axis in (-1, 2) or name == "dstack" else "CHW"
+        if states[0].layout == "NHW" and name == "stack" and axis in (1, -3, 3, -1):
+            layout = "NCHW" if axis in (1, -3) else "NHWC"
         found = parts.assembled(states, place, axis=layout)
         if found is not None:
             return Picture(found)
@@ -93,7 +95,19 @@ def _split(call: Call) -> Value:
     value = call.get(0, "ary", call.kwargs.get("input"))
     if not isinstance(value, Picture):
         return call.unknown("parts of an array")
-    return pieces(value, call.get(1, "indices_or_sections", call.kwargs.get("chunks")), call.place)
+    count = call.get(1, "indices_or_sections", call.kwargs.get("chunks", call.kwargs.get("split_size_or_sections")))
+    axis = {"vsplit": 0, "hsplit": 1}.get(call.name.rpartition(".")[2], call.get(2, "axis", call.kwargs.get("dim", 0)))
+    found = channels_of(value.state, count, axis, call.name.endswith("torch.split"), call.place)
+    return found if found is not None else pieces(value, count, call.place)
+
+
+def channels_of(state: State, count: Value, axis: Value, by_size: bool, place: str) -> Value:
+    """What a picture is split into along its channels, one each, which keep their axis; None for no such split."""
+    several = len(state.channels or ())
+    known = isinstance(axis, int) and -len(state.layout) <= axis < len(state.layout) and state.layout[axis] == "C"
+    if not known or several < 2 or "stacked" in state.said or count != (1 if by_size else several):
+        return None
+    return Seq([Picture(reordered(state, [index], place)) for index in range(several)], "tuple")
 
 
 def pieces(value: Picture, count: Value, place: str) -> Value:

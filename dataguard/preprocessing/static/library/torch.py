@@ -10,6 +10,7 @@ from dataguard.preprocessing.static import borders, parts
 from dataguard.preprocessing.static.library.numpy import dtype_of
 from dataguard.preprocessing.static.library.opencv import pair
 from dataguard.preprocessing.static.library.registry import Call, applied, function, methods
+from dataguard.preprocessing.static.library.stacking import channels_of
 from dataguard.preprocessing.static.library.torchvision import transformed
 from dataguard.preprocessing.static.picture import (
     arithmetic,
@@ -142,7 +143,15 @@ def _shape(call: Call) -> Value:
 @methods("tensor", "unfold", "chunk", "split", "unbind")
 def _pieces(call: Call) -> Value:
     state = call.state
-    if call.name == "unbind" and state.layout[:1] == "N":
+    axis = call.get(0 if call.name == "unbind" else 1, "dim", 0)
+    count = len(state.channels or ()) if call.name == "unbind" else call.args[0] if call.args else None
+    if (
+        call.name != "unfold"
+        and (each := channels_of(state, count, axis, call.name == "split", call.place)) is not None
+    ):
+        without_axis = call.name == "unbind" and isinstance(each, Seq)
+        return Seq([parts.plane(state, at, call.place) for at in range(len(each.items))]) if without_axis else each
+    if call.name == "unbind" and state.layout[:1] == "N" and axis == 0:
         return Seq([Picture(replace(state, layout=state.layout[1:]))], "tuple")
     if call.name in ("chunk", "split") and state.layout[:1] == "N" and call.get(1, "dim", 0) == 0:
         # Parts of a batch are batches.
