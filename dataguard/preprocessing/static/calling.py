@@ -16,6 +16,7 @@ from dataguard.preprocessing.static import (
     library,
     loaders,
     networks,
+    own_resizes,
     records,
     trainers,
 )
@@ -183,7 +184,7 @@ class Calling(Expressions):
             return frame.yields[0]
         if frame.yields:
             return Seq(frame.yields[:16], "list")
-        made = returned(frame)
+        made = own_resizes.resampled(func, given, returned(frame), call_place)
         if isinstance(node, ast.Call) and is_picture(made):
             # Where a function is called that makes a picture, what it is given is said.
             made = each(made, lambda one: Picture(moved(one.state, call_place)))

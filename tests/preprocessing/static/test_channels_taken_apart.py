@@ -1,0 +1,66 @@
+"""Channels that are taken apart along their axis and put together in another order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.preprocessing.static.repositories import served, steps_of, trained
+
+PICTURE = """
+picture = Image.open(path).convert("RGB").resize((512, 512), Image.LANCZOS)
+x = torch.from_numpy(np.array(picture).transpose(2, 0, 1)).float().unsqueeze(0)
+"""
+
+
+@pytest.mark.parametrize(
+    "apart",
+    [
+        "x = x.transpose(0, 1)\nr, g, b = torch.chunk(x, 3)\nx = torch.cat((b, g, r)).transpose(0, 1)",
+        "r, g, b = torch.chunk(x, 3, dim=1)\nx = torch.cat((b, g, r), 1)",
+        "(r, g, b) = x.chunk(3, 1)\nx = torch.cat([b, g, r], dim=1)",
+        "r, g, b = torch.split(x, 1, dim=1)\nx = torch.cat([b, g, r], dim=1)",
+        "r, g, b = x.unbind(1)\nx = torch.stack([b, g, r], dim=1)",
+    ],
+)
+def test_the_order_is_exchanged(tmp_path: Path, apart: str) -> None:
+    path = served(tmp_path, f"{PICTURE}{apart}\nmodel(x)\n")
+    assert (path.pipeline.order, path.pipeline.layout, len(steps_of(path))) == ("BGR", "NCHW", 1)
+
+
+def test_two_pictures_in_an_array_are_a_batch(tmp_path: Path) -> None:
+    path = served(
+        tmp_path,
+        """
+pair = [cv2.imread(path), cv2.imread(path)]
+films = torch.from_numpy(np.array(pair).transpose(3, 0, 1, 2).astype(np.float32)).unsqueeze(0)
+model(films[:, :, 0])
+""",
+    )
+    assert (path.pipeline.dtype, path.pipeline.layout, steps_of(path)) == ("float32", "NCHW", ())
+
+
+def test_code_that_resamples_by_itself_leaves_levels_and_order(tmp_path: Path) -> None:
+    path = trained(
+        tmp_path,
+        """
+        def imresize_np(image, scale):
+            image = torch.from_numpy(image)
+            out = torch.FloatTensor(10, 10, 3).zero_()
+            for i in range(10):
+                out[i, :, 0] = weights[i].mv(i)
+            return out.numpy()
+
+        image = cv2.imread(self.files[index])[..., ::-1] / 255.0
+        small = imresize_np(image, 1 / 4)
+        height, width = small.shape[:2]
+        top, left = random.randint(0, height - 24), random.randint(0, width - 24)
+        return torch.from_numpy(small[top : top + 24, left : left + 24].transpose(2, 0, 1).copy()).float()
+        """,
+    )
+    assert (path.pipeline.order, path.pipeline.layout) == ("RGB", "NCHW")
+    assert path.pipeline.affine.scale == (pytest.approx(1 / 255),)
+    unread, crop = steps_of(path)
+    assert "imresize_np resamples" in unread.undetermined["rule"]
+    assert dict(crop.parameters)["size"] == "24x24"
