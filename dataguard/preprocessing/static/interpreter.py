@@ -268,7 +268,7 @@ class Interpreter(Branching):
             return None
         items = arrays.iterated(self, source, node.iter)
         if items is not None:
-            flow = self._turns(node, items[: looping.most_turns(self, node, source, items)])
+            flow = self._turns(node, items[: looping.most_turns(self, node, source, items)], source)
         else:
             self.turning += 1
             try:
@@ -278,10 +278,11 @@ class Interpreter(Branching):
         rows.filled(self, node, source)
         return flow
 
-    def _turns(self, node: ast.For | ast.AsyncFor, items: list[Value]) -> Flow | None:
-        for value in items:
+    def _turns(self, node: ast.For | ast.AsyncFor, items: list[Value], source: Value = None) -> Flow | None:
+        for index, value in enumerate(items):
             self.assign(node.target, value)
             flow = self.run(node.body)
+            looping.write_back(self, node, source, index)
             if flow == "break":
                 return None
             if flow in ("return", "raise"):

@@ -7,7 +7,17 @@ from collections.abc import Sequence
 
 from dataguard.core.syntax import nodes
 from dataguard.preprocessing.static.machine import Machine
-from dataguard.preprocessing.static.values import Map, Measure, Obj, Seq, Unknown, Value, is_number, is_plain
+from dataguard.preprocessing.static.values import (
+    Map,
+    Measure,
+    Obj,
+    Seq,
+    Unknown,
+    Value,
+    is_number,
+    is_picture,
+    is_plain,
+)
 
 LONGEST_LOOP = 128
 """Turns of a loop over known items that are followed, where an item may be a transform or a picture."""
@@ -49,6 +59,27 @@ def changes_in_place(body: Sequence[ast.stmt], name: str) -> bool:
         if changes and isinstance(inner, ast.Name) and inner.id == name:
             return True
     return False
+
+
+def write_back(machine: Machine, node: ast.For | ast.AsyncFor, source: Value, index: int) -> None:
+    """Keep in a list what a turn of a loop over it changed in place: 'for image in images: image.sub_(mean)'."""
+    name = node.target.id if isinstance(node.target, ast.Name) else ""
+    if not name or not isinstance(source, Seq) or index >= len(source.items) or not is_picture(source.items[index]):
+        return
+    inner = [one for one in node.body if isinstance(one, ast.For) and _goes_along(one, name)]
+    if inner or changes_in_place(node.body, name):
+        made = machine.frame.names.get(name)
+        if is_picture(made):
+            machine.put(source.items, "*", [*source.items[:index], made, *source.items[index + 1 :]])
+
+
+def _goes_along(node: ast.For, name: str) -> bool:
+    """Whether a loop changes the channels of a picture in place: 'for t, m in zip(image, mean): t.sub_(m)'."""
+    first = node.iter.args[0] if isinstance(node.iter, ast.Call) and node.iter.args else None
+    target = node.target.elts[0] if isinstance(node.target, ast.Tuple) and node.target.elts else None
+    if not isinstance(first, ast.Name) or first.id != name or not isinstance(target, ast.Name):
+        return False
+    return changes_in_place(node.body, target.id)
 
 
 def may_act(value: Value) -> bool:
