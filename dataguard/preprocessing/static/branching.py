@@ -43,7 +43,8 @@ class Branching(Importing):
             # Loops are followed once; over all their turns a list does get as long as a batch.
             return self.run(node.body)
         if known is not None and not self.trying:
-            if known and _raises(node.body):
+            optional = known and bool(node.body) and any(self.is_option(one) for one in self._within_test(node.test))
+            if known and (_raises(node.body) or (optional and not node.orelse and _gives_up(node.body))):
                 # Nobody runs what raises: something else is given than is known here.
                 return self.run(node.orelse)
             if not known and self._unset(node):

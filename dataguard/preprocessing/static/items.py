@@ -316,5 +316,7 @@ _NAMESPACE_METHODS = frozenset(
         "clone",
         "merge_from_list",
         "defrost",
+        "__getattr__",
+        "__getitem__",
     }
 )

@@ -297,6 +297,26 @@ def _copied(call: Call) -> Value:
     return target
 
 
+@methods("object", "__getattr__", "__getitem__")
+def _asked(call: Call) -> Value:
+    """'self._C.__getattr__(name)' in a class that holds a configuration."""
+    name = call.args[0] if call.args else None
+    if not isinstance(name, str) or not isinstance(call.receiver, Obj):
+        return call.unknown("an attribute")
+    return call.machine.attribute(call.receiver, name, call.node)
+
+
+LOADING = frozenset({"Config", "load_config", "get_config", "read_config", "load_cfg", "load_yaml", "read_yaml"})
+"""Functions of any library that read the configuration whose path they are given."""
+
+
+def of_named_file(call: Call) -> Value:
+    """What such a function gives; None where it is given no path of a file of the repository."""
+    path = call.args[0] if call.args else None
+    named = isinstance(path, str) and path.endswith((".yml", ".yaml", ".json")) and resolve(call, path) is not None
+    return _file(call, path) if named else None
+
+
 def filled(made: Obj, args: list[Value], kwargs: dict[str, Value]) -> None:
     """Give an object the items that ``dict`` is made of."""
     for one in args[:1]:

@@ -286,6 +286,8 @@ def _warp(call: Call) -> Value:
     at = 4 if len(call.args) > 4 else 3
     flags = call.get(at, "flags", "INTER_LINEAR")
     fields, said = kernel_of(flags, call.given(at, "flags"), place, state)
+    if fields.get("kernel") == "area":
+        fields["kernel"] = "linear"  # as OpenCV takes it where it warps
     matrix = call.get(1, "M")
     rows = [one.items for one in matrix.items if isinstance(one, Seq)] if isinstance(matrix, Seq) else []
     if any(

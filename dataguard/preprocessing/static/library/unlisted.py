@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dataguard.preprocessing.static import feeding, loaders
 from dataguard.preprocessing.static.library import (
     basicsr,
+    configuration,
     drawn,
     films,
     finished_models,
@@ -257,6 +258,8 @@ def unlisted(call: Call) -> Value:
     if name.startswith(_ASKED):
         return Unknown(f"what {name} returns", call.place, "caller")
     tail = name.rpartition(".")[2]
+    if tail in configuration.LOADING and (held := configuration.of_named_file(call)) is not None:
+        return held
     if tail == pretrained.METHOD and name.startswith(pretrained.BEGINNING):
         return pretrained.transforms_of(call)
     if name.startswith(image_processors.BEGINNING) and (processor := image_processors.made(call)) is not None:

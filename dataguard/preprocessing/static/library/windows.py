@@ -59,7 +59,13 @@ def _cut(call: Call) -> Value:
 
 def computes(name: str) -> bool:
     """Whether a function of TensorFlow computes something of its first argument, and does not choose by it."""
-    return name.startswith("tensorflow.") and name not in _CHOOSING
+    return (name.startswith("tensorflow.") and name not in _CHOOSING) or name in _OF_NOISE
+
+
+_OF_NOISE = frozenset(f"numpy.{one}" for one in ("expand_dims", "clip", "abs", "float32", "float64", "tile", "repeat",
+                                                 "transpose", "sqrt", "round", "exp"))  # fmt: skip
+_OF_NOISE |= {f"torch.{one}" for one in ("clamp", "abs", "from_numpy", "sqrt", "round", "exp", "unsqueeze", "squeeze")}
+"""Functions of noise that leave it noise."""
 
 
 @function("tensorflow.less", "tensorflow.math.less")
