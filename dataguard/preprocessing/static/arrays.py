@@ -194,6 +194,8 @@ def arithmetic(machine: Machine, operator: ast.operator, left: Value, right: Val
             from dataguard.preprocessing.static.picture import by_chance
 
             return Picture(by_chance(left.state, "levels", place, size=left.state.size))
+        if operation == "multiply" and isinstance(right, Unknown) and right.why == unknowns.MASK:
+            return Picture(moved(left.state, place))  # what a mask leaves of a picture
         state = mapped(left.state, operation, right, place)
         return Picture(as_float(state) if operation == "divide" or _is_float(right) else state)
     if not isinstance(right, Picture):

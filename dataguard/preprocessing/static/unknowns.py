@@ -25,7 +25,11 @@ def by_content(operator: ast.cmpop, left: Value, right: Value, place: str) -> Va
         else:
             return Unknown("the picture's own levels", place, "content")
     typical = bool(function(*sides)) if function is not None else None
-    return Unknown("the picture's own levels", place, "content", typical)
+    return Unknown(MASK if isinstance(left, Picture) else "the picture's own levels", place, "content", typical)
+
+
+MASK = "the picture's own levels, one by one"
+"""Why it is not known which levels of a picture are larger than a number: it is a mask."""
 
 
 def computed(operator: ast.operator, left: Value, right: Value, place: str) -> Value:

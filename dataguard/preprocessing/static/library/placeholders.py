@@ -16,6 +16,7 @@ from dataguard.preprocessing.static import arrays
 from dataguard.preprocessing.static.library.given import STORED
 from dataguard.preprocessing.static.library.numpy import dtype_of
 from dataguard.preprocessing.static.library.registry import Call, function
+from dataguard.preprocessing.static.library.stacking import pieces
 from dataguard.preprocessing.static.picture import State, losing, mapped, moved, reordered, stepped
 from dataguard.preprocessing.static.values import (
     Choice,
@@ -218,5 +219,7 @@ def _split(call: Call) -> Value:
         count = next((one for one in (call.kwargs.get("num_or_size_splits"), *numbers) if is_number(one)), 1)
         return Seq([picture] * max(1, min(int(count), 8)))
     if state.channels is None or axis not in (-1, state.layout.find("C")):
-        return call.unknown("a part of a picture")
+        # What was put beside another is taken apart again.
+        several = next((one for one in (call.kwargs.get("num_or_size_splits"), *numbers) if is_number(one)), 2)
+        return pieces(picture, several, call.place) if "stacked" in state.said else call.unknown("a part of a picture")
     return Seq([Picture(reordered(state, [index], call.place)) for index in range(len(state.channels))])

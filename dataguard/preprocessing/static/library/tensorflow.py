@@ -257,6 +257,8 @@ def _casted(call: Call) -> Value:
     if is_number(value) or isinstance(value, Measure):
         known = dtype_of(call.get(1, "dtype"))
         return measured(int, value) if known is not None and "int" in known else value
+    if isinstance(value, Unknown) and value.kind == "content":
+        return value
     state = call.picture(0, "x")
     if state is None:
         return call.unknown("no picture")

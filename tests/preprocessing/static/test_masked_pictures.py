@@ -1,0 +1,49 @@
+"""Pictures of which a mask leaves a part, as what paints holes over is given them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.preprocessing.static.repositories import levels, only, reading, served
+
+TORCH = """
+image = torch.from_numpy(cv2.imread(path)).float().permute(2, 0, 1)[None] / 127.5 - 1
+mask = torch.from_numpy(cv2.imread(other)).float().permute(2, 0, 1)[None]
+holes = {holes}
+model(image * (1.0 - holes))
+"""
+
+
+@pytest.mark.parametrize("holes", ["(mask > 127.5).float()", "(mask[:, 0:1] > 0).float()"])
+def test_a_mask_leaves_levels_and_order(tmp_path: Path, holes: str) -> None:
+    path = served(tmp_path, TORCH.format(holes=holes))
+    assert levels(path) == (pytest.approx(1 / 127.5), -1.0)
+    assert path.pipeline.order == "BGR"
+
+
+def test_what_was_put_beside_a_mask_is_taken_apart_in_a_graph(tmp_path: Path) -> None:
+    script = """
+        import cv2
+        import numpy as np
+        import tensorflow as tf
+        import neuralgym as ng
+
+        FLAGS = ng.Config("inpaint.yml")
+        both = np.concatenate([cv2.imread("a.png")[None], cv2.imread("mask.png")[None]], axis=2)
+        data = tf.constant(both, dtype=tf.float32)
+        if FLAGS.guided:
+            raw, edge, masks = tf.split(data, 3, axis=2)
+        else:
+            raw, masks = tf.split(data, 2, axis=2)
+        masks = tf.cast(masks[0:1, :, :, 0:1] > 127.5, tf.float32)
+        x = (raw / 127.5 - 1.0) * (1.0 - masks)
+        net(x)
+    """
+    path = only(reading(tmp_path, {"test.py": script, "inpaint.yml": "guided: False"}))
+    assert (levels(path), path.pipeline.order, path.pipeline.layout) == (
+        (pytest.approx(1 / 127.5), -1.0),
+        "BGR",
+        "NHWC",
+    )
