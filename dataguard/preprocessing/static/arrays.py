@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dataguard.preprocessing.static import loaders, parts, records, rows, unknowns
 from dataguard.preprocessing.static.beside import open_length
 from dataguard.preprocessing.static.effects import unfollowed
+from dataguard.preprocessing.static.masks import under_mask
 from dataguard.preprocessing.static.operators import ARITHMETIC, OPERATORS
 from dataguard.preprocessing.static.picture import State, as_float, by_chance, losing, mapped, moved, without
 from dataguard.preprocessing.static.values import (
@@ -177,6 +178,7 @@ def arithmetic(machine: Machine, operator: ast.operator, left: Value, right: Val
         if mixed is not None:
             return Picture(mixed)
         masked = _masked(left.state, right.state) if operation == "multiply" else None
+        masked = masked or under_mask(node, operation, left.state, right.state)
         if masked is not None:
             return Picture(moved(masked, place))
         if operation in ("add", "subtract") and _planes(left.state, right.state):

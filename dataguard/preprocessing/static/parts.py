@@ -410,7 +410,8 @@ def _into_picture(machine: Machine, holder: Picture, index: ast.expr, value: Val
     state = holder.state
     if isinstance(value, Picture) and is_whole(index):
         return value
-    if isinstance(value, Picture) and state.layout == "N" + value.state.layout and not isinstance(index, ast.Tuple):
+    whole = not isinstance(index, ast.Tuple) or all(map(is_whole, index.elts[1:]))
+    if isinstance(value, Picture) and state.layout == "N" + value.state.layout and whole:
         # A batch that is filled one by one, and changed one by one: its last picture stands for all.
         return Picture(replace(value.state, layout=state.layout))
     channel = channel_of(machine, state, index)

@@ -9,7 +9,7 @@ from dataguard.preprocessing.static.joining import join
 from dataguard.preprocessing.static.library.bordering import bordered, mirrored
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.picture import State, explicit, losing, moved, reordered
-from dataguard.preprocessing.static.values import Choice, Picture, Seq, Shape, Unknown, Value, choice
+from dataguard.preprocessing.static.values import Blank, Choice, Picture, Seq, Shape, Stat, Unknown, Value, choice
 
 
 def sides(items: list[Value]) -> list[list[Value]]:
@@ -49,6 +49,8 @@ def _stack(call: Call) -> Value:
         made = [_stack(replace(call, args=[Seq(row, "list"), axis], kwargs={})) for row in rows]
         return choice(made, "one of several")
     states = [one.state for one in items if isinstance(one, Picture)]
+    if len(states) == 1 < len(items) and _adds_channels(call.name, items, axis):
+        return Picture(moved(states[0], call.place))
     if not states or len(states) != len(items):
         if not states and any(isinstance(one, Unknown) and one.kind == "random" for one in items):
             return Unknown("numbers by chance", call.place, "random")
@@ -99,6 +101,14 @@ def _split(call: Call) -> Value:
     axis = {"vsplit": 0, "hsplit": 1}.get(call.name.rpartition(".")[2], call.get(2, "axis", call.kwargs.get("dim", 0)))
     found = channels_of(value.state, count, axis, call.name.endswith("torch.split"), call.place)
     return found if found is not None else pieces(value, count, call.place)
+
+
+def _adds_channels(name: str, items: list[Value], axis: Value) -> bool:
+    """Whether what is no picture is put beside one as more channels: 'torch.cat([image, mask], 1)'."""
+    layout = next(one.state.layout for one in items if isinstance(one, Picture))
+    known = isinstance(axis, int) and -len(layout) <= axis < len(layout) and layout[axis] == "C"
+    others = all(isinstance(one, Picture | Unknown | Blank | Stat) for one in items)
+    return known and others and name.endswith(("cat", "concat", "concatenate"))
 
 
 def channels_of(state: State, count: Value, axis: Value, by_size: bool, place: str) -> Value:
