@@ -347,6 +347,14 @@ def iterated(machine: Machine, source: Value, node: ast.expr) -> list[Value] | N
     return None
 
 
+def spread(machine: Machine, source: Value, node: ast.expr) -> list[Value]:
+    """What 'zip(*pairs)' is given: of pairs of which it is not known how many there are, one that stands for all."""
+    if not isinstance(source, ExtObj) or source.name != "builtins.zip":
+        return []
+    found = iterated(machine, source, node)
+    return found if found is not None else [element(machine, source, node)]
+
+
 def element(machine: Machine, source: Value, node: ast.expr | None) -> Value:
     """One item of what is iterated over."""
     if isinstance(source, Seq | Shape):
@@ -416,6 +424,10 @@ def unpacked(machine: Machine, value: Value, count: int, node: ast.AST) -> list[
         if state.layout[:1] == "N" or state.layout[:1] != "C" or state.channels is None:
             return None
         return [parts.plane(state, index, machine.place(node)) for index in range(len(state.channels))]
+    if isinstance(value, ExtObj) and value.name == "builtins.zip":
+        # 'low, high = zip(*pairs)'
+        columns = iterated(machine, value, ast.Constant(None))
+        return columns if columns is not None and len(columns) == count else None
     if isinstance(value, ExtObj):
         found = [element(machine, value, None) for _ in range(1)]
         return found * count if isinstance(found[0], Picture) else None

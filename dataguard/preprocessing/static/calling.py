@@ -71,7 +71,7 @@ class Calling(Expressions):
         for one in node.args:
             if type(one) is ast.Starred:
                 inner = self.evaluate(one.value)
-                args += inner.items if isinstance(inner, Seq | Shape) else []
+                args += inner.items if isinstance(inner, Seq | Shape) else arrays.spread(self, inner, one.value)
             else:
                 args.append(self.evaluate(one))
         kwargs: dict[str, Value] = {}

@@ -188,6 +188,16 @@ def _as(kind: type, text: str) -> Any:
         return None
 
 
+def one_of(machine: Machine, words: list[Any]) -> str | None:
+    """Which of several words a README gives a script that it must be given, 'train.py ucf101 RGB'; None for none."""
+    for given in words_of(machine):
+        plain = takewhile(lambda one: not one.startswith("-"), given)
+        found = next((one for one in plain if one in words), None)
+        if found is not None:
+            return found
+    return None
+
+
 def positional(machine: Machine) -> str | None:
     """The first configuration file of the repository that a README gives a script, whatever stands before it."""
     for words in words_of(machine):

@@ -151,6 +151,10 @@ def _of_readme(call: Call, flags: list[str], key: str) -> Value:
     one = call.kwargs.get("nargs") is None and last(call.kwargs.get("type")) in ("", "str")
     unknown = Unknown(f"the command line gives {key}{TEXT if one else ''}", call.place)
     named = bool(flags) and flags[0].startswith("-")
+    choices = call.kwargs.get("choices")
+    if not named and isinstance(choices, Seq) and call.kwargs.get("nargs") is None:
+        said = commands.one_of(call.machine, choices.items)
+        return said if said is not None else unknown
     written = commands.option(call.machine, flags) if named else commands.positional(call.machine)
     if written is None or call.kwargs.get("nargs") is not None:
         return unknown
@@ -162,7 +166,6 @@ def _of_readme(call: Call, flags: list[str], key: str) -> Value:
             return int(written) if convert == "int" else float(written)
         except ValueError:
             return unknown
-    choices = call.kwargs.get("choices")
     return written if isinstance(choices, Seq) and written in choices.items else unknown
 
 

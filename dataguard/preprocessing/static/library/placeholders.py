@@ -54,7 +54,8 @@ def _placeholder(call: Call) -> Value:
     if len(lengths) != 4 or lengths[-1] not in (1, 3):
         return call.unknown(f"{UNSHAPED}{dtype_of(call.get(0, 'dtype')) or ''}")
     size = (lengths[1], lengths[2]) if all(is_number(one) for one in lengths[1:3]) else None
-    return Picture(of_input(call.place, lengths[-1], size))
+    state = of_input(call.place, lengths[-1], size)
+    return Picture(replace(state, dtype="uint8") if dtype_of(call.get(0, "dtype")) == "uint8" else state)
 
 
 def of_input(place: str, count: int, size: tuple[Value, Value] | None) -> State:

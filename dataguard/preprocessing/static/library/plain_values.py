@@ -10,6 +10,7 @@ from dataguard.preprocessing.static.library import given
 from dataguard.preprocessing.static.library.registry import Call, function, methods
 from dataguard.preprocessing.static.values import (
     NO_KEY,
+    Choice,
     Map,
     Measure,
     Picture,
@@ -17,12 +18,21 @@ from dataguard.preprocessing.static.values import (
     Shape,
     Unknown,
     Value,
+    choice,
     is_number,
     is_plain,
     key_of,
     keys_of,
     measured,
 )
+
+
+def _one_of_lists(value: Value) -> Value:
+    """One list of which each item is one of several, for one of several lists."""
+    rows = [one for one in value.options if isinstance(one, Seq)] if isinstance(value, Choice) else []
+    if not rows:
+        return value
+    return Seq([choice(list(items), value.why) for items in zip(*(one.items for one in rows), strict=False)], "list")
 
 
 @methods("value", "append", "add", "extend", "insert", "pop", "remove", "sort", "reverse", "clear")
@@ -34,7 +44,7 @@ def _change(call: Call) -> Value:
             items = [*items, call.args[0]]
             receiver.many |= call.machine.turning > 0
         elif call.name == "extend" and call.args:
-            more = call.args[0]
+            more = _one_of_lists(call.args[0])
             items = items + (list(more.items) if isinstance(more, Seq | Shape) else [Unknown("more items", call.place)])
             receiver.many |= not isinstance(more, Shape) and getattr(more, "many", True)
         elif call.name == "insert" and len(call.args) > 1 and isinstance(call.args[0], int):

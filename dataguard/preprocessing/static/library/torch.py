@@ -78,7 +78,8 @@ def _of_other_length(call: Call) -> Value:
           "torch.autograd.Variable", "torch.ByteTensor", "torch.HalfTensor", "torch.asarray",
           "paddle.to_tensor", "torch.DoubleTensor", "tensorflow.convert_to_tensor",
           "tensorflow.constant", "torch.cuda.FloatTensor", "torch.Variable", "tensorflow.Variable",
-          "tensorflow.identity")  # fmt: skip
+          "tensorflow.identity", "torch.LongTensor", "torch.IntTensor", "torch.ShortTensor",
+          "torch.cuda.LongTensor")  # fmt: skip
 def _to_tensor(call: Call) -> Value:
     value = call.get(0, "data", call.kwargs.get("value"))
     if call.args and call.name in _BY_LENGTHS and all(_is_length(one, len(call.args)) for one in call.args):
