@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dataguard.core.errors import SourceError
+from dataguard.core.freezing import count_as_old
 from dataguard.core.python_source import PythonSource, read_python
 
 MOST_KEPT = 16 * 2**20
@@ -73,9 +74,6 @@ def uncollected() -> Iterator[None]:
         yield
     finally:
         if enabled:
-            # How many are frozen is found out by counting them, which takes longer than to look through a few new ones.
-            if gc.get_count()[0] > FEW and not gc.get_freeze_count():
-                # All that was made counts as old, or else the next allocation would look through the whole of it.
-                gc.freeze()
-                gc.unfreeze()
+            if gc.get_count()[0] > FEW:
+                count_as_old()
             gc.enable()

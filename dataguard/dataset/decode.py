@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import io
 import re
 import struct
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dataguard.core.freezing import frozen
 from dataguard.dataset import decoder_messages
 from dataguard.dataset.image_header import ImageHeader, image_format, read_header
 from dataguard.dataset.measure import Measured, Reduced, reduced, thumbnails
@@ -123,10 +123,9 @@ def _settings() -> Iterator[None]:
 
     _keep_freed_memory()
     interval = sys.getswitchinterval()
-    # What somebody else has frozen could not be told from what is frozen here.
-    freezing = gc.get_freeze_count() == 0
     threads, limit, level = cv2.getNumThreads(), Image.MAX_IMAGE_PIXELS, cv2.utils.logging.getLogLevel()
-    with decoder_messages.caught(), warnings.catch_warnings():
+    # What has been imported stays, and need not be looked through for garbage again and again.
+    with decoder_messages.caught(), warnings.catch_warnings(), frozen():
         # Pillow warns of odd metadata; the pixels are what counts here.
         warnings.simplefilter("ignore")
         cv2.setNumThreads(1)
@@ -136,14 +135,9 @@ def _settings() -> Iterator[None]:
         # A thread that has decoded a picture needs the GIL for some 20 µs; by default it would
         # wait 5 ms, in which six others are decoded, for one that is busy with Python.
         sys.setswitchinterval(min(interval, _SWITCH_INTERVAL))
-        # What has been imported stays, and need not be looked through for garbage again and again.
-        if freezing:
-            gc.freeze()
         try:
             yield
         finally:
-            if freezing:
-                gc.unfreeze()
             sys.setswitchinterval(interval)
             cv2.setNumThreads(threads)
             cv2.utils.logging.setLogLevel(level)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dataguard.core import python_files
+from dataguard.core import freezing, python_files
 from dataguard.core.errors import SourceError
 from dataguard.core.python_files import PythonFiles, uncollected
 
@@ -76,6 +76,7 @@ def test_many_count_as_old_unless_the_caller_froze_its_own(
     calls: list[str] = []
     monkeypatch.setattr(python_files, "FEW", few)
     monkeypatch.setattr(gc, "get_freeze_count", lambda: frozen)
+    monkeypatch.setattr(freezing, "_theirs", False)
     for name in ("freeze", "unfreeze"):
         monkeypatch.setattr(gc, name, functools.partial(calls.append, name))
     with uncollected():

@@ -16,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from dataguard.core import freezing
 from dataguard.dataset.decode import ImageFacts, decoding, image_facts
 
 
@@ -228,6 +229,7 @@ def test_the_interpreter_is_as_it_was_when_all_are_decoded(monkeypatch: pytest.M
     for name in ("freeze", "unfreeze"):
         monkeypatch.setattr(gc, name, partial(done.append, name))
     monkeypatch.setattr(gc, "get_freeze_count", lambda: 0)
+    monkeypatch.setattr(freezing, "_theirs", False)
     with decoding():
         assert sys.getswitchinterval() < interval
         with decoding():
