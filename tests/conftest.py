@@ -7,7 +7,7 @@ import itertools
 import os
 import random
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ import hypothesis
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.reported import FewReports, few_reports
 from tests.uncollected import WHOLE_RUNS, Uncollected
 
 _NUMBERS = itertools.count()
@@ -54,18 +55,28 @@ def pytest_configure(config: pytest.Config) -> None:
     # What is registered first is done last: after pytest has searched for cycles of the tests, among fewer objects.
     config.add_cleanup(gc.unfreeze)
     config.pluginmanager.register(Uncollected(config.rootpath, without_slow=config.option.markexpr == "not slow"))
+    if few_reports(config):
+        config.pluginmanager.register(FewReports())
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where caches of tests are; what is made for several tests has one there as well."""
+    folder = tmp_path_factory.getbasetemp()
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setenv("DATAGUARD_CACHE_DIR", str(folder / "cache-of-several"))
+        yield folder
 
 
 @pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def _alone(_caches: Path) -> None:
+    """Give each test a cache of its own, and seed the global random streams.
+
+    A rule may be wrong once in 100 shuffled streams, a build may not. One fixture and nothing to be undone, for that
+    would take longer than most tests.
+    """
     # Named, and made only by what uses it: most tests do not.
-    folder = tmp_path_factory.getbasetemp() / f"cache-{next(_NUMBERS)}"
-    monkeypatch.setenv("DATAGUARD_CACHE_DIR", str(folder))
-
-
-@pytest.fixture(autouse=True)
-def _same_random_streams() -> None:
-    """Seed the global random streams: a rule may be wrong once in 100 shuffled streams, a build may not."""
+    os.environ["DATAGUARD_CACHE_DIR"] = f"{_caches}/cache-{next(_NUMBERS)}"
     random.seed(0)
     np.random.seed(0)
     if "torch" in sys.modules:
