@@ -32,4 +32,4 @@ x = torch.from_numpy(cv2.imread(path)).float().permute(2, 0, 1).unsqueeze(0) / 2
 def test_layouts_are_told_by_names(tmp_path: Path, made: str, layout: str | None) -> None:
     path = served(tmp_path, f"{BATCH}\nmodel({made})\n")
     assert path.pipeline.layout == layout
-    assert path.pipeline.affine.scale == (pytest.approx(1 / 255),)
+    assert path.pipeline.affine.scale == pytest.approx((1 / 255,))

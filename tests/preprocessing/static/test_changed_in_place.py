@@ -22,7 +22,7 @@ def test_every_picture_is_changed(tmp_path: Path, loop: str) -> None:
         "images = [torch.from_numpy(cv2.imread(one)).permute(2, 0, 1).float() / 255 for one in (self.a, self.b)]\n"
         f"{loop}\nreturn images[0], images[1:]"
     )
-    assert levels(trained(tmp_path, lines)) == (pytest.approx(1 / 127.5), pytest.approx(-1.0))
+    assert levels(trained(tmp_path, lines)) == pytest.approx((1 / 127.5, -1.0))
 
 
 def test_what_is_bound_anew_in_a_loop_changes_no_list(tmp_path: Path) -> None:
@@ -32,4 +32,4 @@ def test_what_is_bound_anew_in_a_loop_changes_no_list(tmp_path: Path) -> None:
             tensor = (tensor - 0.5) / 0.5
         return images[0]
     """
-    assert levels(trained(tmp_path, lines)) == (pytest.approx(1 / 255), 0.0)
+    assert levels(trained(tmp_path, lines)) == pytest.approx((1 / 255, 0.0))

@@ -60,7 +60,7 @@ def test_code_that_resamples_by_itself_leaves_levels_and_order(tmp_path: Path) -
         """,
     )
     assert (path.pipeline.order, path.pipeline.layout) == ("RGB", "NCHW")
-    assert path.pipeline.affine.scale == (pytest.approx(1 / 255),)
+    assert path.pipeline.affine.scale == pytest.approx((1 / 255,))
     unread, crop = steps_of(path)
     assert "imresize_np resamples" in unread.undetermined["rule"]
     assert dict(crop.parameters)["size"] == "24x24"

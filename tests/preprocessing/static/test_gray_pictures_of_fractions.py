@@ -22,4 +22,4 @@ def test_levels_are_divided_once(tmp_path: Path, made: str, scale: float) -> Non
         return TF.to_tensor(Image.fromarray({made})).float()
         """,
     )
-    assert levels(path) == (pytest.approx(scale), 0.0)
+    assert levels(path) == pytest.approx((scale, 0.0))

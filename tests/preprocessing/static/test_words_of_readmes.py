@@ -81,7 +81,7 @@ def test_a_placeholder_of_whole_numbers_is_converted_as_such(tmp_path: Path) -> 
             sess.run(net, feed_dict={inputs: cv2.resize(cv2.imread("a.png"), (416, 128))[None]})
     """
     path = only(reading(tmp_path, {"test.py": script}))
-    assert levels(path) == (pytest.approx(1 / 127.5), pytest.approx(-1.0))
+    assert levels(path) == pytest.approx((1 / 127.5, -1.0))
 
 
 def test_pairs_that_are_shuffled_together_are_taken_apart_again(tmp_path: Path) -> None:
@@ -98,4 +98,4 @@ def test_pairs_that_are_shuffled_together_are_taken_apart_again(tmp_path: Path) 
         low, high = zip(*pairs)
         model(low[0])
     """
-    assert levels(only(reading(tmp_path, {"train.py": script}))) == (pytest.approx(1 / 255), 0.0)
+    assert levels(only(reading(tmp_path, {"train.py": script}))) == pytest.approx((1 / 255, 0.0))
