@@ -21,17 +21,24 @@ of its own, and of the largest of its children; with ``--grow``, of scans of 1,0
 
 With ``--quality 95 --noise 8`` files are as large as ImageNet's, whose mean is 110 kB at that size.
 
-On a quiet machine of 2 cores, 5,000 files of 60 kB, before JPEG files were decoded and measured in one call: 0.86 of
-the loop by processor time and 0.79 by the clock; 10.1 times as fast as Pillow and numpy, 3.0 times as imagehash and
-20.3 times as cleanvision. It has not been measured on a quiet one since.
+On a quiet machine of 2 cores, peers in the same run:
 
-Measured since, on the same cores with a load of 10 to 15 from other work, which makes all that is not decoding take up
+    files            of the loop, processor time   by the clock     Pillow and numpy   imagehash   cleanvision
+    5,000 of 60 kB   0.90, with a cache 0.91       0.82, 0.87       11.9 times         3.4         22.3
+    5,000 of 110 kB  0.88, 0.90                    0.87, 0.86       7.9
+    16,000 of 60 kB  0.87, 0.81                    0.81, 0.76       9.8
+
+From 10,000 pictures on they are decoded in a process of its own, which a picture that brings down its decoder ends
+without ending the scan: that costs what the third line is below the first. Before JPEG files were decoded and measured
+in one call the first line was 0.86 and 0.79.
+
+Measured before, on the same cores with a load of 10 to 15 from other work, which makes all that is not decoding take up
 to twice as long: old and new in turns, twelve of each, 2,500 files of 60 kB, medians of ratios to the loop beside them:
 
 * by processor time 0.80 of the loop, where the old one has 0.72 to 0.75: 1.09 to 1.19 ms a picture where it was 1.23 to
   1.34, and the loop 0.89 to 0.95. By the clock, which says little at such a load, 0.77 to 0.93 where it was 0.71 to
   0.77. Of 1,500 files of 110 kB, four of each: 0.91 by processor time where it was 0.79; of 600 PNG files, 0.85 where
-  it was 0.82. That 0.9 is reached at 60 kB, as is required, is not shown;
+  it was 0.82;
 * with a load of 10, 1,600 files, the best of two: 0.88 by processor time; 10.8 times as fast as Pillow and numpy, 3.2
   times as imagehash, 18.9 times as cleanvision. 135 MB where it was 129;
 * what becomes of the bytes of a file, in one thread: 1.08 of what `cv2.imdecode` takes, where it was 1.11; of the same
@@ -222,13 +229,17 @@ def measure(
 
 
 def alone(folder: Path) -> dict[str, float]:
-    """A scan without a cache in a process of its own: seconds, and peak resident memory in MB of it and of a child."""
+    """A scan without a cache in a process of its own: seconds, and peak resident memory in MB of it and of a child.
+
+    Its own is the kernel's ``VmHWM``: ``ru_maxrss`` of a process begins with that of the one that started it.
+    """
     code = (
         "import resource, sys, time; from dataguard.dataset.scan import scan;"
         "from dataguard.dataset.sources.folder import FolderSource;"
         "start = time.perf_counter(); scan(FolderSource(sys.argv[1]), cache=None);"
         "print(time.perf_counter() - start, sum(__import__('os').times()[:4]),"
-        "*(resource.getrusage(who).ru_maxrss / 1e3 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))"
+        "*(int(line.split()[1]) / 1e3 for line in open('/proc/self/status') if line.startswith('VmHWM')),"
+        "resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(folder)], check=True, capture_output=True, text=True)
     return dict(zip(("seconds", "cpu", "own_mb", "child_mb"), map(float, done.stdout.split()), strict=True))
