@@ -28,11 +28,10 @@ On a quiet machine of 2 cores, peers in the same run:
     5,000 of 110 kB  0.88, 0.90                    0.87, 0.86       7.9
     16,000 of 60 kB  0.87, 0.81                    0.81, 0.76       9.8
 
-From 10,000 pictures on they are decoded in a process of its own, so that a picture that brings down its decoder is a row
-and not the end. In turns with threads alone, 16,000 files, three of each on a busy machine, that took 1.05 times their
-processor time without a cache and 0.98 times with one; what else the third line is below the first for is not known.
-Before JPEG files were decoded and measured
-in one call the first line was 0.86 and 0.79.
+From 10,000 pictures on they are decoded in a process of its own, so that a picture that brings down its decoder is a
+row and not the end. In turns with threads alone, 16,000 files, three of each on a busy machine, that took 1.05 times
+their processor time without a cache and 0.98 times with one; what else the third line is below the first for is not
+known. Before JPEG files were decoded and measured in one call the first line was 0.86 and 0.79.
 
 Measured before, on the same cores with a load of 10 to 15 from other work, which makes all that is not decoding take up
 to twice as long: old and new in turns, twelve of each, 2,500 files of 60 kB, medians of ratios to the loop beside them:
