@@ -37,6 +37,9 @@ from dataguard.dataset.sources.table import TableSource
 from dataguard.dataset.sources.table_files import TableFile
 from dataguard.dataset.table import SampleTable
 
+N_ROWS = 2_200
+"""More than DuckDB hands on at a time."""
+
 
 class OneByOne(TableSource):
     def rows(self) -> RowQuery | None:
@@ -47,11 +50,11 @@ class OneByOne(TableSource):
 def table(tmp_path: Path) -> Path:
     path = tmp_path / "rows.parquet"
     duckdb.sql(
-        "COPY (SELECT 'n' || (i * 7919 % 5000) AS name, i % 4 AS part, "
+        f"COPY (SELECT 'n' || (i * 7919 % {N_ROWS}) AS name, i % 4 AS part, "
         "CASE i % 3 WHEN 0 THEN 'train' WHEN 1 THEN 'test' END AS split, "
         "CASE WHEN i % 11 > 0 THEN 'ü' || i % 5 END AS label, CASE WHEN i % 6 > 0 THEN i / 8 END AS x, "
         "TIMESTAMP '2024-01-01' + INTERVAL (i) HOUR AS taken, CASE WHEN i % 2 = 0 THEN 'a' END AS word "
-        f"FROM range(5000) t(i)) TO '{path}'"
+        f"FROM range({N_ROWS}) t(i)) TO '{path}'"
     )
     return path
 
@@ -182,16 +185,16 @@ def test_numbers_come_by_split_in_the_order_of_rows(table: Path) -> None:
         assert values.dtype == np.float64
         found[split] += values[:, 0].tolist()
         assert np.isnan(values[:, 1]).any() == (split == "train")
-    assert found["train"] == [i % 4 for i in range(5000) if i % 3 == 0]
-    assert found["test"] == [i % 4 for i in range(5000) if i % 3 == 1]
-    assert sum(map(len, found.values())) == 5000
+    assert found["train"] == [i % 4 for i in range(N_ROWS) if i % 3 == 0]
+    assert found["test"] == [i % 4 for i in range(N_ROWS) if i % 3 == 1]
+    assert sum(map(len, found.values())) == N_ROWS
 
 
 @pytest.mark.parametrize("identity", [None, "name"], ids=["numbered", "named"])
 @pytest.mark.parametrize("order", ['"row"', '"sample_id"'])
 def test_rows_in_some_places_of_an_order(table: Path, identity: str | None, order: str) -> None:
     scanned = scan(TableSource(table, id=identity), cache=None)
-    places = np.array([0, 17, 4999])
+    places = np.array([0, 17, N_ROWS - 1])
     found = scanned.fetch(["sample_id"], where=scanned.condition_on(places, order=order), order=order)
     assert found["sample_id"].tolist() == scanned.fetch(["sample_id"], order=order)["sample_id"][places].tolist()
 
@@ -267,7 +270,7 @@ def test_the_contents_of_some_rows_are_looked_up_and_the_others_are_not_held(tab
     scanned = scan(TableSource(table), cache=None)
     fetched = scanned.fetch(["sample_id", "content_hash"])
     whole = dict(zip(fetched["sample_id"].tolist(), fetched["content_hash"].tolist(), strict=True))
-    assert scanned.contents_of(["7", "4999", "no such row"]) == {name: whole[name] for name in ("7", "4999")}
+    assert scanned.contents_of(["7", str(N_ROWS), "no such row"]) == {name: whole[name] for name in ("7", str(N_ROWS))}
     assert scanned.contents_of([]) == {}
     plain = SampleTable.from_rows([{"sample_id": "a"}, {"sample_id": "b", "content_hash": "5f"}])
     assert plain.contents_of(["a", "b"]) == {"b": "5f"}
