@@ -39,6 +39,8 @@ def pytest_collection() -> Generator[None, object, object]:
         return (yield)
     finally:
         gc.freeze()
+        # By default it looks through what is new at every 700 objects, which a small test makes.
+        gc.set_threshold(20_000, 20, 20)
         gc.enable()
 
 
