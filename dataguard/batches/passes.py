@@ -19,6 +19,7 @@ import numpy as np
 
 from dataguard.batches.facts import attribute, length, unwrapped
 from dataguard.core.errors import ConfigurationError
+from dataguard.core.seeding import seed_torch
 
 T = TypeVar("T")
 
@@ -240,7 +241,7 @@ def seeded(seed: int | None, loader: Any) -> Iterator[list[str]]:
     if torch is not None and hasattr(torch, "manual_seed"):
         torch_state = torch.get_rng_state()
         restore.append(lambda: torch.set_rng_state(torch_state))
-        torch.manual_seed(seed)
+        seed_torch(torch, seed)
         names.append("torch")
     for generator in _generators(loader):
         generator_state = generator.get_state()

@@ -7,6 +7,8 @@ import random
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from dataguard.core import seeding
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -76,17 +78,10 @@ def seed_all(seed: int) -> None:
 
 
 def seed_torch(seed: int) -> None:
-    """What ``torch.manual_seed`` does, several hundred times as fast where there is no other device than the CPU.
-
-    It tells each kind of device that torch knows to be seeded once there is one, and keeps a stack trace with it.
-    """
+    """Seed torch's generators, as `dataguard.core.seeding` does."""
     import torch
 
-    devices = getattr(torch, "accelerator", None)
-    if devices is None or devices.is_available() or torch.cuda.is_available():
-        torch.manual_seed(seed)
-    else:
-        torch.default_generator.manual_seed(seed)
+    seeding.seed_torch(torch, seed)
 
 
 def generators_of(loader: Any) -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from dataguard.core.errors import DataguardError
+from dataguard.core.seeding import seed_torch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -228,7 +229,7 @@ def seed_generators() -> None:
     np.random.seed(0)
     torch = sys.modules.get("torch")
     if torch is not None:
-        torch.manual_seed(0)
+        seed_torch(torch, 0)
 
 
 def encoded(pixels: NDArray[np.uint8]) -> bytes:
