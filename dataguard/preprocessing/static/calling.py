@@ -112,7 +112,12 @@ class Calling(Expressions):
         if kind is Bound:
             held = func.receiver.cls if isinstance(func.receiver, Obj) else None
             ready = func.func.name in feeding.FEEDING and any(feeding.is_ready(one) for one in args)
-            if ready and feeding.is_model(held) and not feeding.prepares(held):
+            if (
+                ready
+                and feeding.is_model(held)
+                and not feeding.prepares(held)
+                and not calls.handing_on(self, func.receiver)
+            ):
                 return self.feed([*args, *kwargs.values()], node, func.func.name, func.receiver)
             if func.func.name == "merge_from_file" and held is not None and held.holds_items:
                 # What a class of yacs's kind does beside is to find the files that a file builds on.
@@ -288,7 +293,8 @@ class Calling(Expressions):
             return arrays.opaque(self, args, "an object that is not followed is called", node)
         if feeding.is_model(func.cls) and any(word in func.cls.name.lower() for word in feeding.MEASURES):
             return Unknown(f"what {func.cls.name} measures", self.place(node))
-        if feeding.is_model(func.cls) and not feeding.is_transforming(func.cls.name):
+        transforms = feeding.is_transforming(func.cls.name) or feeding.holds_transform(func)
+        if feeding.is_model(func.cls) and not transforms:
             if not feeding.takes_files(func.cls, [*args, *kwargs.values()]):
                 return self._network(func, args, kwargs, node)
             self.initialize(func)
@@ -306,7 +312,8 @@ class Calling(Expressions):
     def _network(self, model: Obj, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None) -> Value:
         """A model that is called: followed to where it feeds others, if it has a method that prepares what it gets."""
         values = [*args, *kwargs.values()]
-        forward = calls.preparing(model.cls) if any(arrays.pictures(one) for one in values) else None
+        given_any = any(arrays.pictures(one) for one in values)
+        forward = (calls.preparing(model.cls) or calls.handing_on(self, model)) if given_any else None
         if forward is not None:
             before = len(self.sinks)
             made = self._inline(forward, model, args, kwargs, node)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from dataguard.core.syntax import nodes
 from dataguard.preprocessing.static.tree import Module
-from dataguard.preprocessing.static.values import Cls, Func, Map, Value, is_plain
+from dataguard.preprocessing.static.values import Cls, Func, Map, Obj, Value, is_plain
+
+if TYPE_CHECKING:
+    from dataguard.preprocessing.static.machine import Machine
 
 _WORKING = frozenset(
     {
@@ -69,12 +73,18 @@ _PREPARING = ("preprocess", "pre_process", "normalize_", "normalise_", "prepare_
 
 
 def preparing(cls: Cls | None) -> Func | None:
-    """The method that a model is called by, where it asks for another of its own to prepare what it is given."""
+    """The method that a model is called by, where it asks for another of its own to prepare what it is given.
+
+    Or for transforms of pictures that it was made with.
+    """
     found = cls.find("forward") if cls is not None else None
     if cls is None or found is None or not isinstance(found[0], Func):
         return None
     for name in _named(found[0]):
-        if name.lstrip("_").startswith(_PREPARING) and isinstance((cls.find(name) or (None,))[0], Func):
+        bare = name.lstrip("_")
+        if bare.startswith(_PREPARING) and isinstance((cls.find(name) or (None,))[0], Func):
+            return found[0]
+        if bare.startswith("augment") and _makes_transforms(cls, name):
             return found[0]
     return None
 
@@ -83,6 +93,32 @@ def uncalled(module: Module) -> list[Func]:
     """Functions of a script that no other of it names."""
     own = [one for one in module.names.values() if isinstance(one, Func) and one.module is module]
     return [one for one in own if not any(one.name in _named(other) for other in own if other is not one)]
+
+
+def handing_on(machine: Machine, model: Value) -> Func | None:
+    """The method that a model is called by, where it does no more than to hand on to another that prepares."""
+    found = model.cls.find("forward") if isinstance(model, Obj) and model.cls is not None else None
+    if not isinstance(model, Obj) or found is None or not isinstance(found[0], Func):
+        return None
+    body = found[0].node.body
+    call = body[-1].value if isinstance(body, list) and len(body) == 1 and isinstance(body[-1], ast.Return) else None
+    func = call.func if isinstance(call, ast.Call) else None
+    if not isinstance(func, ast.Attribute) or not isinstance(func.value, ast.Name) or func.value.id != "self":
+        return None
+    inner = machine.attribute(model, func.attr, None)
+    return found[0] if isinstance(inner, Obj) and preparing(inner.cls) is not None else None
+
+
+_TRANSFORMS = frozenset({"Normalize", "RandomResizedCrop", "RandomHorizontalFlip", "ColorJitter", "ColorJiggle",
+                         "RandomCrop", "AugmentationSequential", "ImageSequential"})  # fmt: skip
+"""Transforms of torchvision and of kornia that batches are changed by."""
+
+
+def _makes_transforms(cls: Cls, name: str) -> bool:
+    """Whether the constructor of a model keeps transforms of pictures by a name, which its ``forward`` asks for."""
+    made = cls.find("__init__")
+    names = _named(made[0]) if made is not None and isinstance(made[0], Func) else frozenset()
+    return name in names and not _TRANSFORMS.isdisjoint(names)
 
 
 def outermost(modules: Iterable[Module]) -> Iterator[Func]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from dataguard.core.syntax import nodes
-from dataguard.preprocessing.static.values import Choice, Cls, Obj, Picture, Value, each
+from dataguard.preprocessing.static.values import Choice, Cls, ExtObj, Obj, Picture, Value, each
 
 DEEPEST_BRANCH = 4
 """Frames within which branches are followed that the defaults of the command line do not take."""
@@ -205,6 +205,13 @@ def is_prepared(value: Value) -> bool:
         or "affine" in state.lost
         for state in states
     )
+
+
+def holds_transform(thing: Value) -> bool:
+    """Whether a module is made first of all with a transform of pictures: 'RandomApply(T.ColorJitter(0.8), p=0.3)'."""
+    given = thing.attrs.get("*given") if isinstance(thing, Obj) else None
+    first = given.args[0] if isinstance(given, ExtObj) and given.args else None
+    return isinstance(first, ExtObj) and first.name.startswith(("torchvision.transforms.", "kornia."))
 
 
 def takes_files(cls: Cls, values: Sequence[Value]) -> bool:

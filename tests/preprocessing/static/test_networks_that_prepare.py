@@ -157,3 +157,63 @@ def test_a_default_that_is_not_there(tmp_path: Path) -> None:
         """
     files = {"main.py": script, "cfg/a.yaml": "side: 48\n", "README.md": "python main.py \\\n  --fname cfg/a.yaml"}
     assert resized(only(reading(tmp_path, files))).height == 48
+
+
+_AUGMENTING = """
+    import random
+    import torch
+    from torch import nn
+    from torchvision import transforms as T
+
+    class Sometimes(nn.Module):
+        def __init__(self, fn, p):
+            super().__init__()
+            self.fn, self.p = fn, p
+        def forward(self, x):
+            if random.random() > self.p:
+                return x
+            return self.fn(x)
+
+    def default(value, other):
+        return other if value is None else value
+
+    class Learner(nn.Module):
+        def __init__(self, net, size, augment_fn=None):
+            super().__init__()
+            usual = nn.Sequential(
+                Sometimes(T.ColorJitter(0.8, 0.8, 0.8, 0.2), p=0.3),
+                T.RandomResizedCrop((size, size)),
+                T.Normalize(mean=torch.tensor([0.5] * 3), std=torch.tensor([0.25] * 3)),
+            )
+            self.augment1 = default(augment_fn, usual)
+            self.online = nn.Sequential(nn.Conv2d(3, 8, 3), net)
+        def forward(self, x):
+            first, second = self.augment1(x), self.augment1(x)
+            return self.online(torch.cat((first, second), dim=0))
+
+    class Module(nn.Module):
+        def __init__(self, net, **kwargs):
+            super().__init__()
+            self.learner = Learner(net, **kwargs)
+        def forward(self, images):
+            return self.learner(images)
+    """
+
+
+@pytest.mark.parametrize("network", ["Learner", "Module"])
+@pytest.mark.parametrize("called", ["network(images)", "network.forward(images)"])
+def test_a_network_that_augments_and_normalizes_what_it_is_given(tmp_path: Path, network: str, called: str) -> None:
+    script = f"""
+        import torchvision
+        from torch.utils.data import DataLoader
+        from torchvision import datasets, transforms
+        from learner import {network}
+        prepare = transforms.Compose([transforms.Resize(64), transforms.CenterCrop(64), transforms.ToTensor()])
+        network = {network}(torchvision.models.resnet50(), size=64)
+        network.train()
+        for images, _ in DataLoader(datasets.ImageFolder("train", prepare), shuffle=True):
+            loss = {called}
+        """
+    path = only(reading(tmp_path, {"learner.py": _AUGMENTING, "train.py": script}))
+    assert path.pipeline.affine.offset == (-2.0,)
+    assert [type(step).__name__ for step in steps_of(path)] == ["Resize", "Crop", "Random", "Random"]

@@ -7,6 +7,7 @@ from typing import Any
 
 from dataguard.preprocessing.readers import kernels
 from dataguard.preprocessing.static import borders, parts
+from dataguard.preprocessing.static.feeding import holds_transform
 from dataguard.preprocessing.static.library.numpy import dtype_of
 from dataguard.preprocessing.static.library.opencv import pair
 from dataguard.preprocessing.static.library.registry import Call, applied, function, methods
@@ -324,7 +325,7 @@ def _layer(call: Call) -> Value:
 def _transforms(thing: Value) -> bool:
     """Whether layers are transforms of pictures one after another, put together to be compiled."""
     if not isinstance(thing, ExtObj):
-        return False
+        return holds_transform(thing)
     if thing.name.endswith("nn.Sequential"):
         return bool(thing.args) and all(_transforms(one) for one in thing.args)
     return thing.name.startswith(("torchvision.transforms.", "kornia."))
