@@ -112,12 +112,7 @@ class Calling(Expressions):
         if kind is Bound:
             held = func.receiver.cls if isinstance(func.receiver, Obj) else None
             ready = func.func.name in feeding.FEEDING and any(feeding.is_ready(one) for one in args)
-            if (
-                ready
-                and feeding.is_model(held)
-                and not feeding.prepares(held)
-                and not calls.handing_on(self, func.receiver)
-            ):
+            if ready and feeding.is_model(held) and not calls.goes_on(self, func.receiver):
                 return self.feed([*args, *kwargs.values()], node, func.func.name, func.receiver)
             if func.func.name == "merge_from_file" and held is not None and held.holds_items:
                 # What a class of yacs's kind does beside is to find the files that a file builds on.
@@ -312,8 +307,7 @@ class Calling(Expressions):
     def _network(self, model: Obj, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None) -> Value:
         """A model that is called: followed to where it feeds others, if it has a method that prepares what it gets."""
         values = [*args, *kwargs.values()]
-        given_any = any(arrays.pictures(one) for one in values)
-        forward = (calls.preparing(model.cls) or calls.handing_on(self, model)) if given_any else None
+        forward = calls.ahead(self, model) if any(arrays.pictures(one) for one in values) else None
         if forward is not None:
             before = len(self.sinks)
             made = self._inline(forward, model, args, kwargs, node)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dataguard.core.syntax import nodes
+from dataguard.preprocessing.static.feeding import prepares
 from dataguard.preprocessing.static.tree import Module
 from dataguard.preprocessing.static.values import Cls, Func, Map, Obj, Value, is_plain
 
@@ -95,7 +96,17 @@ def uncalled(module: Module) -> list[Func]:
     return [one for one in own if not any(one.name in _named(other) for other in own if other is not one)]
 
 
-def handing_on(machine: Machine, model: Value) -> Func | None:
+def ahead(machine: Machine, model: Obj) -> Func | None:
+    """The method that a model is called by, where what it is given goes on to other networks in another form."""
+    return preparing(model.cls) or _handing_on(machine, model)
+
+
+def goes_on(machine: Machine, model: Value) -> bool:
+    """Whether a model's class prepares pictures, or hands them on to one that does."""
+    return prepares(model.cls if isinstance(model, Obj) else None) or _handing_on(machine, model) is not None
+
+
+def _handing_on(machine: Machine, model: Value) -> Func | None:
     """The method that a model is called by, where it does no more than to hand on to another that prepares."""
     found = model.cls.find("forward") if isinstance(model, Obj) and model.cls is not None else None
     if not isinstance(model, Obj) or found is None or not isinstance(found[0], Func):
