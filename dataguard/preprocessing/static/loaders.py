@@ -150,10 +150,24 @@ def _by_position(source: ExtObj, last: str) -> Value:
     return source.args[at] if at is not None and at < len(source.args) else None
 
 
+_LOADERS = {"ImageFolder": 3, "DatasetFolder": 1}
+"""Which argument of a data set of folders opens a file, in torchvision 0.2 to 0.24."""
+
+
+def _opener(source: ExtObj, last: str) -> Value:
+    """What a data set of folders is told to open files by; None where it opens them by itself."""
+    at = _LOADERS.get(last)
+    found = source.kwargs.get("loader")
+    return source.args[at] if found is None and at is not None and at < len(source.args) else found
+
+
 def _of_folder(machine: Machine, source: ExtObj, last: str) -> Value:
     if "item" in source.attrs:
         return source.attrs["item"]
     picture: Value = Picture(as_stored(last, source.place))
+    opener = _opener(source, last)
+    if opener is not None:
+        picture = machine.call(opener, [Unknown("a file of a folder", source.place)], {}, None)
     given = source.attrs.get("transform")
     transform = given if given is not None else source.kwargs.get("transform", source.kwargs.get("transforms"))
     if transform is None and "transform" not in source.attrs:
@@ -258,8 +272,12 @@ def kept(source: Obj | ExtObj, name: str) -> tuple[Value, ...]:
         given, names = source, [source.name]
     if name == "loader":
         opens = any("datasets" in one and one.endswith(("Folder", "ImageNet")) for one in names)
-        own = given.kwargs.get("loader") if isinstance(given, ExtObj) else None
-        return (own if own is not None else Ext("torchvision.datasets.default_loader"),) if opens else ()
+        own = [_opener(given, one.rpartition(".")[2]) for one in names] if isinstance(given, ExtObj) else []
+        return (
+            (next((one for one in own if one is not None), Ext("torchvision.datasets.default_loader")),)
+            if opens
+            else ()
+        )
     last = [one.rpartition(".")[2] for one in names if "datasets" in one]
     if name.endswith("transform") and isinstance(given, ExtObj):
         held = given.kwargs.get(name)
