@@ -69,7 +69,7 @@ def attribute(machine: Machine, value: Picture, name: str, node: ast.AST | None)
         if name in ("width", "height"):
             return shape_of(replace(state, layout="W" if name == "width" else "H"))[0]
         if name == "mode":
-            known = {"RGB": "RGB", "GRAY": "L", "RGBA": "RGBA"}.get(state.order or "")
+            known = {"RGB": "RGB", "BGR": "RGB", "GRAY": "L", "RGBA": "RGBA", "BGRA": "RGBA"}.get(state.order or "")
             # Levels of 8 bits are in none of the modes of whole numbers or fractions.
             whole = Choice(list(_MODES), "its mode") if state.dtype == "uint8" else Unknown("its mode")
             return known if known is not None else whole

@@ -46,7 +46,7 @@ from dataguard.preprocessing.static.values import (
     measured,
     numbers,
 )
-from dataguard.preprocessing.steps import Flip, Pad, Resize
+from dataguard.preprocessing.steps import Flip, Pad, Random, Resize
 
 _TRANSPOSE = {"FLIP_LEFT_RIGHT": "left_right", "FLIP_TOP_BOTTOM": "up_down", "ROTATE_90": "rotate_90",
               "ROTATE_180": "rotate_180", "ROTATE_270": "rotate_270", "TRANSPOSE": "transpose"}  # fmt: skip
@@ -103,11 +103,20 @@ def _with_flag(state: State, flag: str, place: str) -> Decode:
     return replace(made, provenance={**decode.provenance, "flags": explicit(place, flag)})
 
 
+_SPACE = "space of Pillow"
+_SPACES = ("HSV", "LAB", "YCbCr")
+"""Modes of other spaces of colours, from which a picture is converted back to the order that it had."""
+
+
 @methods("pil", "convert")
 def convert(call: Call) -> Value:
     """``Image.convert``."""
     state, place = call.state, call.place
     mode = call.get(0, "mode", "P")
+    was = next((held for name, held in state.notes if name == _SPACE), None)
+    if mode == "RGB" and was is not None:
+        notes = tuple(one for one in state.notes if one[0] != _SPACE)
+        return Picture(replace(of_order(state, was, place), notes=notes))
     if mode == "RGB":
         state = replace(state, decode=_with_flag(state, "convert RGB", place)) if not state.touched else state
         if state.order in ("RGB", "BGR"):
@@ -123,7 +132,9 @@ def convert(call: Call) -> Value:
     if mode in ("RGBA", "BGR"):
         return Picture(of_order(state, mode, place))
     if mode in ("HSV", "LAB", "YCbCr", "CMYK", "P"):
-        return Picture(losing(state, place, f"converted to {mode}", "order"))
+        held = state.order if mode in _SPACES else None
+        notes = (*state.notes, (_SPACE, held)) if held in ("RGB", "BGR") else state.notes
+        return Picture(losing(replace(state, notes=notes), place, f"converted to {mode}", "order"))
     return Picture(losing(state, place, "converted to a mode that is not known", "order"))
 
 
@@ -411,11 +422,24 @@ def _split(call: Call) -> Value:
     return Seq(planes, "tuple") if call.name == "split" else planes[0]
 
 
+def _changed_alike(planes: list[State]) -> list[State]:
+    """Planes of a picture whose colours are of another space, some of them changed by chance, as the whole then is."""
+    plain = min(planes, key=lambda one: len(one.steps))
+    held = len(plain.steps)
+    if not any(name == _SPACE for name, _ in plain.notes) or any(one.steps[:held] != plain.steps for one in planes):
+        return planes
+    more = [step for one in planes for step in one.steps[held:]]
+    if not more or not all(isinstance(step, Random) for step in more):
+        return planes
+    steps = (*plain.steps, *more)
+    return [replace(one, steps=steps, scale=plain.scale, offset=plain.offset, written=plain.written) for one in planes]
+
+
 @function("PIL.Image.merge")
 def _merge(call: Call) -> Value:
     planes = call.get(1, "bands")
     states = [one.state for one in planes.items if isinstance(one, Picture)] if isinstance(planes, Seq) else []
-    found = parts.assembled(states, call.place) if states else None
+    found = parts.assembled(_changed_alike(states), call.place) if states else None
     return Picture(found) if found is not None else call.unknown("merged channels")
 
 

@@ -243,6 +243,13 @@ def _is_instance(call: Call) -> Value:
     return call.unknown("its type") if told is None else told
 
 
+@function("torch.is_tensor", "torch.Tensor.is_tensor")
+def _is_tensor(call: Call) -> Value:
+    """Whether something is one of torch's tensors, as ``isinstance`` says."""
+    call.args[1:] = [Ext("torch.Tensor")]
+    return _is_instance(call)
+
+
 def _is_of_any(value: Value, options: Sequence[Value]) -> bool | None:
     found = [_is_of(value, one) for one in options]
     if any(one is True for one in found):
