@@ -15,6 +15,7 @@ from dataguard.preprocessing.static.library import (  # noqa: F401 - what they k
     caches,
     caffe,
     configuration,
+    dlib,
     drawn,
     encoding,
     evaluated,

@@ -85,7 +85,7 @@ _COMPUTING = ("cv2.get", "numpy.", "math.")
 _OPTIONS = ("_args", "_arguments", "_options")
 """Endings of names of functions that add options to a parser: 'Trainer.add_argparse_args'."""
 _READS = re.compile(
-    r"^(imread|(load|read|open|get|fetch|download)_?(img|image))(_?(from|as|file|url|array|rgb|bgr)\w*)?$"
+    r"^(imread|(load|read|open|get|fetch|download)_?(rgb|bgr|gr[ae]y(scale)?|colou?r)?_?(img|image))(_?(from|as|file|url|array|rgb|bgr)\w*)?$"
 )
 """Names of functions that read one picture."""
 _READERS = frozenset({"pyspng.load", "simplejpeg.decode_jpeg", "pillow_heif.read_heif", "jpeg4py.JPEG", "rawpy.imread"})
