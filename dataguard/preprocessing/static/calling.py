@@ -331,6 +331,8 @@ class Calling(Expressions):
             if isinstance(args[0], str):
                 self.put(receiver.attrs, args[0], args[1])
             return None
+        if isinstance(receiver, Obj) and func.name in records.METHODS and "*record" in receiver.attrs:
+            return records.changed(receiver, func.name, kwargs)
         if isinstance(receiver, Unknown) or (isinstance(receiver, Obj) and receiver.cls is not None):
             if func.name == "eval" and "feed_dict" in kwargs:
                 # Of a tensor of a graph: what it comes to for what is fed.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 
-from dataguard.preprocessing.static.values import Cls, Obj, Seq, Value
+from dataguard.preprocessing.static.values import Cls, Map, Obj, Seq, Unknown, Value
 
 FIELDS = "_fields"
 """The attribute that names the fields, as of a ``namedtuple``."""
@@ -42,3 +43,24 @@ def fill(made: Obj, names: tuple[str, ...], args: list[Value], kwargs: dict[str,
     made.attrs["*record"] = True
     made.attrs.update(zip(names, args, strict=False))
     made.attrs.update({name: value for name, value in kwargs.items() if name in names})
+
+
+METHODS = frozenset({"_replace", "_asdict"})
+"""Methods of records, which none of them defines."""
+
+
+def changed(record: Obj, name: str, kwargs: Mapping[str, Value]) -> Value:
+    """A record with some fields replaced, or its fields by their names."""
+    names = fields_of(record.cls)
+    held = {one: record.attrs.get(one, _usual(record, one)) for one in names}
+    if name == "_asdict":
+        return Map(held)
+    made = Obj(record.cls, {**record.attrs, **held}, place=record.place)
+    made.attrs.update({one: value for one, value in kwargs.items() if one in names})
+    return made
+
+
+def _usual(record: Obj, name: str) -> Value:
+    """What a field is that nobody gave: its class's own."""
+    found = record.cls.find(name) if record.cls is not None else None
+    return found[0] if found is not None else Unknown("a field that is not given")

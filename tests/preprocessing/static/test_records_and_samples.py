@@ -70,3 +70,21 @@ def test_a_loop_over_the_places_of_such_a_list_changes_its_items(tmp_path: Path)
         """
     path = only(reading(tmp_path, {"predict.py": script}))
     assert (steps_of(path)[0].width, path.pipeline.layout) == (64, "NHWC")
+
+
+def test_a_record_with_a_field_replaced(tmp_path: Path) -> None:
+    script = """
+        from collections import namedtuple
+        import cv2
+
+        Params = namedtuple("Params", ["size", "scale"])
+        usual = Params(size=(300, 300), scale=1.0)
+
+        def prepared(image, params):
+            held = params._asdict()
+            return cv2.resize(image, params.size) * held["scale"]
+
+        model.predict(prepared(cv2.imread("a.png"), usual._replace(scale=1 / 255.0)))
+        """
+    path = only(reading(tmp_path, {"predict.py": script}))
+    assert path.pipeline.affine.scale == pytest.approx((1 / 255,))

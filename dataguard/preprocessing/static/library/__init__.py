@@ -23,6 +23,7 @@ from dataguard.preprocessing.static.library import (  # noqa: F401 - what they k
     filters,
     finished_models,
     first_layers,
+    folding,
     graphs,
     hydra,
     image_models,

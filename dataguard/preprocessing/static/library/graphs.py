@@ -23,7 +23,7 @@ QUEUES = frozenset({"enqueue", "enqueue_many", "dequeue", "dequeue_many", "deque
 """Methods of queues in a graph."""
 FIRST_LAYERS = frozenset(
     ["conv", "conv2d", "conv_2d", "conv2d_same", "convolution", "convolution2d", "separable_conv2d",
-     "separable_convolution2d", "depthwise_conv2d", "dense", "fully_connected"]
+     "separable_convolution2d", "depthwise_conv2d", "dense", "fully_connected", "repeat"]
 )  # fmt: skip
 """Functions that are a network's layer, and not an operation on pictures."""
 

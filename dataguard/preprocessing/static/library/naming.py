@@ -13,11 +13,17 @@ _WHOLE = {
     "mxnet.nd.array": "mxnet.array",
     "mxnet.ndarray.array": "mxnet.array",
 }
+_PARTS = ("array", "check", "control_flow", "math", "parsing", "random", "string")
+"""Modules that TensorFlow is made of, whose functions it offers as its own."""
 _STARTS = (
     ("tensorflow.python.keras.", "keras."),
     ("tensorflow.keras.", "keras."),
     ("tensorflow.compat.v1.", "tensorflow."),
     ("tensorflow.compat.v2.", "tensorflow."),
+    ("tensorflow.python.ops.image_ops.", "tensorflow.image."),
+    ("tensorflow.python.ops.nn_ops.", "tensorflow.nn."),
+    *[(f"tensorflow.python.ops.{one}_ops.", "tensorflow.") for one in _PARTS],
+    ("tensorflow.python.framework.ops.", "tensorflow."),
     ("tf_keras.", "keras."),
     ("keras.src.", "keras."),
     ("keras.utils.", "keras.preprocessing.image."),

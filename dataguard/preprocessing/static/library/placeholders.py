@@ -51,6 +51,10 @@ def _placeholder(call: Call) -> Value:
     if isinstance(shape, Choice):
         shape = next((one for one in shape.options if isinstance(one, Seq)), shape)
     lengths = shape.items if isinstance(shape, Seq) else []
+    if len(lengths) == 3 and lengths[-1] in (1, 3) and not any(is_number(one) for one in lengths[:2]):
+        # A picture of any size, which the graph brings to the network's.
+        one = of_input(call.place, lengths[-1], None)
+        return Picture(replace(one, layout="HWC", dtype=dtype_of(call.get(0, "dtype")) or "float32"))
     if len(lengths) != 4 or lengths[-1] not in (1, 3):
         return call.unknown(f"{UNSHAPED}{dtype_of(call.get(0, 'dtype')) or ''}")
     size = (lengths[1], lengths[2]) if all(is_number(one) for one in lengths[1:3]) else None

@@ -1,0 +1,34 @@
+"""``functools.reduce`` over a list of transforms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.preprocessing.static.repositories import only, reading
+
+
+@pytest.mark.parametrize("folded", [
+    "reduce(lambda image, step: step(image), STEPS, image)",
+    "reduce(lambda one, other: lambda image: other(one(image)), STEPS)(image)",
+])  # fmt: skip
+def test_a_list_of_transforms_that_is_folded(tmp_path: Path, folded: str) -> None:
+    script = f"""
+        from functools import reduce
+        import cv2
+
+        def smaller(image):
+            return cv2.resize(image, (64, 32))
+
+        def scaled(image):
+            return image / 255.0
+
+        STEPS = [smaller, scaled]
+        image = cv2.imread("a.png")
+        model.predict({folded})
+        """
+    path = only(reading(tmp_path, {"predict.py": script}))
+    assert path.pipeline.affine.scale == pytest.approx((1 / 255,))
+    assert path.pipeline.geometry is not None
+    assert [getattr(one, "height", None) for one in path.pipeline.geometry] == [32]
