@@ -104,6 +104,14 @@ def undetermined(why: str) -> Fields:
     return {**dict.fromkeys(names), "undetermined": dict.fromkeys(names, why)}
 
 
+def by_chance(engine: str) -> Fields:
+    """One of the kernels that a library has: all of them lie on the pixels alike, and Pillow's smooth as they do."""
+    why = "chance decides the kernel"
+    known = {"engine": engine, "align": "half_pixel"} | ({"antialias": "none"} if engine == "opencv" else {})
+    names = [one for one in ("kernel", "antialias", "arithmetic") if one not in known]
+    return {**dict.fromkeys(names), **known, "undetermined": dict.fromkeys(names, why)}
+
+
 def _fields(kernel: Kernel, engine: str, antialias: str, cubic: float) -> Fields:
     return {
         "kernel": kernel,

@@ -22,7 +22,7 @@ from dataguard.preprocessing.static import (
 )
 from dataguard.preprocessing.static.expressions import Expressions
 from dataguard.preprocessing.static.joining import MISSING, join
-from dataguard.preprocessing.static.library import first_layers, given, placeholders, unlisted
+from dataguard.preprocessing.static.library import darknet, first_layers, given, placeholders, unlisted
 from dataguard.preprocessing.static.library.configuration import OPTIONS, filled, given_options
 from dataguard.preprocessing.static.machine import DEEPEST, Frame, returned, signature_of
 from dataguard.preprocessing.static.picture import by_chance, losing, moved
@@ -52,7 +52,6 @@ from dataguard.preprocessing.static.values import (
 NAMED = frozenset({"get", "items", "keys", "values", "update", "copy", "clone", "freeze", "defrost", "merge_from_file",
                    "merge_from_list"})  # fmt: skip
 """Methods of ``dict``, and of yacs's nodes, that objects of their subclasses have."""
-
 
 _SETTING = frozenset({"__setattr__", "__setitem__", "register_buffer", "register_parameter", "add_module",
                       "register_module"})  # fmt: skip
@@ -184,7 +183,7 @@ class Calling(Expressions):
             return frame.yields[0]
         if frame.yields:
             return Seq(frame.yields[:16], "list")
-        made = own_resizes.resampled(func, given, returned(frame), call_place)
+        made = own_resizes.resampled(func, given, darknet.parsed(self, func, given, returned(frame)), call_place)
         if isinstance(node, ast.Call) and is_picture(made):
             # Where a function is called that makes a picture, what it is given is said.
             made = each(made, lambda one: Picture(moved(one.state, call_place)))

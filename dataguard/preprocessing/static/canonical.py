@@ -84,6 +84,10 @@ def _of_files(parts: list[Decode]) -> list[Decode]:
     return files if files and all(one.library == parts[0].library for one in parts) else parts
 
 
+_CHANCE = "chance decides"
+"""What the reason says where one of several ways is gone by chance."""
+
+
 def steps_of(ways: list[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | None:
     """What several ways have in common in their steps; None where that is nothing."""
     if all(one == ways[0] for one in ways):
@@ -145,11 +149,23 @@ def _ending(found: list[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | No
     ends = [one[len(one) - shared :] for one in found]
     if not any(isinstance(step, Resize) and step.rule in (None, "exact") for step in ends[0]):
         return None
-    chance = [[step for step in one if isinstance(step, Random)] for one in begun]
+    chance: list[list[Step]] = [[step for step in one if isinstance(step, Random)] for one in begun]
     if any(one != chance[0] for one in chance):
-        return None
+        if _CHANCE not in reason:
+            return None
+        # Which way is gone is by chance itself: any of them may happen.
+        chance[0] = _of_all(begun, chance)
     merged = [_merged(list(column), reason) for column in zip(*ends, strict=True)]
     return None if None in merged else (unread(reason), *chance[0], *(step for step in merged if step is not None))
+
+
+def _of_all(ways: list[tuple[Step, ...]], chance: list[list[Step]]) -> list[Step]:
+    """What may happen in any of several ways, of which chance takes one; what each cuts out is by chance then."""
+    found = list(dict.fromkeys(step for one in chance for step in one))
+    cut = next((step for way in ways for step in way if isinstance(step, Crop)), None)
+    if cut is not None:
+        found.append(Random(name="crop", parameters=(), provenance=cut.provenance))
+    return found
 
 
 def _alike(one: Step, other: Step) -> bool:

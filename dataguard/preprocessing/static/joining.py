@@ -320,9 +320,10 @@ def chance(condition: Unknown, first: State, second: State) -> State:
     if first == second:
         return first
     longer, shorter = (first, second) if len(first.steps) >= len(second.steps) else (second, first)
-    steps = _random_steps(condition, longer.steps, shorter.steps)
+    size = longer.size if longer.size == shorter.size else (None, None)
+    steps = _random_steps(condition, longer.steps, shorter.steps, size)
     place = condition.place
-    kept = replace(longer, steps=steps, size=longer.size if longer.size == shorter.size else (None, None))
+    kept = replace(longer, steps=steps, size=size)
     if steps == longer.steps and (longer.scale, longer.offset) != (shorter.scale, shorter.offset):
         base = shorter if len(shorter.written) <= len(longer.written) else longer
         kept = replace(kept, scale=base.scale, offset=base.offset, written=base.written, channels=base.channels)
@@ -333,7 +334,9 @@ def chance(condition: Unknown, first: State, second: State) -> State:
     return replace(kept, lost=lost, dtype=longer.dtype if longer.dtype == shorter.dtype else None)
 
 
-def _random_steps(condition: Unknown, longer: tuple[Step, ...], shorter: tuple[Step, ...]) -> tuple[Step, ...]:
+def _random_steps(
+    condition: Unknown, longer: tuple[Step, ...], shorter: tuple[Step, ...], size: tuple[Value, Value] = (None, None)
+) -> tuple[Step, ...]:
     from dataguard.preprocessing.static.picture import explicit
 
     shared = 0
@@ -356,13 +359,18 @@ def _random_steps(condition: Unknown, longer: tuple[Step, ...], shorter: tuple[S
         return longer
     fixed = [one for one in extra if not isinstance(one, Random)]
     names = [getattr(one, "kind", "") or getattr(one, "name", "") or type(one).__name__ for one in fixed]
-    name = "flip" if set(names) <= {"left_right", "up_down"} else "+".join(str(one).lower() for one in names)
+    names = list(dict.fromkeys(str(one).lower() for one in names))
+    name = "flip" if set(names) <= {"left_right", "up_down"} else "+".join(names)
+    shown = _resizing(extra, shorter[shared:])
+    if "size" not in dict(shown) and all(map(is_number, size)) and any(isinstance(one, Pad | Resize) for one in fixed):
+        # Both ways end at one size.
+        shown = (*shown, ("size", f"{size[0]}x{size[1]}"))
     said = extra[0].origin_of("") or explicit(condition.place)
     known = [one for one in extra if isinstance(one, Random)]
     return (
         *longer[:shared],
         *known,
-        Random(name=name, parameters=_resizing(extra, shorter[shared:]), provenance={"": said}),
+        Random(name=name, parameters=shown, provenance={"": said}),
     )
 
 

@@ -76,6 +76,7 @@ from dataguard.preprocessing.static.values import (
     Unknown,
     Value,
     choice,
+    is_picture,
 )
 
 if TYPE_CHECKING:
@@ -108,6 +109,10 @@ def call(machine: Calling, name: str, args: list[Value], kwargs: dict[str, Value
     if args and isinstance(args[0], Unknown) and args[0].kind == "random" and windows.computes(name):
         # What is computed of what is by chance is by chance.
         return args[0]
+    if len(args) == 2 and name in windows.OF_TWO and not any(map(is_picture, args)):
+        drawn = next((one for one in args if isinstance(one, Unknown) and one.kind == "random"), None)
+        if drawn is not None:
+            return drawn
     if args and type(args[0]) is ExtObj and args[0].name in encoding.BUFFERS:
         again = encoding.passed(Call(machine, name, args, kwargs, node))
         if again is not None:

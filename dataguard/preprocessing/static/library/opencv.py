@@ -174,7 +174,7 @@ def converted(state: State, source: str, target: str, place: str) -> State:
 def kernel_of(value: Value, given: bool, place: str, state: State) -> tuple[dict[str, Any], Any]:
     """The fields of a resize that an interpolation of OpenCV means, and where they are said."""
     if isinstance(value, Unknown) and value.kind == "random":
-        return kernels.undetermined("chance decides the kernel"), explicit(place)
+        return kernels.by_chance("opencv"), explicit(place)
     name: Any = value if isinstance(value, int) else last(value)
     try:
         fields = kernels.opencv(name, "interpolation")

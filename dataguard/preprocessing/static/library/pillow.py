@@ -143,7 +143,7 @@ def kernel_of(value: Value, given: bool, place: str, fallback: str = "bicubic") 
     if not given or value is None:
         return kernels.pillow(fallback, "resample"), default(place, f"Pillow: {fallback}")
     if isinstance(value, Unknown) and value.kind == "random":
-        return kernels.undetermined("chance decides the kernel"), explicit(place)
+        return kernels.by_chance("pillow"), explicit(place)
     try:
         return kernels.pillow(value if isinstance(value, int) else last(value), "resample"), explicit(place, "resample")
     except DeclarationError:

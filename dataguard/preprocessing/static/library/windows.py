@@ -67,6 +67,10 @@ _OF_NOISE = frozenset(f"numpy.{one}" for one in ("expand_dims", "clip", "abs", "
 _OF_NOISE |= {f"torch.{one}" for one in ("clamp", "abs", "from_numpy", "sqrt", "round", "exp", "unsqueeze", "squeeze")}
 """Functions of noise that leave it noise."""
 
+OF_TWO = frozenset(f"{library}.{one}" for library in ("numpy", "torch")
+                   for one in ("dot", "matmul", "mm", "outer", "multiply", "mul", "add", "subtract"))  # fmt: skip
+"""Functions of two numbers or matrices, of which what they give is by chance where one is."""
+
 
 @function("tensorflow.less", "tensorflow.math.less")
 def _less(call: Call) -> Value:
