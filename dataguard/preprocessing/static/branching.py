@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from dataguard.core.syntax import nodes
+from dataguard.preprocessing.static import returning
 from dataguard.preprocessing.static.feeding import DEEPEST_BRANCH, FEEDING, FITTING, is_model
 from dataguard.preprocessing.static.importing import Importing
 from dataguard.preprocessing.static.joining import MISSING, join, truth
@@ -76,6 +77,8 @@ class Branching(Importing):
             return flow
         if self._by_option(node):
             return None
+        if self._again(node.body):
+            return self.run(node.orelse)
         if not isinstance(condition, Unknown | Measure):
             condition = Unknown(f"it depends on {self._shown(node.test)}", self.place(node))
         elif isinstance(condition, Unknown) and condition.kind != "random":
@@ -205,6 +208,13 @@ class Branching(Importing):
             return False
         return bool(_bound(taken) & _bound(other)) and any(self.is_option(one) for one in self._within_test(test))
 
+    def _again(self, body: Sequence[ast.stmt]) -> bool:
+        """Whether a branch calls the function once more that it is in, which was called by itself: this ends it."""
+        func = self.frame.func
+        if func is None or sum(one.func is not None and one.func.node is func.node for one in self.frames) < 2:
+            return False
+        return any(getattr(one.func, "id", "") == func.name for one in self._calls_within(body))
+
     def _calls_within(self, body: Sequence[ast.stmt]) -> list[ast.Call]:
         """Calls in a branch, which is met again with every call of its function."""
         first = body[0]
@@ -262,16 +272,20 @@ class Branching(Importing):
         frame = self.frame
         flows: list[Flow] = []
         changes: list[dict[tuple[int, Any], tuple[Any, Any, Value, Value]]] = []
+        returned: list[list[Value]] = []
         for positive, body in ((True, first), (False, second)):
             if not body:
                 flows.append("next")
                 changes.append({})
+                returned.append([])
                 continue
+            before = len(frame.returns)
             frame.conditions.append((condition, positive))
             with self.branch() as journal:
                 if positive and test is not None and isinstance(body[-1], ast.Return):
                     self._equal(test)
                 flows.append(self._reached(body))
+                returned.append([value for _, value in frame.returns[before:]])
                 changes.append(self.take_back(journal))
                 journal.clear()
             frame.conditions.pop()
@@ -282,6 +296,7 @@ class Branching(Importing):
         if any(going):
             kept = going.index(True)
             self.merge(True, *([changes[kept]] * 2))
+            returning.keep(self, changes[kept ^ 1], returned[kept ^ 1])
             if flows[kept ^ 1] == "break":
                 self._flag(condition, changes[kept ^ 1])
             return None

@@ -230,6 +230,10 @@ def _merged(column: list[Step], reason: str) -> Step | None:
     first = column[0]
     if all(one == first for one in column):
         return first
+    if isinstance(first, Random) and all(isinstance(one, Random) and one.name == first.name for one in column):
+        # The same by chance, of which one way says more than another.
+        shared = [one for one in first.parameters if all(one in other.parameters for other in column)]  # type: ignore[union-attr]
+        return replace(first, parameters=tuple(shared))
     if isinstance(first, Random | Filter):
         return None
     return _of_parts(column, reason)

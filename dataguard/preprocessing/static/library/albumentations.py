@@ -25,8 +25,10 @@ from dataguard.preprocessing.static.picture import (
 )
 from dataguard.preprocessing.static.values import (
     Choice,
+    Cls,
     ExtObj,
     Map,
+    Obj,
     Picture,
     Seq,
     Unknown,
@@ -66,6 +68,11 @@ def _use(call: Call) -> Value:
     return Map({**{key: one for key, one in call.kwargs.items() if key != "image"}, "image": made}, open=True)
 
 
+def _moves(cls: Cls) -> bool:
+    """Whether a class of the repository is a transform of the library's that moves pixels by chance, and no more."""
+    return any(one.rpartition(".")[2] in ("DualTransform", "DualIAATransform") for one in cls.foreign())
+
+
 def transformed(thing: Value, value: Value, call: Call, depth: int = 0) -> Value:
     """What a transform makes of a picture."""
     if thing is None or depth > 12:
@@ -75,6 +82,8 @@ def transformed(thing: Value, value: Value, call: Call, depth: int = 0) -> Value
     if isinstance(value, Choice):
         return choice([transformed(thing, one, call, depth + 1) for one in value.options], value.why)
     if not isinstance(thing, ExtObj) or not isinstance(value, Picture):
+        if isinstance(value, Picture) and isinstance(thing, Obj) and thing.cls is not None and _moves(thing.cls):
+            return Picture(by_chance(value.state, thing.cls.name, call.place))
         if isinstance(value, Picture):
             return Picture(losing(value.state, call.place, "a transform that is not known", *_BUT_COLOURS))
         return value

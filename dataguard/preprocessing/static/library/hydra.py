@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
+from dataguard.preprocessing.static.library import commands
 from dataguard.preprocessing.static.library.configuration import resolve
 from dataguard.preprocessing.static.library.contents import loaded
 from dataguard.preprocessing.static.library.naming import canonical
@@ -31,6 +32,9 @@ def _main(call: Call) -> Value:
     if isinstance(folder, str) and folder.endswith((".yaml", ".yml")) and name is None:
         # As it was before version 1.0.
         name, folder = PurePosixPath(folder).name, str(PurePosixPath(folder).parent)
+    if isinstance(name, str) and resolve(call, f"{folder}/{name}" if isinstance(folder, str) else name) is None:
+        written = commands.option(call.machine, ["-cn", "--config-name"])
+        name = written if written is not None else name
     if not isinstance(name, str):
         return ExtObj("hydra.main", call.args, call.kwargs, call.place)
     found = _composed(call, folder if isinstance(folder, str) else "", name, 0)

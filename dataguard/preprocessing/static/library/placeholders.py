@@ -15,10 +15,11 @@ from dataguard.preprocessing.pipeline import Decode
 from dataguard.preprocessing.static import arrays
 from dataguard.preprocessing.static.library.given import STORED
 from dataguard.preprocessing.static.library.numpy import dtype_of
-from dataguard.preprocessing.static.library.registry import Call, function
+from dataguard.preprocessing.static.library.registry import Call, function, methods
 from dataguard.preprocessing.static.library.stacking import pieces
 from dataguard.preprocessing.static.picture import State, losing, mapped, moved, reordered, stepped
 from dataguard.preprocessing.static.values import (
+    Blank,
     Choice,
     ExtObj,
     Map,
@@ -207,6 +208,18 @@ def changed(state: State, graph: State) -> State:
     for field, why in graph.lost.items():
         state = losing(state, "", why, field)
     return state
+
+
+@methods("blank", "assign")
+def _assigned(call: Call) -> Value:
+    """'sess.run(variable.assign(picture))': what the network is made of is given the picture."""
+    found = call.args[0] if call.args else None
+    shape = call.receiver.shape if isinstance(call.receiver, Blank) else []
+    first = next((one.state for one in arrays.pictures(found) if isinstance(one, Picture)), None)
+    several = isinstance(found, Choice) or (first is not None and "N" in first.layout)
+    if is_picture(found) and len(shape) == 4 and several:
+        return call.machine.feed([found], call.node, "assign")
+    return call.unknown("an operation of a graph")
 
 
 @function("tensorflow.split")
