@@ -453,8 +453,9 @@ def pictures(value: Value, depth: int = 0) -> list[Picture | Choice]:
         return [one for item in value.items[:64] for one in pictures(item, depth + 1)]
     if isinstance(value, Map):
         named: list[Picture | Choice] = []
+        wanted = any(str(key).lower() in _WANTED for key in value.items)
         for key in sorted(value.items, key=_rank):
-            if named or _rank(key) != _LAST or not _is_input(value):
+            if named or _rank(key) != _LAST or not wanted:
                 # Where it is not known what the input is, its labels are not taken for it.
                 named += pictures(value.items[key], depth + 1)
         return named
@@ -484,11 +485,6 @@ def _rank(key: object) -> int:
     if any(word in name for word in _UNWANTED):
         return _LAST
     return 20
-
-
-def _is_input(value: Map) -> bool:
-    """Whether one of several values that go by names is a network's input by its own."""
-    return any(str(key).lower() in _WANTED for key in value.items)
 
 
 def opaque(machine: Machine, args: Sequence[Value], why: str, node: ast.AST | None, name: str = "") -> Value:

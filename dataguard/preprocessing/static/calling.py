@@ -483,8 +483,7 @@ class Calling(Expressions):
             # What a session is asked for stands before what it is given.
             values = [one for one in values if isinstance(one, Map)] or values
         for value in values:
-            graph = placeholders.name_of(value)
-            if graph:
+            if graph := placeholders.name_of(value):
                 return placeholders.reached(self, graph, value)
             found = [one for one in arrays.pictures(placeholders.given(self, value)) if feeding.is_prepared(one)]
             if found:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.preprocessing.static.repositories import only, reading
+from tests.preprocessing.static.repositories import only, reading, resized
 
 _INPUT = """
     import numpy as np
@@ -83,3 +83,15 @@ def test_the_bytes_of_a_record_arranged_to_a_picture(tmp_path: Path) -> None:
     path = only(reading(tmp_path, {"train.py": script}))
     assert (path.pipeline.decode.library, path.pipeline.layout, path.pipeline.dtype) == ("array", "NHWC", "float32")
     assert path.pipeline.affine.scale == pytest.approx((1 / 255,))
+
+
+def test_a_method_that_is_not_known_leaves_where_pixels_lie(tmp_path: Path) -> None:
+    script = """
+        import tensorflow as tf
+        image = tf.image.decode_jpeg(tf.read_file("a.jpg"), channels=3)
+        model.predict(tf.image.resize_images(image, (64, 48), method=unheard.of())[None] / 255.0)
+        """
+    step = resized(only(reading(tmp_path, {"predict.py": script})))
+    assert (step.height, step.width, step.kernel, step.align) == (64, 48, None, "asymmetric")
+    assert "kernel" in step.undetermined
+    assert "align" not in step.undetermined

@@ -19,7 +19,6 @@ from dataguard.preprocessing.static.library.given import as_state
 from dataguard.preprocessing.static.library.opencv import pair, whole
 from dataguard.preprocessing.static.library.registry import Call, function, methods
 from dataguard.preprocessing.static.picture import (
-    COLOURS,
     State,
     by_chance,
     default,
@@ -441,21 +440,7 @@ def _merge(call: Call) -> Value:
     planes = call.get(1, "bands")
     states = [one.state for one in planes.items if isinstance(one, Picture)] if isinstance(planes, Seq) else []
     found = parts.assembled(_changed_alike(states), call.place) if states else None
-    if (
-        found is None
-        and len(states) == 3
-        and len({one.loaded for one in states}) == 1
-        and call.get(0, "mode") in _SPACES
-    ):
-        # Hues that were turned by chance, with the rest of their picture.
-        most = max(states, key=lambda one: len(one.steps))
-        lost = {name: why for name, why in most.lost.items() if name != "order"}
-        return Picture(moved(replace(most, layout="HWC", channels=COLOURS["RGB"], lost=lost), call.place))
     return Picture(found) if found is not None else call.unknown("merged channels")
-
-
-_SPACES = frozenset({"HSV", "YCbCr", "LAB"})
-"""Modes whose channels are no colours; a picture is converted from one to one of colours afterwards."""
 
 
 @methods("pil", "copy", "load", "tobytes", "getdata")

@@ -128,6 +128,8 @@ def _resize(call: Call) -> Value:
     fields, said = kernel_of(method, given, place, call.kwargs.get("antialias", False))
     if name != "resize":
         fields["align"] = "align_corners" if call.kwargs.get("align_corners") is True else "asymmetric"
+        # Where pixels lie the function says, whatever its method.
+        fields["undetermined"] = {key: why for key, why in fields.get("undetermined", {}).items() if key != "align"}
     height, width = pair_of(call.get(1, "size"))
     if (
         isinstance(call.get(1, "size"), Seq)
