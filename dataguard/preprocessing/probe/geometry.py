@@ -367,6 +367,10 @@ def _of_any_size(measured: Sequence[Measured], fill: tuple[float, ...]) -> Itera
     high, broad = (max(axis) for axis in zip(*map(_resized, measured), strict=True))
     factors = {round(side / full, 3) for one in measured for side, full in zip(_resized(one), _full(one), strict=True)}
     largest = _near([max(longs)]) if longs else []
+    tallest, widest = _near([high]), _near([broad])
+    # A limit that no picture reaches lies beyond the largest side, which was rounded down below it.
+    limits = [*itertools.product(tallest, widest), *((tall, wide + 1) for tall in tallest for wide in widest),
+              *((tall + 1, wide) for tall in tallest for wide in widest)]  # fmt: skip
     for follow in ROUNDINGS:
         for side in shorts:
             resizes.append(Resize(rule="short", side=side, rounding=follow))
@@ -374,7 +378,7 @@ def _of_any_size(measured: Sequence[Measured], fill: tuple[float, ...]) -> Itera
         resizes += [Resize(rule="long", side=side, rounding=follow) for side in longs]
         resizes += [
             Resize(rule="fit", height=tall, width=wide, rounding=follow, enlarge=enlarge)
-            for tall, wide in itertools.product(_near([high]), _near([broad]))
+            for tall, wide in limits
             for enlarge in (True, False)
         ]
         resizes += [Resize(rule="scale", factor=factor, rounding=follow) for factor in sorted(factors)]

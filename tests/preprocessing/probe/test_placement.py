@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -82,6 +83,20 @@ def test_prediction_agrees_with_execution(path: tuple[Step, ...], height: int, w
         # At the ends a kernel repeats the last pixel.
         inside &= (predicted > 1) & (predicted < size - 1)
         np.testing.assert_allclose(shown[inside], predicted[inside], atol=0.1)
+
+
+@pytest.mark.parametrize(("height", "width"), [(48, 135), (48, 66), (135, 48), (147, 68)])
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_a_limit_that_no_picture_reaches_is_no_hindrance(height: int, width: int, rounding: Rounding) -> None:
+    sizes = [(200, 274), (366, 170), (206, 194)] if width > height else [(274, 200), (274, 102), (194, 206)]
+    path = (linear(rule="fit", height=height, width=width, rounding=rounding),)
+    measured = [
+        Measured(placement=predict(path, *size), row_error=0.02, column_error=0.02, fill=(0.0,)) for size in sizes
+    ]
+    found = explanations(measured)
+    assert found
+    for size, one in zip(sizes, measured, strict=True):
+        assert one.agrees(predict(found[0], *size))
 
 
 def whole(path: tuple[Step, ...]) -> bool:
