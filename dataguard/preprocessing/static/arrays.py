@@ -56,10 +56,6 @@ def shape_of(state: State) -> list[Value]:
     return [lengths.get(axis, Unknown("a length")) for axis in state.layout]
 
 
-_MODES = ("RGB", "L", "RGBA", "P", "CMYK")
-"""Modes of Pillow's pictures of 8 bits that files are opened in."""
-
-
 def attribute(machine: Machine, value: Picture, name: str, node: ast.AST | None) -> Value:
     """What an attribute of a picture is."""
     state = value.state
@@ -70,8 +66,9 @@ def attribute(machine: Machine, value: Picture, name: str, node: ast.AST | None)
             return shape_of(replace(state, layout="W" if name == "width" else "H"))[0]
         if name == "mode":
             known = {"RGB": "RGB", "BGR": "RGB", "GRAY": "L", "RGBA": "RGBA", "BGRA": "RGBA"}.get(state.order or "")
-            # Levels of 8 bits are in none of the modes of whole numbers or fractions.
-            whole = Choice(list(_MODES), "its mode") if state.dtype == "uint8" else Unknown("its mode")
+            # Files of levels of 8 bits are opened in none of the modes of whole numbers or fractions.
+            modes: list[Value] = ["RGB", "L", "RGBA", "P", "CMYK"]
+            whole = Choice(modes, "its mode") if state.dtype == "uint8" else Unknown("its mode")
             return known if known is not None else whole
         return Method(value, name)
     if name == "shape":

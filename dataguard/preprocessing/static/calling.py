@@ -41,6 +41,7 @@ from dataguard.preprocessing.static.values import (
     Picture,
     Seq,
     Shape,
+    Super,
     Unknown,
     Value,
     choice,
@@ -91,8 +92,6 @@ class Calling(Expressions):
         return made
 
     def _super(self) -> Value:
-        from dataguard.preprocessing.static.values import Super
-
         for frame in reversed(self.frames):
             if frame.owner is not None and frame.func is not None:
                 return Super(frame.receiver, frame.owner)

@@ -31,6 +31,8 @@ _COMMON = frozenset(
 )
 """Names that networks of all kinds have."""
 _OF_DETECTORS = "torchvision.models.detection"
+_FINISHED = frozenset({_OF_DETECTORS, "dlib", "face_recognition", "insightface.app"})
+"""Packages whose networks are none that a repository writes, whatever it calls its own."""
 _DETECTORS = re.compile(rf"what {re.escape(_OF_DETECTORS)}\.(?:\w+\.)?(\w+) returns$")
 """Networks that normalize by themselves: what else a repository trains is another, though its class is not known."""
 _ELSEWHERE = re.compile(r"what cv2\.dnn\.(readNetFrom(?:Caffe|Darknet)) returns$")
@@ -122,9 +124,11 @@ def apart(one: Sequence[str], other: Sequence[str]) -> bool:
     (True, False)
     >>> apart(["class:fasterrcnn_resnet50_fpn@torchvision.models.detection"], [])
     True
+    >>> apart([], ["class:cnn_face_detection_model_v1@dlib"])
+    True
     """
     ours, theirs = _named(one), _named(other)
-    detector = any(name.endswith(f"@{_OF_DETECTORS}") for name in ours["class"] | theirs["class"])
+    detector = any(name.partition("@")[2] in _FINISHED for name in ours["class"] | theirs["class"])
     return (detector or bool(ours["class"] and theirs["class"])) and not joined(one, other)
 
 

@@ -168,7 +168,12 @@ def _old(call: Call, state: State) -> Value:
     return Picture(moved(after, call.place, of_content="imresize stretches levels of floats"))
 
 
-@function("skimage.color.rgb2gray", "skimage.color.gray2rgb", "skimage.color.rgba2rgb", "skimage.color.rgb2lab")
+_SPACES = ("lab", "hsv", "hed", "luv", "xyz", "yuv", "yiq", "ycbcr", "ydbdr", "ypbpr", "rgbcie")
+"""Spaces of colours whose channels are fractions of ranges of their own."""
+
+
+@function("skimage.color.rgb2gray", "skimage.color.gray2rgb", "skimage.color.rgba2rgb",
+          *[f"skimage.color.rgb2{name}" for name in _SPACES])  # fmt: skip
 def _colour(call: Call) -> Value:
     state = call.picture(0, "image")
     if state is None:
@@ -181,8 +186,9 @@ def _colour(call: Call) -> Value:
         )
     if name == "gray2rgb":
         return Picture(moved(state, call.place))
-    if name == "rgb2lab":
-        return Picture(losing(state, call.place, "converted to Lab", "order", "affine"))
+    if name.startswith("rgb2"):
+        other = losing(state, call.place, f"converted by {name}", "order", "affine")
+        return Picture(replace(other, dtype="float64", scale=None, offset=None, written=()))
     return Picture(of_order(state, "RGB", call.place))
 
 
