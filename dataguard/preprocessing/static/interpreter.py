@@ -180,8 +180,9 @@ class Interpreter(Branching):
 
     def _set_attribute(self, holder: Value, name: str, value: Value) -> None:
         if isinstance(holder, Obj | Cls | ExtObj):
-            if isinstance(holder, ExtObj) and name == "transform" and "item" in holder.attrs:
-                self.put(holder.attrs, "item", MISSING)
+            held = "item" if isinstance(holder, ExtObj) else "*item"
+            if "transform" in name and held in holder.attrs:
+                self.put(holder.attrs, held, MISSING)
             self.put(holder.attrs, name, value)
         elif isinstance(holder, Mod):
             self.run_module(holder.module)

@@ -44,6 +44,46 @@ def test_a_transform_that_is_set_later_counts(tmp_path: Path, change: str, sides
     assert all(path.pipeline.decode.library == "pillow" for path in found.paths)
 
 
+EXCHANGED = """
+    import torch
+    from torchvision import datasets, models, transforms
+    from torch.utils.data import DataLoader
+
+    class Indexed(datasets.ImageFolder):
+        def __getitem__(self, index):
+            path, target = self.imgs[index]
+            return self.transform(self.loader(path)), target, index
+
+    def recompute(net, train_loader, test_loader):
+        net.eval()
+        kept = train_loader.dataset.transform
+        train_loader.dataset.transform = test_loader.dataset.transform
+        temp_loader = DataLoader(train_loader.dataset, batch_size=100, shuffle=False)
+        for inputs, targets, indices in temp_loader:
+            net(inputs)
+        train_loader.dataset.transform = kept
+
+    train = transforms.Compose([transforms.RandomResizedCrop(64), transforms.ToTensor()])
+    test = transforms.Compose([transforms.Resize((96, 96)), transforms.ToTensor()])
+    train_loader = DataLoader(Indexed("train", transform=train), batch_size=8, shuffle=True)
+    test_loader = DataLoader(Indexed("val", transform=test), batch_size=8)
+    net = models.resnet18()
+    net.train()
+    for inputs, targets, indices in train_loader:
+        net(inputs)
+    recompute(net, train_loader, test_loader)
+"""
+
+
+def test_a_transform_that_is_exchanged_after_pictures_were_read(tmp_path: Path) -> None:
+    found = reading(tmp_path, {"train.py": EXCHANGED})
+    train = [path for path in found.paths if path.role == "train"]
+    others = [path for path in found.paths if path.role != "train"]
+    assert [any(isinstance(step, Random) for step in path.pipeline.geometry or ()) for path in train] == [True]
+    assert others
+    assert not any(isinstance(step, Random) for path in others for step in path.pipeline.geometry or ())
+
+
 CROPS = """
     import torch
     from torchvision import datasets, transforms
