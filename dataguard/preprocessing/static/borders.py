@@ -37,6 +37,15 @@ def padded(state: State, size: tuple[Value, Value], corner: tuple[Value, Value],
     return replace(stepped(state, step, place), size=size)
 
 
+def about(state: State, fill: Value, place: str) -> State:
+    """A state with a border within its size, of which is not known where it lies."""
+    levels = fill_levels(state, fill)
+    why = dict.fromkeys(("rule", "position", "rounding"), "it depends on a matrix how much of a border there is")
+    if levels is None:
+        why["fill"] = "the border's value is not known"
+    return replace(stepped(state, _open_border(state.size, levels, why, place), place), size=state.size)
+
+
 def _open_border(size: tuple[Value, Value], levels: Any, undetermined: dict[str, str], place: str) -> Pad:
     """A border of which is not known how it lies about the picture, but, it may be, up to which size it goes."""
     held: dict[str, Any] = {"rule": None}

@@ -13,6 +13,7 @@ from dataguard.preprocessing.static import (
     configured,
     decorating,
     feeding,
+    in_place,
     library,
     loaders,
     networks,
@@ -141,8 +142,6 @@ class Calling(Expressions):
             return Unknown("a module is called", self.place(node))
         return arrays.opaque(self, args, "something that is not followed is called", node)
 
-    # Functions and classes of the repository.
-
     def _inline(
         self, func: Func, receiver: Value, args: Sequence[Value], kwargs: dict[str, Value], node: ast.AST | None
     ) -> Value:
@@ -177,6 +176,7 @@ class Calling(Expressions):
             self.run(func.node.body)
         finally:
             self.frames.pop()
+        in_place.carried(self, func, node, names, method=receiver is not None)
         if frame.yields and any(last(one) in ("contextmanager", "asynccontextmanager") for one in func.decorators):
             # ``with`` gives what it yields.
             return frame.yields[0]

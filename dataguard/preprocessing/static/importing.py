@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import posixpath
 
 from dataguard.preprocessing.static import library
 from dataguard.preprocessing.static.calling import Calling
@@ -88,4 +89,12 @@ class Importing(Calling):
         if module is None and not node.level:
             known = library.constant(f"{name}.{wanted}")
             return known if known is not None else Ext(library.canonical(f"{name}.{wanted}"))
+        if module is not None and not node.level:
+            # A module of a package that is not run from its own folder means the one above: 'sample/utils.py', 'utils'.
+            above = posixpath.dirname(posixpath.dirname(module.path))
+            other = self.tree.resolve(name, posixpath.join(above, "_.py"))
+            if other is not None and other is not module:
+                self.run_module(other)
+                if wanted in other.names:
+                    return other.names[wanted]
         return Unknown(f"{wanted} is not found in {name or '.'}", self.place(node))

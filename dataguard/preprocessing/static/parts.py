@@ -469,9 +469,13 @@ def _pasted(machine: Machine, holder: Blank, index: ast.expr, state: State, plac
     for name, one in zip(names, [*aligned, *[None] * len(names)], strict=False):
         if one is None or name not in "HW":
             continue
-        if not isinstance(one, ast.Slice):
+        made = machine.evaluate(one) if isinstance(one, ast.Name) else None
+        if isinstance(one, ast.Slice):
+            lower = machine.evaluate(one.lower)
+        elif isinstance(made, ExtObj) and made.name == "builtins.slice":
+            lower = made.args[0]
+        else:
             return Picture(losing(state, place, "it is written into an array", "geometry"))
-        lower = machine.evaluate(one.lower)
         corner[name] = 0 if lower is None else lower
     height, width = shape[names.index("H")], shape[names.index("W")]
     after = borders.padded(state, (height, width), (corner["H"], corner["W"]), holder.fill, place)

@@ -62,7 +62,7 @@ def test_a_warp_with_areas_is_linear(tmp_path: Path) -> None:
         face = cv2.warpAffine(cv2.imread("a.png"), matrix(), (512, 512), flags=3)
         model(cv2.resize(face, (512, 512)) / 255.0)
     """
-    (step,) = steps_of(only(reading(tmp_path, {"run.py": script})))
+    step, _border = steps_of(only(reading(tmp_path, {"run.py": script})))
     assert step.kernel == "linear"
 
 

@@ -86,6 +86,6 @@ def test_faces_that_facexlib_cuts_out(tmp_path: Path, read: str) -> None:
     path = only(reading(tmp_path, {"restore.py": script}))
     assert (path.pipeline.decode.library, path.pipeline.order, path.pipeline.layout) == ("opencv", "RGB", "NCHW")
     assert levels(path) == pytest.approx((1 / 127.5, -1.0))
-    (warp,) = steps_of(path)
+    warp, _border = steps_of(path)
     assert isinstance(warp, Resize)
     assert (warp.height, warp.width, warp.kernel) == (256, 256, "linear")

@@ -301,7 +301,12 @@ def _warp(call: Call) -> Value:
     put = _scaled_and_put(call, state, rows, (height, width), (fields, said))
     if put is not None:
         return Picture(put)
-    return Picture(parts.warped(state, (height, width), fields, said, call.name, place))
+    made = parts.warped(state, (height, width), fields, said, call.name, place)
+    mode = call.get(at + 1, "borderMode")
+    if not call.name.endswith("Affine") or (mode is not None and last(mode) not in ("BORDER_CONSTANT", 0)):
+        return Picture(made)
+    # What lies beyond the picture is filled, as of a whole picture that is brought to another aspect.
+    return Picture(borders.about(made, call.get(at + 2, "borderValue", 0), place))
 
 
 def _scaled_and_put(

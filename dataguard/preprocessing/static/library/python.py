@@ -421,7 +421,13 @@ def _silent(call: Call) -> Value:
     return None if call.name.endswith("print") else call.unknown("what is typed or run")
 
 
-@function("builtins.slice", "builtins.property", "builtins.staticmethod", "builtins.classmethod",
+@function("builtins.slice")
+def _slice(call: Call) -> Value:
+    """Bounds of a part, which an array is indexed by later."""
+    return ExtObj(call.name, [None, *call.args] if len(call.args) == 1 else call.args, {}, call.place)
+
+
+@function("builtins.property", "builtins.staticmethod", "builtins.classmethod",
           "builtins.object", "builtins.callable", "builtins.issubclass", "builtins.any", "builtins.all")  # fmt: skip
 def _passed(call: Call) -> Value:
     name = call.name.rpartition(".")[2]

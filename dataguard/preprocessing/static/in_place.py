@@ -1,0 +1,48 @@
+"""Functions that change an array which they are given: 'normalize_(image, mean, std)' with 'image -= mean' in it."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from dataguard.preprocessing.static.values import Func, Picture, Value
+
+if TYPE_CHECKING:
+    from dataguard.preprocessing.static.calling import Calling
+
+_OF_ARRAYS = ("array", "tensor")
+"""Whose pictures change in place; TensorFlow's are bound anew."""
+
+_CHANGED: dict[ast.AST, frozenset[str]] = {}
+"""Parameters of functions that they change and do not bind anew, by the functions."""
+
+
+def carried(machine: Calling, func: Func, node: ast.AST | None, names: dict[str, Value], *, method: bool) -> None:
+    """Let the caller's names be what a function made of the pictures that they stand for."""
+    if not isinstance(node, ast.Call) or isinstance(func.node, ast.Lambda):
+        return
+    changed = _CHANGED.get(func.node)
+    if changed is None:
+        changed = _CHANGED[func.node] = _changed(func.node)
+    if not changed:
+        return
+    spec = func.node.args
+    parameters = [one.arg for one in (*spec.posonlyargs, *spec.args)][1 if method else 0 :]
+    given = [*zip(parameters, node.args, strict=False), *((one.arg, one.value) for one in node.keywords)]
+    for name, value in given:
+        made = names.get(name or "")
+        if name in changed and isinstance(value, ast.Name) and isinstance(made, Picture):
+            held = machine.frame.names.get(value.id)
+            if isinstance(held, Picture) and held.state.layout == made.state.layout and made.state.kind in _OF_ARRAYS:
+                machine.assign(value, made)
+
+
+def _changed(node: ast.FunctionDef | ast.AsyncFunctionDef) -> frozenset[str]:
+    targets = [one.target for one in ast.walk(node) if isinstance(one, ast.AugAssign)]
+    changed = {one.id for one in targets if isinstance(one, ast.Name)}
+    if not changed:
+        return frozenset()
+    stored = [one for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)]
+    anew = {one.id for one in stored if one not in targets}
+    spec = node.args
+    return frozenset(changed & {one.arg for one in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)} - anew)
