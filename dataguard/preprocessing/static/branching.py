@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from dataguard.core.syntax import nodes
-from dataguard.preprocessing.static import returning
+from dataguard.preprocessing.static import asserting, returning
 from dataguard.preprocessing.static.feeding import DEEPEST_BRANCH, FEEDING, FITTING, is_model
 from dataguard.preprocessing.static.importing import Importing
 from dataguard.preprocessing.static.joining import MISSING, join, truth
@@ -35,6 +35,10 @@ MOST_EXPLORED = 30_000
 
 class Branching(Importing):
     """Follows branches."""
+
+    def _asserting(self, node: ast.Assert) -> Flow | None:
+        asserting.take(self, node.test)
+        return "raise" if isinstance(node.test, ast.Constant) and not node.test.value else None
 
     def branching(self, node: ast.If) -> Flow | None:
         """Follow the branch that is taken, or both."""

@@ -397,9 +397,6 @@ class Interpreter(Branching):
     def _raising(self, _: ast.Raise) -> Flow:
         return "raise"
 
-    def _asserting(self, node: ast.Assert) -> Flow | None:
-        return "raise" if isinstance(node.test, ast.Constant) and not node.test.value else None
-
     def _breaking(self, _: ast.Break) -> Flow:
         return "break"
 

@@ -400,7 +400,8 @@ def _names_of(call: Call) -> Value:
 def _variables(call: Call) -> Value:
     value = call.args[0] if call.args else None
     if isinstance(value, Obj):
-        return Map(value.attrs, open=True)
+        # Of arguments all names are known: 'for name in vars(args): config[name] = getattr(args, name)'.
+        return Map(value.attrs, open=value.cls is not None)
     if isinstance(value, Mod):
         return Map(value.module.names, open=True)
     if call.name.endswith("locals"):

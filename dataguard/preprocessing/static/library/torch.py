@@ -66,6 +66,8 @@ def _copied(call: Call) -> Value:
     """A tensor that was made before is filled with a picture, wherever else it is kept."""
     value = call.get(0, "src")
     if isinstance(call.receiver, Blank) and isinstance(value, Picture):
+        if call.name == "copy_" and call.receiver.dtype:  # numbers of its own type are kept
+            value = Picture(cast(value.state, call.receiver.dtype, call.place))
         call.machine.put(call.receiver.planes, -1, value.state)
     return value if isinstance(value, Picture | Choice) else call.receiver
 
