@@ -95,6 +95,8 @@ class Expressions(Items):
             return "__main__" if frame.module.main else frame.module.path.removesuffix(".py").replace("/", ".")
         if name == "__file__":
             return frame.module.path
+        if name == "__doc__" and frame.module.source is not None:
+            return ast.get_docstring(frame.module.source.tree, clean=False)
         if name == "__package__":
             return None if frame.module.main else frame.module.path.rpartition("/")[0].replace("/", ".")
         return self.undefined(name, node)

@@ -16,6 +16,7 @@ from dataguard.preprocessing.static.library import (  # noqa: F401 - what they k
     caffe,
     configuration,
     dlib,
+    docopt,
     drawn,
     encoding,
     evaluated,
