@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from dataguard.core.syntax import nodes
 from dataguard.preprocessing.static.values import Func, Picture, Value
 
 if TYPE_CHECKING:
@@ -13,17 +14,16 @@ if TYPE_CHECKING:
 _OF_ARRAYS = ("array", "tensor")
 """Whose pictures change in place; TensorFlow's are bound anew."""
 
-_CHANGED: dict[ast.AST, frozenset[str]] = {}
-"""Parameters of functions that they change and do not bind anew, by the functions."""
-
 
 def carried(machine: Calling, func: Func, node: ast.AST | None, names: dict[str, Value], *, method: bool) -> None:
     """Let the caller's names be what a function made of the pictures that they stand for."""
     if not isinstance(node, ast.Call) or isinstance(func.node, ast.Lambda):
         return
-    changed = _CHANGED.get(func.node)
+    if Picture not in map(type, names.values()):
+        return
+    changed = machine.changed_in_place.get(func.node)
     if changed is None:
-        changed = _CHANGED[func.node] = _changed(func.node)
+        changed = machine.changed_in_place[func.node] = _changed(func.node)
     if not changed:
         return
     spec = func.node.args
@@ -38,11 +38,12 @@ def carried(machine: Calling, func: Func, node: ast.AST | None, names: dict[str,
 
 
 def _changed(node: ast.FunctionDef | ast.AsyncFunctionDef) -> frozenset[str]:
-    targets = [one.target for one in ast.walk(node) if isinstance(one, ast.AugAssign)]
+    inner = nodes(node)
+    targets = [one.target for one in inner if type(one) is ast.AugAssign]
     changed = {one.id for one in targets if isinstance(one, ast.Name)}
     if not changed:
         return frozenset()
-    stored = [one for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)]
+    stored = [one for one in inner if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)]
     anew = {one.id for one in stored if one not in targets}
     spec = node.args
     return frozenset(changed & {one.arg for one in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)} - anew)

@@ -146,6 +146,8 @@ class Machine(ABC):
         """Functions within functions."""
         self.evaluating: set[str] = set()
         """Scripts in which a model is put into evaluation."""
+        self.changed_in_place: dict[ast.AST, frozenset[str]] = {}
+        """Parameters of functions that they change and do not bind anew, by the functions."""
         self.shown: dict[ast.expr, str] = {}
         """Conditions in a few words."""
         self.graphs: dict[str, Any] = {}
