@@ -28,6 +28,8 @@ from dataguard.dataset.sources.table_part import Database
 from dataguard.dataset.table import SampleTable
 from tests.dataset.compiled import ROWS, build_hook, compiled_library, compiler
 
+pytestmark = pytest.mark.slow  # Whole files of tables, which DuckDB reads and the kernel hashes.
+
 YEARS = datetime.fromisoformat("0001-01-01"), datetime.fromisoformat("9999-01-01")
 CENTURIES = datetime.fromisoformat("1700-01-01"), datetime.fromisoformat("2200-01-01")
 TYPES: dict[str, st.SearchStrategy[Any]] = {

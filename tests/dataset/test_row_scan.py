@@ -37,6 +37,8 @@ from dataguard.dataset.sources.table import TableSource
 from dataguard.dataset.sources.table_files import TableFile
 from dataguard.dataset.table import SampleTable
 
+pytestmark = pytest.mark.slow  # Whole scans of files of tables, by SQL and by the kernel.
+
 N_ROWS = 2_200
 """More than DuckDB hands on at a time."""
 

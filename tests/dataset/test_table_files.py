@@ -18,6 +18,8 @@ from dataguard.dataset.sources.table_files import (
     split_in_name,
 )
 
+pytestmark = pytest.mark.slow  # Whole files of tables are written, opened and scanned.
+
 TRAIN = pd.DataFrame({"age": [1, 2, 3], "size": [0.5, 1.5, 2.5], "sex": ["f", "m", "f"], "label": ["a", "b", "a"]})
 TEST = pd.DataFrame({"age": [4, 5], "size": [3.5, 4.5], "sex": ["m", "f"], "label": ["b", "a"]})
 

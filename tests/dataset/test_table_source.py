@@ -17,6 +17,8 @@ from dataguard.core.errors import NothingToCheckError, SourceError
 from dataguard.dataset.sources import Reference
 from dataguard.dataset.sources.table import TableSource
 
+pytestmark = pytest.mark.slow  # Whole files of tables are written, opened and scanned.
+
 
 def write(path: Path, text: str | bytes) -> Path:
     data = text.encode() if isinstance(text, str) else text

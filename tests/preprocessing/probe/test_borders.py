@@ -14,6 +14,8 @@ from dataguard.preprocessing.probe.stimuli import photograph
 from dataguard.preprocessing.steps import Pad, Resize
 from dataguard.preprocessing.words import step_words
 
+pytestmark = pytest.mark.slow  # Functions are asked from the first stimulus to the last.
+
 Pixels = Any
 
 
