@@ -11,8 +11,9 @@ files that a labelled pipeline lies in (``audit_baseline.py``), which are told t
     read                  592     10            13            96.3%      98.3%
     by words              491     99            25            79.8%      83.2%
 
-The last line is the speed of reading alone, in processor time: 30,200 to 31,300 lines a second on a quiet machine, where
-the version before the last rounds below had 33,200 to 35,300 in turns; 17,000 to 29,000 where others share its caches.
+The last line is the speed of reading alone, in processor time: 30,200 to 31,300 lines a second on a quiet machine,
+where the version before the last rounds below had 33,200 to 35,300 in turns; 17,000 to 29,000 where others share its
+caches.
 
 These 18 repositories were looked at while the reading was made. Others were labelled before anything was read out of
 them, and what they showed was mended afterwards, so that each round is of what was never looked at:
