@@ -141,6 +141,28 @@ def read_config(data: Mapping[str, Any], source: Source) -> tuple[Pipeline, ...]
     return _path(data, source, "torchvision"), _path(data, source, "Pillow")
 
 
+def with_defaults(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What an object made by such a file has: the defaults of its class too, and sizes as mappings.
+
+    Raises:
+        DeclarationError: a size is none that transformers takes.
+
+    >>> with_defaults({"image_processor_type": "CLIPImageProcessor", "size": 96})["size"]
+    {'shortest_edge': 96}
+    """
+    reader = _Reader(data, CLASSES.get(_kind(data), {}), Source(library="transformers"), "Pillow", _kind(data))
+    found = {**reader.usual, **{key: value for key, value in data.items() if value is not None}}
+    return found | {key: reader.size(key) for key in ("size", "crop_size") if found.get(key) is not None}
+
+
+def _kind(data: Mapping[str, Any]) -> str:
+    """The name of the class, without what all have in common; '' where it is not written."""
+    kind = str(data.get("image_processor_type") or data.get("feature_extractor_type") or "")
+    for ending in ("Fast", "Pil", "ImageProcessor", "FeatureExtractor"):
+        kind = kind.removesuffix(ending)
+    return kind
+
+
 def _unwrapped(value: Any) -> Any:
     if type(value).__name__ == "SizeDict":
         names = ("height", "width", "shortest_edge", "longest_edge", "max_height", "max_width")
@@ -149,9 +171,7 @@ def _unwrapped(value: Any) -> Any:
 
 
 def _path(data: Mapping[str, Any], source: Source, backend: Backend) -> Pipeline:
-    kind = str(data.get("image_processor_type") or data.get("feature_extractor_type") or "")
-    for ending in ("Fast", "Pil", "ImageProcessor", "FeatureExtractor"):
-        kind = kind.removesuffix(ending)
+    kind = _kind(data)
     known = CLASSES.get(kind)
     reader = _Reader(data, known or {}, source, backend, kind)
     undetermined, geometry = {}, None
@@ -220,7 +240,7 @@ class _Reader:
                 steps.append(crop)
                 cropped = True
         if self.get("do_center_crop") and not cropped:
-            size = self._size("crop_size")
+            size = self.size("crop_size")
             if "shortest_edge" in size:
                 size = _square(size["shortest_edge"])
             if not {"height", "width"} <= set(size):
@@ -230,7 +250,8 @@ class _Reader:
             steps.append(self._pad())
         return tuple(steps)
 
-    def _size(self, key: str) -> dict[str, int]:
+    def size(self, key: str) -> dict[str, int]:
+        """A size as a mapping, whichever way it is written."""
         value = self.get(key)
         if isinstance(value, int | float) and not isinstance(value, bool):
             side = values.length(value, key)
@@ -244,7 +265,7 @@ class _Reader:
         return {name: values.length(number, f"{key}.{name}") for name, number in found.items() if number is not None}
 
     def _resize(self) -> tuple[Resize, Crop | None]:
-        size = self._size("size")
+        size = self.size("size")
         said = self.said("size")
         rule: dict[str, Any]
         undetermined: dict[str, str] = {}
@@ -308,7 +329,7 @@ class _Reader:
         if self.get("pad_size") is None:
             why = "pictures are padded to the largest of their batch"
             return Pad(rule=None, position="top_left", undetermined={"rule": why}, provenance={"": self.said("do_pad")})
-        size = self._size("pad_size")
+        size = self.size("pad_size")
         if not {"height", "width"} <= set(size):
             raise DeclarationError("expected height and width", where="pad_size")
         return Pad(

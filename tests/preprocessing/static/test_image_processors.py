@@ -83,9 +83,9 @@ def test_a_file_of_the_repository_is_read(tmp_path: Path, name: str) -> None:
     assert isinstance(resize, Resize)
     assert isinstance(crop, Crop)
     assert (resize.rule, resize.side, crop.rule, crop.height, crop.width) == ("short", 224, "center", 224, 224)
-    # Older files say 224 of what is a square for other classes; either way the kernel hangs on the version.
-    assert resize.kernel is None
-    assert "which implementation transformers takes" in resize.undetermined["kernel"]
+    # Older files say 224 of what is a square for other classes; which library resizes hangs on the version.
+    assert (resize.kernel, resize.engine) == ("cubic", None)
+    assert "which implementation transformers takes" in resize.undetermined["engine"]
     assert found.pipeline.affine.scale == pytest.approx((4 / 255,) * 3)
     assert found.pipeline.affine.offset == pytest.approx((-2.0, -1.6, -1.2))
 
@@ -107,6 +107,27 @@ def test_the_version_says_which_implementation_runs(tmp_path: Path, made: str, c
     lines = f"model(**{made}(images=image, return_tensors='pt'))\n"
     found = _served(tmp_path, lines, {"w/preprocessor_config.json": file}, committed=committed)
     assert resized(found).engine == engine
+
+
+def test_sizes_of_every_kind_are_those_that_the_reader_of_files_knows(tmp_path: Path) -> None:
+    size = {"max_height": 96, "max_width": 128}
+    made = f"ViTImageProcessorFast(size={size}, do_pad=True, pad_size={{'height': 96, 'width': 128}})"
+    resize, pad = steps_of(_served(tmp_path, f"model(**{made}(images=image, return_tensors='pt'))\n"))
+    assert (resize.rule, resize.height, resize.width) == ("fit", 96, 128)
+    assert (pad.rule, pad.height, pad.width, pad.position) == ("to", 96, 128, "top_left")
+
+
+def test_what_is_not_known_of_sizes_leaves_levels_as_they_are(tmp_path: Path) -> None:
+    lines = "from elsewhere import side\nprocessor = ViTImageProcessorFast(size={'height': side, 'width': side})\n"
+    found = _served(tmp_path, f"{lines}model(**processor(images=image, return_tensors='pt'))\n")
+    assert found.pipeline.geometry is None
+    assert levels(found) == pytest.approx((2 / 255, -1))
+
+
+@pytest.mark.parametrize("size", ["'large'", "{'width': 3}", "-4"])
+def test_a_size_that_transformers_does_not_take_is_said(tmp_path: Path, size: str) -> None:
+    found = _served(tmp_path, f"model(**ViTImageProcessorFast(size={size})(images=image, return_tensors='pt'))\n")
+    assert "what the processor is made with: " in found.pipeline.undetermined["geometry"]
 
 
 def test_what_a_hub_holds_is_not_guessed(tmp_path: Path) -> None:

@@ -9,19 +9,24 @@ transformers.
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-from dataguard.preprocessing.readers.huggingface import CLASSES
-from dataguard.preprocessing.static import arrays
+from dataguard.preprocessing.errors import DeclarationError
+from dataguard.preprocessing.pipeline import Pipeline
+from dataguard.preprocessing.provenance import Origin
+from dataguard.preprocessing.readers import huggingface
+from dataguard.preprocessing.readers.source import Source
+from dataguard.preprocessing.static import arrays, canonical
 from dataguard.preprocessing.static.library.configuration import resolve
 from dataguard.preprocessing.static.library.contents import as_value, loaded
 from dataguard.preprocessing.static.library.given import as_state
 from dataguard.preprocessing.static.library.registry import FUNCTIONS, METHODS, Call, applied, function
-from dataguard.preprocessing.static.library.torchvision import transformed
-from dataguard.preprocessing.static.picture import State, explicit, losing, mapped, moved, reordered
-from dataguard.preprocessing.static.values import ExtObj, Map, Picture, Seq, Unknown, Value, is_number, keys_of
+from dataguard.preprocessing.static.picture import State, explicit, losing, mapped, moved, reordered, stepped
+from dataguard.preprocessing.static.values import ExtObj, Map, Picture, Seq, Unknown, Value, is_plain
 
 BEGINNING = "transformers."
 PROCESSOR = "transformers.image_processors."
@@ -35,7 +40,12 @@ _FAST_BY_DEFAULT = (4, 57)
 """From here on the implementation on torchvision is taken for files that name the other one."""
 _ONE = (5, 0)
 """From here on both have one name."""
-_KERNELS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
+_TYPE = "image_processor_type"
+_OF_PLACES = ("do_resize", "size", "resample", "do_center_crop", "crop_size", "crop_pct", "do_pad", "pad_size")
+_OF_LEVELS = ("do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std")
+"""What says where pixels go, and what becomes of their levels."""
+_BOTH = ("geometry", "affine")
+_EITHER = "which implementation transformers takes, on Pillow or on torchvision, depends on its version"
 _ASKED_OF_PICTURES = re.compile(
     r"^(image-(classification|segmentation|to-image|to-text|feature-extraction|text-to-text)|object-detection|"
     r"depth-estimation|mask-generation|keypoint-matching|video-classification|visual-question-answering|"
@@ -50,39 +60,49 @@ def made(call: Call) -> Value:
     found = _CLASS.match(name)
     if found is None or _OF_SOUND.match(name):
         return None
-    options: dict[str, Value] = {key: value for key, value in call.kwargs.items() if isinstance(key, str)}
-    unknown: Value = None
+    attrs: dict[str, Value] = {key: value for key, value in call.kwargs.items() if isinstance(key, str)}
+    if found["kind"] != "Auto":
+        attrs.setdefault(_TYPE, f"{found['kind']}ImageProcessor")
     if tail == "from_pretrained":
-        held = _file(call, options)
+        held = _file(call, attrs)
         if isinstance(held, Map):
-            options = {**{key: value for key, value in held.items.items() if isinstance(key, str)}, **options}
+            attrs = {
+                **attrs,
+                **{key: value for key, value in held.items.items() if isinstance(key, str)},
+                **call.kwargs,
+            }
         else:
-            unknown = held
-    said = options.get("image_processor_type", options.get("feature_extractor_type"))
-    written = _CLASS.match(said) if isinstance(said, str) else None
-    kind = written["kind"] if written is not None else found["kind"]
-    usual = CLASSES.get(kind)
-    if usual is None and unknown is None and not (written is None and "do_resize" in options):
-        unknown = call.unknown(f"what {kind}{found['ending']} does to pictures")
-    whole = {} if usual is None or unknown is not None else usual
-    attrs: dict[str, Value] = {
-        key: as_value(list(value) if isinstance(value, tuple) else value) for key, value in whole.items()
-    }
-    attrs |= options
-    for key in ("size", "crop_size", "image_mean", "image_std", "resample"):
-        if key not in attrs and unknown is not None:
-            attrs[key] = unknown
-    way = _way(call, found["way"], written["way"] if written is not None else None, options, found["kind"])
-    attrs["*unknown"], attrs["*way"], attrs["*kind"] = unknown, way, kind
-    # Older files give one number, which is a square's side only of classes that take squares.
-    square = options.get("default_to_square", "height" in (usual or {}).get("size", {}))
-    for key, whether in (("size", square), ("crop_size", True)):
-        if is_number(attrs.get(key)):
-            names = ("height", "width") if whether else ("shortest_edge",)
-            attrs[key] = Map(dict.fromkeys(names, attrs[key]))
+            attrs |= {key: held for key in (*_OF_PLACES, *_OF_LEVELS) if key not in attrs}
+    attrs["use_fast"] = _is_fast(call, found["way"], attrs, automatic=found["kind"] == "Auto")
+    plain, _ = _plain(attrs)
+    with contextlib.suppress(DeclarationError):
+        attrs = {**{key: as_value(value) for key, value in huggingface.with_defaults(plain).items()}, **_kept(attrs)}
     thing = ExtObj(PROCESSOR + name, call.args, {}, call.place, attrs)
     attrs["image_processor"] = attrs["feature_extractor"] = thing
     return thing
+
+
+def _kept(attrs: Mapping[str, Value]) -> dict[str, Value]:
+    """Of attributes those that are not known, which no default stands for."""
+    return {key: value for key, value in attrs.items() if not _is_plain(value)}
+
+
+def _is_plain(value: Value) -> bool:
+    if isinstance(value, Seq):
+        return not value.many and all(map(_is_plain, value.items))
+    return all(map(_is_plain, value.items.values())) if isinstance(value, Map) else is_plain(value)
+
+
+def _plain(attrs: Mapping[str, Value]) -> tuple[dict[str, Any], list[str]]:
+    """What a file with these attributes would hold, and the names of those that are not known."""
+
+    def content(value: Value) -> Any:
+        if isinstance(value, Map):
+            return {key: content(one) for key, one in value.items.items()}
+        return [content(one) for one in value.items] if isinstance(value, Seq) else value
+
+    known = {key: content(value) for key, value in attrs.items() if _is_plain(value)}
+    return known, [key for key in attrs if key not in known]
 
 
 def _file(call: Call, options: dict[str, Value]) -> Value:
@@ -96,23 +116,21 @@ def _file(call: Call, options: dict[str, Value]) -> Value:
     where = resolve(call, f"{folder.rstrip('/')}/{FILE}".removeprefix("./"))
     if where is not None:
         return loaded(call.machine.tree.read(where), where)
-    return call.unknown(f"{FILE} of {path[:80]}, which is not in the repository,")
+    return call.unknown(f"{FILE} of {path[:80]} is not in the repository")
 
 
-def _way(call: Call, of_class: str | None, of_file: str | None, options: Mapping[str, Value], kind: str) -> Value:
-    """'Pillow' or 'torchvision', as what runs it; unknown where only the version of transformers would say."""
+def _is_fast(call: Call, of_class: str | None, attrs: Mapping[str, Value], *, automatic: bool) -> Value:
+    """Whether torchvision runs it, and not Pillow; None where only the version of transformers would say."""
     if of_class is not None:
-        return "torchvision" if of_class == "Fast" else "Pillow"
-    fast = options.get("use_fast")
-    if isinstance(fast, bool):
-        return "torchvision" if fast else "Pillow"
-    if of_file == "Fast" and kind == "Auto":
-        return "torchvision"
+        return of_class == "Fast"
+    said = attrs.get("use_fast")
+    if isinstance(said, bool):
+        return said
+    kind = attrs.get(_TYPE)
+    if automatic and isinstance(kind, str) and kind.endswith("Fast"):
+        return True
     version = call.machine.versions.get("transformers")
-    if version is None:
-        return call.unknown("which implementation transformers takes, on Pillow or on torchvision,")
-    newer = version >= (_FAST_BY_DEFAULT if kind == "Auto" else _ONE)
-    return "torchvision" if newer else "Pillow"
+    return None if version is None else version >= (_FAST_BY_DEFAULT if automatic else _ONE)
 
 
 @applied(PROCESSOR)
@@ -139,29 +157,53 @@ def use(call: Call) -> Value:
 
 
 def _prepared(call: Call, thing: ExtObj, state: State) -> State:
-    attrs = thing.attrs | {name: call.kwargs[name] for name in call.kwargs if name.startswith("do_") or name == "size"}
-    place, why, way = thing.place, attrs["*unknown"], attrs["*way"]
-    if attrs.get("do_convert_rgb") is True and state.kind == "pil":
-        state = _converted(call, state)
-    if isinstance(why, Unknown) or (state.kind == "tensor" and state.dtype != "uint8"):
-        reason = why.reason() if isinstance(why, Unknown) else "what a processor makes of a tensor that is no file's"
-        names = ["geometry", "affine"]
-        if "MobileViT" in (attrs["*kind"], *(one for one in thing.args if isinstance(one, str))):
-            names.append("order")
-        lost = losing(state, place, f"{reason} is not known", *names)
-        return _tensor(lost, place)
-    if state.kind == "array" and way != "torchvision":
+    """A picture after the steps that the reader of such files finds in what the processor has."""
+    place = thing.place
+    given = {key: value for key, value in call.kwargs.items() if key.startswith("do_") or key == "size"}
+    data, unknown = _plain({**thing.attrs, **given})
+    kind = str(data.get(_TYPE) or "")
+    # How it runs says `use_fast`, whatever its class is called.
+    data[_TYPE] = kind.removesuffix("Fast")
+    path = thing.place.rpartition(":")[0]
+    try:
+        ways = huggingface.read_config(data, Source(library="transformers", path=path, origin=Origin.EXPLICIT))
+    except DeclarationError as error:
+        return _tensor(losing(state, place, f"what the processor is made with: {error.message}", *_BOTH), place)
+    if state.kind == "tensor" and state.dtype != "uint8":
+        # Of fractions nobody knows whether they are divided once more.
+        return _tensor(losing(state, place, "what a processor makes of a tensor that is no file's", *_BOTH), place)
+    first = ways[0]
+    if state.kind == "array":
         state = _state(_pillow(call, "fromarray", Picture(state)))
-    if way == "torchvision" and state.kind == "pil":
-        state = _state(_run(call, place, state, ("PILToTensor", [], {})))
-    for step in _steps(call, attrs, way):
-        state = _state(_run(call, place, state, step))
-    if state.kind != "tensor":
-        state = _state(_run(call, place, state, ("PILToTensor", [], {})))
+    if first.decode.flags == ("convert RGB",):
+        state = _converted(call, state)
+    state = _placed(state, ways, _reason(thing, unknown, _OF_PLACES), place)
     state = _tensor(state, place)
-    if attrs.get("do_flip_channel_order") is True:
+    if first.order == "BGR":
         state = reordered(state, (2, 1, 0), place)
-    return _levels(state, attrs, place)
+    why = _reason(thing, unknown, _OF_LEVELS) or first.affine.undetermined.get("scale", "")
+    if why:
+        return losing(state, place, why, "affine")
+    for operation, values in first.affine.written:
+        state = mapped(state, operation, Seq(list(values), "tuple"), place)
+    return state
+
+
+def _placed(state: State, ways: Sequence[Pipeline], why: str, place: str) -> State:
+    """A picture after the steps that say where pixels go: those that both implementations have in common."""
+    found = [way.geometry for way in ways if way.geometry is not None]
+    steps = canonical.steps_of(found, _EITHER) if found and not why else None
+    if steps is None:
+        return losing(state, place, why or ways[0].undetermined.get("geometry", _EITHER), "geometry")
+    for step in steps:
+        state = stepped(state, replace(step, provenance={**step.provenance, "": explicit(place)}), place)
+    return state
+
+
+def _reason(thing: ExtObj, unknown: Sequence[str], names: Sequence[str]) -> str:
+    """Why some of these are not known; '' where all are."""
+    found = next((thing.attrs.get(name) for name in names if name in unknown), None)
+    return found.reason() if isinstance(found, Unknown) else "" if found is None else "what the processor is made with"
 
 
 def _pillow(call: Call, name: str, value: Value, module: str = "Image") -> Value:
@@ -171,14 +213,6 @@ def _pillow(call: Call, name: str, value: Value, module: str = "Image") -> Value
 
 def _converted(call: Call, state: State) -> State:
     return _state(METHODS["pil", "convert"](Call(call.machine, "convert", ["RGB"], {}, call.node, Picture(state))))
-
-
-_Step = tuple[str, list[Value], dict[str, Value]]
-
-
-def _run(call: Call, place: str, state: State, step: _Step) -> Value:
-    name, args, kwargs = step
-    return transformed(ExtObj(f"torchvision.transforms.{name}", args, kwargs, place), Picture(state), call)
 
 
 def _state(value: Value) -> State:
@@ -191,65 +225,6 @@ def _tensor(state: State, place: str) -> State:
     lost = {name: why for name, why in state.lost.items() if name not in ("layout", "dtype")}
     said = {**state.said, "layout": explicit(place), "dtype": explicit(place)}
     return moved(state, place, kind="tensor", layout="CHW", dtype="float32", lost=lost, said=said)
-
-
-def _steps(call: Call, attrs: Mapping[str, Value], way: Value) -> list[_Step]:
-    """Its resize and its crop, as torchvision writes them."""
-    found: list[_Step] = []
-    resample = attrs.get("resample")
-    kernel: Value = _KERNELS.get(resample, resample) if isinstance(resample, int) else resample
-    if kernel is None:
-        kernel = "bilinear"
-    more: dict[str, Value] = {"interpolation": kernel if isinstance(way, str) else way, "antialias": True}
-    size, crop = _lengths(attrs.get("size")), _lengths(attrs.get("crop_size"))
-    resized = attrs.get("do_resize")
-    if resized:
-        if isinstance(size, Mapping) and {"height", "width"} <= set(size):
-            found.append(("Resize", [Seq([size["height"], size["width"]], "tuple")], more))
-        elif isinstance(size, Mapping) and set(size) == {"shortest_edge"} and "crop_pct" not in attrs:
-            found.append(("Resize", [size["shortest_edge"]], more))
-        elif isinstance(size, Mapping) and set(size) == {"shortest_edge"}:
-            found += _of_convnext(call, size["shortest_edge"], attrs["crop_pct"], more)
-        else:
-            found.append(("Resize", [call.unknown("the size that the processor is made with")], more))
-    if attrs.get("do_center_crop"):
-        side = crop.get("shortest_edge") if isinstance(crop, Mapping) else None
-        sides = [side, side] if side is not None else [crop.get(one) for one in ("height", "width")] if crop else []
-        cut: Value = Seq(sides, "tuple") if all(is_number(one) for one in sides) and sides else call.unknown("its size")
-        found.append(("CenterCrop", [cut], {}))
-    return found
-
-
-def _of_convnext(call: Call, side: Value, share: Value, more: dict[str, Value]) -> list[_Step]:
-    if not is_number(side) or not is_number(share) or share <= 0:
-        return [("Resize", [call.unknown("the size that the processor is made with")], more)]
-    if side >= 384:
-        return [("Resize", [Seq([side, side], "tuple")], more)]
-    return [("Resize", [int(side / share)], more), ("CenterCrop", [side], {})]
-
-
-def _lengths(value: Value) -> Mapping[str, Value] | None:
-    """A size as a mapping: a number is a square, a pair is height and width."""
-    if isinstance(value, Map) and not value.open:
-        return {str(key): value.items[key] for key in keys_of(value) or () if value.items[key] is not None}
-    if is_number(value):
-        return {"height": value, "width": value}
-    if isinstance(value, Seq) and len(value.items) == 2:
-        return dict(zip(("height", "width"), value.items, strict=True))
-    return None
-
-
-def _levels(state: State, attrs: Mapping[str, Value], place: str) -> State:
-    if attrs.get("do_rescale", True) is not False:
-        factor = attrs.get("rescale_factor")
-        if factor is None or factor == 1 / 255:
-            state = mapped(state, "divide", 255.0, place)
-        else:
-            state = mapped(state, "multiply", factor, place)
-    if attrs.get("do_normalize"):
-        state = mapped(state, "subtract", attrs.get("image_mean"), place)
-        state = mapped(state, "divide", attrs.get("image_std"), place)
-    return state
 
 
 @function("transformers.pipeline", "transformers.pipelines.pipeline")
