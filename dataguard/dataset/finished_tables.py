@@ -48,7 +48,7 @@ def state_key(state: str, max_pixels: int) -> str:
 
 def root_key(root: Path) -> str:
     """What the cache calls that there is a table of what is under a root."""
-    return f"scan/{_FORMAT}/root/{blake3(os.fsencode(root)).hexdigest()}"
+    return f"scan/{_FORMAT}/tables-of/{blake3(os.fsencode(root)).hexdigest()}"
 
 
 def partial_folder(tables: Path | None) -> Path:

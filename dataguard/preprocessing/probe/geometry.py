@@ -367,10 +367,9 @@ def _of_any_size(measured: Sequence[Measured], fill: tuple[float, ...]) -> Itera
     high, broad = (max(axis) for axis in zip(*map(_resized, measured), strict=True))
     factors = {round(side / full, 3) for one in measured for side, full in zip(_resized(one), _full(one), strict=True)}
     largest = _near([max(longs)]) if longs else []
-    tallest, widest = _near([high]), _near([broad])
+    reached = [*itertools.product(_near([high]), _near([broad]))]
     # A limit that no picture reaches lies beyond the largest side, which was rounded down below it.
-    limits = [*itertools.product(tallest, widest), *((tall, wide + 1) for tall in tallest for wide in widest),
-              *((tall + 1, wide) for tall in tallest for wide in widest)]  # fmt: skip
+    limits = [(tall + more, wide + wider) for more, wider in ((0, 0), (0, 1), (1, 0)) for tall, wide in reached]
     for follow in ROUNDINGS:
         for side in shorts:
             resizes.append(Resize(rule="short", side=side, rounding=follow))

@@ -174,8 +174,7 @@ def arithmetic(machine: Machine, operator: ast.operator, left: Value, right: Val
         mixed = _mixed_by_chance(left.state, right.state)
         if mixed is not None:
             return Picture(mixed)
-        masked = _masked(left.state, right.state) if operation == "multiply" else None
-        masked = masked or under_mask(node, operation, left.state, right.state)
+        masked = under_mask(node, operation, left.state, right.state)
         if masked is not None:
             return Picture(moved(masked, place))
         if operation in ("add", "subtract") and _planes(left.state, right.state):
@@ -233,14 +232,6 @@ def _mixed_by_chance(left: State, right: State) -> State | None:
     fewer = len(left.channels or ()) < len(right.channels or ())
     base, step = (right, left) if fewer else (left, right)
     return base if ends[fewer] else replace(base, steps=(*base.steps, step.steps[-1]))
-
-
-def _masked(left: State, right: State) -> State | None:
-    """Of two pictures that are multiplied the coloured one, where the other is a gray one of another file: its mask."""
-    for one, other in ((left, right), (right, left)):
-        if len(one.channels or ()) == 3 and other.channels == ("Y",) and one.loaded != other.loaded:
-            return one if "order" not in one.lost and one.is_float else None
-    return None
 
 
 def _is_float(value: Value) -> bool:

@@ -1,7 +1,7 @@
 """Pictures under masks: 'image * (1 - mask) + mask', where the mask is a picture of a file of its own.
 
 Who paints holes over gives the network what a mask leaves of a picture, whose levels are as they were. Which of two
-pictures is the mask is told by names.
+pictures is the mask is told by names, or by the one being gray and of another file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ _MODULES = frozenset({"np", "numpy", "torch", "tf", "tensorflow", "F", "cv2", "K
 
 
 def under_mask(node: ast.AST, operation: str | None, left: State, right: State) -> State | None:
-    """The picture that is left where two are multiplied or added of which one is a mask by its name; None for none."""
+    """The picture that is left where two are multiplied or added of which one is a mask; None for none."""
+    if operation == "multiply" and (coloured := _coloured(left, right)) is not None:
+        return coloured
     sides = _sides(node)
     if sides is None or operation not in ("add", "multiply"):
         return None
@@ -62,3 +64,11 @@ def _tokens(node: ast.expr) -> list[str]:
             return _tokens(func.value)
         return _tokens(node.args[0]) if node.args else ["?"]
     return [] if isinstance(node, ast.Constant) else ["?"]
+
+
+def _coloured(left: State, right: State) -> State | None:
+    """Of two pictures that are multiplied the coloured one, where the other is a gray one of another file: its mask."""
+    for one, other in ((left, right), (right, left)):
+        if len(one.channels or ()) == 3 and other.channels == ("Y",) and one.loaded != other.loaded:
+            return one if "order" not in one.lost and one.is_float else None
+    return None

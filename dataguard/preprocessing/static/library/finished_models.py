@@ -6,6 +6,8 @@ face_recognition 1.3 (``api.py``), insightface 0.7 (``FaceAnalysis.get``), ultra
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dataguard.preprocessing.pipeline import Decode
 from dataguard.preprocessing.static import feeding
 from dataguard.preprocessing.static.library.registry import Call, applied, function
@@ -68,6 +70,4 @@ def _loads(call: Call) -> Value:
     )
     if mode == "RGB":
         return Picture(state)
-    from dataclasses import replace
-
     return Picture(replace(of_order(state, "GRAY", place), layout="HW"))
