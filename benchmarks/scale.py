@@ -24,8 +24,8 @@ exponent is the slope of the logarithms over the three largest sizes.
 by hand with 1,637 MB: 1.01 times that, 0.15 once it is scanned. In turn, three times, while other work kept both
 cores busy (load 11 to 17): 22.7 to 24.8 s of a core here, scan and version id included, 936 MB; by hand 21.5 to 26.0
 s (0.95, 0.95 and 1.10 times that, 0.15 to 0.18 once it is scanned). Before copies were looked for by 64 bits of a
-hash: 1.40, 1.46 and 1.73 times. A whole check of 100,000,000 rows took 299 s of a core and 1,265 MB then. ``table``
-over 50,000,000: 66 s, 1,011 MB.
+hash: 1.40, 1.46 and 1.73 times. A whole check of 100,000,000 rows: 341 s of a core, 291 s on the wall,
+1,301 MB. ``table`` over 50,000,000: 66 s, 1,011 MB.
 
     python benchmarks/scale.py [--whole] [--rows 1000 10000 …] [--images 100 …] [--memory 2GB] [--output FILE]
         [--plot FILE.svg]
