@@ -92,13 +92,14 @@ def steps_of(ways: list[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | No
     """What several ways have in common in their steps; None where that is nothing."""
     if all(one == ways[0] for one in ways):
         return ways[0]
-    if any(isinstance(step, Filter) for way in ways for step in way):
-        return _filtered(ways, reason)
-    if len({tuple(type(step) for step in one) for one in ways}) == 1:
+    alike = len({tuple(type(step) for step in one) for one in ways}) == 1
+    if alike:
         merged = [_merged(list(column), reason) for column in zip(*ways, strict=True)]
         if None not in merged:
             return tuple(one for one in merged if one is not None)
-    else:
+    if any(isinstance(step, Filter) for way in ways for step in way):
+        return _filtered(ways, reason)
+    if not alike:
         found = _padded_alike(ways, reason) or _but_for_chance(ways) or _ending(ways, reason) or _shared(ways, reason)
         if found is not None:
             return found
@@ -108,13 +109,19 @@ def steps_of(ways: list[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | No
 def _filtered(ways: list[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | None:
     """What ways have in common that filter or do not: which filters there are is not known where they differ."""
     filters = [[step for step in way if isinstance(step, Filter)] for way in ways]
-    rest = steps_of([tuple(step for step in way if not isinstance(step, Filter)) for way in ways], reason)
+    others = [tuple(step for step in way if not isinstance(step, Filter)) for way in ways]
+    rest = steps_of(others, reason)
     if rest is None:
         return None
-    if all(one == filters[0] for one in filters):
-        return *rest, *filters[0]
-    said = next(one.provenance for way in filters for one in way)
-    return *rest, Filter(name=None, provenance=said, undetermined={"name": reason})
+    made: list[Step] = [*filters[0]]
+    if any(one != filters[0] for one in filters):
+        said = next(one.provenance for way in filters for one in way)
+        made = [Filter(name=None, provenance=said, undetermined={"name": reason})]
+    begins = {way.index(own[0]) for way, own in zip(ways, filters, strict=True) if own}
+    # A blur before a resize is another one than after it: where all ways tell, it stays before what follows it.
+    told = begins == {0} or (len(begins) == 1 and all(len(one) == len(rest) for one in others))
+    at = begins.pop() if told else len(rest)
+    return *rest[:at], *made, *rest[at:]
 
 
 def _resized_alike(ways: list[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | None:
