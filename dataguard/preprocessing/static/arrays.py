@@ -14,7 +14,6 @@ from dataguard.preprocessing.static.masks import under_mask
 from dataguard.preprocessing.static.operators import ARITHMETIC, OPERATORS
 from dataguard.preprocessing.static.picture import State, as_float, by_chance, losing, mapped, moved, without
 from dataguard.preprocessing.static.values import (
-    SIZES,
     Blank,
     Bound,
     Choice,
@@ -22,7 +21,6 @@ from dataguard.preprocessing.static.values import (
     ExtObj,
     Func,
     Map,
-    Measure,
     Method,
     Obj,
     Picture,
@@ -401,24 +399,18 @@ def _of_object(machine: Machine, source: Obj, node: ast.AST | None) -> Value:
 
 def unpacked(machine: Machine, value: Value, count: int, node: ast.AST) -> list[Value] | None:
     """The parts of something that is assigned to several names; None where they are not known."""
-    if isinstance(value, Measure) and len(SIZES) < count:
-        return None
     if isinstance(value, Picture):
         state = value.state
         if "geometry" in state.lost and "layout" in state.lost and count < 6:
             # What something unknown returned for a picture and more: the picture comes first.
             rest = Unknown("what else was returned is not known", machine.place(node))
             return [value, *[rest] * (count - 1)]
-        if state.layout[:1] == "N" or state.layout[:1] != "C" or state.channels is None:
+        if state.layout[:1] != "C" or state.channels is None:
             return None
         return [parts.plane(state, index, machine.place(node)) for index in range(len(state.channels))]
-    if isinstance(value, ExtObj) and value.name == "builtins.zip":
-        # 'low, high = zip(*pairs)'
-        columns = iterated(machine, value, ast.Constant(None))
-        return columns if columns is not None and len(columns) == count else None
     if isinstance(value, ExtObj):
-        found = [element(machine, value, None) for _ in range(1)]
-        return found * count if isinstance(found[0], Picture) else None
+        found = element(machine, value, None)
+        return [found] * count if isinstance(found, Picture) else None
     if isinstance(value, Choice):
         first = next((one for one in value.options if isinstance(one, Seq) and len(one.items) == count), None)
         return list(first.items) if first is not None else None

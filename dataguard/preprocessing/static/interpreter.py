@@ -202,11 +202,11 @@ class Interpreter(Branching):
             rows = arrays.iterated(self, value, target)
             value = Seq(rows, "tuple") if rows is not None else value
         items = value.items if isinstance(value, Seq | Shape) else records.items_of(value)
-        if isinstance(value, Shape) and count == 2 and len(value.items) == 3 and value.items[2] == 3:
+        star = next((index for index, one in enumerate(target.elts) if isinstance(one, ast.Starred)), None)
+        if isinstance(value, Shape) and star is None and count == 2 and value.items[2:] == [3]:
             items = value.items[:2]  # of a picture that has no channels where it is unpacked so
         if items is None:
             items = arrays.unpacked(self, value, count, target)
-        star = next((index for index, one in enumerate(target.elts) if isinstance(one, ast.Starred)), None)
         if star is not None and items is not None and len(items) >= count - 1:
             after = count - 1 - star
             middle = Seq(items[star : len(items) - after], "list")
