@@ -73,15 +73,24 @@ def _is_rest(node: ast.expr, share: ast.expr) -> bool:
     return ast.dump(node.right) == ast.dump(share)
 
 
-def _clips(machine: Machine, index: ast.expr, value: Value) -> bool:
+def _clips(machine: Machine, state: State, index: ast.expr, value: Value) -> bool:
     """Whether levels beyond a bound are brought to it, or those that are no numbers: 'image[image > 255] = 255'."""
-    if isinstance(index, ast.Call):
-        return getattr(index.func, "attr", "") in ("isnan", "isinf") and is_number(value)
-    if not isinstance(index, ast.Compare) or len(index.ops) != 1 or not is_number(value):
+    if not is_number(value):
         return False
-    return isinstance(index.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE) and value == machine.evaluate(
-        index.comparators[0]
-    )
+    if isinstance(index, ast.Call) and isinstance(index.func, ast.Attribute):
+        asked = index.args[0] if index.args else index.func.value
+        return index.func.attr in ("isnan", "isinf") and _is_of(machine.evaluate(asked), state)
+    if not isinstance(index, ast.Compare) or len(index.ops) != 1:
+        return False
+    if not isinstance(index.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE):
+        return False
+    return value == machine.evaluate(index.comparators[0]) and _is_of(machine.evaluate(index.left), state)
+
+
+def _is_of(value: Value, state: State) -> bool:
+    """Whether a value is the picture that has a state, and not another one, as a mask, that was read as it was."""
+    options = value.options if isinstance(value, Choice) else [value]
+    return any(isinstance(one, Picture) and one.state is state for one in options)
 
 
 def _at_edge(part: ast.Slice) -> bool:
@@ -95,7 +104,7 @@ def overwritten(machine: Machine, state: State, index: ast.expr, value: Value, p
 
     None where what is overwritten is no matter of augmentation.
     """
-    if _clips(machine, index, value):
+    if _clips(machine, state, index, value):
         return moved(state, place)
     options = value.options if isinstance(value, Choice) else [value]
     if options and all(isinstance(one, Picture) and alike(state, one.state) for one in options):

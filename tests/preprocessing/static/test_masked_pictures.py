@@ -44,3 +44,20 @@ def test_what_was_put_beside_a_mask_is_taken_apart_in_a_graph(tmp_path: Path) ->
     path = only(reading(tmp_path, {"test.py": script, "inpaint.yml": "guided: False"}))
     assert levels(path) == pytest.approx((1 / 127.5, -1.0))
     assert (path.pipeline.order, path.pipeline.layout) == ("BGR", "NHWC")
+
+
+@pytest.mark.parametrize(
+    ("index", "known"),
+    [
+        ("image > 255", True),
+        ("mask > 255", False),
+        ("np.isnan(image)", True),
+        ("np.isnan(mask)", False),
+        ("image.isnan()", True),
+        ("mask.isnan()", False),
+    ],
+)
+def test_what_a_mask_says_is_no_bound_of_the_picture(tmp_path: Path, index: str, known: bool) -> None:
+    script = "image, mask = cv2.imread(path), cv2.imread(other)\n"
+    path = served(tmp_path, f"{script}image[{index}] = 255\nmodel(image[None] / 255.0)\n")
+    assert (path.pipeline.affine.scale == pytest.approx((1 / 255,))) is known
