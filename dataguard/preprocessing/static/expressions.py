@@ -102,11 +102,13 @@ class Expressions(Items):
         return self.undefined(name, node)
 
     def _get_attribute(self, node: ast.Attribute) -> Value:
-        value = self.evaluate(node.value)
-        if node.attr in _OF_MEMBERS and type(node.value) is ast.Attribute:
-            owner = self.evaluate(node.value.value)
-            if isinstance(owner, Cls) and any(one.rpartition(".")[2] in ENUMS for one in owner.foreign()):
-                return node.value.attr if node.attr == "name" else value
+        held = node.value
+        if node.attr not in _OF_MEMBERS or type(held) is not ast.Attribute or held.attr in _OF_MEMBERS:
+            return self.attribute(self.evaluate(held), node.attr, node)
+        owner = self.evaluate(held.value)
+        value = self.attribute(owner, held.attr, held)
+        if isinstance(owner, Cls) and any(one.rpartition(".")[2] in ENUMS for one in owner.foreign()):
+            return held.attr if node.attr == "name" else value
         return self.attribute(value, node.attr, node)
 
     def _sequence(self, node: ast.List | ast.Tuple | ast.Set) -> Value:
