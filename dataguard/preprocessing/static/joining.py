@@ -131,10 +131,13 @@ def join(condition: Value, first: Value, second: Value) -> Value:
         both = zip(first.options, second.options, strict=True)
         return choice([join(condition, *two) for two in both], first.why)
     found = choice([first, second], why)
-    if isinstance(found, Choice) and len(found.options) == 2 and found.options[0] is first:
-        found.test = condition
-    if random and isinstance(found, Choice) and len(found.options) == 2:
-        found.chance = condition
+    if isinstance(found, Choice) and len(found.options) == 2:
+        nested = [one for one in (first, second) if isinstance(one, Choice)]
+        # Of what was one of several before, the condition alone does not tell which it is.
+        if not nested and found.options[0] is first:
+            found.test = condition
+        if random and all(one.chance is not None for one in nested):
+            found.chance = condition
     return found
 
 
