@@ -309,7 +309,7 @@ class Extraction(Findings):
                     self._class(value, module)
                     self._unused(value, module)
 
-        for func in list(self.machine.inner):
+        for func in list(self.machine.inner.values()):
             # What a function hands on to be called, and nobody was seen to call.
             if self.reserve > 0 and func.node not in self.machine.seen and calls.works_on_pictures(func):
                 self._ask(func, None, func.module)

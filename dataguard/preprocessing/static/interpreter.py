@@ -428,7 +428,7 @@ class Interpreter(Branching):
         func = Func(node, frame.module, scope, frame.owner if frame.func is None else None, decorators)
         self.put(frame.names, node.name, func)
         if frame.func is not None:
-            self.inner.append(func)
+            self.inner.setdefault(node, func)
         self._registered(func, node)
         for one in decorators:
             if isinstance(one, Method) and isinstance(one.receiver, ExtObj) and one.receiver.name.startswith("sacred."):

@@ -142,8 +142,8 @@ class Machine(ABC):
         """Pictures that are written to files, with the place, the frames, and whether as JPEG."""
         self.residues = Residues()
         """Pictures that were given names, of which some are seen to arrive nowhere."""
-        self.inner: list[Func] = []
-        """Functions within functions."""
+        self.inner: dict[ast.AST, Func] = {}
+        """Functions within functions, by their syntax, as they were made first."""
         self.evaluating: set[str] = set()
         """Scripts in which a model is put into evaluation."""
         self.changed_in_place: dict[ast.AST, frozenset[str]] = {}
