@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 def wrapper(machine: Machine, func: Func, receiver: Value) -> Func | None:
     """What stands for a decorated method; None where its decorators hand on what they are given.
 
-    Only while the object has a list with a picture in it: layers after the first get what others made of it.
+    Only while the object has a list with a picture in it: layers after the first get what others made of it. What
+    decorates the wrapper itself is left out, as functools.wraps is: it could be what made it, without end.
     """
     for one in func.decorators:
         if isinstance(one, Func) and _waits(receiver) and _adds(one.node):
             made = machine.call(one, [replace(func, decorators=())], {}, None)
-            return made if isinstance(made, Func) and made.node is not func.node else None
+            return replace(made, decorators=()) if isinstance(made, Func) and made.node is not func.node else None
     return None
 
 

@@ -77,3 +77,14 @@ def test_layers_of_a_chain(tmp_path: Path, chain: str, scale: float) -> None:
     affine = path.pipeline.affine
     assert levels(path)[0] == pytest.approx(scale)
     assert affine.offset == pytest.approx((-102.0 * scale, -115.0 * scale, -122.0 * scale))
+
+
+def test_decorators_that_decorate_one_another(tmp_path: Path) -> None:
+    layer = "    def layer(op):\n        def layer_decorated(self, *args, **kwargs):"
+    turned = (
+        "    def again(op):\n        @layer\n        def wrapped(self, *args):\n"
+        "            return op(self, self.inputs, *args)\n        return wrapped\n\n"
+        "    def layer(op):\n        @again\n        def layer_decorated(self, *args, **kwargs):"
+    )
+    script = _NETWORK.replace(layer, turned).format(chain='.scaled(255.0, name="input").conv(3, 3, name="conv1_1")')
+    assert levels(only(reading(tmp_path, {"demo.py": script})))[0] == pytest.approx(1 / 255)
