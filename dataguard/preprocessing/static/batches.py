@@ -9,9 +9,11 @@ from collections.abc import Collection, Sequence
 from dataguard.preprocessing.static.picture import State
 from dataguard.preprocessing.static.values import Picture, Seq, Value, same
 
-_SEVERAL = re.compile(r"(?i)((idx|ind|index|id|pos)e?s|indices|perm\w*|mask\w*|shuffled?|order|keep\w*|subset|selected|"
-                      r"selection|chosen)$")  # fmt: skip
-"""Names of what says of several which they are."""
+_SEVERAL = re.compile(
+    r"(?i)(?:^|_|\d|(?-i:(?<=[a-z])(?=[A-Z])))((idx|ind|index|id|pos)e?s|indices|(rand)?perm(s|ut\w*|_\w+)?|mask\w*|shuffled?|order|"
+    r"keep\w*|subset|selected|selection|chosen)$"
+)
+"""Names that end with words for what says of several which they are: 'train_ids', 'keepMask', and not 'border'."""
 _PLACES = ("where", "nonzero", "argsort", "randperm", "permutation", "flatnonzero", "argwhere", "tolist")
 """Functions that return the places of several."""
 
@@ -32,6 +34,8 @@ def takes_several(array: ast.AST, index: ast.expr, key: Value, bound: Collection
     (True, True, True, True)
     >>> of("self.data[index]"), of("x[i]"), of("x[i]", bound=["x"]), of("self.x[i]", bound=["x"])
     (False, False, True, False)
+    >>> of("x[train_ids]"), of("x[batchIdxs]"), of("x[randperm]"), of("x[border]"), of("x[grids]"), of("x[permit]")
+    (True, True, True, False, False, False)
     """
     if isinstance(key, Seq | Picture) or isinstance(index, ast.Compare | ast.List):
         return True
