@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from dataguard.core.syntax import nodes
@@ -28,7 +29,9 @@ def carried(machine: Calling, func: Func, node: ast.AST | None, names: dict[str,
         return
     spec = func.node.args
     parameters = [one.arg for one in (*spec.posonlyargs, *spec.args)][1 if method else 0 :]
-    given = [*zip(parameters, node.args, strict=False), *((one.arg, one.value) for one in node.keywords)]
+    # What stands after a starred argument is given to parameters that are not known here.
+    counted = takewhile(lambda one: not isinstance(one, ast.Starred), node.args)
+    given = [*zip(parameters, counted, strict=False), *((one.arg, one.value) for one in node.keywords)]
     for name, value in given:
         made = names.get(name or "")
         if name in changed and isinstance(value, ast.Name) and isinstance(made, Picture):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dataguard.preprocessing.steps import Pad
-from tests.preprocessing.static.repositories import only, reading, steps_of
+from tests.preprocessing.static.repositories import levels, only, reading, steps_of
 
 _UTILS = """
     import numpy as np
@@ -89,3 +89,19 @@ def test_a_module_above_that_has_what_the_one_beside_lacks(tmp_path: Path) -> No
     files = {"run.py": run, "sample/coco.py": script, "sample/utils.py": "def crop():\n    pass\n", "utils.py": _UTILS,
              "sample/__init__.py": ""}  # fmt: skip
     assert [type(one) for one in steps_of(only(reading(tmp_path, files)))] == [Pad]
+
+
+def test_what_stands_after_a_starred_argument_is_not_told_by_its_place(tmp_path: Path) -> None:
+    script = """
+        import cv2
+        import numpy as np
+
+        def halve_(first, image, last):
+            image /= 2.0
+
+        one, other = cv2.imread("a.png").astype(np.float32), cv2.imread("b.png").astype(np.float32)
+        both = [one, one]
+        halve_(*both, other)
+        model.predict(other[None])
+        """
+    assert levels(only(reading(tmp_path, {"predict.py": script}))) == pytest.approx((1.0, 0.0))
