@@ -190,7 +190,7 @@ def arithmetic(machine: Machine, operator: ast.operator, left: Value, right: Val
             from dataguard.preprocessing.static.picture import by_chance
 
             return Picture(by_chance(left.state, "levels", place, size=left.state.size))
-        if operation == "multiply" and isinstance(right, Unknown) and right.why == unknowns.MASK:
+        if operation == "multiply" and _is_mask(right):
             return Picture(moved(left.state, place))  # what a mask leaves of a picture
         state = mapped(left.state, operation, right, place)
         return Picture(as_float(state) if operation == "divide" or _is_float(right) else state)
@@ -200,6 +200,8 @@ def arithmetic(machine: Machine, operator: ast.operator, left: Value, right: Val
         from dataguard.preprocessing.static.picture import by_chance
 
         return Picture(by_chance(right.state, "levels", place, size=right.state.size))
+    if operation == "multiply" and _is_mask(left):
+        return Picture(moved(right.state, place))
     if operation in ("add", "multiply"):
         state = mapped(right.state, operation, left, place)
         return Picture(as_float(state) if _is_float(left) else state)
@@ -207,6 +209,11 @@ def arithmetic(machine: Machine, operator: ast.operator, left: Value, right: Val
         state = mapped(mapped(right.state, "multiply", -1, place), "add", left, place)
         return Picture(state)
     return Picture(losing(right.state, place, "levels go through what is no straight line", "affine"))
+
+
+def _is_mask(value: Value) -> bool:
+    """Whether a value says of each level of a picture whether it counts: 'image > 10'."""
+    return isinstance(value, Unknown) and value.why == unknowns.MASK
 
 
 def _planes(left: State, right: State) -> bool:

@@ -46,6 +46,12 @@ def test_what_was_put_beside_a_mask_is_taken_apart_in_a_graph(tmp_path: Path) ->
     assert (path.pipeline.order, path.pipeline.layout) == ("BGR", "NHWC")
 
 
+@pytest.mark.parametrize("masked", ["x * (x > 0.1)", "(x > 0.1) * x", "np.multiply(x > 0.1, x)"])
+def test_a_mask_of_the_picture_itself_stands_on_either_side(tmp_path: Path, masked: str) -> None:
+    path = served(tmp_path, f"x = cv2.imread(path) / 255.0\nx = {masked}\nmodel(x[None])\n")
+    assert levels(path) == pytest.approx((1 / 255, 0.0))
+
+
 @pytest.mark.parametrize(
     ("index", "known"),
     [
