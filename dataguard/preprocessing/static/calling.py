@@ -21,7 +21,7 @@ from dataguard.preprocessing.static import (
     records,
     trainers,
 )
-from dataguard.preprocessing.static.expressions import Expressions
+from dataguard.preprocessing.static.expressions import ENUMS, Expressions
 from dataguard.preprocessing.static.joining import MISSING, join
 from dataguard.preprocessing.static.library import darknet, first_layers, given, placeholders, unlisted
 from dataguard.preprocessing.static.library.configuration import OPTIONS, filled, given_options
@@ -244,7 +244,7 @@ class Calling(Expressions):
         if names:
             records.fill(made, names, args, kwargs)
             return made
-        if any(one.rpartition(".")[2] in ("Enum", "IntEnum") for one in foreign) and args:
+        if any(one.rpartition(".")[2] in ENUMS for one in foreign) and args:
             return args[0]
         if args and any(one.rpartition(".")[2] in ("DataParallel", "DistributedDataParallel") for one in foreign):
             return args[0]

@@ -35,6 +35,9 @@ SCRIPT = """
         ("enum.Enum", "'small'", "'large'", ".value", "'large'"),
         ("enum.IntEnum", "1", "2", ".value", "2"),
         ("enum.Enum", "enum.auto()", "enum.auto()", ".name", "Method.LARGE.name"),
+        ("enum.Enum", "'small'", "'large'", "", "Method('large')"),
+        ("enum.StrEnum", "'small'", "'large'", "", "Method('large')"),
+        ("enum.IntFlag", "1", "2", "", "Method(2)"),
     ],
 )
 def test_a_member_by_its_name(tmp_path: Path, base: str, first: str, second: str, asked: str, mode: str) -> None:
