@@ -20,3 +20,8 @@ def take(machine: Machine, test: ast.expr) -> None:
             wanted = machine.evaluate(one.comparators[0])
             if is_number(wanted):
                 machine.put(machine.frame.names, one.left.id, wanted)
+
+
+def fails(node: ast.stmt) -> bool:
+    """Whether a statement asserts what never holds, as one that raises: 'assert False, "no such mode"'."""
+    return isinstance(node, ast.Assert) and isinstance(node.test, ast.Constant) and not node.test.value

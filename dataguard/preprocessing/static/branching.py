@@ -38,7 +38,7 @@ class Branching(Importing):
 
     def _asserting(self, node: ast.Assert) -> Flow | None:
         asserting.take(self, node.test)
-        return "raise" if isinstance(node.test, ast.Constant) and not node.test.value else None
+        return "raise" if asserting.fails(node) else None
 
     def branching(self, node: ast.If) -> Flow | None:
         """Follow the branch that is taken, or both."""
@@ -370,9 +370,10 @@ def _verdict(condition: Value) -> bool | None:
 def _raises(body: Sequence[ast.stmt]) -> bool:
     if not body:
         return False
-    if isinstance(body[-1], ast.Assert) and isinstance(body[-1].test, ast.Constant) and not body[-1].test.value:
+    last = body[-1]
+    if isinstance(last, ast.Raise) or asserting.fails(last):
         return True
-    return isinstance(body[-1], ast.Raise) or (ends_program(body[-1]) and all(_says(one) for one in body[:-1]))
+    return ends_program(last) and all(_says(one) for one in body[:-1])
 
 
 def _gives_up(body: Sequence[ast.stmt]) -> bool:
