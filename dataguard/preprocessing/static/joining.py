@@ -391,15 +391,12 @@ def _resizing(first: tuple[Step, ...], second: tuple[Step, ...]) -> tuple[tuple[
     return tuple(shown)
 
 
-_LENGTHS = letterboxes.LENGTHS
-
-
 def _two_ways(condition: Measure, first: State, second: State) -> State | None:
     """One state of two that are resized by one kernel, to another size where a condition on the size holds."""
     one, other = first.steps[-1:], second.steps[-1:]
     if not one or not isinstance(one[0], Resize) or not isinstance(other[0], Resize):
         return None
-    blank = {**_LENGTHS, "rounding": None, "undetermined": {}}
+    blank = {**letterboxes.LENGTHS, "rounding": None, "undetermined": {}}
     before = before_last(first.steps)
     if replace(one[0], **blank) != replace(other[0], **blank) or before is None:
         return None
@@ -410,7 +407,7 @@ def _two_ways(condition: Measure, first: State, second: State) -> State | None:
     if rule is None or not alike:
         return None
     open_ = {name: why for name, why in one[0].undetermined.items() if name not in ("rule", "rounding")}
-    step = replace(one[0], **{**_LENGTHS, **rule}, undetermined=open_)
+    step = replace(one[0], **{**letterboxes.LENGTHS, **rule}, undetermined=open_)
     return replace(first, steps=(*first.steps[:-1], step), size=(size[0], size[1]))
 
 
@@ -441,4 +438,4 @@ def _sized(condition: Measure, first: State, second: State) -> State | None:
     rule = resize_rule(before, after) if before is not None and after is not None else None
     if rule is None:
         return None
-    return replace(longer, steps=(*longer.steps[:-1], replace(last, **{**_LENGTHS, **rule})), size=size)
+    return replace(longer, steps=(*longer.steps[:-1], replace(last, **{**letterboxes.LENGTHS, **rule})), size=size)

@@ -69,11 +69,9 @@ def kept(made: Value, name: str) -> tuple[Value, ...]:
     if wanted not in names:
         return ()
     at = names.index(wanted)
-    for older, newer in ((name, wanted), *_OLDER.items()):
-        if newer == wanted and older in made.kwargs:
-            return (_as_kept(last, wanted, made.kwargs[older]),)
-    if wanted in made.kwargs:
-        return (_as_kept(last, wanted, made.kwargs[wanted]),)
+    for one in (wanted, *(older for older, newer in _OLDER.items() if newer == wanted)):
+        if one in made.kwargs:
+            return (_as_kept(last, wanted, made.kwargs[one]),)
     if at < len(made.args):
         return (_as_kept(last, wanted, made.args[at]),)
     return (_DEFAULTS[last, wanted],) if (last, wanted) in _DEFAULTS else ()

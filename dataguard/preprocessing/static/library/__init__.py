@@ -111,9 +111,9 @@ def call(machine: Calling, name: str, args: list[Value], kwargs: dict[str, Value
         # What is computed of what is by chance is by chance.
         return args[0]
     if len(args) == 2 and name in windows.OF_TWO and not any(map(is_picture, args)):
-        drawn = next((one for one in args if isinstance(one, Unknown) and one.kind == "random"), None)
-        if drawn is not None:
-            return drawn
+        by_chance = next((one for one in args if isinstance(one, Unknown) and one.kind == "random"), None)
+        if by_chance is not None:
+            return by_chance
     if args and type(args[0]) is ExtObj and args[0].name in encoding.BUFFERS:
         again = encoding.passed(Call(machine, name, args, kwargs, node))
         if again is not None:
