@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from dataguard.core.syntax import nodes
@@ -40,8 +41,6 @@ class Findings:
     pins: dict[str, tuple[str, str]]
     gradients: dict[ast.AST, bool]
     functions: dict[str, dict[tuple[str, int], ast.AST]]
-    torch_alone: bool | None = None
-    """Whether all code is for torch; None while nobody has asked."""
 
     def states_of(self, value: Value) -> tuple[list[Any], str]:
         """The states that a picture may be in, and what that depends on."""
@@ -101,7 +100,7 @@ class Findings:
             elif last.sink.kind == "return":
                 last = replace(last, states=[_returned(state) for state in last.states])
             elif unended:
-                last = replace(last, states=[_unfollowed(state, self._for_torch()) for state in last.states])
+                last = replace(last, states=[_unfollowed(state, self.torch_alone) for state in last.states])
             path = self._path(last, modes.get(last.sink.identity, set()))
             loads = tuple(sorted({state.loaded for state in last.states}))
             pipeline = path.pipeline
@@ -124,7 +123,7 @@ class Findings:
         name = roles.called(sink) + (f" ({sink.setting})" if sink.setting else "")
         pipeline = canonical.common([canonical.pipeline_of(state, name) for state in found.states], found.why)
         if role != "offline":
-            pipeline = inputs.as_taken(pipeline, found.states, torch_alone=self._for_torch())
+            pipeline = inputs.as_taken(pipeline, found.states, torch_alone=self.torch_alone)
         entry = self._entry(sink)
         state = found.states[0]
         return FoundPath(
@@ -141,10 +140,10 @@ class Findings:
             setting=sink.setting,
         )
 
-    def _for_torch(self) -> bool:
-        if self.torch_alone is None:
-            self.torch_alone = inputs.of_torch_alone(self.raw.values())
-        return self.torch_alone
+    @cached_property
+    def torch_alone(self) -> bool:
+        """Whether all code is for torch."""
+        return inputs.of_torch_alone(self.raw.values())
 
     def _role(self, sink: Sink, modes: set[str]) -> str:
         trains = sink.kind == "model" and self._mode(sink) == "train"
@@ -291,7 +290,7 @@ def _undoes(after: list[Any], before: list[Any]) -> bool:
     """Whether levels that a data set centres are put back where they came from, as for a network that helps others."""
 
     def plain(state: State) -> bool:
-        return state.offset == (0.0,) and any(state.scale == one for one in _PLAIN)
+        return state.offset == (0.0,) and state.scale in _PLAIN
 
     known = bool(after and before) and after[0].scale is not None and before[0].scale is not None
     return known and plain(after[0]) and before[0].touched and not plain(before[0]) and "affine" not in before[0].lost
