@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
+from itertools import islice
 from typing import Any
 
 from dataguard.preprocessing.static.values import Map, Seq, Unknown, Value, is_plain
 
 LARGEST = 2**20
 """Bytes of a configuration file."""
+MOST_NODES = 50_000
+"""Values of a configuration, each as often as aliases repeat it."""
+LONGEST = 512
+"""Items of a list, of which one more says no more."""
+_MOST_KEYS = 2000
+DEEPEST = 12
+"""Lists and dictionaries within one another."""
+_DEEPEST_PARSED = 100
+"""The same while a file is parsed: libyaml calls itself for each, beyond what the stack holds."""
+_LONGEST_NUMBER = 64
+"""Characters of a number; the time that '1:59:59:…' takes grows with the square of its length."""
+
+
+class _TooManyError(Exception):
+    """A configuration has more values than are taken."""
 
 
 def loaded(data: bytes | None, path: str) -> Value:
@@ -22,15 +39,13 @@ def loaded(data: bytes | None, path: str) -> Value:
         elif path.endswith(".py"):
             return Unknown("a configuration in Python")
         else:
-            import yaml
-
-            content = yaml.load(data, Loader=_plain_loader())  # noqa: S506 - a loader that makes plain values alone
+            content = _yaml(data)
     except Exception:  # noqa: BLE001 - a parser of untrusted text: whatever it raises, the file tells nothing
         return Unknown(f"{path} cannot be parsed")
     return as_value(content)
 
 
-_REMARK = re.compile(rb'("(?:[^"\\\\\n]|\\\\.)*")|//[^\n]*')
+_REMARK = re.compile(rb'("(?:[^"\\\n]|\\.)*"?)|//[^\n]*')
 
 
 def _json(data: bytes) -> Any:
@@ -41,11 +56,45 @@ def _json(data: bytes) -> Any:
         return json.loads(_REMARK.sub(lambda found: found[1] or b"", data))
 
 
+def _yaml(data: bytes) -> Any:
+    """The first document of a file of YAML.
+
+    Raises:
+        ValueError: it is nested too deep.
+    """
+    import yaml
+
+    loader, depth = _plain_loader(), 0
+    for event in yaml.parse(data, Loader=loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _DEEPEST_PARSED:
+                raise ValueError("nested too deep")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return yaml.load(data, Loader=loader)  # noqa: S506 - a loader that makes plain values alone
+
+
+@cache
 def _plain_loader() -> Any:
     import yaml
 
-    class Plain(yaml.SafeLoader):
-        """YAML's plain values; a tag stands for what is written under it, and aliases are few."""
+    fast: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+    class Plain(fast):  # type: ignore[misc]
+        """YAML's plain values; a tag stands for what is written under it."""
+
+        merging = 0
+        merged = 0
+
+        def flatten_mapping(self, node: Any) -> None:
+            """Put keys that are merged ('<<: *other') into a mapping; those of such mappings in turn multiply."""
+            self.merging += 1
+            super().flatten_mapping(node)
+            self.merging -= 1
+            self.merged += len(node.value) if self.merging else 0
+            if self.merged > MOST_NODES:
+                raise _TooManyError
 
     def untagged(loader: Any, _suffix: str, node: Any) -> Any:
         if isinstance(node, yaml.MappingNode):
@@ -54,17 +103,39 @@ def _plain_loader() -> Any:
             return loader.construct_sequence(node, deep=True)
         return loader.construct_scalar(node)
 
+    def number(loader: Any, node: Any) -> Any:
+        whole = node.tag.endswith("int")
+        if len(node.value) > _LONGEST_NUMBER:
+            return loader.construct_scalar(node)
+        return loader.construct_yaml_int(node) if whole else loader.construct_yaml_float(node)
+
     Plain.add_multi_constructor("!", untagged)
     Plain.add_multi_constructor("tag:yaml.org,2002:python/", untagged)
+    for name in ("int", "float"):
+        Plain.add_constructor(f"tag:yaml.org,2002:{name}", number)
     return Plain
 
 
-def as_value(content: Any, depth: int = 0) -> Value:
-    """Plain content as a value."""
-    if depth > 12:
-        return Unknown("nested too deep")
-    if isinstance(content, dict):
-        return Map({key: as_value(one, depth + 1) for key, one in list(content.items())[:2000] if is_plain(key)})
-    if isinstance(content, list | tuple):
-        return Seq([as_value(one, depth + 1) for one in content[:512]], "list")
-    return content if is_plain(content) else Unknown("a value of a configuration")
+def as_value(content: Any) -> Value:
+    """Plain content as a value; unknown where it is of more than `MOST_NODES`."""
+    left = MOST_NODES
+
+    def made(one: Any, depth: int) -> Value:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise _TooManyError
+        if isinstance(one, dict | list | tuple):
+            if depth > DEEPEST:
+                return Unknown("nested too deep")
+            if isinstance(one, dict):
+                kept = islice(one.items(), _MOST_KEYS)
+                items = {key: made(inner, depth + 1) for key, inner in kept if is_plain(key)}
+                return Map(items, open=len(items) < len(one))
+            return Seq([made(inner, depth + 1) for inner in one[:LONGEST]], "list", many=len(one) > LONGEST)
+        return one if is_plain(one) else Unknown("a value of a configuration")
+
+    try:
+        return made(content, 0)
+    except _TooManyError:
+        return Unknown(f"a configuration of more than {MOST_NODES:,} values")
