@@ -15,6 +15,7 @@ from dataguard.preprocessing.static.values import (
     Obj,
     Unknown,
     Value,
+    whole_of,
 )
 
 
@@ -58,12 +59,11 @@ class Importing(Calling):
             self.run_module(module)
         for alias in node.names:
             if alias.name == "*":
+                libraries = whole_of(module.names) if module is not None else ()
                 if module is None and not node.level:
-                    held = self.frame.names.get(WHOLE, ())
-                    self.put(self.frame.names, WHOLE, (*held, library.canonical(f"{name}.")[:-1]))
-                if module is not None and WHOLE in module.names:
-                    held = self.frame.names.get(WHOLE, ())
-                    self.put(self.frame.names, WHOLE, (*held, *module.names[WHOLE]))
+                    libraries = (library.canonical(f"{name}.")[:-1],)
+                if libraries:
+                    self.put(self.frame.names, WHOLE, (*whole_of(self.frame.names), *libraries))
                 if module is not None:
                     for key, value in list(module.names.items()):
                         if not key.startswith(("_", "*")):

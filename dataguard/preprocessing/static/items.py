@@ -12,7 +12,6 @@ from dataguard.preprocessing.static.library.registry import FUNCTIONS
 from dataguard.preprocessing.static.machine import Machine
 from dataguard.preprocessing.static.values import (
     NO_KEY,
-    WHOLE,
     Blank,
     Bound,
     Choice,
@@ -35,6 +34,7 @@ from dataguard.preprocessing.static.values import (
     is_plain,
     key_of,
     same,
+    whole_of,
 )
 
 
@@ -143,10 +143,7 @@ class Items(Machine):
 
     def undefined(self, name: str, node: ast.AST | None) -> Value:
         """What a name stands for that nothing here binds: something of a library that is imported whole."""
-        whole = self.frame.module.names.get(WHOLE)
-        # Branches may import different libraries.
-        ways = whole.options if isinstance(whole, Choice) else [whole]
-        libraries = tuple(dict.fromkeys(one for way in ways if isinstance(way, tuple) for one in way))
+        libraries = whole_of(self.frame.module.names)
         found = of_whole(libraries, name) if libraries else None
         return found if found is not None else Unknown(f"{name} is not defined where it is read", self.place(node))
 

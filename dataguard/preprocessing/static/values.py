@@ -282,6 +282,13 @@ class Shape:
     items: list[Value]
 
 
+def whole_of(names: dict[str, Value]) -> tuple[str, ...]:
+    """The libraries of which a module imports everything, in whichever branch."""
+    held = names.get(WHOLE)
+    ways = held.options if isinstance(held, Choice) else [held]
+    return tuple(dict.fromkeys(one for way in ways if isinstance(way, tuple) for one in way))
+
+
 def choice(options: Iterable[Value], why: str) -> Value:
     """Several values as one; those that are equal once.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dataguard.preprocessing.static.extraction import _IMPORT
-from tests.preprocessing.static.repositories import only, reading
+from tests.preprocessing.static.repositories import only, reading, resized
 
 
 @pytest.mark.parametrize(
@@ -155,3 +155,18 @@ def test_a_script_is_in_no_package(tmp_path: Path) -> None:
             return cv2.cvtColor(cv2.imread(name), cv2.COLOR_BGR2RGB)
         """
     assert only(reading(tmp_path, {"evaluate/test.py": script, "utils/opening.py": opening})).pipeline.order == "RGB"
+
+
+def test_a_library_that_is_imported_whole_after_branches_that_import_others(tmp_path: Path) -> None:
+    script = """
+        import cv2
+        from nets import make
+        if first():
+            from some.library import *
+        else:
+            from other.library import *
+        from torchvision.transforms import *
+        model = make()
+        model(Compose([ToPILImage(), Resize(96), ToTensor()])(cv2.imread("a.png")))
+        """
+    assert resized(only(reading(tmp_path, {"run.py": script}))).side == 96
