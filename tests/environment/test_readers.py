@@ -193,6 +193,12 @@ def test_condas_formats() -> None:
     assert (entry.name, entry.version, entry.conda_build) == ("numpy", "1.26.4", "py311h64a7726_0")
 
 
+@pytest.mark.parametrize("text", ["dependencies: " + "[" * 100_000, "dependencies:\n" + "- " * 100_000])
+def test_a_file_of_conda_that_is_nested_too_deep_is_a_problem(text: str) -> None:
+    file = parse_conda(text, "environment.yml")
+    assert ["nested too deep" in one.reason for one in file.problems] == [True]
+
+
 def test_dockerfiles() -> None:
     text = """\
         # syntax=docker/dockerfile:1

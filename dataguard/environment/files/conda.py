@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from dataguard.core.nesting import is_too_deep
 from dataguard.environment.declared import DeclaredFile, Problem, PythonVersion, Role
 from dataguard.environment.files.requirements_txt import Include, parse_text
 from dataguard.environment.files.text_file import UnreadableFile, read_text
@@ -157,7 +158,9 @@ class _Yaml:
 
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         try:
-            return yaml.compose(self.text, Loader=loader)
+            if not is_too_deep(self.text, loader):
+                return yaml.compose(self.text, Loader=loader)
+            self.problems.append(Problem(path=self.name, line=1, reason="no YAML: it is nested too deep"))
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             line = 1 if mark is None else mark.line + 1

@@ -8,6 +8,7 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
+from dataguard.core.nesting import is_too_deep
 from dataguard.preprocessing.static.values import Map, Seq, Unknown, Value, is_plain
 
 LARGEST = 2**20
@@ -19,8 +20,6 @@ LONGEST = 512
 _MOST_KEYS = 2000
 DEEPEST = 12
 """Lists and dictionaries within one another."""
-_DEEPEST_PARSED = 100
-"""The same while a file is parsed: libyaml calls itself for each, beyond what the stack holds."""
 _LONGEST_NUMBER = 64
 """Characters of a number; the time that '1:59:59:…' takes grows with the square of its length."""
 
@@ -64,14 +63,9 @@ def _yaml(data: bytes) -> Any:
     """
     import yaml
 
-    loader, depth = _plain_loader(), 0
-    for event in yaml.parse(data, Loader=loader):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > _DEEPEST_PARSED:
-                raise ValueError("nested too deep")
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
+    loader = _plain_loader()
+    if is_too_deep(data, loader):
+        raise ValueError("nested too deep")
     return yaml.load(data, Loader=loader)  # noqa: S506 - a loader that makes plain values alone
 
 
