@@ -75,8 +75,10 @@ class Extraction(Findings):
             self.progress("reading", number, len(roots))
             self._script(module)
         enough = self.reserve / 2
-        for module in ways.others(self.machine, roots):
-            if self.reserve > enough:
+        with ways.others(self.machine, roots) as others:
+            for module in others:
+                if self.reserve <= enough:
+                    break
                 self._script(module)
         self._entry_points(sorted(leading))
         reached = len(self.machine.sinks)

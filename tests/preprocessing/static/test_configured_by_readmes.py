@@ -150,6 +150,32 @@ def test_every_configuration_of_a_script(tmp_path: Path) -> None:
     assert made == {"": (32, (1 / 255,)), "cfg/b.yaml": (64, (1.0,))}
 
 
+_CONFIGURED = """
+    import argparse
+    import yaml
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--config", required=True)
+    args = parser.parse_args()
+    with open(args.config) as file:
+        options = yaml.safe_load(file)
+    """
+
+
+def test_what_no_script_leads_to_is_of_the_first_configuration(tmp_path: Path) -> None:
+    resize = "cv2.resize(cv2.imread(name), (options['side'], options['side']))"
+    script = "import cv2\nfrom state import options\n"
+    files = {
+        "train.py": f"{script}name = 'a.png'\nnet({resize}[None] / 255)\n",
+        "serve.py": f"{script}\ndef answer(name):\n    net({resize}[None] / 255)\n",
+        "state.py": _CONFIGURED,
+        "cfg/a.yaml": "side: 32\n",
+        "cfg/b.yaml": "side: 64\n",
+        "README.md": "python train.py --config cfg/a.yaml\n\npython train.py --config cfg/b.yaml\n",
+    }
+    made = {path.name: resized(path).height for path in reading(tmp_path, files).paths}
+    assert made == {"train.py": 32, "train.py (cfg/b.yaml)": 64, "serve.py: answer": 32}
+
+
 def test_any_configuration_of_a_folder(tmp_path: Path) -> None:
     files = {
         "train.py": _SEVERAL,
