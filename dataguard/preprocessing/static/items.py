@@ -249,6 +249,8 @@ class Items(Machine):
                 return value.items[known]
             if not value.open:
                 self.fails("KeyError")
+            if value.rest is not None:
+                return value.rest
             return Unknown(f"there is no {known!r} in what is read", self.place(node))
         if isinstance(key, Unknown) and key.kind == "random":
             return Unknown("one of several, by chance", self.place(node), "random")

@@ -93,6 +93,8 @@ class Map:
     items: dict[Any, Value]
     open: bool = False
     """Whether it has more keys than are known."""
+    rest: Unknown | None = None
+    """What was put in whose keys are not known."""
 
 
 @dataclass(slots=True, unsafe_hash=True)

@@ -22,3 +22,25 @@ def test_features_that_are_compared(tmp_path: Path) -> None:
         """
     path = only(reading(tmp_path, {"search.py": script}))
     assert (path.pipeline.decode.library, path.pipeline.affine.scale) == ("opencv", (1 / 255,))
+
+
+def test_what_a_network_returns_is_put_into_a_dictionary(tmp_path: Path) -> None:
+    script = """
+        import cv2, torch
+        import torch.nn as nn
+        import torch.nn.functional as F
+
+        class Projection(nn.Module):
+            def forward(self, depth):
+                return self.points * depth
+
+        projection = Projection()
+        inputs = {"color": torch.from_numpy(cv2.imread("a.png").transpose(2, 0, 1)[None] / 255.0)}
+        outputs = {"step": 0}
+        outputs.update(net(inputs["color"]))
+        for key in ("near", "far"):
+            disparity = F.interpolate(outputs[key], [192, 640], mode="bilinear")
+            points = projection(0.01 + 9.99 * disparity)
+        """
+    path = only(reading(tmp_path, {"infer.py": script}))
+    assert (path.pipeline.decode.library, path.pipeline.geometry) == ("opencv", ())

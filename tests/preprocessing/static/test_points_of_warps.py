@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dataguard.preprocessing.steps import Pad, Random, Resize
-from tests.preprocessing.static.repositories import served, steps_of
+from tests.preprocessing.static.repositories import drawn, served, steps_of, trained
 
 _LINES = """
     def matrix_of(center, scale):
@@ -78,3 +78,21 @@ def test_networks_that_find_boxes_are_known_by_where_they_come_from(tmp_path: Pa
     lines = f"import torchvision\nnet = {made}\nimage = cv2.imread('a.png') / 255.0\n"
     fed = "net.setInput(image)" if "cv2" in made else "net([torch.from_numpy(image)])"
     assert served(tmp_path, lines + fed).networks == (word,)
+
+
+_TURNED = """
+    image = cv2.imread("a.png")
+    if np.random.random() < 0.5:
+        height, width, _ = image.shape
+        scale = np.random.uniform(0.9, 1.1)
+        before = np.array([[0, 0], [width, 0], [width, height], [0, height]])
+        after = np.dot(before - np.array([width / 2, height / 2]), np.array([[scale, 0], [0, scale]]).T)
+        matrix = cv2.getPerspectiveTransform(before.astype(np.float32), after.astype(np.float32))
+        image = cv2.warpPerspective(image, matrix, (width, height), flags=cv2.INTER_LINEAR)
+    return torch.from_numpy(image.transpose(2, 0, 1) / 255.0)
+    """
+
+
+def test_points_that_are_turned_by_a_matrix_of_chance(tmp_path: Path) -> None:
+    step = drawn(trained(tmp_path, _TURNED))
+    assert (step.name, step.parameters) == ("affine", ())

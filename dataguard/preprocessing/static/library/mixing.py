@@ -42,7 +42,8 @@ def _times(call: Call) -> Value:
 def _product(call: Call) -> Value:
     first, second = (call.args[0], call.args[1]) if len(call.args) > 1 else (None, None)
     if not isinstance(first, Picture):
-        return call.unknown(f"what {call.name} returns")
+        drawn = is_chance(first) or is_chance(second)
+        return Unknown(f"what {call.name} returns", call.place, "random" if drawn else "")
     return _mixed(call, first.state, second)
 
 

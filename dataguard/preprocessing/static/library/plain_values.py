@@ -102,8 +102,10 @@ def _of_map(call: Call) -> Value:
         new = dict(other.items) if isinstance(other, Map) else {}
         for key, one in {**new, **call.kwargs}.items():
             call.machine.put(receiver.items, key, one)
+        if isinstance(other, Unknown):
+            receiver.open, receiver.rest = True, other
         return None
-    return Map(dict(receiver.items), open=receiver.open)
+    return Map(dict(receiver.items), open=receiver.open, rest=receiver.rest)
 
 
 @methods(
