@@ -109,7 +109,7 @@ def steps_of(ways: list[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | No
 def _filtered(ways: list[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | None:
     """What ways have in common that filter or do not: which filters there are is not known where they differ."""
     filters = [[step for step in way if isinstance(step, Filter)] for way in ways]
-    others = [tuple(step for step in way if not isinstance(step, Filter)) for way in ways]
+    others: list[tuple[Step, ...]] = [tuple(step for step in way if not isinstance(step, Filter)) for way in ways]
     rest = steps_of(others, reason)
     if rest is None:
         return None
