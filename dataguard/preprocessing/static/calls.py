@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dataguard.core.syntax import nodes
-from dataguard.preprocessing.static.feeding import prepares
+from dataguard.preprocessing.static.feeding import is_preparing, prepares
 from dataguard.preprocessing.static.tree import Module
 from dataguard.preprocessing.static.values import Cls, Func, Map, Obj, Value, is_plain
 
@@ -69,10 +69,6 @@ def _is_method(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> boo
     return bool(node.args.args) and node.args.args[0].arg == "self"
 
 
-_PREPARING = ("preprocess", "pre_process", "normalize_", "normalise_", "prepare_im", "prepare_pix")
-"""Beginnings of names of methods by which a model prepares what it is given."""
-
-
 def preparing(cls: Cls | None) -> Func | None:
     """The method that a model is called by, where it asks for another of its own to prepare what it is given.
 
@@ -82,10 +78,9 @@ def preparing(cls: Cls | None) -> Func | None:
     if cls is None or found is None or not isinstance(found[0], Func):
         return None
     for name in _named(found[0]):
-        bare = name.lstrip("_")
-        if bare.startswith(_PREPARING) and isinstance((cls.find(name) or (None,))[0], Func):
+        if is_preparing(name) and isinstance((cls.find(name) or (None,))[0], Func):
             return found[0]
-        if bare.startswith("augment") and _makes_transforms(cls, name):
+        if name.lstrip("_").startswith("augment") and _makes_transforms(cls, name):
             return found[0]
     return None
 

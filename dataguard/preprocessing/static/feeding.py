@@ -172,7 +172,7 @@ def is_transforming(name: str) -> bool:
     return any(word in lowered for word in _TRANSFORMING) or lowered in ("aug", "tf", "tfm", "tfms", "prep", "pipeline")
 
 
-_PREPARING = ("preprocess", "loadimage", "resize", "normalize", "letterbox")
+_PREPARING = ("preprocess", "loadimage", "resize", "normaliz", "normalis", "letterbox", "prepareim", "preparepix")
 _MENTIONED = frozenset({"Compose", "Normalize", "imread", "preprocess", "pre_process", "DataLoader"})
 
 
@@ -188,7 +188,18 @@ def prepares(cls: Cls | None) -> bool:
 def _mentions(node: ast.AST) -> bool:
     if isinstance(node, ast.Attribute):
         return node.attr in _MENTIONED
-    return isinstance(node, ast.FunctionDef) and any(word in node.name.lower().replace("_", "") for word in _PREPARING)
+    return isinstance(node, ast.FunctionDef) and is_preparing(node.name)
+
+
+@lru_cache(maxsize=8192)
+def is_preparing(name: str) -> bool:
+    """Whether a function is named as one by which a model prepares what it is given.
+
+    >>> is_preparing("_prepare_images"), is_preparing("pre_process"), is_preparing("prepare_labels")
+    (True, True, False)
+    """
+    bare = name.lower().replace("_", "")
+    return any(word in bare for word in _PREPARING)
 
 
 def is_prepared(value: Value) -> bool:

@@ -30,8 +30,10 @@ _SCRIPT = """
     """
 
 
-def test_what_a_network_subtracts_itself(tmp_path: Path) -> None:
-    affine = only(reading(tmp_path, {"net.py": _NETWORK, "demo.py": _SCRIPT})).pipeline.affine
+@pytest.mark.parametrize("name", ["preprocess_image", "_pre_process", "prepare_pixels", "normalize", "_normalise"])
+def test_what_a_network_subtracts_itself(tmp_path: Path, name: str) -> None:
+    network = _NETWORK.replace("preprocess_image", name)
+    affine = only(reading(tmp_path, {"net.py": network, "demo.py": _SCRIPT})).pipeline.affine
     assert (affine.scale, affine.offset) == ((0.02, 0.02, 0.04), (-2.0, -2.2, -4.8))
 
 
