@@ -8,7 +8,7 @@ import posixpath
 import re
 import stat
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -290,6 +290,28 @@ class Tree:
             if found in self._folders:
                 return found
         return None
+
+    def within(self, folder: str) -> Sequence[str]:
+        """The files of a folder, without those of folders in it; '' for the repository itself."""
+        return self._by_folder.get(folder, ())
+
+    def ending(self, path: str) -> list[str]:
+        """The files in folders whose paths end with these words: 'a/b.yaml' of 'b.yaml'."""
+        return [one for one in self._by_name.get(path.rpartition("/")[2], ()) if one.endswith(f"/{path}")]
+
+    @cached_property
+    def _by_folder(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for path in self.sizes:
+            found.setdefault(path.rpartition("/")[0], []).append(path)
+        return found
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for path in self.sizes:
+            found.setdefault(path.rpartition("/")[2], []).append(path)
+        return found
 
     def has_folder(self, dotted: str, origin: str) -> bool:
         """Whether a dotted name is a folder with modules in it, beside the file or its parents."""

@@ -79,7 +79,7 @@ def _filled(tree: Tree, words: list[str]) -> list[list[str]]:
         match = _ONE_OF.fullmatch(word)
         if match is not None:
             folder = match[2].removeprefix("./").rstrip("/")
-            names = [one for one in tree.sizes if one.rpartition("/")[0] == folder and one.endswith(match[3])]
+            names = [one for one in tree.within(folder) if one.endswith(match[3])]
             ways = [[*words[:index], (match[1] or "") + one, *words[index + 1 :]] for one in sorted(names)[:MOST_WAYS]]
             return ways or [words]
     return [words]

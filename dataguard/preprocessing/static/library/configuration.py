@@ -288,7 +288,7 @@ def resolve(call: Call, path: str) -> str | None:
             return candidate
     if wanted in tree.copied and tree.copied[wanted] != wanted:
         return resolve(call, tree.copied.pop(wanted))
-    fits = [one for one in tree.sizes if one.endswith("/" + wanted)]
+    fits = tree.ending(wanted)
     return fits[0] if len(fits) == 1 else None
 
 

@@ -78,11 +78,12 @@ def _scan(call: Call, dotted: str) -> None:
     """Follow the modules of a package that register something; '' for the package of the file itself."""
     tree, origin = call.machine.tree, call.machine.frame.module.path
     here = origin.rpartition("/")[0]
-    for folder in [dotted.strip(".").replace(".", "/")] if dotted.strip(".") else [here]:
-        ends = [one for one in tree.modules if one.rpartition("/")[0] in (folder, f"{here}/{folder}".lstrip("/"))]
-        for path in sorted(ends)[:MOST]:
-            module = tree.modules[path]
-            if module.state == "new" and path.endswith(".py") and path != origin:
-                data = tree.read(path) or b""
-                if any(word in data for word in _WORDS):
-                    call.machine.run_module(module)
+    folder = dotted.strip(".").replace(".", "/")
+    folders = {folder, f"{here}/{folder}".lstrip("/")} if folder else {here}
+    ends = [one for folder in folders for one in tree.within(folder) if one.endswith(".py")]
+    for path in sorted(ends)[:MOST]:
+        module = tree.modules[path]
+        if module.state == "new" and path != origin:
+            data = tree.held.get(path) or tree.read(path) or b""
+            if any(word in data for word in _WORDS):
+                call.machine.run_module(module)

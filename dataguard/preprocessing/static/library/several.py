@@ -12,11 +12,7 @@ MOST = 24
 
 def common(tree: Tree, folder: str, unknown: Unknown) -> Value:
     """What every file of a folder of configurations says, with what they differ in not known."""
-    names = sorted(
-        one
-        for one in tree.sizes
-        if one.rpartition("/")[0] == folder.strip("/") and one.endswith((".yaml", ".yml", ".json"))
-    )
+    names = sorted(one for one in tree.within(folder.strip("/")) if one.endswith((".yaml", ".yml", ".json")))
     if not 0 < len(names) <= MOST:
         return unknown
     found = [loaded(tree.read(one), one) for one in names]
