@@ -160,6 +160,8 @@ class Machine(ABC):
         """The configuration of that command, where it is not the first."""
         self.configured: set[str] = set()
         """Scripts that a README's configuration was asked for."""
+        self.copied: dict[tuple[str, str], str] = {}
+        """What scripts copy, by the script and where to: a template to the configuration that is read then."""
         self.fixed_graphs: set[str] = set()
         """Placeholders of which only networks are known whose weights are read from files."""
         self.tests: dict[ast.expr, list[ast.expr]] = {}

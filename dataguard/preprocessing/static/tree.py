@@ -100,8 +100,6 @@ class Tree:
         self._archive: zipfile.ZipFile | None = None
         self.added: list[str] = []
         """Folders that scripts add to the path that modules are looked for on."""
-        self.copied: dict[str, str] = {}
-        """What scripts copy where: a template to the configuration that is read then."""
         self.held: dict[str, bytes] = {}
         """Files that were read once and are parsed later."""
         self.sizes: dict[str, int] = {}

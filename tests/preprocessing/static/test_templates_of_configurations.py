@@ -79,3 +79,36 @@ def test_a_function_that_goes_through_nested_options_is_followed_to_their_leaves
     options = lenient({"a": {"b": {"c": {"size": 96}}}})["a"]["b"]["c"]
     """
     assert resized(only(reading(tmp_path, {"predict.py": SCRIPT.format(read=read)}))).height == 96
+
+
+_TWICE = """
+    shutil.copy("config.yml.sample", "config.yml")
+    before = yaml.safe_load(open("config.yml"))
+    options = yaml.safe_load(open("config.yml"))
+    """
+
+
+def test_what_was_copied_may_be_read_more_than_once(tmp_path: Path) -> None:
+    found = reading(tmp_path, {"predict.py": SCRIPT.format(read=_TWICE), "config.yml.sample": "size: 224"})
+    assert resized(only(found)).height == 224
+
+
+def test_what_one_script_copies_another_does_not_read(tmp_path: Path) -> None:
+    files = {
+        "a.py": SCRIPT.format(read=_TWICE),
+        "b.py": SCRIPT.format(read=_TWICE.replace("config.yml.sample", "other.yml.sample")),
+        "c.py": SCRIPT.format(read="options = yaml.safe_load(open('config.yml'))"),
+        "config.yml.sample": "size: 224",
+        "other.yml.sample": "size: 96",
+    }
+    paths = {path.entry.partition(":")[0]: resized(path).height for path in reading(tmp_path, files).paths}
+    assert paths == {"a.py": 224, "b.py": 96, "c.py": None}
+
+
+def test_files_that_are_copied_to_each_other_lead_nowhere(tmp_path: Path) -> None:
+    read = """
+    shutil.copy("one.yml", "two.yml")
+    shutil.copy("two.yml", "one.yml")
+    options = yaml.safe_load(open("one.yml"))
+    """
+    assert resized(only(reading(tmp_path, {"predict.py": SCRIPT.format(read=read)}))).height is None

@@ -278,25 +278,34 @@ def _of_module(call: Call, path: str) -> Value:
 
 def resolve(call: Call, path: str) -> str | None:
     """The file of the repository that a path in code means."""
-    tree = call.machine.tree
-    wanted = posixpath.normpath(path.replace("\\", "/")).removeprefix("./").lstrip("/")
-    while wanted.startswith("../"):
-        wanted = wanted[3:]
+    tree, script = call.machine.tree, call.machine.root
     folder = call.machine.frame.module.path.rpartition("/")[0]
-    for candidate in (wanted, f"{folder}/{wanted}"):
-        if candidate in tree.sizes:
-            return candidate
-    if wanted in tree.copied and tree.copied[wanted] != wanted:
-        return resolve(call, tree.copied.pop(wanted))
+    passed: set[str] = set()
+    source: str | None = path
+    while source is not None and source not in passed:
+        passed.add(source)
+        wanted = _from_the_top(source)
+        for candidate in (wanted, f"{folder}/{wanted}"):
+            if candidate in tree.sizes:
+                return candidate
+        source = call.machine.copied.get((script, wanted))
     fits = tree.ending(wanted)
     return fits[0] if len(fits) == 1 else None
+
+
+def _from_the_top(path: str) -> str:
+    """A path as one from the folder of the repository, whatever lies above that."""
+    wanted = posixpath.normpath(path.replace("\\", "/")).lstrip("/")
+    while wanted.startswith("../"):
+        wanted = wanted[3:]
+    return wanted
 
 
 @function("shutil.copy", "shutil.copyfile", "shutil.copy2")
 def _copied(call: Call) -> Value:
     source, target = (text_of(one) if is_path(one) else one for one in (call.get(0, "src"), call.get(1, "dst")))
     if isinstance(source, str) and isinstance(target, str):
-        call.machine.tree.copied[posixpath.normpath(target).lstrip("/")] = source
+        call.machine.copied[call.machine.root, _from_the_top(target)] = source
     return target
 
 
