@@ -162,6 +162,8 @@ class Machine(ABC):
         """Scripts that a README's configuration was asked for."""
         self.copied: dict[tuple[str, str], str] = {}
         """What scripts copy, by the script and where to: a template to the configuration that is read then."""
+        self.parsed: dict[str, Any] = {}
+        """What configuration files hold, by their paths, once they were asked for."""
         self.fixed_graphs: set[str] = set()
         """Placeholders of which only networks are known whose weights are read from files."""
         self.tests: dict[ast.expr, list[ast.expr]] = {}

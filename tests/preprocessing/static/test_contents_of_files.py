@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dataguard.preprocessing.static.library import contents
-from dataguard.preprocessing.static.library.contents import loaded
+from dataguard.preprocessing.static.library.contents import as_value, parsed
 from dataguard.preprocessing.static.values import Map, Seq, Unknown
 from tests.preprocessing.static.repositories import reading
 
@@ -17,6 +17,11 @@ _ALIASES = "a0: &a0 [0, 0, 0, 0, 0, 0, 0, 0, 0]\n" + "".join(
 _MERGED = "a0: &a0 {x: 0, y: 0}\n" + "".join(
     f"a{index}: &a{index}\n  <<: [{', '.join([f'*a{index - 1}'] * 20)}]\n" for index in range(1, 9)
 )
+
+
+def _value(data: bytes, path: str) -> object:
+    content = parsed(data, path)
+    return content if isinstance(content, Unknown) else as_value(content)
 
 
 @pytest.mark.parametrize(
@@ -32,11 +37,11 @@ _MERGED = "a0: &a0 {x: 0, y: 0}\n" + "".join(
     ids=["aliases", "itself", "merged", "deep", "deep in a block", "itself under a tag"],
 )
 def test_a_hostile_file_tells_nothing(text: str) -> None:
-    assert isinstance(loaded(text.encode(), "a.yaml"), Unknown)
+    assert isinstance(_value(text.encode(), "a.yaml"), Unknown)
 
 
 def test_a_number_of_many_parts_is_a_text() -> None:
-    found = loaded(b"size: 12\nlong: 1" + b":59" * 3_000, "a.yaml")
+    found = _value(b"size: 12\nlong: 1" + b":59" * 3_000, "a.yaml")
     assert isinstance(found, Map)
     assert (found.items["size"], type(found.items["long"])) == (12, str)
 
@@ -54,7 +59,7 @@ def test_a_script_with_a_hostile_configuration_is_followed(tmp_path: Path) -> No
 def test_the_loader_is_made_once_and_reads_what_yaml_says() -> None:
     assert contents._plain_loader() is contents._plain_loader()
     text = b"a: &a {x: 1, y: 0x10}\nb: {<<: *a, y: 1:30}\nc: !own {z: [1.5, 1e3, yes, null]}\n"
-    found = loaded(text + b"d: !!python/tuple [1, 2]\n", "a.yaml")
+    found = _value(text + b"d: !!python/tuple [1, 2]\n", "a.yaml")
     assert isinstance(found, Map)
     assert found.items["a"].items == {"x": 1, "y": 16}
     assert found.items["b"].items == {"x": 1, "y": 90}
@@ -63,19 +68,19 @@ def test_the_loader_is_made_once_and_reads_what_yaml_says() -> None:
 
 
 def test_of_long_lists_and_of_keys_that_are_no_constants_it_is_said_that_there_are_more() -> None:
-    found = loaded(b"a: [" + b"1, " * 600 + b"1]\n2020-01-01: 3\n", "a.yaml")
+    found = _value(b"a: [" + b"1, " * 600 + b"1]\n2020-01-01: 3\n", "a.yaml")
     assert isinstance(found, Map)
     assert isinstance(found.items["a"], Seq)
     assert (found.open, found.items["a"].many) == (True, True)
 
 
 def test_a_leaf_of_what_is_nested_as_deep_as_can_be() -> None:
-    inner = contents.as_value("leaf")
+    inner = as_value("leaf")
     deep: object = "leaf"
     for _ in range(contents.DEEPEST + 1):
         deep = [deep]
-    found = contents.as_value(deep)
+    found = as_value(deep)
     while isinstance(found, Seq):
         (found,) = found.items
     assert found == inner == "leaf"
-    assert isinstance(contents.as_value([deep]), Seq)
+    assert isinstance(as_value([deep]), Seq)

@@ -73,6 +73,10 @@ _MODULE = """
             image = cv2.resize(image, (self.side, self.side))
             return image if self.inner is None else self.inner(image)
 
+    class Nested(Resizing):
+        def __init__(self, sides):
+            super().__init__(sides[0][0][0][0][0][0])
+
     def halved(image, by):
         return image / by
     """
@@ -90,6 +94,12 @@ _MODULE = """
             "instantiate(config.data)(image)",
             48,
             0.5,
+        ),
+        (
+            "_target_: lib.steps.Nested\n  sides: [[[[[[40]]]]]]\n",
+            "instantiate(config.data)(image)",
+            40,
+            1,
         ),
         ("side: 56\n", "get_class('lib.steps.Resizing')(config.data.side)(image)", 56, 1),
     ],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataguard.preprocessing.static.joining import MISSING
 from dataguard.preprocessing.static.library import commands, several
-from dataguard.preprocessing.static.library.contents import as_value, loaded
+from dataguard.preprocessing.static.library.contents import as_value, of_file
 from dataguard.preprocessing.static.library.paths import FILE_OF, is_path, text_of
 from dataguard.preprocessing.static.library.python import copied
 from dataguard.preprocessing.static.library.registry import Call, function, methods
@@ -243,7 +243,7 @@ def _file(call: Call, source: Value) -> Value:
     while isinstance(path, ExtObj) and path.args:
         path = text_of(path) if is_path(path) and len(path.args) > 1 else path.args[0]
     if isinstance(path, Unknown) and path.why.startswith(FILE_OF):
-        return several.common(call.machine.tree, path.why.removeprefix(FILE_OF), path)
+        return several.common(call.machine, path.why.removeprefix(FILE_OF), path)
     if not isinstance(path, str) and call.name.endswith(".loads"):
         # A text that was put together of a file's lines, without remarks.
         opened = [one for one in call.machine.frame.names.values() if isinstance(one, ExtObj) and one.name in OPENING]
@@ -251,26 +251,32 @@ def _file(call: Call, source: Value) -> Value:
             path = text_of(opened[0].args[0]) if is_path(opened[0].args[0]) else opened[0].args[0]
     if not isinstance(path, str):
         why = path.reason() if isinstance(path, Unknown) else "the file is not known"
-        return Obj(None, {}, open=True) if False else Unknown(why, call.place)
+        return Unknown(why, call.place)
     found = resolve(call, path)
     if found is None:
         return Unknown(f"{path[:80]} is not in the repository", call.place)
     if found.endswith(".py") and call.name.endswith("fromfile"):
         return _of_module(call, found)
-    return loaded(call.machine.tree.read(found), found)
+    return of_file(call.machine, found)
 
 
-def _of_module(call: Call, path: str) -> Value:
-    """A configuration that is written in Python: its names, and those of what it builds on."""
+def _of_module(call: Call, path: str, above: tuple[str, ...] = ()) -> Obj:
+    """A configuration that is written in Python: its names, and those of what it builds on.
+
+    Args:
+        call: What reads it.
+        path: Of its file.
+        above: Files that build on it.
+    """
     module = call.machine.tree.modules[path]
     call.machine.run_module(module)
+    call.machine.spend(len(module.names))
     made = Obj(None, {}, place=call.place, open=True, library=call.name.removesuffix(".fromfile"))
     based = module.names.get("_base_")
-    for one in based.items if isinstance(based, Seq) else [based]:
-        found = resolve(call, one) if isinstance(one, str) else None
-        if found is not None and found != path and found.endswith(".py") and len(call.machine.frames) < 12:
-            held = _of_module(call, found)
-            made.attrs |= held.attrs if isinstance(held, Obj) else {}
+    for one in (based.items if isinstance(based, Seq) else [based])[:MOST_BASES]:
+        found = resolve(call, posixpath.join(posixpath.dirname(path), one)) if isinstance(one, str) else None
+        if found in call.machine.tree.modules and found not in (path, *above) and len(above) < DEEPEST_BASE:
+            made.attrs |= _of_module(call, found, (path, *above)).attrs
     plain = {name: value for name, value in module.names.items() if is_plain(value) or isinstance(value, Map | Seq)}
     _merge(made, Map({name: value for name, value in plain.items() if not name.startswith("__")}))
     return made
@@ -431,7 +437,7 @@ def _of_node(call: Call) -> Value:
             receiver.attrs.update({key: one for key, one in other.items.items() if isinstance(key, str)})
         receiver.attrs.update(call.kwargs)
     if call.name == "merge_from_file":
-        for one in _with_bases(call, call.get(0, "cfg_filename"), 0):
+        for one in _with_bases(call, call.get(0, "cfg_filename")):
             _merge(receiver, one)
     if call.name == "merge_from_list":
         _options(receiver, call.get(0, "cfg_list"))
@@ -446,21 +452,25 @@ def _of_node(call: Call) -> Value:
     return None
 
 
+DEEPEST_BASE = 6
+MOST_BASES = 8
+"""Configurations that build on one another, and those that one builds on."""
 _BASES = ("_BASE_", "_base_", "BASE")
 """What a file calls the files that it builds on, as Detectron2's and Swin's do; their paths begin at its own."""
 
 
-def _with_bases(call: Call, path: Value, depth: int) -> list[Map]:
-    """What a file holds, after what the files hold that it builds on."""
-    found = _file(call, path) if isinstance(path, str) and depth < 6 else None
-    if not isinstance(found, Map) or not isinstance(path, str):
+def _with_bases(call: Call, path: Value, above: tuple[str, ...] = ()) -> list[Map]:
+    """What a file holds, after what the files hold that it builds on; `above` are those that build on it."""
+    where = resolve(call, path) if isinstance(path, str) and len(above) < DEEPEST_BASE else None
+    found = _file(call, where) if where not in (None, *above) else None
+    if where is None or not isinstance(found, Map):
         return []
     made: list[Map] = []
     for key in _BASES:
         named = found.items.pop(key, None)
-        for one in named.items if isinstance(named, Seq) else [named]:
+        for one in (named.items if isinstance(named, Seq) else [named])[:MOST_BASES]:
             if isinstance(one, str) and one:
-                made += _with_bases(call, posixpath.join(posixpath.dirname(path), one), depth + 1)
+                made += _with_bases(call, posixpath.join(posixpath.dirname(where), one), (where, *above))
     return [*made, found]
 
 

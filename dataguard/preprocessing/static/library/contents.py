@@ -6,10 +6,13 @@ import json
 import re
 from functools import cache
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dataguard.core.nesting import is_too_deep
 from dataguard.preprocessing.static.values import Map, Seq, Unknown, Value, is_plain
+
+if TYPE_CHECKING:
+    from dataguard.preprocessing.static.machine import Machine
 
 LARGEST = 2**20
 """Bytes of a configuration file."""
@@ -20,6 +23,8 @@ LONGEST = 512
 _MOST_KEYS = 2000
 DEEPEST = 12
 """Lists and dictionaries within one another."""
+_NODES_A_STEP = 4
+"""Values of a configuration that take as long as a step of the interpreter."""
 _LONGEST_NUMBER = 64
 """Characters of a number; the time that '1:59:59:…' takes grows with the square of its length."""
 
@@ -28,20 +33,28 @@ class _TooManyError(Exception):
     """A configuration has more values than are taken."""
 
 
-def loaded(data: bytes | None, path: str) -> Value:
-    """What a configuration file holds; tags of YAML are not obeyed."""
+def of_file(machine: Machine, path: str) -> Value:
+    """What a configuration file of the repository holds, in values of its own; it is parsed once."""
+    if path not in machine.parsed:
+        machine.parsed[path] = parsed(machine.tree.read(path), path)
+    content = machine.parsed[path]
+    if isinstance(content, Unknown):
+        return content
+    value, count = _counted(content)
+    machine.spend(count // _NODES_A_STEP + 1)
+    return value
+
+
+def parsed(data: bytes | None, path: str) -> Any:
+    """The plain content of a configuration file, unknown where it cannot be had; tags of YAML are not obeyed."""
     if data is None or len(data) > LARGEST:
         return Unknown(f"{path} cannot be read")
+    if path.endswith(".py"):
+        return Unknown("a configuration in Python")
     try:
-        if path.endswith(".json"):
-            content = _json(data)
-        elif path.endswith(".py"):
-            return Unknown("a configuration in Python")
-        else:
-            content = _yaml(data)
+        return _json(data) if path.endswith(".json") else _yaml(data)
     except Exception:  # noqa: BLE001 - a parser of untrusted text: whatever it raises, the file tells nothing
         return Unknown(f"{path} cannot be parsed")
-    return as_value(content)
 
 
 _REMARK = re.compile(rb'("(?:[^"\\\n]|\\.)*"?)|//[^\n]*')
@@ -112,12 +125,17 @@ def _plain_loader() -> Any:
 
 def as_value(content: Any) -> Value:
     """Plain content as a value; unknown where it is of more than `MOST_NODES`."""
-    left = MOST_NODES
+    return _counted(content)[0]
+
+
+def _counted(content: Any) -> tuple[Value, int]:
+    """Plain content as a value, and of how many it is made."""
+    count = 0
 
     def made(one: Any, depth: int) -> Value:
-        nonlocal left
-        left -= 1
-        if left < 0:
+        nonlocal count
+        count += 1
+        if count > MOST_NODES:
             raise _TooManyError
         if isinstance(one, dict | list | tuple):
             if depth > DEEPEST:
@@ -130,6 +148,6 @@ def as_value(content: Any) -> Value:
         return one if is_plain(one) else Unknown("a value of a configuration")
 
     try:
-        return made(content, 0)
+        return made(content, 0), count
     except _TooManyError:
-        return Unknown(f"a configuration of more than {MOST_NODES:,} values")
+        return Unknown(f"a configuration of more than {MOST_NODES:,} values"), count

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from dataguard.preprocessing.static.library import commands
 from dataguard.preprocessing.static.library.configuration import resolve
-from dataguard.preprocessing.static.library.contents import loaded
+from dataguard.preprocessing.static.library.contents import of_file
 from dataguard.preprocessing.static.library.naming import canonical
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.values import Ext, ExtObj, Map, Mod, Obj, Partial, Seq, Unknown, Value
@@ -38,7 +39,7 @@ def _main(call: Call) -> Value:
     if not isinstance(name, str):
         return ExtObj("hydra.main", call.args, call.kwargs, call.place)
     found = _composed(call, folder if isinstance(folder, str) else "", name, 0)
-    attrs = {"*config": _node(_filled(found, found), call.place)} if isinstance(found, Map) else {}
+    attrs = {"*config": _node(_filled(call, found, found), call.place)} if isinstance(found, Map) else {}
     return ExtObj("hydra.main", call.args, call.kwargs, call.place, attrs)
 
 
@@ -50,7 +51,7 @@ def given(decorator: Value) -> Value:
 def _composed(call: Call, folder: str, name: str, depth: int) -> Value:
     """A file with the files that its list of defaults names: those first, but where '_self_' stands before them."""
     path = resolve(call, f"{folder}/{name}" if folder else name) or resolve(call, f"{folder}/{name}.yaml".lstrip("/"))
-    own = loaded(call.machine.tree.read(path), path) if path is not None else None
+    own = of_file(call.machine, path) if path is not None else None
     if not isinstance(own, Map) or depth > DEEPEST:
         return own
     defaults = own.items.pop("defaults", None)
@@ -103,21 +104,22 @@ def _merge(into: Map, other: Map) -> None:
             into.items[key] = value
 
 
-def _filled(value: Value, whole: Map, depth: int = 0) -> Value:
+def _filled(call: Call, value: Value, whole: Map, depth: int = 0) -> Value:
     """A value with '${a.b}' replaced by what it stands for."""
-    if depth > 2 * DEEPEST:
-        return Unknown("configured by what is nested too deep")
+    # What stands for what stands for others grows with each time.
+    call.machine.spend()
+    leaf = not isinstance(value, Map | Seq) and not (isinstance(value, str) and "${" in value)
+    if leaf or depth > 2 * DEEPEST:
+        return value if leaf else Unknown("configured by what is nested too deep")
     if isinstance(value, Map):
-        return Map({key: _filled(one, whole, depth + 1) for key, one in value.items.items()}, open=value.open)
+        return Map({key: _filled(call, one, whole, depth + 1) for key, one in value.items.items()}, open=value.open)
     if isinstance(value, Seq):
-        return Seq([_filled(one, whole, depth + 1) for one in value.items], value.kind)
-    if not isinstance(value, str) or "${" not in value:
-        return value
+        return replace(value, items=[_filled(call, one, whole, depth + 1) for one in value.items])
     match = _WHOLE.match(value)
     found: Value = whole if match is not None else None
     for name in match[1].split(".") if match is not None else []:
         found = found.items.get(name) if isinstance(found, Map) else None
-    return Unknown(f"configured as {value[:60]}") if found is None else _filled(found, whole, depth + 1)
+    return Unknown(f"configured as {value[:60]}") if found is None else _filled(call, found, whole, depth + 1)
 
 
 def _node(value: Value, place: str) -> Value:
@@ -140,13 +142,13 @@ def _named(call: Call) -> Value:
 
 
 def _made(call: Call, node: Value, args: list[Value], kwargs: dict[str, Value], depth: int) -> Value:
+    if not isinstance(node, Seq | Map) and not (isinstance(node, Obj) and node.cls is None):
+        return node
     if depth > DEEPEST:
         return call.unknown("configured by what is nested too deep")
     if isinstance(node, Seq):
-        return Seq([_made(call, one, [], {}, depth + 1) for one in node.items], node.kind)
-    items = node.attrs if isinstance(node, Obj) and node.cls is None else getattr(node, "items", None)
-    if not isinstance(items, dict):
-        return node
+        return replace(node, items=[_made(call, one, [], {}, depth + 1) for one in node.items])
+    items = _items_of(node)
     named = next(
         (items[key] for key in ("_target_", "target", "class", "cls") if isinstance(items.get(key), str)), None
     )

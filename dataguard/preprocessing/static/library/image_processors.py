@@ -22,7 +22,7 @@ from dataguard.preprocessing.readers import huggingface
 from dataguard.preprocessing.readers.source import Source
 from dataguard.preprocessing.static import arrays, canonical
 from dataguard.preprocessing.static.library.configuration import resolve
-from dataguard.preprocessing.static.library.contents import as_value, loaded
+from dataguard.preprocessing.static.library.contents import as_value, of_file
 from dataguard.preprocessing.static.library.given import as_state
 from dataguard.preprocessing.static.library.registry import FUNCTIONS, METHODS, Call, applied, function
 from dataguard.preprocessing.static.picture import State, explicit, losing, mapped, moved, reordered, stepped
@@ -115,7 +115,7 @@ def _file(call: Call, options: dict[str, Value]) -> Value:
     folder = f"{path}/{within}" if isinstance(within, str) else path
     where = resolve(call, f"{folder.rstrip('/')}/{FILE}".removeprefix("./"))
     if where is not None:
-        return loaded(call.machine.tree.read(where), where)
+        return of_file(call.machine, where)
     return call.unknown(f"{FILE} of {path[:80]} is not in the repository")
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from dataguard.preprocessing.static.library.contents import loaded
-from dataguard.preprocessing.static.tree import Tree
+from typing import TYPE_CHECKING
+
+from dataguard.preprocessing.static.library.contents import of_file
 from dataguard.preprocessing.static.values import Map, Unknown, Value, same
+
+if TYPE_CHECKING:
+    from dataguard.preprocessing.static.machine import Machine
 
 MOST = 24
 """Files of a folder that are compared."""
 
 
-def common(tree: Tree, folder: str, unknown: Unknown) -> Value:
+def common(machine: Machine, folder: str, unknown: Unknown) -> Value:
     """What every file of a folder of configurations says, with what they differ in not known."""
-    names = sorted(one for one in tree.within(folder.strip("/")) if one.endswith((".yaml", ".yml", ".json")))
+    names = sorted(one for one in machine.tree.within(folder.strip("/")) if one.endswith((".yaml", ".yml", ".json")))
     if not 0 < len(names) <= MOST:
         return unknown
-    found = [loaded(tree.read(one), one) for one in names]
+    found = [of_file(machine, one) for one in names]
     if not all(isinstance(one, Map) for one in found):
         return unknown
     made = found[0]
