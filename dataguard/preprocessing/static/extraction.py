@@ -221,7 +221,7 @@ class Extraction(Findings):
         def work() -> None:
             self.machine.run_module(main)
 
-        with restoring.as_before(self.tree.modules.values()):
+        with restoring.as_before(self.machine):
             self._guarded(work, module.path)
 
     def _functions(self, module: Module, wanted: Callable[[str], bool], *, serving: bool = False) -> None:

@@ -64,14 +64,14 @@ class Interpreter(Branching):
             return
         module.state = "running"
         self.frames.append(Frame(names=module.names, module=module))
-        journal, self.journal = self.journal, None
+        journal, self.journal = self.journal, self.changes if module.main else None
         try:
             if len(self.frames) < 60:
                 self.run(module.body)
         finally:
             self.journal = journal
             self.frames.pop()
-            module.state = "done"
+            self.done(module)
 
     def _expression(self, node: ast.Expr) -> Flow | None:
         value = node.value

@@ -196,7 +196,7 @@ def _of_object(machine: Machine, source: Obj, node: ast.AST | None) -> Value:
         )
         if isinstance(made, Seq) and found[0].name == "__iter__":
             made = made.items[0] if made.items else Unknown()
-        source.attrs["*item"] = made
+        machine.put(source.attrs, "*item", made)
         return made
     return inherited(machine, source)
 
@@ -312,7 +312,7 @@ def batch(machine: Machine, source: ExtObj, node: ast.AST | None) -> Value:
     """One batch of a loader, or one item of a library's data set; None where it is neither."""
     if is_loader(source):
         if "batch" not in source.attrs:
-            source.attrs["batch"] = _batch(machine, source, node)
+            machine.put(source.attrs, "batch", _batch(machine, source, node))
         return source.attrs["batch"]
     if "batch" in source.attrs:
         return source.attrs["batch"]

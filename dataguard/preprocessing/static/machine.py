@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from dataguard.preprocessing.static import restoring
 from dataguard.preprocessing.static.joining import MISSING, join
 from dataguard.preprocessing.static.residues import Residues, stack_of
 from dataguard.preprocessing.static.tree import Module, Tree
@@ -112,6 +113,10 @@ class Machine(ABC):
         self.frames: list[Frame] = []
         self.sinks: list[Sink] = []
         self.journal: list[tuple[Any, Any, Any]] | None = None
+        self.changes: list[tuple[Any, Any, Any]] = []
+        """What the script that is followed changed, of what the journal holds."""
+        self.of_modules: dict[int, Any] = {}
+        """Dictionaries and lists of modules that were followed, by their ids."""
         self.seen: set[ast.AST] = set()
         """Functions that were followed."""
         self.transforms: dict[str, tuple[ExtObj, tuple[tuple[str, str, int], ...]]] = {}
@@ -247,6 +252,12 @@ class Machine(ABC):
 
         outer = [word for frame in reversed(self.frames) for word in frame.words if " " not in word or agreed(word)]
         return tuple(dict.fromkeys((*self.assigning, *outer)))
+
+    def done(self, module: Module) -> None:
+        """A module was followed to its end."""
+        module.state = "done"
+        if not module.main:
+            restoring.keep(module, self.of_modules)
 
     def note(self, kind: str, node: ast.AST | None, message: str, **detail: str | float) -> None:
         """Keep a fact about one place in the code."""

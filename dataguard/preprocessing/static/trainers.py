@@ -46,7 +46,7 @@ def follow_hooks(machine: Machine, module: Obj, node: ast.AST | None) -> None:
     """Call these methods of an object, once, and keep the loaders that they give."""
     if module.cls is None or module.attrs.get("*hooked"):
         return
-    module.attrs["*hooked"] = True
+    machine.put(module.attrs, "*hooked", True)
     given: dict[str, Value] = {}
     for name in asked(module.cls):
         held = module.attrs.get(name)
@@ -58,7 +58,7 @@ def follow_hooks(machine: Machine, module: Obj, node: ast.AST | None) -> None:
             spec = bound.func.node.args
             count = max(0, len(spec.args) - 1 - len(spec.defaults))
             given[name] = machine.call(bound, [Unknown("what the trainer gives", "", "caller")] * count, {}, node)
-    module.attrs["*loaders"] = Map(given)
+    machine.put(module.attrs, "*loaders", Map(given))
 
 
 def follow_steps(machine: Machine, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None) -> None:

@@ -69,15 +69,49 @@ def test_a_configuration_of_many_names_that_is_copied(tmp_path: Path) -> None:
     assert (step.height, step.width) == (550, 550)
 
 
-def test_what_one_script_sets_in_a_module_is_not_seen_by_another(tmp_path: Path) -> None:
-    files = {
-        "settings.py": "class Settings:\n    side = 96\n\nopt = Settings()\n",
-        "first.py": "import torch\nfrom settings import opt\nopt.side = 32\nif __name__ == '__main__':\n    pass\n",
-        "second.py": """
-            import cv2, torch
-            from settings import opt
-            if __name__ == "__main__":
-                model(torch.from_numpy(cv2.resize(cv2.imread("a.png"), (opt.side, opt.side))[None] / 255.0))
-        """,
-    }
+IMPORTS = "import cv2, torch\nimport settings\n"
+ASKED = "if __name__ == '__main__':\n    main()\n"
+SETTINGS = """
+    class Settings:
+        side = 96
+
+    opt = Settings()
+    sides = {"side": 96}
+    listed = [96]
+    plain = 96
+    """
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("settings.opt.side = 32", "opt.side"),
+        ("settings.Settings.side = 32", "opt.side"),
+        ("settings.sides['side'] = 32", "sides['side']"),
+        ("settings.listed[0] = 32", "listed[0]"),
+        ("settings.listed.insert(0, 32)", "listed[0]"),
+        ("settings.plain = 32", "plain"),
+        ("if torch.cuda.is_available():\n        settings.plain = 32", "plain"),
+    ],
+)
+@pytest.mark.parametrize("scripts", [("first.py", "second.py"), ("earlier.py", "first.py", "second.py")])
+def test_what_one_script_sets_in_a_module_is_not_seen_by_another(
+    tmp_path: Path, written: str, read: str, scripts: tuple[str, ...]
+) -> None:
+    files = dict.fromkeys(scripts[:-1], IMPORTS + f"def main():\n    {written}\n{ASKED}")
+    fed = f"model(cv2.resize(cv2.imread('a.png'), (settings.{read}, settings.{read}))[None] / 255.0)"
+    files |= {"settings.py": SETTINGS, scripts[-1]: IMPORTS + f"def main():\n    {fed}\n{ASKED}"}
     assert resized(only(reading(tmp_path, files))).height == 96
+
+
+def test_what_one_module_sets_in_another_stays(tmp_path: Path) -> None:
+    imports = IMPORTS + "from sides import NAME\n"
+    fed = "model(cv2.resize(cv2.imread('a.png'), (settings.opt.side, settings.plain))[None] / 255.0)"
+    files = {
+        "settings.py": SETTINGS,
+        "sides.py": "import settings\nNAME = 'sides'\nsettings.opt.side = 64\nsettings.plain = 48\n",
+        "first.py": f"{IMPORTS}def main():\n    print(settings.plain)\n    from sides import NAME\n{ASKED}",
+        "second.py": f"{imports}def main():\n    {fed}\n{ASKED}",
+    }
+    step = resized(only(reading(tmp_path, files)))
+    assert (step.width, step.height) == (64, 48)
