@@ -246,6 +246,11 @@ class Machine(ABC):
         """Every frame as name, file and first line."""
         return stack_of(self.frames)
 
+    @property
+    def training(self) -> bool | None:
+        """Whether a model was put into training (True) or evaluation (False) where the innermost frame is."""
+        return next((frame.training for frame in reversed(self.frames) if frame.training is not None), None)
+
     def binding(self) -> tuple[str, ...]:
         """Names that the innermost statement binds, then those that what is called here is returned to, from inside."""
         from dataguard.preprocessing.static.roles import agreed
@@ -275,7 +280,6 @@ class Machine(ABC):
         if self.quiet:
             return
         place = place or self.place(node)
-        training = next((frame.training for frame in reversed(self.frames) if frame.training is not None), None)
         named, stack = identity or place, self.stack()
         self.sinks.append(
             Sink(
@@ -284,7 +288,7 @@ class Machine(ABC):
                 place,
                 stack,
                 tuple(hints),
-                training,
+                self.training,
                 named,
                 self.root,
                 model,

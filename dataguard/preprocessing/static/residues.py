@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dataguard.preprocessing.static.values import Choice, Picture, Value
 
 if TYPE_CHECKING:
-    from dataguard.preprocessing.static.machine import Frame, Machine, Sink
+    from dataguard.preprocessing.static.machine import Machine, Sink
 
 _ASIDE = re.compile(
     r"(?i)mask|label|target|(^|_)gts?(_|$)|ground|depth|seg|vis|show|draw|heat|plot|result|out|pred|overlay|canvas|orig|"
@@ -26,7 +26,10 @@ class Residue:
     value: Value
     name: str
     """What it was bound to."""
-    frames: tuple[Frame, ...]
+    stack: tuple[tuple[str, str, int], ...]
+    """Where it was seen, as `stack_of` has it."""
+    training: bool | None
+    """Whether a model was put into training, or into evaluation, there."""
     places: tuple[str, ...]
     """'file:line' of what was done to it."""
 
@@ -39,11 +42,6 @@ class Residue:
     def place(self) -> str:
         """The last of them."""
         return self.places[-1] if self.places else ""
-
-    @property
-    def training(self) -> bool | None:
-        """Whether a model was put into training, or into evaluation, where it was seen."""
-        return next((frame.training for frame in reversed(self.frames) if frame.training is not None), None)
 
 
 @dataclass(slots=True)
@@ -64,7 +62,7 @@ class Residues:
         key = machine.root, state.loaded
         before = self.held.get(key)
         if (before is None or len(state.places) > before.length) and not _ASIDE.search(name):
-            self.held[key] = Residue(value, name, tuple(machine.frames), state.places)
+            self.held[key] = Residue(value, name, machine.stack(), machine.training, state.places)
 
     def ends(self, sinks: list[Sink]) -> list[Sink]:
         """What went furthest in each script of which no picture was seen to arrive anywhere, as if it arrived there."""
@@ -76,7 +74,7 @@ class Residues:
             if root not in ended and (root not in furthest or one.length > furthest[root].length):
                 furthest[root] = one
         return [
-            Sink("last", one.value, one.place, stack_of(one.frames), (one.name,), one.training, one.place, root)
+            Sink("last", one.value, one.place, one.stack, (one.name,), one.training, one.place, root)
             for root, one in furthest.items()
         ]
 
