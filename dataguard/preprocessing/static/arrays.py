@@ -371,7 +371,7 @@ def element(machine: Machine, source: Value, node: ast.expr | None) -> Value:
         return choice([element(machine, one, node) for one in source.options], source.why)
     if isinstance(source, Picture):
         state = source.state
-        return Picture(replace(state, layout=without(state.layout, "N"))) if state.layout[:1] == "N" else source
+        return Picture(replace(state, layout=without(state.layout))) if state.layout[:1] == "N" else source
     if isinstance(source, Blank) and len(source.shape) > 1 and not source.planes:
         return rows.row_of(source)
     if isinstance(source, Obj) and source.cls is not None:

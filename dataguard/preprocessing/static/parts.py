@@ -119,18 +119,18 @@ def taken(machine: Machine, value: Picture | Blank, index: ast.expr, node: ast.A
         array = node.value if isinstance(node, ast.Subscript) else node
         if state.layout[:1] == "N" and batches.takes_several(array, index, key, machine.assigning):
             return Picture(moved(state, place))
-        if state.layout[:1] == "N" and any(map(_are_several, key.options if isinstance(key, Choice) else (key,))):
+        if state.layout[:1] == "N" and _is_several(key):
             return value
         if isinstance(key, Unknown):
             if state.layout[:1] in ("N", "C"):
-                return Picture(replace(state, layout=without(state.layout, "N"))) if state.layout[0] == "N" else value
+                return Picture(replace(state, layout=without(state.layout))) if state.layout[0] == "N" else value
             return Picture(losing(state, place, "a part is taken by what is not known", "geometry"))
         if isinstance(key, int) and state.layout[:1] == "C" and state.channels is not None:
             return plane(state, key, place) if -len(state.channels) <= key < len(state.channels) else Unknown()
         if isinstance(key, Seq) and state.layout[:1] == "C" and all(isinstance(one, int) for one in key.items):
             return Picture(reordered(state, key.items, place))
         if isinstance(key, int) and state.layout[:1] == "N":
-            return Picture(replace(state, layout=without(state.layout, "N")))
+            return Picture(replace(state, layout=without(state.layout)))
         return Picture(losing(state, place, "a part is taken", "geometry", "layout"))
     aligned = _aligned(index, len(state.layout))
     box: dict[str, tuple[Value, Value]] = {}
@@ -139,30 +139,28 @@ def taken(machine: Machine, value: Picture | Blank, index: ast.expr, node: ast.A
     dropped: list[int] = []
     for position, one in enumerate(aligned):
         if _is_new(one):
-            new_axes.append(position)
+            # Of what is left: an axis of which one place is taken is gone.
+            new_axes.append(position - len(dropped))
             continue
         if axis >= len(state.layout):
             return Picture(losing(state, place, "more indices than axes", "geometry", "layout"))
-        name = value.state.layout[axis]
+        if one is not None:
+            state = _along(machine, state, axis, one, box, dropped, place)
         axis += 1
-        if one is None:
-            continue
-        state = _along(machine, state, name, one, box, dropped, place)
     if state.channels == ():
         return Unknown("channels beyond those of the picture", place)  # of what was put beside it, as labels are
     if box:
         state = _cropped(state, box, place)
-    layout = state.layout
-    for name in (value.state.layout[one] for one in dropped):
-        layout = without(layout, name)
-    state = replace(state, layout=layout)
+    state = replace(state, layout=without(state.layout, dropped))
     for position in new_axes:
         state = with_axis(state, position, place)
     return Picture(state)
 
 
-def _are_several(key: Value) -> bool:
+def _is_several(key: Value) -> bool:
     """Whether an index takes several of a batch: 'frames[[0, 4]]', 'frames[range(8)]', 'frames[np.sort(chosen)]'."""
+    if isinstance(key, Choice):
+        return any(map(_is_several, key.options))
     if isinstance(key, Unknown):
         return key.why == "chance decides which" or key.why.startswith(("what numpy.argsort", "what numpy.where"))
     return isinstance(key, Seq) or (isinstance(key, ExtObj) and key.name == "builtins.range")
@@ -178,12 +176,14 @@ def _turns_by_chance(step: Value) -> bool:
 def _along(
     machine: Machine,
     state: State,
-    name: str,
+    axis: int,
     index: ast.expr,
     box: dict[str, tuple[Value, Value]],
     dropped: list[int],
     place: str,
 ) -> State:
+    """A state of which one axis is indexed; rows and columns that are taken go into `box`, axes that go to `dropped`."""
+    name = state.layout[axis]
     if isinstance(index, ast.Slice):
         lower, upper, step = (machine.evaluate(one) for one in (index.lower, index.upper, index.step))
         if lower is None and upper is None and step is None:
@@ -206,13 +206,14 @@ def _along(
     key = machine.evaluate(index)
     if name == "C" and state.channels is not None:
         if isinstance(key, int) and -len(state.channels) <= key < len(state.channels):
-            dropped.append(state.layout.index("C"))
+            dropped.append(axis)
             return reordered(state, [key], place)
         if isinstance(key, Seq) and all(isinstance(one, int) for one in key.items):
             return reordered(state, key.items, place)
         return losing(state, place, "channels are taken by what is not known", "order")
     if name in "NT":
-        dropped.append(state.layout.index(name))
+        if not _is_several(key):
+            dropped.append(axis)
         return state
     return losing(state, place, "a part is taken by what is not known", "geometry")
 

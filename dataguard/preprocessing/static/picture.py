@@ -6,7 +6,7 @@ What is done to levels is kept as a scale and an offset for each channel, in the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
@@ -365,15 +365,20 @@ def with_axis(state: State, axis: int, place: str) -> State:
 def without_axis(state: State, axis: int | None, place: str) -> State:
     """A state without an axis of length 1; None drops the batch."""
     if axis is None:
-        return moved(state, place, layout=without(state.layout, "N"))
+        axes = [at for at, name in enumerate(state.layout) if name == "N"]
+        return moved(state, place, layout=without(state.layout, axes))
     if -len(state.layout) <= axis < len(state.layout) and state.layout[axis] in "NCT":
-        return moved(state, place, layout=without(state.layout, state.layout[axis]))
+        return moved(state, place, layout=without(state.layout, [axis % len(state.layout)]))
     return moved(state, place)
 
 
-def without(layout: str, name: str) -> str:
-    """A layout without one of its axes: without films the frames of one are the batch."""
-    left = layout.replace(name, "")
+def without(layout: str, axes: Collection[int] = (0,)) -> str:
+    """A layout without some of its axes: without films the frames of one are the batch.
+
+    >>> without("NTCHW"), without("NTCHW", [0, 1]), without("NNCHW")
+    ('NCHW', 'CHW', 'NCHW')
+    """
+    left = "".join(name for at, name in enumerate(layout) if at not in axes)
     return left if "N" in left else left.replace("T", "N")
 
 

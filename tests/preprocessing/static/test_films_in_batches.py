@@ -20,6 +20,27 @@ def test_one_frame_of_a_film_is_a_batch_of_pictures(tmp_path: Path, taken: str) 
     assert (path.pipeline.layout, path.pipeline.dtype, path.pipeline.order) == ("NCHW", "float32", "RGB")
 
 
+@pytest.mark.parametrize("layout", ["0, 4, 1, 2, 3", "0, 1, 4, 2, 3"])
+def test_one_picture_of_a_film_is_no_batch(tmp_path: Path, layout: str) -> None:
+    film = FILM.replace("0, 4, 1, 2, 3", layout)
+    taken = "film[0, :, 0]" if layout == "0, 4, 1, 2, 3" else "film[0, 0]"
+    assert served(tmp_path, f"{film}\nmodel({taken})\n".replace("\n    ", "\n")).pipeline.layout == "CHW"
+
+
+@pytest.mark.parametrize(
+    ("read", "taken", "layout"),
+    [
+        ("cv2.imread(path)", "image[:, :, 0, None]", "HWC"),
+        ("cv2.imread(path)", "image[None, :, :, 0, None]", "NHWC"),
+        ("np.stack([cv2.imread(path)])", "image[0, None]", "NHWC"),
+        ("np.stack([cv2.imread(path)])", "image[[0, 0], :, :, ::-1]", "NHWC"),
+        ("np.stack([cv2.imread(path)])", "image[0, ..., 0, None]", "HWC"),
+    ],
+)
+def test_a_new_axis_lies_among_those_that_are_left(tmp_path: Path, read: str, taken: str, layout: str) -> None:
+    assert served(tmp_path, f"image = {read}\nmodel({taken} / 255)\n").pipeline.layout == layout
+
+
 def test_a_film_that_is_fed_whole_has_no_layout_of_pictures(tmp_path: Path) -> None:
     assert served(tmp_path, f"{FILM}\nmodel(film)\n".replace("\n    ", "\n")).pipeline.layout is None
 
