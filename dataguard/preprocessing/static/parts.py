@@ -333,7 +333,7 @@ def written(machine: Machine, holder: Picture | Blank, index: ast.expr, value: V
             return _written_options(machine, holder, index, Choice(list(held), value.why), node)
     if not isinstance(value, Picture):
         return chance_in(holder, value) or holder
-    value = as_held(holder, value, place)
+    value = as_held(holder.dtype, value, place)
     if is_whole(index) and not isinstance(index, ast.Tuple):
         return value
     shape = holder.shape
@@ -414,7 +414,12 @@ def _into_picture(machine: Machine, holder: Picture, index: ast.expr, value: Val
     whole = not isinstance(index, ast.Tuple) or all(map(is_whole, index.elts[1:]))
     if isinstance(value, Picture) and state.layout == "N" + value.state.layout and whole:
         # A batch that is filled one by one, and changed one by one: its last picture stands for all.
-        return Picture(replace(value.state, layout=state.layout))
+        dtype = state.dtype if state.dtype is not None and "dtype" not in state.lost else ""
+        made = as_held(dtype, value, place).state
+        if place in state.places and made.places[: len(state.places)] == state.places:
+            # What stands for all went through this line before, as the first of them.
+            return holder
+        return Picture(moved(made, place, layout=state.layout))
     channel = channel_of(machine, state, index)
     given = value.state.channels if isinstance(value, Picture) else None
     if channel is not None and isinstance(value, Picture) and state.channels is not None and len(given or ()) == 1:
@@ -474,7 +479,7 @@ def _pasted(machine: Machine, holder: Blank, index: ast.expr, state: State, plac
         if isinstance(one, ast.Slice):
             lower = machine.evaluate(one.lower)
         elif isinstance(made, ExtObj) and made.name == "builtins.slice":
-            lower = made.args[0]
+            lower = made.args[0] if len(made.args) > 1 else 0
         else:
             return Picture(losing(state, place, "it is written into an array", "geometry"))
         corner[name] = 0 if lower is None else lower

@@ -45,9 +45,9 @@ def _by_chance(value: Value) -> Unknown | None:
     return next((found for one in held if (found := _by_chance(one)) is not None), None)
 
 
-def as_held(holder: Blank, value: Picture, place: str) -> Picture:
-    """A picture as the numbers of the array that it is written into."""
+def as_held(dtype: str, value: Picture, place: str) -> Picture:
+    """A picture as the numbers of the array that it is written into, whose type is '' where it is not known."""
     state = value.state
-    if not holder.dtype or state.dtype is None or state.dtype == holder.dtype:
+    if not dtype or state.dtype is None or state.dtype == dtype:
         return value
-    return Picture(cast(state, holder.dtype, place))
+    return Picture(cast(state, dtype, place))
