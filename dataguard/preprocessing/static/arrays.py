@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 LENGTHS = ("a height that is not known", "a width that is not known")
 """Reasons of lengths of pictures, which are of one pixel at least."""
+MOST_NUMBERS = 16
+"""Numbers of a range that are kept apart; of longer ones the first stands for all."""
 
 
 def shape_of(state: State) -> list[Value]:
@@ -319,10 +321,13 @@ def iterated(machine: Machine, source: Value, node: ast.expr) -> list[Value] | N
                 span = range(*bounds)
             except ValueError:
                 return None
-            return list(span) if len(span) <= 16 else [span[0]]
+            return list(span) if len(span) <= MOST_NUMBERS else [span[0]]
     if isinstance(source, ExtObj) and source.name == "builtins.enumerate" and source.args:
         inner = iterated(machine, source.args[0], node)
-        return None if inner is None else [Seq([index, one], "tuple") for index, one in enumerate(inner)]
+        start = source.args[1] if len(source.args) > 1 else source.kwargs.get("start", 0)
+        if inner is None or not isinstance(start, int):
+            return None
+        return [Seq([index, one], "tuple") for index, one in enumerate(inner, start)]
     if isinstance(source, ExtObj) and source.name == "builtins.zip" and source.args:
         # One item that stands for any number of such is as many as the others are.
         columns = [
@@ -338,6 +343,17 @@ def iterated(machine: Machine, source: Value, node: ast.expr) -> list[Value] | N
             ]
             return [Seq(list(row), "tuple") for row in zip(*filled, strict=False)]
     return None
+
+
+def is_many(source: Value) -> bool:
+    """Whether `iterated` gives of what is iterated over fewer items than it has, or may have."""
+    if isinstance(source, ExtObj) and source.name == "builtins.range":
+        bounds = source.args
+        whole = all(isinstance(one, int) for one in bounds) and 0 < len(bounds) <= 3 and bounds[2:] != [0]
+        return not whole or len(range(*bounds)) > MOST_NUMBERS
+    if isinstance(source, ExtObj) and source.name in ("builtins.enumerate", "builtins.zip"):
+        return all(map(is_many, source.args[:1] if source.name == "builtins.enumerate" else source.args))
+    return getattr(source, "many", False)
 
 
 def spread(machine: Machine, source: Value, node: ast.expr) -> list[Value]:

@@ -6,6 +6,7 @@ import ast
 from abc import abstractmethod
 from typing import Any
 
+from dataguard.core.syntax import nodes
 from dataguard.preprocessing.static import arithmetic, arrays, blending, unknowns
 from dataguard.preprocessing.static.items import Items
 from dataguard.preprocessing.static.joining import join, truth
@@ -42,6 +43,8 @@ _OF_MEMBERS = ("name", "value")
 LONGEST = 512
 """Items of a list that are kept apart."""
 LONGEST_TEXT = 4096
+MOST_TURNS = 24
+"""Items of a comprehension that are followed."""
 MAY_BE_NONE = ("attribute ", "there is no ", "an item by a key", "what re.", "it depends")
 """Beginnings of reasons why a value is not known that may as well be none."""
 LARGEST_NUMBER = 1e15
@@ -113,14 +116,16 @@ class Expressions(Items):
 
     def _sequence(self, node: ast.List | ast.Tuple | ast.Set) -> Value:
         items: list[Value] = []
+        many = False
         for one in node.elts[:LONGEST]:
             if type(one) is ast.Starred:
                 inner = self.evaluate(one.value)
                 items += inner.items if isinstance(inner, Seq | Shape) else [Unknown("unpacked", self.place(one))]
+                many |= not isinstance(inner, Seq | Shape) or arrays.is_many(inner)
             else:
                 items.append(self.evaluate(one))
         kind = "list" if isinstance(node, ast.List) else "tuple" if isinstance(node, ast.Tuple) else "set"
-        return Seq(items, kind)  # type: ignore[arg-type]
+        return Seq(items, kind, many)  # type: ignore[arg-type]
 
     def _dictionary(self, node: ast.Dict) -> Value:
         found = Map({})
@@ -200,6 +205,8 @@ class Expressions(Items):
             return (left + right)[:LONGEST_TEXT]
         if type(left) is str and kind is ast.Mod:
             return arithmetic.formatted(left, right)
+        if kind is ast.Mult and type(right) is Seq and type(left) in _COUNTS:
+            left, right = right, left
         if kind is ast.Mult and type(right) is Unknown and type(left) is Seq and left.kind == "list":
             return Seq(list(left.items), "list", many=True)
         if (type(left) is Unknown or type(right) is Unknown) and kind not in _OF_BITS:
@@ -218,10 +225,8 @@ class Expressions(Items):
             found = arithmetic.elementwise(self, operator, left, right, node)
         if found is not None:
             return found
-        if isinstance(left, int) and isinstance(right, Seq) and isinstance(operator, ast.Mult):
-            left, right = right, left
         if isinstance(left, Seq) and isinstance(right, int) and isinstance(operator, ast.Mult):
-            return Seq((left.items * max(0, min(right, LONGEST)))[:LONGEST], left.kind)
+            return Seq((left.items * max(0, min(right, LONGEST)))[:LONGEST], left.kind, left.many)
         if isinstance(operator, ast.Add | ast.Sub):
             moved = arithmetic.shifted(left, right, isinstance(operator, ast.Sub))
             if moved is not None:
@@ -388,7 +393,11 @@ class Expressions(Items):
 
     def _yielded(self, node: ast.Yield | ast.YieldFrom) -> Value:
         value = self.evaluate(node.value)
-        self.frame.yields.append(value)
+        if isinstance(node, ast.YieldFrom):
+            items = arrays.iterated(self, value, node.value)
+            self.frame.yields += [arrays.element(self, value, node.value)] if items is None else items
+        else:
+            self.frame.yields.append(value)
         return None
 
     def comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> Value:
@@ -398,10 +407,12 @@ class Expressions(Items):
         items = arrays.iterated(self, source, generator.iter)
         known = items is not None
         values = items if items is not None else [arrays.element(self, source, generator.iter)]
-        saved = dict(self.frame.names)
+        names = self.frame.names
+        own = {one.id for each in node.generators for one in nodes(each.target) if isinstance(one, ast.Name)}
+        saved = {name: names[name] for name in own if name in names}
         kept: list[Value] = []
         entries: dict[Any, Value] = {}
-        for value in values[:24]:
+        for value in values[:MOST_TURNS]:
             self.assign(generator.target, value)
             passed = [truth(self.evaluate(one)) for one in generator.ifs]
             if any(one is False for one in passed):
@@ -417,11 +428,12 @@ class Expressions(Items):
                     known = False
             else:
                 kept.append(self.evaluate(node.elt))
-        self.frame.names.clear()
-        self.frame.names.update(saved)
+        for name in own:
+            names.pop(name, None)
+        names.update(saved)
+        many = not known or arrays.is_many(source) or len(values) > MOST_TURNS
         if isinstance(node, ast.DictComp):
-            return Map(entries, open=not known)
-        many = not known or getattr(source, "many", False)
+            return Map(entries, open=many)
         return Seq(kept, "list", many) if known or kept else Unknown("a list over what is not known", self.place(node))
 
     @abstractmethod
@@ -436,6 +448,7 @@ class Expressions(Items):
 _DTYPES = frozenset({"numpy.uint8", "numpy.float32", "numpy.float64", "numpy.int32", "numpy.int64", "numpy.float16"})
 _PIXELS = frozenset({Picture, Blank, Stat})
 _OF_BITS = frozenset({ast.BitAnd, ast.BitOr})
+_COUNTS = frozenset({int, bool, Unknown})
 _NUMERIC = frozenset({int, float, bool, Measure})
 _BUILTINS = frozenset([
     "abs", "all", "any", "bool", "bytearray", "bytes", "callable", "classmethod", "dict", "dir", "enumerate",

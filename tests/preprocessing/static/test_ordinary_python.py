@@ -37,3 +37,58 @@ def test_what_an_attribute_is_asked_of_is_made_once(tmp_path: Path, asked: str) 
         model(image[None] * len(made_before))
         """
     assert levels(served(tmp_path, script)) == pytest.approx((1 / 255, 0.0))
+
+
+LISTS = """
+    import glob
+
+    def each():
+        yield from [1.0, 2.0]
+
+    number = len(args)
+    found = glob.glob("*.png")
+    lists = {lists}
+    image = cv2.imread(path) / 255.0
+    image = image * 2.0 if {asked} else image
+    model(image[None])
+    """
+
+
+@pytest.mark.parametrize(
+    ("lists", "asked", "scale"),
+    [
+        ("[*found, 'a.png']", "len(lists) == 2", None),
+        ("[*['a', 'b'], 'c']", "len(lists) == 3", 2 / 255),
+        ("number * [1.0]", "len(lists) == 1", None),
+        ("2 * [1.0, 2.0]", "len(lists) == 4", 2 / 255),
+        ("[one for one in found] * 2", "len(lists) == 2", None),
+        ("[1.0 for _ in range(100)]", "len(lists) == 1", None),
+        ("[1.0 for _ in range(8)]", "len(lists) == 8", 2 / 255),
+        ("[1.0 for _ in enumerate(range(100))]", "len(lists) == 1", None),
+        ("{one: 1.0 for one in range(100)}", "len(lists) == 1", None),
+        ("[one for one, _ in enumerate('ab', 1)]", "lists[0] == 1", 2 / 255),
+        ("[one for one, _ in enumerate('ab', start=5)]", "lists[1] == 6", 2 / 255),
+        ("list(each())", "len(lists) == 2", 2 / 255),
+        ("[*each()]", "lists[0] == 1.0", 2 / 255),
+    ],
+)
+def test_how_long_lists_are(tmp_path: Path, lists: str, asked: str, scale: float | None) -> None:
+    found = served(tmp_path, LISTS.format(lists=lists, asked=asked)).pipeline.affine.scale
+    assert found == (None if scale is None else pytest.approx((scale,)))
+
+
+def test_what_is_set_while_a_list_is_made_stays_set(tmp_path: Path) -> None:
+    script = """
+        largest = 1.0
+
+        def measured(one):
+            global largest
+            largest = 255.0
+            return one
+
+        one = 2.0
+        lists = [measured(one) for one in (3.0, 4.0)]
+        image = cv2.imread(path) / largest / one
+        model(image[None])
+        """
+    assert levels(served(tmp_path, script)) == pytest.approx((1 / 510, 0.0))
