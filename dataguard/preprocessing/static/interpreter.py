@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dataguard.preprocessing.static import arrays, experiments, feeding, looping, parts, records, rows, shaping, writing
+from dataguard.preprocessing.static import arrays, experiments, feeding, looping, records, rows, shaping, writing
 from dataguard.preprocessing.static.branching import Branching, ends_program
 from dataguard.preprocessing.static.joining import MISSING, truth
 from dataguard.preprocessing.static.library import tensorrt
 from dataguard.preprocessing.static.machine import Flow, Frame, RaisedError, bound_name, catches, caught
-from dataguard.preprocessing.static.picture import losing
 from dataguard.preprocessing.static.tree import Module
 from dataguard.preprocessing.static.values import (
     NO_KEY,
@@ -101,18 +100,24 @@ class Interpreter(Branching):
         return None
 
     def _assignment(self, node: ast.Assign) -> None:
+        self._bind_all(node, node.targets, node.value)
+
+    def _annotated(self, node: ast.AnnAssign) -> None:
+        if node.value is not None:
+            self._bind_all(node, [node.target], node.value)
+
+    def _bind_all(self, node: ast.stmt, targets: Sequence[ast.expr], given: ast.expr) -> None:
         names = self.bound.get(node)
         if names is None:
-            names = self.bound[node] = [bound_name(one) for one in node.targets]
+            names = self.bound[node] = [bound_name(one) for one in targets]
         outer, self.assigning = self.assigning, names
-        given = node.value
-        first = node.targets[0]
+        first = targets[0]
         if type(given) is ast.Tuple and isinstance(first, ast.Tuple) and len(given.elts) == len(first.elts):
             value = self._several(first, given)
         else:
             value = self.evaluate(given)
         self.assigning = outer
-        for target in node.targets:
+        for target in targets:
             self.assign(target, value)
             if isinstance(target, ast.Name) and (
                 (type(given) is ast.Attribute and self.is_option(given))
@@ -129,10 +134,6 @@ class Interpreter(Branching):
             self.assigning = [bound_name(name)]
             items.append(self.evaluate(one))
         return Seq(items, "tuple")
-
-    def _annotated(self, node: ast.AnnAssign) -> None:
-        if node.value is not None:
-            self.assign(node.target, self.evaluate(node.value))
 
     def _augmented(self, node: ast.AugAssign) -> None:
         target = node.target
@@ -160,7 +161,7 @@ class Interpreter(Branching):
         """Bind a target."""
         if type(target) is ast.Name:
             frame = self.frames[-1]
-            self.put(frame.module.names if target.id in frame.globals_ else frame.names, target.id, value)
+            self.put(frame.elsewhere.get(target.id, frame.names), target.id, value)
             if type(value) is Picture or type(value) is Choice:
                 self.residues.passed(self, value, target.id)
         elif isinstance(target, ast.Attribute):
@@ -265,7 +266,7 @@ class Interpreter(Branching):
 
     def _looping(self, node: ast.For | ast.AsyncFor) -> Flow | None:
         source = self.evaluate(node.iter)
-        if self._by_channel(node, source):
+        if looping.by_channel(self, node, source):
             return None
         items = arrays.iterated(self, source, node.iter)
         if items is not None:
@@ -289,50 +290,6 @@ class Interpreter(Branching):
             if flow in ("return", "raise"):
                 return flow
         return self.run(node.orelse)
-
-    def _by_channel(self, node: ast.For | ast.AsyncFor, source: Value) -> bool:
-        """``for t, m, s in zip(picture, mean, std): t.sub_(m).div_(s)``: each turn changes a channel of the picture."""
-        if isinstance(source, Choice) and all(isinstance(one, ExtObj) and one.args for one in source.options):
-            one = source.options[0]
-            firsts = Choice([each.args[0] for each in source.options], source.why)
-            source = ExtObj(one.name, [firsts, *one.args[1:]], one.kwargs, one.place)
-        if not isinstance(source, ExtObj) or source.name != "builtins.zip" or not isinstance(node.iter, ast.Call):
-            return False
-        first = source.args[0] if source.args else None
-        holder = node.iter.args[0] if node.iter.args else None
-        target = node.target.elts[0] if isinstance(node.target, ast.Tuple) and node.target.elts else None
-        if not arrays.pictures(first) or not isinstance(target, ast.Name) or not isinstance(holder, ast.Name):
-            return False
-        if isinstance(first, Seq | Map):
-            return False
-        if not looping.changes_in_place(node.body, target.id):
-            return False
-        rest = [arrays.iterated(self, one, node.iter) for one in source.args[1:]]
-        # Of several of which not all are pictures the others stay as they are.
-        changed = each(first, lambda one: self._channels(node, one, target.id, rest) if is_picture(one) else one)
-        self.assign(holder, changed)
-        return True
-
-    def _channels(
-        self, node: ast.For | ast.AsyncFor, first: Picture, name: str, rest: list[list[Value] | None]
-    ) -> Value:
-        """A picture of which a loop changes one channel with each turn."""
-        state = first.state
-        if state.layout[:1] != "C" or state.channels is None or "layout" in state.lost:
-            return Picture(losing(state, self.place(node), "its parts are changed one by one", "affine"))
-        planes: list[Value] = []
-        for index in range(len(state.channels)):
-            row: list[Value] = [parts.plane(state, index, self.place(node))]
-            row += [
-                one[index] if one is not None and index < len(one) else Unknown("a value", self.place(node))
-                for one in rest
-            ]
-            self.assign(node.target, Seq(row, "tuple"))
-            self.run(node.body)
-            planes.append(self.lookup(name, node))
-        found = [one.state for one in planes if isinstance(one, Picture)]
-        made = parts.assembled(found, self.place(node), axis=state.layout) if len(found) == len(planes) else None
-        return Picture(made) if made is not None else arrays.opaque(self, [first], "its channels are changed", node)
 
     def _repeating(self, node: ast.While) -> Flow | None:
         if truth(self.evaluate(node.test)) is False:
@@ -404,7 +361,15 @@ class Interpreter(Branching):
         return "continue"
 
     def _global_(self, node: ast.Global) -> None:
-        self.frame.globals_.update(node.names)
+        self.frame.elsewhere.update(dict.fromkeys(node.names, self.frame.module.names))
+
+    def _nonlocal_(self, node: ast.Nonlocal) -> None:
+        for name in node.names:
+            scope = self.frame.outer
+            while scope is not None and name not in scope.names:
+                scope = scope.outer
+            if scope is not None:
+                self.frame.elsewhere[name] = scope.names
 
     def _deleting(self, node: ast.Delete) -> None:
         for target in node.targets:
@@ -420,16 +385,13 @@ class Interpreter(Branching):
         # Methods see the names of the function that their class is made in, not those of the class.
         scope = frame if frame.func is not None else frame.outer
         decorators = tuple(self.evaluate(one) for one in node.decorator_list)
-        setter = any(
-            isinstance(one, ast.Attribute) and one.attr in ("setter", "deleter") for one in node.decorator_list
-        )
-        if setter:
+        if any(isinstance(one, ast.Attribute) and one.attr in ("setter", "deleter") for one in node.decorator_list):
             return
         func = Func(node, frame.module, scope, frame.owner if frame.func is None else None, decorators)
         self.put(frame.names, node.name, func)
         if frame.func is not None:
             self.inner.setdefault(node, func)
-        self._registered(func, node)
+        self._registered(func, zip(node.decorator_list, decorators, strict=True))
         for one in decorators:
             if isinstance(one, Method) and isinstance(one.receiver, ExtObj) and one.receiver.name.startswith("sacred."):
                 experiments.decorated(self, func, one.receiver, one.name, node)
@@ -448,15 +410,20 @@ class Interpreter(Branching):
             if isinstance(value, Func) and value.owner is None:
                 value.owner = cls
         self.put(frame.names, node.name, cls)
-        self._registered(cls, node)
+        self._registered(cls, ((one, self.evaluate(one)) for one in node.decorator_list if _registers(one)))
 
-    def _registered(self, made: Func | Cls, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
+    def _registered(self, made: Func | Cls, decorators: Iterable[tuple[ast.expr, Value]]) -> None:
         """Let decorators that keep functions and classes by name do so: '@DATASETS.register("coco")'."""
-        for one in node.decorator_list:
-            inner = one.func if isinstance(one, ast.Call) else one
-            word = inner.attr if isinstance(inner, ast.Attribute) else inner.id if isinstance(inner, ast.Name) else ""
-            if "regist" in word.lower():
-                self.call(self.evaluate(one), [made], {}, one)
+        for node, value in decorators:
+            if _registers(node):
+                self.call(value, [made], {}, node)
+
+
+def _registers(decorator: ast.expr) -> bool:
+    """Whether a decorator keeps what it decorates, by its name."""
+    inner = decorator.func if isinstance(decorator, ast.Call) else decorator
+    word = inner.attr if isinstance(inner, ast.Attribute) else inner.id if isinstance(inner, ast.Name) else ""
+    return "regist" in word.lower()
 
 
 def _count(value: Value) -> int:
@@ -486,6 +453,7 @@ _BY_TYPE: dict[type[ast.stmt], Any] = {
     ast.Break: Interpreter._breaking,
     ast.Continue: Interpreter._continuing,
     ast.Global: Interpreter._global_,
+    ast.Nonlocal: Interpreter._nonlocal_,
     ast.Delete: Interpreter._deleting,
     ast.FunctionDef: Interpreter._defining,
     ast.AsyncFunctionDef: Interpreter._defining,

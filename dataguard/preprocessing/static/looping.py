@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from dataguard.core.syntax import nodes
+from dataguard.preprocessing.static import arrays, parts
 from dataguard.preprocessing.static.machine import Machine
+from dataguard.preprocessing.static.picture import losing
 from dataguard.preprocessing.static.values import (
+    Choice,
+    ExtObj,
     Map,
     Measure,
     Obj,
+    Picture,
     Seq,
     Unknown,
     Value,
+    each,
     is_number,
     is_picture,
     is_plain,
 )
+
+if TYPE_CHECKING:
+    from dataguard.preprocessing.static.interpreter import Interpreter
 
 LONGEST_LOOP = 128
 """Turns of a loop over known items that are followed, where an item may be a transform or a picture."""
@@ -114,3 +124,53 @@ def _growing(node: ast.While) -> set[str]:
             elif isinstance(one, ast.Call) and getattr(one.func, "attr", getattr(one.func, "id", "")) in _POWERS:
                 powers |= {given.id for given in one.args[1:] if isinstance(given, ast.Name)}
     return found | (counted & powers)
+
+
+def by_channel(machine: Interpreter, node: ast.For | ast.AsyncFor, source: Value) -> bool:
+    """``for t, m, s in zip(picture, mean, std): t.sub_(m).div_(s)``: each turn changes a channel of the picture."""
+    if isinstance(source, Choice) and all(_is_zip(one) for one in source.options):
+        first = source.options[0]
+        firsts = Choice([one.args[0] for one in source.options], source.why)
+        source = ExtObj(first.name, [firsts, *first.args[1:]], first.kwargs, first.place)
+    if not _is_zip(source) or not isinstance(node.iter, ast.Call):
+        return False
+    first = source.args[0]
+    holder = node.iter.args[0] if node.iter.args else None
+    target = node.target.elts[0] if isinstance(node.target, ast.Tuple) and node.target.elts else None
+    if not arrays.pictures(first) or not isinstance(target, ast.Name) or not isinstance(holder, ast.Name):
+        return False
+    if isinstance(first, Seq | Map):
+        return False
+    if not changes_in_place(node.body, target.id):
+        return False
+    rest = [arrays.iterated(machine, one, node.iter) for one in source.args[1:]]
+    # Of several of which not all are pictures the others stay as they are.
+    changed = each(first, lambda one: _channels(machine, node, one, target.id, rest) if is_picture(one) else one)
+    machine.assign(holder, changed)
+    return True
+
+
+def _channels(
+    machine: Interpreter, node: ast.For | ast.AsyncFor, first: Picture, name: str, rest: list[list[Value] | None]
+) -> Value:
+    """A picture of which a loop changes one channel with each turn."""
+    state = first.state
+    if state.layout[:1] != "C" or state.channels is None or "layout" in state.lost:
+        return Picture(losing(state, machine.place(node), "its parts are changed one by one", "affine"))
+    planes: list[Value] = []
+    for index in range(len(state.channels)):
+        row: list[Value] = [parts.plane(state, index, machine.place(node))]
+        row += [
+            one[index] if one is not None and index < len(one) else Unknown("a value", machine.place(node))
+            for one in rest
+        ]
+        machine.assign(node.target, Seq(row, "tuple"))
+        machine.run(node.body)
+        planes.append(machine.lookup(name, node))
+    found = [one.state for one in planes if isinstance(one, Picture)]
+    made = parts.assembled(found, machine.place(node), axis=state.layout) if len(found) == len(planes) else None
+    return Picture(made) if made is not None else arrays.opaque(machine, [first], "its channels are changed", node)
+
+
+def _is_zip(value: Value) -> bool:
+    return isinstance(value, ExtObj) and value.name == "builtins.zip" and bool(value.args)

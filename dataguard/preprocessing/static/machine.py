@@ -60,7 +60,8 @@ class Frame:
     """Every returned value with the condition that it depended on."""
     yields: list[Value] = field(default_factory=list)
     conditions: list[Value] = field(default_factory=list)
-    globals_: set[str] = field(default_factory=set)
+    elsewhere: dict[str, dict[str, Value]] = field(default_factory=dict)
+    """Names that are bound in the module or in a function around this one, with what holds them: 'global count'."""
     flags: set[str] = field(default_factory=set)
     """Parameters that options of the command line were given for."""
     training: bool | None = None
@@ -175,7 +176,7 @@ class Machine(ABC):
         """Names and attributes of conditions."""
         self.signatures: dict[ast.arguments, Signature] = {}
         """Of functions that were called."""
-        self.bound: dict[ast.Assign, list[str]] = {}
+        self.bound: dict[ast.stmt, list[str]] = {}
         """Names that assignments bind."""
         self.growing: dict[ast.While, set[str]] = {}
         """Names that grow with each turn of loops that were met."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.preprocessing.static.repositories import levels, served
+from tests.preprocessing.static.repositories import levels, only, reading, served
 
 
 @pytest.mark.parametrize("names", ["height, *rest", "*rest, channels", "(height, *rest)", "height, width, *rest"])
@@ -92,3 +92,57 @@ def test_what_is_set_while_a_list_is_made_stays_set(tmp_path: Path) -> None:
         model(image[None])
         """
     assert levels(served(tmp_path, script)) == pytest.approx((1 / 510, 0.0))
+
+
+def test_names_that_are_annotated_say_what_a_loader_is_for(tmp_path: Path) -> None:
+    script = """
+        import argparse
+        import cv2, torch
+        from torch.utils.data import DataLoader, Dataset
+
+        class Data(Dataset):
+            def __getitem__(self, index):
+                return torch.from_numpy(cv2.imread(self.paths[index])).permute(2, 0, 1) / 255.0
+
+        val_loader: DataLoader = DataLoader(Data())
+        for x in val_loader:
+            net(x)
+        optimizer.step()
+        """
+    assert only(reading(tmp_path, {"main.py": script})).role == "val"
+
+
+def test_a_name_of_the_function_around(tmp_path: Path) -> None:
+    script = """
+        def made():
+            largest = 1.0
+            other = 1.0
+
+            def measured():
+                nonlocal largest
+                largest = 255.0
+                other = 9.0
+
+            measured()
+            return largest * other
+
+        model(cv2.imread(path)[None] / made())
+        """
+    assert levels(served(tmp_path, script)) == pytest.approx((1 / 255, 0.0))
+
+
+def test_what_registers_a_class_is_made_once(tmp_path: Path) -> None:
+    script = """
+        names = []
+
+        def register(name):
+            names.append(name)
+            return lambda made: made
+
+        @register("scaled")
+        def scaled(image):
+            return image / 255.0
+
+        model(scaled(cv2.imread(path))[None] * len(names))
+        """
+    assert levels(served(tmp_path, script)) == pytest.approx((1 / 255, 0.0))
