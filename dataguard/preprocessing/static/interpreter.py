@@ -7,7 +7,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dataguard.preprocessing.static import arrays, experiments, feeding, looping, records, rows, shaping, writing
+from dataguard.preprocessing.static import (
+    arrays,
+    experiments,
+    feeding,
+    looping,
+    matching,
+    records,
+    rows,
+    shaping,
+    writing,
+)
 from dataguard.preprocessing.static.branching import Branching, ends_program
 from dataguard.preprocessing.static.joining import MISSING, truth
 from dataguard.preprocessing.static.library import tensorrt
@@ -32,7 +42,6 @@ from dataguard.preprocessing.static.values import (
     choice,
     each,
     is_picture,
-    is_plain,
     key_of,
 )
 
@@ -335,15 +344,10 @@ class Interpreter(Branching):
                 self.assign(item.optional_vars, value)
         return self.run(node.body)
 
-    def _matching(self, node: ast.Match) -> Flow | None:
-        subject = self.evaluate(node.subject)
-        for case in node.cases:
-            if isinstance(case.pattern, ast.MatchValue) and is_plain(subject):
-                if self.evaluate(case.pattern.value) == subject:
-                    return self.run(case.body)
-            elif isinstance(case.pattern, ast.MatchAs) and case.pattern.pattern is None:
-                return self.run(case.body)
-        return None
+    def _matching(self, node: ast.Match) -> Flow:
+        if node not in self.matched:
+            self.matched[node] = matching.as_branches(node)
+        return self.run(self.matched[node])
 
     def _returning(self, node: ast.Return) -> Flow:
         value = self.evaluate(node.value)
