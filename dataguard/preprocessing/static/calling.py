@@ -167,7 +167,7 @@ class Calling(Expressions):
             call_place=call_place, words=tuple(self.assigning),
         )  # fmt: skip
         if len(self.frames) < feeding.DEEPEST_BRANCH and isinstance(node, ast.Call):
-            frame.flags = given_options(self, func, node)
+            frame.flags = given_options(self, func, node, method=receiver is not None)
         self.frames.append(frame)
         try:
             self._bind(func, given, kwargs, names)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from dataguard.preprocessing.steps import Pad
-from tests.preprocessing.static.repositories import only, reading, steps_of
+from tests.preprocessing.static.repositories import only, reading, resized, steps_of
 
 AUGMENTED = """
     import argparse
@@ -65,3 +67,40 @@ def test_a_measure_of_two_pictures_is_no_picture(tmp_path: Path) -> None:
         """
     pipeline = only(reading(tmp_path, {"projector.py": script})).pipeline
     assert (pipeline.order, pipeline.layout, pipeline.affine.scale) == ("RGB", "NCHW", (1 / 255,))
+
+
+_METHODS = """
+    import argparse
+    import cv2
+
+    def fed(image):
+        return net(image[None])
+
+    class Runner:
+        def run(self, {parameters}):
+            image = cv2.imread("a.png")
+            if {asked}:
+                fed(cv2.resize(image, (96, 96)))
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--fast", action="store_true")
+    args = parser.parse_args()
+    more = [False]
+    Runner().run({given})
+    """
+
+
+@pytest.mark.parametrize(
+    ("parameters", "asked", "given", "explored"),
+    [
+        ("fast, other", "fast", "args.fast, False", True),
+        ("fast, other", "other", "args.fast, False", False),
+        ("first, fast, other", "other", "*more, args.fast, False", False),
+        ("first, fast, other", "fast", "False, args.fast, False", True),
+    ],
+)
+def test_a_parameter_of_a_method_that_is_given_an_option(
+    tmp_path: Path, parameters: str, asked: str, given: str, explored: bool
+) -> None:
+    found = reading(tmp_path, {"run.py": _METHODS.format(parameters=parameters, asked=asked, given=given)})
+    assert [resized(path).height for path in found.paths] == [96] * explored

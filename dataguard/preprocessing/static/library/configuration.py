@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import posixpath
 import re
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from dataguard.preprocessing.static.joining import MISSING
@@ -132,12 +133,13 @@ def of_command(machine: Calling, declared: ExtObj) -> Value:
     return written if resolve(call, written) is not None else None
 
 
-def given_options(machine: Calling, func: Func, node: ast.Call) -> set[str]:
+def given_options(machine: Calling, func: Func, node: ast.Call, *, method: bool) -> set[str]:
     """The parameters of a function that a call gives options of the command line for."""
     found = {one.arg for one in node.keywords if one.arg is not None and machine.is_option(one.value)}
-    given = [machine.is_option(one) for one in node.args]
+    # Which parameters come after what is unpacked is not said.
+    given = [machine.is_option(one) for one in takewhile(lambda one: not isinstance(one, ast.Starred), node.args)]
     if any(given):
-        names = [one.arg for one in (*func.node.args.posonlyargs, *func.node.args.args)]
+        names = [one.arg for one in (*func.node.args.posonlyargs, *func.node.args.args)][method:]
         found |= {name for name, is_option in zip(names, given, strict=False) if is_option}
     return found
 
