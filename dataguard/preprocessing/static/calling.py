@@ -24,7 +24,8 @@ from dataguard.preprocessing.static import (
 from dataguard.preprocessing.static.expressions import ENUMS, Expressions
 from dataguard.preprocessing.static.joining import MISSING, join
 from dataguard.preprocessing.static.library import darknet, first_layers, given, placeholders, unlisted
-from dataguard.preprocessing.static.library.configuration import OPTIONS, filled, given_options
+from dataguard.preprocessing.static.library.command_lines import OPTIONS, given_options
+from dataguard.preprocessing.static.library.configuration import filled
 from dataguard.preprocessing.static.machine import DEEPEST, Frame, returned, signature_of
 from dataguard.preprocessing.static.picture import by_chance, losing, moved
 from dataguard.preprocessing.static.values import (

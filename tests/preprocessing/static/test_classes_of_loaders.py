@@ -135,6 +135,18 @@ def test_arguments_that_a_file_holds(tmp_path: Path, command: str) -> None:
     assert (resized(path).height, path.pipeline.order, path.pipeline.affine.scale) == (96, "GRAY", (0.5,))
 
 
+@pytest.mark.parametrize(
+    ("command", "side"), [("@lists/more.txt", 96), ("lists/more.txt", 480), ("+lists/more.txt", 480)]
+)
+def test_files_of_arguments_are_named_after_what_the_parser_says(tmp_path: Path, command: str, side: int) -> None:
+    files = {
+        "net/predict.py": ARGUMENTS.replace('["@" + sys.argv[1]] if len(sys.argv) == 2 else None', ""),
+        "lists/more.txt": "--side 96\n",
+        "README.md": f"$ python net/predict.py {command}\n",
+    }
+    assert resized(only(reading(tmp_path, files))).height == side
+
+
 def test_arguments_that_no_file_holds(tmp_path: Path) -> None:
     path = only(reading(tmp_path, {"net/predict.py": ARGUMENTS, "README.md": "python predict.py other.txt"}))
     assert (resized(path).height, path.pipeline.order) == (480, "BGR")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.preprocessing.static.repositories import only, reading, steps_of
+from tests.preprocessing.static.repositories import only, reading, resized, steps_of
 
 _PYTHON = """
     import argparse
@@ -156,3 +156,39 @@ def test_a_file_of_the_repository_is_taken_for_an_option_that_is_none(tmp_path: 
     }
     step = steps_of(only(reading(tmp_path, files)))[0]
     assert step.height == side
+
+
+_CHOSEN = """
+    import argparse
+    import cv2
+    parser = argparse.ArgumentParser()
+    parser.add_argument({declared})
+    args = parser.parse_args()
+    net(cv2.resize(cv2.imread("a.png"), (args.side, args.side))[None] / 255.0)
+    """
+
+
+@pytest.mark.parametrize(
+    ("declared", "command", "side"),
+    [
+        ('"--side", type=int, choices=[64, 96]', "--side 96", 96),
+        ('"--side", type=int, choices=[64, 96]', "--side 48", None),
+        ('"--side", type=int, required=True, choices=[64, 96]', "--side=96", 96),
+        ('"--side", type=int, required=True, choices=[64, 96]', "--side 48", None),
+        ('"side", type=int, choices=[64, 96]', "96", 96),
+        ('"side", type=float, choices=[64.0, 96.0]', "96", 96),
+        ('"--side", type=int, default="96"', "", 96),
+        ('"--side", type=int, required=True', "--side 96", 96),
+    ],
+)
+def test_choices_and_defaults_are_of_the_type_of_the_option(
+    tmp_path: Path, declared: str, command: str, side: int | None
+) -> None:
+    files = {"run.py": _CHOSEN.format(declared=declared), "README.md": f"`python run.py {command}`"}
+    assert resized(only(reading(tmp_path, files))).height == side
+
+
+def test_a_readme_of_one_endless_command_is_searched_once(tmp_path: Path) -> None:
+    text = "python " * 30_000 + "\npython run.py\n" + "  --more\n" * 20_000 + "\n`python run.py --side 96`\n"
+    files = {"run.py": _CHOSEN.format(declared='"--side", type=int, required=True'), "README.md": text}
+    assert resized(only(reading(tmp_path, files))).height == 96

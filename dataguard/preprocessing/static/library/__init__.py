@@ -14,6 +14,8 @@ from dataguard.preprocessing.static.library import (  # noqa: F401 - what they k
     blanks,
     caches,
     caffe,
+    command_lines,
+    commands,
     configuration,
     dlib,
     docopt,
@@ -224,7 +226,7 @@ def declared_default(machine: Calling, func: Func, name: str) -> Value:
                 if one.kwargs.get("is_flag") is True:
                     return one.kwargs.get("default", False)
                 if "default" not in one.kwargs:
-                    return configuration.of_command(machine, one)
+                    return command_lines.of_command(machine, one)
                 return one.kwargs.get("default")
     return None
 
@@ -241,7 +243,7 @@ def declared_options(machine: Calling, func: Func, names: Collection[str]) -> di
             if name and name not in names:
                 default = declared_default(machine, func, name) if not plain else one.kwargs.get("default")
                 required = default is None and one.kwargs.get("required") is True
-                found[name] = Unknown(f"the command line gives {name}", one.place, "caller") if required else default
+                found[name] = Unknown(f"{commands.GIVES}{name}", one.place, "caller") if required else default
     return found
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +21,13 @@ LARGEST = 2**19
 """Bytes of a text that is searched."""
 MOST = 64
 """Commands of a repository that are kept."""
+GIVES = "the command line gives "
+"""Beginning of the reason why a value is not known that nobody could run a script without."""
+TEXT = ", a text"
+"""End of the reason why a value is not known of which it is known that it is a text."""
 _MODULE = re.compile(r"python[\d.]*\s+-m\s+([\w.]+)((?:[ \t]+[^\n|;&`#]*)?)")
 _HERE = re.compile(r"(\$\(pwd\)|\$\{?PWD\}?|`pwd`)/")
-_COMMAND = re.compile(r"python[\d.]*\s[^\n|;&>`]*?(?<![\w.-])([\w./-]*\w\.py)((?:[ \t]+[^\n|;&`#]*)?)")
+_COMMAND = re.compile(r"python[\d.]*\s[^\n|;&>`]{0,300}?(?<![\w.-])([\w./-]*\w\.py)((?:[ \t]+[^\n|;&`#]*)?)")
 MOST_WAYS = 12
 """Configurations that a script is followed with beside the first."""
 _ONE_OF = re.compile(r"(--?[\w-]+=)?([\w./-]+/)[<{\[][^/<>{}\[\]]*[>}\]](\.(?:ya?ml|json))")
@@ -60,17 +64,19 @@ def _continued(text: str) -> str:
     """
     if "\n " not in text and "\n\t" not in text:
         return text
-    lines: list[str] = []
+    lines: list[list[str]] = []
+    calls = False
     for line in text.split("\n"):
-        if lines and line[:1] in " \t" and _OPTION.match(line) and _CALLS.search(lines[-1]):
-            lines[-1] += f" {line.strip()}"
+        if calls and line[:1] in " \t" and _OPTION.match(line):
+            lines[-1].append(line.strip())
         else:
-            lines.append(line)
-    return "\n".join(lines)
+            lines.append([line])
+            calls = _CALLS.search(line) is not None
+    return "\n".join(map(" ".join, lines))
 
 
 _OPTION = re.compile(r"\s+--?[a-zA-Z]")
-_CALLS = re.compile(r"python[\d.]*\s.*\.py\b")
+_CALLS = re.compile(r"python[\d.]*\s.{0,300}?\.py\b")
 
 
 def _filled(tree: Tree, words: list[str]) -> list[list[str]]:
@@ -143,24 +149,29 @@ def several(machine: Machine, flags: list[str]) -> list[str]:
     return []
 
 
-def of_argument_file(machine: Machine, options: Mapping[Any, Any]) -> dict[str, Any]:
+def of_argument_file(machine: Machine, options: Mapping[Any, Any], prefixes: str, *, bare: bool) -> dict[str, Any]:
     """Options that a file of arguments gives which a README names: 'python train.py @arguments.txt'.
 
     Args:
         machine: What follows the script.
         options: Its options by name, with their defaults, whose types are those of what is given.
+        prefixes: Characters that the name of such a file is written after.
+        bare: Whether the script may write them itself: 'parse_args(["@" + sys.argv[1]])'.
     """
     folder = machine.root.rpartition("/")[0]
     for words in words_of(machine):
         for word in words:
-            path = posixpath.normpath(posixpath.join(folder, word.lstrip("@")))
-            if word.startswith("-") or path not in machine.tree.sizes or machine.tree.sizes[path] > LARGEST:
+            named = word.lstrip(prefixes)
+            if word.startswith("-") or (named == word and not bare):
                 continue
-            try:
-                given = shlex.split(machine.tree.text(path) or "", comments=True)
-            except ValueError:
-                continue
-            return _as_options(given, options)
+            # It lies where the command is run, or beside the script.
+            for path in (posixpath.normpath(named), posixpath.normpath(posixpath.join(folder, named))):
+                if machine.tree.sizes.get(path, LARGEST + 1) <= LARGEST:
+                    try:
+                        given = shlex.split(machine.tree.text(path) or "", comments=True)
+                    except ValueError:
+                        continue
+                    return _as_options(given, options)
     return {}
 
 
@@ -176,23 +187,37 @@ def _as_options(words: list[str], options: Mapping[Any, Any]) -> dict[str, Any]:
         if isinstance(usual, bool):
             found[key] = not usual
         elif value:
-            kinds = [type(usual)] if isinstance(usual, int | float) else [int, float] if usual is None else []
-            found[key] = next((made for kind in kinds if (made := _as(kind, value)) is not None), value)
+            kinds = (
+                [type(usual).__name__] if isinstance(usual, int | float) else ["int", "float"] if usual is None else []
+            )
+            found[key] = next((made for kind in kinds if (made := converted(value, kind)) is not None), value)
     return found
 
 
-def _as(kind: type, text: str) -> Any:
+def converted(text: str, kind: str) -> Any:
+    """A word of a command line as an option of a type takes it; None where it is no such number.
+
+    >>> converted("8", "int"), converted("8", "float"), converted("8", "str"), converted("x", "int")
+    (8, 8.0, '8', None)
+    """
+    if kind not in ("int", "float"):
+        return text
     try:
-        return kind(text)
+        return int(text) if kind == "int" else float(text)
     except ValueError:
         return None
 
 
-def one_of(machine: Machine, words: list[Any]) -> str | None:
-    """Which of several words a README gives a script that it must be given, 'train.py ucf101 RGB'; None for none."""
+def one_of(machine: Machine, taken: Callable[[str], Any]) -> Any:
+    """What a README gives a script that must be given one of several words, 'train.py ucf101 RGB'; None for none.
+
+    Args:
+        machine: What follows the script.
+        taken: What a word is taken for; None for one that is none of these.
+    """
     for given in words_of(machine):
         plain = takewhile(lambda one: not one.startswith("-"), given)
-        found = next((one for one in plain if one in words), None)
+        found = next((made for one in plain if (made := taken(one)) is not None), None)
         if found is not None:
             return found
     return None

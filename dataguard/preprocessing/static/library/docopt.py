@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from dataguard.preprocessing.static.library.commands import GIVES
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.values import Map, Unknown, Value
 
@@ -25,7 +26,7 @@ def _docopt(call: Call) -> Value:
         return call.unknown("options of a text")
     found: dict[object, Value] = {}
     for usage in _USAGE.findall(text)[:1]:
-        found.update({name: Unknown("the command line gives it", call.place) for name in _ARGUMENT.findall(usage)})
+        found.update({name: Unknown(f"{GIVES}it", call.place) for name in _ARGUMENT.findall(usage)})
     for names, said in _OPTION.findall(text):
         words = re.split(r"[,=\s]+", names.strip())
         flags = [one for one in words if one.startswith("-")]

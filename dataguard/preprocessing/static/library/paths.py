@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from pathlib import PurePosixPath
 
+from dataguard.preprocessing.static.library.commands import GIVES
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.values import ExtObj, Seq, Unknown, Value
 
@@ -13,7 +14,6 @@ _EXISTS = frozenset({"exists", "is_file"})
 METHODS = _EXISTS | frozenset({"resolve", "absolute", "expanduser", "as_posix", "joinpath", "with_suffix", "with_name"})
 FILE_OF = "one of the files of "
 """How the reason begins why a path is not known of which only the folder is."""
-_GIVEN = "the command line gives "
 _PARTS = frozenset({"parent", "parents", "name", "stem", "suffix"})
 
 
@@ -94,11 +94,11 @@ def _joined(call: Call) -> Value:
     folder = call.args[:-1]
     if (
         isinstance(tail, Unknown)
-        and tail.why.startswith(_GIVEN)
+        and tail.why.startswith(GIVES)
         and folder
         and all(isinstance(one, str) for one in folder)
     ):
-        return call.unknown(f"{FILE_OF}{posixpath.normpath('/'.join(folder))}"[:300])
+        return call.unknown(f"{FILE_OF}{posixpath.normpath('/'.join(folder))}")
     return tail if isinstance(tail, str) and "." in tail else call.unknown("a path")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from dataguard.preprocessing.static import arithmetic
 from dataguard.preprocessing.static.library import paths
+from dataguard.preprocessing.static.library.commands import TEXT
 from dataguard.preprocessing.static.library.evaluated import data_sets
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.values import (
@@ -278,7 +279,7 @@ def _is_of(value: Value, wanted: Value) -> bool | None:
         if isinstance(value, Obj) and value.cls is not None:
             return wanted in value.cls.lineage()
         return False if not isinstance(value, Unknown) else None
-    if isinstance(value, Unknown) and value.why.endswith(", a text"):
+    if isinstance(value, Unknown) and value.why.endswith(TEXT):
         return name == "builtins.str" if name in _PLAIN_TYPES or name == "numpy.ndarray" else None
     if isinstance(value, Unknown) and value.why == "an index" and name.startswith("builtins."):
         return name == "builtins.int"
@@ -380,7 +381,7 @@ def _kind(call: Call) -> Value:
         )
     if is_plain(value) and value is not None:
         return Ext(f"builtins.{type(value).__name__}")
-    if isinstance(value, Unknown) and value.why.endswith(", a text"):
+    if isinstance(value, Unknown) and value.why.endswith(TEXT):
         return Ext("builtins.str")
     return call.unknown("a type")
 

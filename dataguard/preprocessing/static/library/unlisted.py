@@ -131,7 +131,7 @@ def _generator(call: Call) -> Value:
 
 
 def _parser(call: Call) -> Value:
-    from dataguard.preprocessing.static.library.configuration import parser_method
+    from dataguard.preprocessing.static.library.command_lines import parser_method
 
     return parser_method(call)
 
