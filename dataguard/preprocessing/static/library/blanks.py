@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataguard.preprocessing.static.arrays import shape_of
 from dataguard.preprocessing.static.library.numpy import dtype_of
 from dataguard.preprocessing.static.library.registry import Call, function, methods
-from dataguard.preprocessing.static.values import Blank, Choice, Picture, Seq, Shape, Value, is_number
+from dataguard.preprocessing.static.values import Blank, Choice, Picture, Seq, Shape, Value, is_number, numbers
 
 
 @function("numpy.zeros", "numpy.ones", "numpy.full", "numpy.empty", "torch.zeros", "torch.ones", "torch.full",
@@ -20,8 +21,6 @@ def _new(call: Call) -> Value:
         value = call.get(1, "fill_value")
         fill = float(value) if is_number(value) else None
         if isinstance(value, Seq):
-            from dataguard.preprocessing.static.values import numbers
-
             found = numbers(value)
             fill = found[0] if found is not None and len(set(found)) == 1 else None
     library = call.name.partition(".")[0]
@@ -54,14 +53,19 @@ def _unit(call: Call) -> Value:
     return Blank([rows, call.kwargs.get("M", rows)], None, call.name.partition(".")[0], {}, call.place)
 
 
-@function("numpy.zeros_like", "numpy.ones_like", "numpy.empty_like", "torch.zeros_like", "torch.ones_like",
-          "torch.empty_like")  # fmt: skip
+@function("numpy.zeros_like", "numpy.ones_like", "numpy.empty_like", "numpy.full_like", "torch.zeros_like",
+          "torch.ones_like", "torch.empty_like", "torch.full_like")  # fmt: skip
 def _like(call: Call) -> Value:
-    value = call.get(0, "a")
-    if isinstance(value, Picture):
-        from dataguard.preprocessing.static.arrays import shape_of
-
-        dtype = dtype_of(call.kwargs.get("dtype")) or value.state.dtype or ""
-        fill = 1.0 if "ones" in call.name else 0.0
-        return Blank(shape_of(value.state), fill, "numpy", {}, call.place, dtype=dtype)
-    return call.unknown("an array")
+    """An array of another's shape and type: ``numpy.zeros_like(a, dtype)``, ``torch.zeros_like(input, *, dtype)``."""
+    library, _, name = call.name.partition(".")
+    value = call.get(0, "a", call.kwargs.get("input"))
+    full = name == "full_like"
+    filled = call.get(1, "fill_value") if full else float(name == "ones_like")
+    fill = float(filled) if is_number(filled) else None
+    at = -1 if library == "torch" else 1 + full
+    wanted = call.get(at, "dtype")
+    if not isinstance(value, Picture | Blank):
+        return call.unknown("an array")
+    held = value.dtype if isinstance(value, Blank) else value.state.dtype or ""
+    shape = list(value.shape) if isinstance(value, Blank) else shape_of(value.state)
+    return Blank(shape, fill, library, {}, call.place, dtype=held if wanted is None else dtype_of(wanted) or "")
