@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.preprocessing.static.repositories import only, reading, served
 
 
@@ -77,3 +79,31 @@ def test_a_mirror_image_at_an_edge_is_a_border(tmp_path: Path) -> None:
     )
     assert [type(one).__name__ for one in path.pipeline.geometry or ()] == ["Pad", "Pad"]
     assert (path.pipeline.order, path.pipeline.layout) == ("RGB", "NCHW")
+
+
+@pytest.mark.parametrize(
+    ("saved", "other", "loaded", "side"),
+    [
+        ("'small/a.npy'", "'large/a.npy'", "'small/a.npy'", 32),
+        ("'small/a.npy'", "'large/a.npy'", "'./large/a.npy'", 96),
+        ("'small/a.npy'", "'large/a.npy'", "'more/a.npy'", None),
+        ("'small/a.npy'", "'large/a.npy'", "os.path.join(folder, 'a.npy')", None),
+        ("'small/a.npy'", "'large/b.npy'", "os.path.join(folder, 'a.npy')", 32),
+        ("os.path.join(folder, 'a.npy')", "'large/b.npy'", "'small/a.npy'", 32),
+    ],
+)
+def test_files_of_one_name_in_different_folders(
+    tmp_path: Path, saved: str, other: str, loaded: str, side: int | None
+) -> None:
+    script = f"""
+        import os, sys
+        import cv2
+        import numpy as np
+        folder = sys.argv[1]
+        np.save({saved}, cv2.resize(cv2.imread("a.png"), (32, 32)))
+        np.save({other}, cv2.resize(cv2.imread("a.png"), (96, 96)))
+        net(np.load({loaded})[None] / 255.0)
+        """
+    heights = {getattr(step, "height", None) for path in reading(tmp_path, {"run.py": script}).paths
+               if path.fed for step in path.pipeline.geometry or ()}  # fmt: skip
+    assert heights == ({side} if side else set())

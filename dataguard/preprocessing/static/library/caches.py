@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import ast
+import posixpath
 
 from dataguard.preprocessing.static.arrays import pictures
 from dataguard.preprocessing.static.library.paths import text_of
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.library.unlisted import wrote
 from dataguard.preprocessing.static.picture import moved
-from dataguard.preprocessing.static.values import ExtObj, Picture, Value
+from dataguard.preprocessing.static.values import ExtObj, Map, Picture, Value
 
 _MARK = "*saved:"
 _FILE = "*file:"
 
 
-def _file(value: Value) -> str:
-    """The name of a file, without its folders; '' where it is not known. ``numpy.save`` adds its suffix itself."""
+def _file(value: Value) -> tuple[str, str]:
+    """Folder and name of a file; '' for what is not known. ``numpy.save`` adds its suffix itself."""
     if isinstance(value, ExtObj) and value.name.endswith("open") and value.args:
         value = value.args[0]
-    text = text_of(value) or ""
-    return text.rpartition("/")[2].removesuffix(".npy")
+    text = text_of(value)
+    return posixpath.split(posixpath.normpath(text).removesuffix(".npy")) if text else ("", "")
+
+
+def _kept(call: Call, file: tuple[str, str]) -> Value:
+    """What was saved into a file, or into the only one of its name where one of their folders is not known."""
+    folder, name = file
+    held = call.machine.shared.get(f"{_FILE}{name}")
+    if not isinstance(held, Map):
+        return None
+    found = held.items.get(folder)
+    if found is None and len(held.items) == 1 and ("" in held.items or not folder):
+        (found,) = held.items.values()
+    return found
 
 
 @function("torch.save", "numpy.save", "joblib.dump", "pickle.dump", "numpy.savez", "numpy.savez_compressed")
@@ -31,8 +44,9 @@ def _saved(call: Call) -> Value:
             wrote(call, picture, None, None)
     value = call.get(1, "arr") if call.name == "numpy.save" else call.get(0, "obj")
     file = _file(call.get(0, "file") if call.name == "numpy.save" else call.get(1, "f"))
-    if file and isinstance(value, Picture) and value.state.loaded and "savez" not in call.name:
-        call.machine.shared[f"{_FILE}{file}"] = value
+    if file[1] and isinstance(value, Picture) and value.state.loaded and "savez" not in call.name:
+        held = call.machine.shared.setdefault(f"{_FILE}{file[1]}", Map({}))
+        held.items[file[0]] = value
     at = 1 if call.name == "numpy.save" else 0
     node = call.node.args[at] if isinstance(call.node, ast.Call) and len(call.node.args) > at else None
     value = call.args[at] if len(call.args) > at else None
@@ -45,8 +59,7 @@ def _saved(call: Call) -> Value:
 def _loaded(call: Call) -> Value:
     names = call.machine.assigning
     known = call.machine.shared.get(f"{_MARK}{call.machine.frame.module.path}:{names[0]}") if len(names) == 1 else None
-    file = _file(call.args[0] if call.args else None)
-    known = call.machine.shared.get(f"{_FILE}{file}") if file and known is None else known
+    known = _kept(call, _file(call.args[0] if call.args else None)) if known is None else known
     if isinstance(known, Picture):
         return Picture(moved(known.state, call.place))
     return call.unknown(f"what {call.name} returns")
