@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.preprocessing.static.repositories import served, steps_of, trained
+from tests.preprocessing.static.repositories import reading, served, steps_of, trained
 
 PICTURE = """
 picture = Image.open(path).convert("RGB").resize((512, 512), Image.LANCZOS)
@@ -64,3 +64,57 @@ def test_code_that_resamples_by_itself_leaves_levels_and_order(tmp_path: Path) -
     unread, crop = steps_of(path)
     assert "imresize_np resamples" in unread.undetermined["rule"]
     assert dict(crop.parameters)["size"] == "24x24"
+
+
+@pytest.mark.parametrize(
+    ("name", "resizes"),
+    [
+        ("imresize", True),
+        ("resizeImage", True),
+        ("_aspect_preserving_resize", True),
+        ("bicubic_resize_np", True),
+        ("no_resize_needed", False),
+        ("get_resize_mat", False),
+        ("resize_boxes", False),
+        ("resized", False),
+    ],
+)
+def test_names_of_functions_that_resample(tmp_path: Path, name: str, resizes: bool) -> None:
+    script = f"""
+        import cv2, engine
+        def {name}(image):
+            return engine.computed(5)
+        if __name__ == "__main__":
+            model({name}(cv2.imread("a.png") / 255.0))
+        """
+    assert bool(reading(tmp_path, {"predict.py": script}).paths) is resizes
+
+
+@pytest.mark.parametrize(
+    "taken", ["chunk(chunks=3, dim=1)", "split(split_size=1, dim=1)", "chunk(3, 1)", "split(1, dim=-3)"]
+)
+def test_channels_that_are_taken_apart_by_keyword(tmp_path: Path, taken: str) -> None:
+    path = served(
+        tmp_path,
+        f"""
+        image = torch.from_numpy(cv2.imread(path).transpose(2, 0, 1)[None])
+        first, second, third = image.{taken}
+        model(torch.cat([third, second, first], 1).float().div(255))
+        """,
+    )
+    assert (path.pipeline.order, path.pipeline.layout, steps_of(path)) == ("RGB", "NCHW", ())
+
+
+@pytest.mark.parametrize("given", ["x", "input=x"])
+def test_levels_that_are_divided_by_their_norm(tmp_path: Path, given: str) -> None:
+    path = served(
+        tmp_path,
+        f"""
+        import torch.nn.functional as F
+        x = torch.from_numpy(cv2.imread(path)[None].transpose(0, 3, 1, 2)).float()
+        if plain:
+            x = x / 255
+        model(F.normalize({given}))
+        """,
+    )
+    assert (path.pipeline.affine.scale, path.pipeline.affine.of_content) == (None, "divided by its own norm")

@@ -148,7 +148,8 @@ def _shape(call: Call) -> Value:
 def _pieces(call: Call) -> Value:
     state = call.state
     axis = call.get(0 if call.name == "unbind" else 1, "dim", 0)
-    count = len(state.channels or ()) if call.name == "unbind" else call.args[0] if call.args else None
+    given = call.get(0, "chunks" if call.name == "chunk" else "split_size")
+    count = len(state.channels or ()) if call.name == "unbind" else given
     if (
         call.name != "unfold"
         and (each := channels_of(state, count, axis, call.name == "split", call.place)) is not None
@@ -157,7 +158,7 @@ def _pieces(call: Call) -> Value:
         return Seq([parts.plane(state, at, call.place) for at in range(len(each.items))]) if without_axis else each
     if call.name == "unbind" and state.layout[:1] == "N" and axis == 0:
         return Seq([Picture(replace(state, layout=state.layout[1:]))], "tuple")
-    if call.name in ("chunk", "split") and state.layout[:1] == "N" and call.get(1, "dim", 0) == 0:
+    if call.name in ("chunk", "split") and state.layout[:1] == "N" and axis == 0:
         # Parts of a batch are batches.
         return Seq([Picture(moved(state, ""))], "tuple", many=True)
     return Picture(losing(state, call.place, f"{call.name} takes pieces", "geometry"))
@@ -217,12 +218,11 @@ def _sampled(call: Call) -> Value:
 
 @function("torch.nn.functional.normalize")
 def _unit(call: Call) -> Value:
-    if not isinstance(call.get(0, "input"), Picture):
-        # Features are divided by their norm, which a network or a file gave.
-        return call.unknown("what is divided by its own norm")
-    state = call.picture(0, "input")
+    # Features are divided by their norm, which a network or a file gave.
+    features = isinstance(call.get(0, "input"), Unknown)
+    state = None if features else call.picture(0, "input")
     if state is None:
-        return call.unknown("no picture")
+        return call.unknown("what is divided by its own norm")
     return Picture(
         losing(
             moved(state, call.place, of_content="divided by its own norm"),
