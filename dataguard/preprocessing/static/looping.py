@@ -76,8 +76,11 @@ def write_back(machine: Machine, node: ast.For | ast.AsyncFor, source: Value, in
     name = node.target.id if isinstance(node.target, ast.Name) else ""
     if not name or not isinstance(source, Seq) or index >= len(source.items) or not is_picture(source.items[index]):
         return
-    inner = [one for one in node.body if isinstance(one, ast.For) and _goes_along(one, name)]
-    if inner or changes_in_place(node.body, name):
+    changes = machine.changing.get(node)
+    if changes is None:
+        inner = any(isinstance(one, ast.For) and _goes_along(one, name) for one in node.body)
+        changes = machine.changing[node] = inner or changes_in_place(node.body, name)
+    if changes:
         made = machine.frame.names.get(name)
         if is_picture(made):
             machine.put(source.items, "*", [*source.items[:index], made, *source.items[index + 1 :]])

@@ -182,6 +182,8 @@ class Machine(ABC):
         """``match`` as the branches that it is followed as."""
         self.growing: dict[ast.While, set[str]] = {}
         """Names that grow with each turn of loops that were met."""
+        self.changing: dict[ast.For | ast.AsyncFor, bool] = {}
+        """Whether loops over pictures change these in place."""
         self.calls_in: dict[ast.stmt, list[ast.Call]] = {}
         """Calls in branches, by the first statement of each."""
 

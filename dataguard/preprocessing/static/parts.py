@@ -182,7 +182,7 @@ def _along(
     dropped: list[int],
     place: str,
 ) -> State:
-    """A state of which one axis is indexed; rows and columns that are taken go into `box`, axes that go to `dropped`."""
+    """A state of which one axis is indexed; what is taken of height and width goes to `box`, lost axes to `dropped`."""
     name = state.layout[axis]
     if isinstance(index, ast.Slice):
         lower, upper, step = (machine.evaluate(one) for one in (index.lower, index.upper, index.step))

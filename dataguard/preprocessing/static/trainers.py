@@ -104,7 +104,8 @@ def fit(machine: Calling, args: Sequence[Value], kwargs: dict[str, Value], node:
     follow_steps(machine, [*args], kwargs, node)
     given: list[tuple[str, Value]] = [("train", one) for one in args[:1]]
     given += [("train", kwargs[name]) for name in ("generator", "x") if name in kwargs]
-    given += [("val", kwargs[name]) for name in ("validation_data",) if name in kwargs]
+    if "validation_data" in kwargs:
+        given.append(("val", kwargs["validation_data"]))
     for word, value in given:
         options = value.options if isinstance(value, Choice) else [value]
         for one in options:

@@ -40,7 +40,7 @@ def _stages(call: Call) -> Value:
     for one in items:
         name = one.name.rpartition(".")[2] if isinstance(one, ExtObj) and one.name.startswith("webdataset.") else ""
         if name in METHODS and isinstance(one, ExtObj):
-            made = _after(Call(call.machine, name, one.args, one.kwargs, call.node, made))
+            made = with_stage(Call(call.machine, name, one.args, one.kwargs, call.node, made))
     return made
 
 
@@ -56,12 +56,8 @@ def _loader(call: Call) -> Value:
     return call.machine.call(Ext("torch.utils.data.DataLoader"), call.args, call.kwargs, call.node)
 
 
-def of_shards(call: Call) -> Value:
+def with_stage(call: Call) -> ExtObj:
     """What a method of shards comes to: the shards with one stage more."""
-    return _after(call)
-
-
-def _after(call: Call) -> ExtObj:
     thing = call.thing
     if call.name in _SAME:
         return thing
