@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from dataguard.core.syntax import nodes
-from dataguard.preprocessing.static import asserting, returning
+from dataguard.preprocessing.static import asserting, returning, unusual
 from dataguard.preprocessing.static.feeding import DEEPEST_BRANCH, FEEDING, FITTING, is_model
 from dataguard.preprocessing.static.importing import Importing
 from dataguard.preprocessing.static.joining import MISSING, join, truth
@@ -47,6 +47,8 @@ class Branching(Importing):
         if known is False and self.turning and self._fills(node.test):
             # Loops are followed once; over all their turns a list does get as long as a batch.
             return self.run(node.body)
+        if known is False and type(node.test) is ast.Compare:
+            unusual.followed(self, node)
         if known is not None and not self.trying:
             optional = known and bool(node.body) and any(self.is_option(one) for one in self._within_test(node.test))
             if known and (_raises(node.body) or (optional and not node.orelse and _gives_up(node.body))):

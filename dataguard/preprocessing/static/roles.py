@@ -26,8 +26,8 @@ _EVAL_FILE = re.compile(
     r"(^|[/_\-.])(eval\w*|test\w*|val\w*|validat\w*|benchmark\w*|bench|knn|metric\w*|get_map\w*|\w*miou\w*)([/_\-.]|$)"
 )
 _OFFLINE = re.compile(
-    r"prepare|preproc|convert|(create|make)_?(dataset|lmdb|data|db)|extract_?(sub|patch|face|frame)|crop_|build_?data|"
-    r"align_|_align(ed)?([_.]|$)|gen_?(data|patch|lmdb|record)|to_?(tf_?records?|lmdb|h5)"
+    r"prepar(e|ing|ation)|preproc|convert|(create|make)_?(dataset|lmdb|data|db)|extract_?(sub|patch|face|frame)|crop_|"
+    r"build_?data|align_|_align(ed)?([_.]|$)|gen_?(data|patch|lmdb|record)|to_?(tf_?records?|lmdb|h5)"
 )
 
 

@@ -113,6 +113,7 @@ def test_a_file_of_the_repositorys_own_name(tmp_path: Path) -> None:
     [
         ("create_db_faces.py", "np.savez(output, image=np.array(pictures), size=64)"),
         ("make_dataset.py", "pickle.dump({'images': pictures}, open(output, 'wb'))"),
+        ("SetPreparation.py", "np.savez(output, image=np.array(pictures), size=64)"),
     ],
 )
 def test_arrays_of_pictures_that_a_script_writes(tmp_path: Path, name: str, body: str) -> None:
