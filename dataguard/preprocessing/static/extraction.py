@@ -10,16 +10,15 @@ from dataclasses import replace
 from typing import Any
 
 from dataguard.core.progress import Progress, silent
-from dataguard.preprocessing.static import calls, restoring, trainers, versions, ways
+from dataguard.preprocessing.static import calls, compositions, restoring, trainers, versions, ways
 from dataguard.preprocessing.static.arrays import pictures
 from dataguard.preprocessing.static.feeding import is_model, is_transforming
 from dataguard.preprocessing.static.findings import Findings, Found
 from dataguard.preprocessing.static.interpreter import Interpreter
 from dataguard.preprocessing.static.machine import Frame, Sink, SpentError
-from dataguard.preprocessing.static.picture import State, losing
 from dataguard.preprocessing.static.reading import Budget, RepositoryReading
 from dataguard.preprocessing.static.tree import Module, Tree
-from dataguard.preprocessing.static.values import Bound, Cls, ExtObj, Func, Obj, Picture, Seq, Unknown, Value
+from dataguard.preprocessing.static.values import Bound, Cls, Func, Obj, Picture, Unknown, Value
 
 _MAIN = re.compile(rb"__name__\s*(==|!=|is)\s*['\"]__main__|['\"]__main__['\"]\s*==\s*__name__|\n@\w+\.automain\b")
 _PICTURES = tuple(
@@ -396,9 +395,9 @@ class Extraction(Findings):
         from dataguard.preprocessing.static.library.given import from_caller, tensor_of_caller
 
         machine = self.machine
-        within = {id(one) for thing, _ in machine.transforms.values() for one in _steps_of(thing)}
-        for place, (thing, stack) in list(machine.transforms.items()):
-            if place in machine.applied or id(thing) in within:
+        within = {id(one) for thing, *_ in machine.transforms.values() for one in compositions.steps_of(thing)}
+        for place, (thing, stack, names) in list(machine.transforms.items()):
+            if place in machine.applied or id(thing) in within or compositions.is_of_labels(thing, names):
                 continue
             path = place.rpartition(":")[0]
             module = self.tree.modules.get(path)
@@ -413,7 +412,7 @@ class Extraction(Findings):
                     kind: Any = "array" if thing.name.startswith("albument") else "pil"
                     opens = Unknown("the caller of the transform opens it", place)
                     given = Picture(from_caller(opens, kind=kind, opened=kind == "pil"))
-                    if _takes_tensors(thing):
+                    if compositions.takes_tensors(thing):
                         given = Picture(tensor_of_caller(replace(opens, kind="caller")))
                     made = (
                         library.apply(machine, thing, [], {"image": given}, None)
@@ -434,7 +433,7 @@ class Extraction(Findings):
                     "return", inner[0], place, stack, tuple(one[0] for one in stack if one[0]), None, place, path
                 )
                 states, why = self.states_of(inner[0])
-                states = [_unfinished(one) if one.kind == "pil" else one for one in states]
+                states = [compositions.unfinished(one) if one.kind == "pil" else one for one in states]
                 found.append(Found(sink, states, why, True))
 
 
@@ -461,25 +460,6 @@ def _serves(data: bytes) -> bool:
     if any(word in data for word in (b"BasePredictor", b"gr.Interface", b"BaseHandler")):
         return True
     return _COG.search(data) is not None or _ROUTE.search(data) is not None
-
-
-def _steps_of(composition: Any) -> list[ExtObj]:
-    """The transforms of a composition."""
-    steps = composition.args[0] if composition.args else composition.kwargs.get("transforms")
-    return [one for one in steps.items if isinstance(one, ExtObj)] if isinstance(steps, Seq) else []
-
-
-def _takes_tensors(composition: Any) -> bool:
-    """Whether the first transform of a composition is one of tensors alone."""
-    first = next(iter(_steps_of(composition)), None)
-    return first is not None and first.name.startswith("torchvision.") and first.name.endswith(".Normalize")
-
-
-def _unfinished(state: State) -> State:
-    """What leaves a composition as a picture of Pillow: who calls that makes the array of it that is fed."""
-    return losing(
-        state, "", "what becomes of the picture is up to who calls the transform", "affine", "layout", "dtype"
-    )
 
 
 def _acts(data: bytes, *, mentions: bool) -> bool:

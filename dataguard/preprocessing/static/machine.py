@@ -120,7 +120,7 @@ class Machine(ABC):
         """Dictionaries and lists of modules that were followed, by their ids."""
         self.seen: set[ast.AST] = set()
         """Functions that were followed."""
-        self.transforms: dict[str, tuple[ExtObj, tuple[tuple[str, str, int], ...]]] = {}
+        self.transforms: dict[str, tuple[ExtObj, tuple[tuple[str, str, int], ...], tuple[str, ...]]] = {}
         """Compositions of a library by the place that made them."""
         self.applied: set[str] = set()
         """Places of those that a picture went through."""
@@ -303,6 +303,11 @@ class Machine(ABC):
                 self.exploring,
             )
         )
+
+    def composed(self, made: ExtObj) -> None:
+        """Keep a composition of transforms and the names it is bound to: nobody may be seen to put a picture in."""
+        if not self.quiet:
+            self.transforms.setdefault(made.place, (made, self.stack(), tuple(self.assigning)))
 
     # Changes that a branch can take back.
 

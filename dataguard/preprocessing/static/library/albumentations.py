@@ -52,8 +52,8 @@ _CROPS = ("RandomResizedCrop", "RandomCrop", "RandomSizedCrop", "RandomSizedBBox
 @function("albumentations.*", "albumentations.pytorch.*")
 def _make(call: Call) -> Value:
     made = ExtObj(call.name, call.args, call.kwargs, call.place)
-    if call.name.endswith(".Compose") and not call.machine.quiet:
-        call.machine.transforms.setdefault(call.place, (made, call.machine.stack()))
+    if call.name.endswith(".Compose"):
+        call.machine.composed(made)
     return made
 
 

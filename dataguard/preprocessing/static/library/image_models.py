@@ -72,8 +72,7 @@ def _composed(call: Call, *steps: _Made) -> ExtObj:
     """A composition of transforms of torchvision."""
     items: list[Value] = [ExtObj(f"torchvision.transforms.{name}", args, kw, call.place) for name, args, kw in steps]
     made = ExtObj("torchvision.transforms.Compose", [Seq(items, "list")], {}, call.place)
-    if not call.machine.quiet:
-        call.machine.transforms.setdefault(call.place, (made, call.machine.stack()))
+    call.machine.composed(made)
     return made
 
 

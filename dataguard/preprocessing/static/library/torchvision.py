@@ -93,8 +93,8 @@ _SAME_SIZE = (
 @function("torchvision.transforms.*")
 def _make(call: Call) -> Value:
     made = ExtObj(call.name, call.args, call.kwargs, call.place)
-    if call.name.endswith(".Compose") and not call.machine.quiet:
-        call.machine.transforms.setdefault(f"{call.place}", (made, call.machine.stack()))
+    if call.name.endswith(".Compose"):
+        call.machine.composed(made)
     return made
 
 
