@@ -56,8 +56,11 @@ class ComparedPath:
     pair: PipelinePair
     agreeing: Mapping[Aspect, str]
     """By what is compared, another training path that does as this one does; such a difference may be meant."""
+    otherwise: frozenset[Aspect] = frozenset()
+    """What the path does as the left one does where it is led to by other options."""
     distant: bool = False
-    """Whether the two lie in separate folders of a repository that trains in several: they may be of two projects."""
+    """Whether the two may be of two projects: in separate folders of a repository that trains in several, or where a
+    file that defines a network feeds it, as to see that it runs, and what the other path feeds is not known."""
 
     @property
     def like_for_like(self) -> bool:
@@ -123,6 +126,7 @@ def compare_paths(reading: RepositoryReading, *, progress: Progress = silent) ->
         )
         pair = PipelinePair(left=_named(left, reading), right=_named(right, reading), differences=found)
         distant = _home(left) != _home(right) and (len(homes) > 1 or "/" in _home(left))
+        distant = distant or _tries_out(left, right)
         one = ComparedPath(left=left, right=right, pair=pair, agreeing={}, distant=distant)
         considered.append(one)
         before = settled.setdefault(id(right), [])
@@ -135,7 +139,9 @@ def compare_paths(reading: RepositoryReading, *, progress: Progress = silent) ->
         made.append(one)
     made = [_without_settled(one, settled[id(one.right)]) for one in made]
     return ComparedPaths(
-        pairs=tuple(replace(one, agreeing=_agreeing(one, considered)) for one in made),
+        pairs=tuple(
+            replace(one, agreeing=_agreeing(one, considered), otherwise=_otherwise(one, considered)) for one in made
+        ),
         left_out=max(0, len(wanted) - MOST_PAIRS),
         notes=_notes(alive, reading),
     )
@@ -201,6 +207,13 @@ def _home(path: FoundPath) -> str:
     if len(parts) > 1 and parts[0].lower() in _EXAMPLES:
         return "/".join(parts[:2])
     return parts[0] if len(parts) > 1 else ""
+
+
+def _tries_out(left: FoundPath, right: FoundPath) -> bool:
+    """Whether a path feeds a network in the file that defines it, while another file's feeds none that is known."""
+    file = split_entry(right.entry)[0]
+    own = any(one.startswith("class:") and one.endswith(f"@{file}") for one in right.networks)
+    return own and not left.networks and split_entry(left.entry)[0] != file
 
 
 def _of_one_network(one: FoundPath, other: FoundPath) -> bool:
@@ -278,11 +291,30 @@ def _agreeing(one: ComparedPath, considered: Sequence[ComparedPath]) -> dict[Asp
         for other in considered:
             if other.right is not one.right or other.left is one.left or other.left.role != one.left.role:
                 continue
-            known = {one.aspect for one in other.pair.differences if not one.unknown}
-            still_open = {one.aspect for one in other.pair.differences if one.unknown}
-            if item.aspect not in known and not still_open & together(item.aspect):
+            if _alike(other, item.aspect):
                 found.setdefault(item.aspect, other.left.name)
     return found
+
+
+def _otherwise(one: ComparedPath, considered: Sequence[ComparedPath]) -> frozenset[Aspect]:
+    """The differences that another way through the same function of the same script does not have."""
+    others = [
+        other
+        for other in considered
+        if other.left is one.left
+        and other.right is not one.right
+        and (other.right.name, other.right.entry) == (one.right.name, one.right.entry)
+    ]
+    return frozenset(
+        item.aspect for item in one.pair.differences if any(_alike(other, item.aspect) for other in others)
+    )
+
+
+def _alike(one: ComparedPath, aspect: Aspect) -> bool:
+    """Whether two paths do the same, as far as an aspect goes and can be compared."""
+    known = {item.aspect for item in one.pair.differences if not item.unknown}
+    still_open = {item.aspect for item in one.pair.differences if item.unknown}
+    return aspect not in known and not still_open & together(aspect)
 
 
 def _named(path: FoundPath, reading: RepositoryReading) -> Pipeline:

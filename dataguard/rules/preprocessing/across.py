@@ -33,8 +33,9 @@ class AcrossPaths(Rule[Any]):
     """A rule about a pair of paths as a rule about every pair of a repository.
 
     Code, name, page and options are the other rule's. One mistake on a path that several training paths show is one
-    finding. Where another training path does as the path does, nothing trains, or the two may be of two projects, what
-    differs may be meant: then it is a warning at most, and of low confidence.
+    finding. Where another training path does as the path does, the path as training with other options, nothing
+    trains, or the two may be of two projects, what differs may be meant: then it is a warning at most, and of low
+    confidence.
     """
 
     def __init__(self, rule: Rule[Any]) -> None:
@@ -119,7 +120,10 @@ def _together(found: list[tuple[ComparedPath, Finding]]) -> Finding:
     agreeing = one.agreeing.get(cast(Aspect, first.key[-1])) if len(found) == 1 else None
     if agreeing is not None:
         message = f"{message.rstrip('.')}; {agreeing} does as {one.pair.right.name} does."
-    if agreeing is not None or one.like_for_like or all(other.distant for other, _ in found):
+    otherwise = all(first.key[-1] in other.otherwise for other, _ in found)
+    if otherwise:
+        message = f"{message.rstrip('.')}; with other options it does as {one.pair.left.name} does."
+    if agreeing is not None or otherwise or one.like_for_like or all(other.distant for other, _ in found):
         severity, confidence = min(severity, Severity.WARNING), Confidence.LOW
     if first.key[-1] == "mean and std" and _within_a_level(one, first):
         severity = min(severity, Severity.INFO)

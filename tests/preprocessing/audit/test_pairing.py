@@ -266,3 +266,26 @@ def test_plain_pixels_that_a_network_is_seen_to_be_fed_are_its_range() -> None:
     assert all(ranges(right))
     assert ranges(replace(right, fed=True))
     assert not any(ranges(replace(right, fed=True)))
+
+
+def test_another_way_through_a_script_that_does_as_training_does_is_noted() -> None:
+    swapped = replace(USUAL, order="BGR")
+    result = compared(
+        found("train", entry="train.py:1", pipeline=USUAL),
+        found("serve", entry="demo.py:4", name="demo.py: main", pipeline=USUAL),
+        found("serve", entry="demo.py:4", name="demo.py: main", pipeline=swapped),
+        found("serve", entry="demo.py:9", name="demo.py: other", pipeline=swapped),
+    )
+    assert [(one.right.name, set(one.otherwise)) for one in result.pairs if one.pair.differences] == [
+        ("demo.py: main", {"channel order"}),
+        ("demo.py: other", set()),
+    ]
+
+
+def test_a_file_that_feeds_its_own_network_may_do_so_to_see_that_it_runs() -> None:
+    training = found("train", entry="train.py:1")
+    tried = replace(found("serve", entry="net.py:90"), networks=("class:Net@net.py",))
+    served = replace(found("serve", entry="serve.py:1"), networks=("class:Net@net.py",))
+    assert [one.distant for one in compared(training, tried, served).pairs] == [True, False]
+    known = replace(training, networks=("class:Net@net.py",))
+    assert [one.distant for one in compared(known, tried).pairs] == [False]

@@ -72,6 +72,16 @@ def test_what_another_training_path_does_too_is_a_warning_of_low_confidence() ->
     assert "old.py: train does as serve.py: serve does" in finding.message
 
 
+def test_what_other_options_lead_to_as_well_is_a_warning_of_low_confidence() -> None:
+    paths = [
+        found("serve", entry="demo.py:1", pipeline=path()),
+        found("serve", entry="demo.py:1", pipeline=path(order="BGR")),
+    ]
+    (finding,) = findings(held(channel_order_mismatch, TRAIN, *paths))
+    assert (finding.severity, finding.confidence) == (Severity.WARNING, Confidence.LOW)
+    assert "with other options it does as" in finding.message
+
+
 def test_without_training_a_contradiction_is_a_warning() -> None:
     served = [
         found("serve", entry="a.py:1", pipeline=path()),
