@@ -112,7 +112,7 @@ class Calling(Expressions):
         if kind is Bound:
             held = func.receiver.cls if isinstance(func.receiver, Obj) else None
             ready = func.func.name in feeding.FEEDING and any(feeding.is_ready(one) for one in args)
-            if ready and feeding.is_model(held) and not calls.goes_on(self, func.receiver):
+            if ready and feeding.is_model(held) and not calls.goes_on(self, func.receiver, func.func):
                 return self.feed([*args, *kwargs.values()], node, func.func.name, func.receiver)
             if func.func.name == "merge_from_file" and held is not None and held.holds_items:
                 # What a class of yacs's kind does beside is to find the files that a file builds on.

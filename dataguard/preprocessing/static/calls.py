@@ -96,9 +96,11 @@ def ahead(machine: Machine, model: Obj) -> Func | None:
     return preparing(model.cls) or _handing_on(machine, model)
 
 
-def goes_on(machine: Machine, model: Value) -> bool:
-    """Whether a model's class prepares pictures, or hands them on to one that does."""
-    return prepares(model.cls if isinstance(model, Obj) else None) or _handing_on(machine, model) is not None
+def goes_on(machine: Machine, model: Value, method: Func) -> bool:
+    """Whether a model's class, or its method that is called, prepares pictures, or hands them on to one that does."""
+    if prepares(model.cls if isinstance(model, Obj) else None) or _handing_on(machine, model) is not None:
+        return True
+    return method.name != "forward" and any(map(is_preparing, _named(method)))
 
 
 def _handing_on(machine: Machine, model: Value) -> Func | None:

@@ -203,9 +203,10 @@ def _cut_to_size(condition: Unknown, first: State, second: State) -> bool:
 def _bordered(first: State, second: State) -> State | None:
     """The one of two that has a border more of a width that is not known: where there is none its width is zero."""
     longer, shorter = (first, second) if len(first.steps) >= len(second.steps) else (second, first)
-    rest = [one for one in longer.steps if not (isinstance(one, Pad) and one.rule is None)]
-    if len(rest) < len(shorter.steps):
-        rest = [one for one in longer.steps if one in shorter.steps or one in rest]
+    rest: list[Step] = []
+    for step in longer.steps:
+        if not isinstance(step, Pad) or step.rule is not None or shorter.steps[len(rest) : len(rest) + 1] == (step,):
+            rest.append(step)
     # Of a picture that is cut the part that is taken may lie in the border.
     if len(rest) != len(shorter.steps) or not all(map(_cut_alike, rest, shorter.steps)):
         return _filled(first, second)

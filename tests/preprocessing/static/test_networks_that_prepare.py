@@ -219,3 +219,32 @@ def test_a_network_that_augments_and_normalizes_what_it_is_given(tmp_path: Path,
     path = only(reading(tmp_path, {"learner.py": _AUGMENTING, "train.py": script}))
     assert path.pipeline.affine.offset == (-2.0,)
     assert [type(step).__name__ for step in steps_of(path)] == ["Resize", "Crop", "Random", "Random"]
+
+
+@pytest.mark.parametrize(("prepare", "scale", "steps"), [("preprocess(one)", 1 / 255, ["Resize"]), ("one", 1.0, [])])
+def test_a_method_that_predicts_may_prepare_each_picture_of_a_batch(
+    tmp_path: Path, prepare: str, scale: float, steps: list[str]
+) -> None:
+    network = f"""
+        import cv2, torch
+
+        def preprocess(image):
+            return cv2.resize(image.permute(1, 2, 0).numpy() / 255.0, (64, 64)).transpose(2, 0, 1)
+
+        class Net(torch.nn.Module):
+            def forward(self, x):
+                return self.body(x)
+
+            def predict(self, images):
+                return [self(torch.as_tensor({prepare})[None].float()) for one in images]
+        """
+    script = """
+        import cv2, torch
+        from net import Net
+
+        batch = torch.from_numpy(cv2.imread("a.png").transpose(2, 0, 1))[None]
+        Net().predict(batch)
+        """
+    found = only(reading(tmp_path, {"net.py": network, "demo.py": script}))
+    assert found.pipeline.affine.scale == pytest.approx((scale,))
+    assert [type(step).__name__ for step in found.pipeline.geometry or ()] == steps
