@@ -6,35 +6,31 @@ exception tells of it. Its parser does not, and stops here as soon as it is too 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
 
 DEEPEST = 100
 """Lists and dictionaries within one another; what people write has some ten."""
+_STARTS = {"SequenceStartEvent", "MappingStartEvent"}
+_ENDS = {"SequenceEndEvent", "MappingEndEvent"}
 
 
-def is_too_deep(text: str | bytes, loader: Any) -> bool:
-    """Whether YAML is nested deeper than `DEEPEST`, as a loader's parser tells.
+def is_too_deep(events: Iterable[object]) -> bool:
+    """Whether YAML is nested deeper than `DEEPEST`.
 
     Args:
-        text: What is in a file.
-        loader: The class of the loader.
-
-    Raises:
-        yaml.YAMLError: it is no YAML.
-        ValueError: it holds what is no text.
+        events: What ``yaml.parse(text, Loader=loader)`` yields; no more of it is asked for than tells.
 
     >>> import yaml
-    >>> is_too_deep("[" * 200, yaml.SafeLoader), is_too_deep("a: [1, [2]]", yaml.SafeLoader)
+    >>> is_too_deep(yaml.parse("[" * 200)), is_too_deep(yaml.parse("a: [1, [2]]"))
     (True, False)
     """
-    import yaml
-
     depth = 0
-    for event in yaml.parse(text, Loader=loader):
-        if isinstance(event, yaml.CollectionStartEvent):
+    for event in events:
+        kind = type(event).__name__
+        if kind in _STARTS:
             depth += 1
             if depth > DEEPEST:
                 return True
-        elif isinstance(event, yaml.CollectionEndEvent):
+        elif kind in _ENDS:
             depth -= 1
     return False

@@ -12,11 +12,8 @@ LOADERS = sorted({getattr(yaml, "CSafeLoader", yaml.SafeLoader), yaml.SafeLoader
 
 @pytest.mark.parametrize("loader", LOADERS)
 def test_how_deep_is_too_deep(loader: type) -> None:
-    assert [is_too_deep("[" * depth + "]" * depth, loader) for depth in (0, DEEPEST, DEEPEST + 1)] == [
-        False,
-        False,
-        True,
-    ]
+    nested = ["[" * depth + "]" * depth for depth in (0, DEEPEST, DEEPEST + 1)]
+    assert [is_too_deep(yaml.parse(text, Loader=loader)) for text in nested] == [False, False, True]
     # What is closed again counts no more.
-    assert not is_too_deep("- {a: [1]}\n" * (2 * DEEPEST), loader)
-    assert is_too_deep("- " * 100_000, loader)
+    assert not is_too_deep(yaml.parse("- {a: [1]}\n" * (2 * DEEPEST), Loader=loader))
+    assert is_too_deep(yaml.parse("- " * 100_000, Loader=loader))

@@ -158,7 +158,7 @@ class _Yaml:
 
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         try:
-            if not is_too_deep(self.text, loader):
+            if not is_too_deep(yaml.parse(self.text, Loader=loader)):
                 return yaml.compose(self.text, Loader=loader)
             self.problems.append(Problem(path=self.name, line=1, reason="no YAML: it is nested too deep"))
         except yaml.YAMLError as error:

@@ -77,7 +77,7 @@ def _yaml(data: bytes) -> Any:
     import yaml
 
     loader = _plain_loader()
-    if is_too_deep(data, loader):
+    if is_too_deep(yaml.parse(data, Loader=loader)):
         raise ValueError("nested too deep")
     return yaml.load(data, Loader=loader)  # noqa: S506 - a loader that makes plain values alone
 
