@@ -448,7 +448,7 @@ class Expressions(Items):
 _DTYPES = frozenset({"numpy.uint8", "numpy.float32", "numpy.float64", "numpy.int32", "numpy.int64", "numpy.float16"})
 _PIXELS = frozenset({Picture, Blank, Stat})
 _OF_BITS = frozenset({ast.BitAnd, ast.BitOr})
-_COUNTS = frozenset({int, bool, Unknown})
+_COUNTS = frozenset({int, bool})
 _NUMERIC = frozenset({int, float, bool, Measure})
 _BUILTINS = frozenset([
     "abs", "all", "any", "bool", "bytearray", "bytes", "callable", "classmethod", "dict", "dir", "enumerate",
