@@ -87,8 +87,8 @@ class Calling(Expressions):
                 kwargs.update({name: item for name, item in value.attrs.items() if not name.startswith("*")})
         made = self.call(func, args, kwargs, node)
         position = library.written_argument(func, args, kwargs)
-        if position is not None and isinstance(made, Picture | Choice) and position < len(node.args):
-            target = node.args[position]
+        if position is not None and isinstance(made, Picture | Choice):
+            target = feeding.by_place(node, len(args)).get(position)
             if isinstance(target, ast.Name | ast.Attribute):
                 self.assign(target, made)
         return made
@@ -177,7 +177,7 @@ class Calling(Expressions):
             self.run(func.node.body)
         finally:
             self.frames.pop()
-        in_place.carried(self, func, node, names, method=receiver is not None)
+        in_place.carried(self, func, node, names, len(args), method=receiver is not None)
         if frame.yields and any(last(one) in ("contextmanager", "asynccontextmanager") for one in func.decorators):
             # ``with`` gives what it yields.
             return frame.yields[0]

@@ -249,10 +249,30 @@ def given_back(names: list[str], args: list[Value], node: ast.AST | None) -> boo
     """
     if not isinstance(node, ast.Call):
         return False
+    written = by_place(node, len(args))
     return any(
-        isinstance(given, ast.Name) and given.id in names and isinstance(one, Picture) and not is_ready(one)
-        for given, one in zip(node.args, args, strict=False)
+        isinstance(one, Picture) and not is_ready(one) and getattr(written.get(index), "id", "") in names
+        for index, one in enumerate(args)
     )
+
+
+def by_place(node: ast.Call, count: int) -> dict[int, ast.expr]:
+    """The arguments of a call as they are written, by their places among `count` that it is followed with.
+
+    Starred ones are several or none, and what a partial function was given before comes first.
+
+    >>> node = ast.parse("f(a, *b, c)", mode="eval").body
+    >>> {place: one.id for place, one in by_place(node, 5).items()}
+    {0: 'a', 4: 'c'}
+    """
+    stars = [index for index, one in enumerate(node.args) if isinstance(one, ast.Starred)]
+    first, last = (stars[0], stars[-1]) if stars else (0, -1)
+    moved = count - len(node.args) if stars else max(0, count - len(node.args))
+    return {
+        index + moved if index > last else index: one
+        for index, one in enumerate(node.args)
+        if index < first or index > last
+    }
 
 
 _CHANGING = frozenset(

@@ -51,6 +51,56 @@ def test_an_array_that_a_function_changes(tmp_path: Path, lines: str) -> None:
     assert set(path.pipeline.affine.scale or ()) == {0.5}
 
 
+@pytest.mark.parametrize(
+    ("body", "changed"),
+    [
+        ("image[..., :] -= 104.0", True),
+        ("image[:] = image - 104.0", True),
+        ("image.sub_(104.0)", True),
+        ("image.add_(4.0).sub_(108.0)", True),
+        ("image = image - 104.0", False),
+        ("image = image.clone()\n            image.sub_(104.0)", False),
+        ("image.sub(104.0)", False),
+        ("image", False),
+    ],
+)
+def test_what_a_function_writes_into_what_it_is_given(tmp_path: Path, body: str, changed: bool) -> None:
+    script = f"""
+        import cv2
+        import torch
+
+        def centred(image):
+            {body}
+
+        image = torch.from_numpy(cv2.imread("a.png")).float()
+        centred(image)
+        model(image[None])
+        """
+    offset = only(reading(tmp_path, {"predict.py": script})).pipeline.affine.offset
+    assert offset == pytest.approx((-104.0 if changed else 0.0,))
+
+
+@pytest.mark.parametrize(
+    ("given", "rest", "changed"),
+    [
+        ('pair = [cv2.imread("a.png")]', "np.array([104.0]), image", True),
+        ('pair = [cv2.imread("a.png"), np.array([104.0])]', "image", True),
+        ('pair = [cv2.imread("a.png"), np.array([104.0])]', "other, image", False),
+    ],
+)
+def test_what_is_written_to_after_a_starred_argument(tmp_path: Path, given: str, rest: str, changed: bool) -> None:
+    script = f"""
+        import cv2
+        import numpy as np
+
+        {given}
+        image, other = cv2.imread("b.png"), cv2.imread("c.png")
+        cv2.subtract(*pair, {rest})
+        model(image[None])
+        """
+    assert levels(only(reading(tmp_path, {"predict.py": script}))) == pytest.approx((1.0, -104.0 if changed else 0.0))
+
+
 def test_tensors_of_tensorflow_are_bound_anew(tmp_path: Path) -> None:
     script = """
         import tensorflow as tf
