@@ -249,10 +249,13 @@ def given_back(names: list[str], args: list[Value], node: ast.AST | None) -> boo
     """
     if not isinstance(node, ast.Call):
         return False
-    written = by_place(node, len(args))
     return any(
-        isinstance(one, Picture) and not is_ready(one) and getattr(written.get(index), "id", "") in names
-        for index, one in enumerate(args)
+        isinstance(given, ast.Name)
+        and given.id in names
+        and isinstance(args[place], Picture)
+        and not is_ready(args[place])
+        for place, given in by_place(node, len(args)).items()
+        if place < len(args)
     )
 
 

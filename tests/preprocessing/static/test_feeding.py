@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
+import pytest
+
+from dataguard.preprocessing.pipeline import Decode
+from dataguard.preprocessing.static.feeding import given_back
+from dataguard.preprocessing.static.picture import State
+from dataguard.preprocessing.static.values import Picture
 from dataguard.preprocessing.steps import is_unread
 from tests.preprocessing.static.repositories import levels, only, reading, resized, served, steps_of
 
@@ -332,3 +339,21 @@ def test_levels_that_were_computed_before_are_not_known(tmp_path: Path) -> None:
     )
     before, resize = steps_of(path)
     assert (path.pipeline.affine.scale, is_unread(before), resize.height) == (None, True, 64)
+
+
+@pytest.mark.parametrize(
+    ("call", "given", "back"),
+    [
+        ("change(image)", "P", True),
+        ("change(*sizes, image)", "11P", True),
+        ("change(*both, 2, image)", "1P2P", True),
+        ("change(*image, 2)", "P2", False),
+        ("change(image, 2)", "1P2", True),
+        ("change(image[0])", "P", False),
+        ("change(other)", "P", False),
+    ],
+)
+def test_what_a_picture_is_replaced_by(call: str, given: str, back: bool) -> None:
+    node = ast.parse(call, mode="eval").body
+    picture = Picture(State(kind="array", decode=Decode.of("opencv")))
+    assert given_back(["", "image"], [picture if one == "P" else 1 for one in given], node) is back
