@@ -1,4 +1,4 @@
-"""What a script asserts of a length before it goes on: 'assert width == 1024'."""
+"""What a script asserts of a length before it goes on, or asks for: 'assert width == 1024', 'if width == 1024:'."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from dataguard.preprocessing.static.values import Measure, Unknown, is_number
 
 
 def take(machine: Machine, test: ast.expr) -> None:
-    """Give a name whose value is not known, or is a length of pictures of any size, the number it is asserted to be."""
+    """Give names that a test says are equal to a number that number: 'width == 1024 and 768 == height'.
+
+    Where their value is not known, or is a length of pictures of any size: after an assertion, and within a branch.
+    """
+    names = machine.frame.names
     for one in test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) else [test]:
         if not isinstance(one, ast.Compare) or len(one.ops) != 1 or not isinstance(one.ops[0], ast.Eq):
             continue
-        if not isinstance(one.left, ast.Name):
-            continue
-        held = machine.frame.names.get(one.left.id)
-        if isinstance(held, Measure | Unknown) and getattr(held, "kind", "") != "random":
-            wanted = machine.evaluate(one.comparators[0])
-            if is_number(wanted):
-                machine.put(machine.frame.names, one.left.id, wanted)
+        for name, other in ((one.left, one.comparators[0]), (one.comparators[0], one.left)):
+            if isinstance(name, ast.Name) and isinstance(names.get(name.id), Measure | Unknown):
+                wanted = machine.evaluate(other)
+                if is_number(wanted):
+                    machine.put(names, name.id, wanted)
 
 
 def fails(node: ast.stmt) -> bool:

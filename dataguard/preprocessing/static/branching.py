@@ -260,18 +260,6 @@ class Branching(Importing):
             return isinstance(held, Mod | Obj) and func.attr not in ("eval", "cuda", "to")
         return False
 
-    def _equal(self, test: ast.expr) -> None:
-        """Within a branch that returns, what a test says is equal to a number is that number: 'w == tw and h == th'."""
-        parts = test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) else [test]
-        for one in parts:
-            if not isinstance(one, ast.Compare) or len(one.ops) != 1 or not isinstance(one.ops[0], ast.Eq):
-                continue
-            for name, other in ((one.left, one.comparators[0]), (one.comparators[0], one.left)):
-                if isinstance(name, ast.Name) and isinstance(self.evaluate(name), Unknown | Measure):
-                    value = self.evaluate(other)
-                    if is_number(value):
-                        self.put(self.frame.names, name.id, value)
-
     def _both(
         self, condition: Value, first: Sequence[ast.stmt], second: Sequence[ast.stmt], test: ast.expr | None = None
     ) -> Flow | None:
@@ -289,7 +277,7 @@ class Branching(Importing):
             frame.conditions.append((condition, positive))
             with self.branch() as journal:
                 if positive and test is not None and isinstance(body[-1], ast.Return):
-                    self._equal(test)
+                    asserting.take(self, test)
                 flows.append(self._reached(body))
                 returned.append([value for _, value in frame.returns[before:]])
                 changes.append(self.take_back(journal))

@@ -31,7 +31,12 @@ FLOW = """
 
 
 @pytest.mark.parametrize(
-    "asserted", ["assert width == 1024\n        assert height == 436", "assert width == 1024 and height == 436"]
+    "asserted",
+    [
+        "assert width == 1024\n        assert height == 436",
+        "assert width == 1024 and height == 436",
+        "assert 1024 == width and 436 == height",
+    ],
 )
 def test_a_length_that_is_asserted_is_that_number(tmp_path: Path, asserted: str) -> None:
     (step,) = steps_of(only(reading(tmp_path, {"run.py": FLOW.format(asserted=asserted)})))
