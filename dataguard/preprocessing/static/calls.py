@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -88,7 +89,8 @@ def preparing(cls: Cls | None) -> Func | None:
 def uncalled(module: Module) -> list[Func]:
     """Functions of a script that no other of it names."""
     own = [one for one in module.names.values() if isinstance(one, Func) and one.module is module]
-    return [one for one in own if not any(one.name in _named(other) for other in own if other is not one)]
+    naming = Counter(name for one in own for name in _named(one))
+    return [one for one in own if naming[one.name] == (one.name in _named(one))]
 
 
 def ahead(machine: Machine, model: Obj) -> Func | None:
@@ -140,16 +142,15 @@ def outermost(modules: Iterable[Module]) -> Iterator[Func]:
             if isinstance(value, Func) and value.module is module and not _is_method(value.node):
                 found.setdefault(value.name, []).append((value, _named(value)))
     working = {name for name, held in found.items() if any(not _WORKING.isdisjoint(names) for _, names in held)}
-    leading = set(working)
-    grown = True
-    while grown:
-        more = {
-            name
-            for name, held in found.items()
-            if name not in leading and any(not leading.isdisjoint(names) for _, names in held)
-        }
-        leading |= more
-        grown = bool(more)
+    callers: dict[str, list[str]] = {}
+    for name, held in found.items():
+        for one in {one for _, names in held for one in names & found.keys()}:
+            callers.setdefault(one, []).append(name)
+    leading, waiting = set(working), list(working)
+    while waiting:
+        more = [name for name in callers.get(waiting.pop(), ()) if name not in leading]
+        leading.update(more)
+        waiting += more
     called = {one for name in leading for _, names in found[name] for one in names & leading if one != name}
     for name in sorted(leading - called):
         for value, names in found[name]:
