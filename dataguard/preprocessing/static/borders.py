@@ -57,10 +57,15 @@ def _open_border(size: tuple[Value, Value], levels: Any, undetermined: dict[str,
     )
 
 
-def with_mode(step: Any, mode: Any) -> Any:
-    """A border of another kind, for which no value is needed."""
+def of_kind(after: State, before: State, mode: Any) -> State:
+    """A state after a border that was just added, which is of another kind: no value is needed; None is not known."""
+    step = after.steps[-1] if after.steps != before.steps else None
+    if not isinstance(step, Pad):
+        return after
     missing = {key: why for key, why in step.undetermined.items() if key != "fill"}
-    return replace(step, mode=mode, fill=None, undetermined=missing) if isinstance(step, Pad) else step
+    if mode is None:
+        missing["mode"] = "the kind of the border is not known"
+    return replace(after, steps=(*after.steps[:-1], replace(step, mode=mode, fill=None, undetermined=missing)))
 
 
 def enlarged(state: State, top: Value, bottom: Value, left: Value, right: Value, fill: Value, place: str) -> State:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dataguard.preprocessing.static.sizes import crop_rule, pad_rule, resize_rule
 from dataguard.preprocessing.static.values import SIZES
 from dataguard.preprocessing.steps import Crop, Pad, Resize
-from tests.preprocessing.static.repositories import drawn, served
+from tests.preprocessing.static.repositories import drawn, served, steps_of
 
 AS_PICTURE = "\nmodel(torch.from_numpy(np.array(img) / 255.0).permute(2, 0, 1)[None].float())\n"
 FEED = "\nmodel(torch.from_numpy(img / 255.0).permute(2, 0, 1)[None].float())\n"
@@ -224,3 +224,26 @@ def test_crops_and_borders_are_recovered_from_what_they_do(height: int, width: i
     found = pad_rule(SIZES, after, corner)
     assert found is not None
     assert [Pad(**found).border(*size) for size in SIZES] == borders
+
+
+@pytest.mark.parametrize(
+    ("padded", "mode", "fill"),
+    [
+        ("cv2.copyMakeBorder(img, 0, 0, 4, 4, 0, value=7)", "constant", 7.0),
+        ("cv2.copyMakeBorder(img, 0, 0, 4, 4, cv2.BORDER_CONSTANT, None, 7)", "constant", 7.0),
+        # What stands where the output does is not the value.
+        ("cv2.copyMakeBorder(img, 0, 0, 4, 4, cv2.BORDER_CONSTANT, 7)", "constant", 0.0),
+        ("cv2.copyMakeBorder(img, 0, 0, 4, 4, 1)", "edge", None),
+        ("cv2.copyMakeBorder(img, 0, 0, 4, 4, cv2.BORDER_WRAP)", None, None),
+        ("cv2.copyMakeBorder(img, 0, 0, 4, 4, kind())", None, None),
+        ("np.pad(img, ((0, 0), (4, 4), (0, 0)), 'wrap')", None, None),
+        ("np.pad(img, ((0, 0), (4, 4), (0, 0)), 'reflect')", "reflect", None),
+        ("tf.pad(img, [[0, 0], [4, 4], [0, 0]], 'SYMMETRIC')", "symmetric", None),
+        ("tf.pad(img, [[0, 0], [4, 4], [0, 0]], mode='CONSTANT')", "constant", 0.0),
+    ],
+)
+def test_what_pixels_of_a_border_are(tmp_path: Path, padded: str, mode: str | None, fill: float | None) -> None:
+    found = served(tmp_path, f"import tensorflow as tf\nimg = cv2.imread(path)\nmodel({padded}[None] / 255.0)\n")
+    (pad,) = steps_of(found)
+    assert isinstance(pad, Pad)
+    assert (pad.mode, pad.fill) == (mode, None if fill is None else (fill,))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from dataguard.preprocessing.static.reading import FoundPath
 from dataguard.preprocessing.steps import Flip, Pad, Resize
-from tests.preprocessing.static.repositories import drawn, served, steps_of
+from tests.preprocessing.static.repositories import drawn, resized, served, steps_of
 
 _LINES = """
     image = cv2.imread("a.png", cv2.IMREAD_GRAYSCALE)
@@ -52,3 +54,49 @@ def test_transpose_exchanges_rows_and_columns(tmp_path: Path) -> None:
     (step,) = steps_of(found)
     assert isinstance(step, Flip)
     assert (step.kind, found.pipeline.layout) == ("transpose", "HWC")
+
+
+@pytest.mark.parametrize(
+    ("given", "mode", "fill"),
+    [
+        ("borderValue=7", "constant", 7.0),
+        ("borderMode=0, borderValue=7", "constant", 7.0),
+        ("None, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT, 7", "constant", 7.0),
+        ("borderMode=cv2.BORDER_REPLICATE, borderValue=7", "edge", None),
+        ("borderMode=1", "edge", None),
+        ("borderMode=cv2.BORDER_WRAP", None, None),
+        ("dst=canvas, borderValue=7", "constant", 7.0),
+        ("canvas, cv2.INTER_LINEAR, cv2.BORDER_TRANSPARENT", "constant", 255.0),
+    ],
+)
+def test_what_lies_beyond_the_picture(tmp_path: Path, given: str, mode: str | None, fill: float | None) -> None:
+    lines = _LINES.replace("dsize=(wt, ht), dst=canvas, borderMode=cv2.BORDER_TRANSPARENT", f"(wt, ht), {given}")
+    found = served(tmp_path, lines.format(matrix="M = np.float32([[f, 0, 0], [0, f, 0]])"))
+    (pad,) = (step for step in steps_of(found) if isinstance(step, Pad))
+    assert (pad.mode, pad.fill) == (mode, None if fill is None else (fill,))
+
+
+@pytest.mark.parametrize(
+    ("given", "bordered"),
+    [("borderMode=0", True), ("borderMode=cv2.BORDER_CONSTANT", True), ("borderMode=4", False), ("", True)],
+)
+def test_a_constant_border_of_any_matrix(tmp_path: Path, given: str, bordered: bool) -> None:
+    found = served(
+        tmp_path, f"model(cv2.warpAffine(cv2.imread(path), matrix(), (96, 64), flags=cv2.INTER_CUBIC, {given}) / 255)"
+    )
+    assert [type(step) for step in steps_of(found)] == [Resize, Pad][: 1 + bordered]
+
+
+@pytest.mark.parametrize(
+    ("called", "kernel"),
+    [
+        ("warpAffine(image, matrix(), (96, 64), cv2.INTER_CUBIC)", "linear"),
+        ("warpAffine(image, matrix(), (96, 64), None, cv2.INTER_CUBIC)", "cubic"),
+        ("remap(image, across(), down(), cv2.INTER_CUBIC)", "cubic"),
+        ("remap(image, across(), down(), interpolation=cv2.INTER_CUBIC)", "cubic"),
+        ("remap(image, across(), down(), cv2.INTER_CUBIC, None, cv2.BORDER_REFLECT)", "cubic"),
+    ],
+)
+def test_the_kernel_of_a_warp(tmp_path: Path, called: str, kernel: str) -> None:
+    found = served(tmp_path, f"image = cv2.imread(path)\nmodel(cv2.{called} / 255)")
+    assert resized(found).kernel == kernel

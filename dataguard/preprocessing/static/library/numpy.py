@@ -453,10 +453,10 @@ def _pad(call: Call) -> Value:
     top, bottom = sides.get("H", (0, 0))
     left, right = sides.get("W", (0, 0))
     after = borders.enlarged(state, top, bottom, left, right, fill, place)
+    # TensorFlow writes them in capital letters.
+    kind = mode.lower() if isinstance(mode, str) else ""
     known = {"reflect": "reflect", "edge": "edge", "symmetric": "symmetric", "replicate": "edge"}
-    if mode in known and len(after.steps) > len(state.steps):
-        after = replace(after, steps=(*after.steps[:-1], borders.with_mode(after.steps[-1], known[mode])))
-    return Picture(after)
+    return Picture(after if kind == "constant" else borders.of_kind(after, state, known.get(kind)))
 
 
 @function("numpy.fliplr", "numpy.flipud", "numpy.flip", "torch.flip", "torch.fliplr")

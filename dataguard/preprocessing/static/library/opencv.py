@@ -265,15 +265,21 @@ def _border(call: Call) -> Value:
         return call.unknown("no picture")
     top, bottom = whole(call.get(1, "top")), whole(call.get(2, "bottom"))
     left, right = whole(call.get(3, "left")), whole(call.get(4, "right"))
-    mode = last(call.get(5, "borderType"))
-    value = call.get(7, "value", call.get(6, "value", 0))
-    fill = value if mode in ("BORDER_CONSTANT", "") else 0
-    after = borders.enlarged(state, top, bottom, left, right, fill, call.place)
-    known = {"BORDER_REPLICATE": "edge", "BORDER_REFLECT": "symmetric", "BORDER_REFLECT_101": "reflect",
-             "BORDER_REFLECT101": "reflect", "BORDER_DEFAULT": "reflect"}  # fmt: skip
-    if mode in known and after.steps and after.steps != state.steps:
-        after = replace(after, steps=(*after.steps[:-1], borders.with_mode(after.steps[-1], known[mode])))
-    return Picture(after)
+    mode = _border_mode(call.get(5, "borderType"))
+    after = borders.enlarged(state, top, bottom, left, right, call.get(7, "value", 0), call.place)
+    return Picture(after if mode == "constant" else borders.of_kind(after, state, mode))
+
+
+_BORDERS = {
+    "BORDER_CONSTANT": "constant", 0: "constant", "BORDER_REPLICATE": "edge", 1: "edge",
+    "BORDER_REFLECT": "symmetric", 2: "symmetric", "BORDER_REFLECT_101": "reflect", "BORDER_REFLECT101": "reflect",
+    "BORDER_DEFAULT": "reflect", 4: "reflect",
+}  # fmt: skip
+
+
+def _border_mode(value: Value) -> str | None:
+    """What pixels of a border are, as steps call it; None for what is none of those, or not known."""
+    return "constant" if value is None else _BORDERS.get(value if isinstance(value, int) else last(value))
 
 
 @function("cv2.warpAffine", "cv2.warpPerspective", "cv2.remap")
@@ -282,10 +288,11 @@ def _warp(call: Call) -> Value:
     if state is None:
         return call.unknown("no picture")
     place = call.place
-    width, height = pair(call.get(2, "dsize"))
-    at = 4 if len(call.args) > 4 else 3
-    flags = call.get(at, "flags", "INTER_LINEAR")
-    fields, said = kernel_of(flags, call.given(at, "flags"), place, state)
+    remaps = call.name.endswith("remap")
+    width, height = pair(None if remaps else call.get(2, "dsize"))
+    # What stands where the output does says nothing of the kernel, though it were one.
+    at, name = (3, "interpolation") if remaps else (4, "flags")
+    fields, said = kernel_of(call.get(at, name, "INTER_LINEAR"), call.given(at, name), place, state)
     if fields.get("kernel") == "area":
         fields["kernel"] = "linear"  # as OpenCV takes it where it warps
     matrix = call.get(1, "M")
@@ -302,11 +309,10 @@ def _warp(call: Call) -> Value:
     if put is not None:
         return Picture(put)
     made = parts.warped(state, (height, width), fields, said, call.name, place)
-    mode = call.get(at + 1, "borderMode")
-    if not call.name.endswith("Affine") or (mode is not None and last(mode) not in ("BORDER_CONSTANT", 0)):
+    if not call.name.endswith("Affine") or _border_mode(call.get(5, "borderMode")) != "constant":
         return Picture(made)
     # What lies beyond the picture is filled, as of a whole picture that is brought to another aspect.
-    return Picture(borders.about(made, call.get(at + 2, "borderValue", 0), place))
+    return Picture(borders.about(made, call.get(6, "borderValue", 0), place))
 
 
 def _scaled_and_put(
@@ -333,9 +339,16 @@ def _scaled_and_put(
         measured(lambda at, full, part: (full - part) // 2 if abs(2 * at - full + part) <= 1 else int(at), *one)
         for one in ((top, whole_[0], height), (left, whole_[1], width))
     ]
-    held = call.kwargs.get("dst")
-    fill = held.fill if isinstance(held, Blank) else call.get(5, "borderValue", 0)
-    return borders.padded(made, (whole_[0], whole_[1]), (corner[0], corner[1]), fill, call.place)
+    border, held = call.get(5, "borderMode"), call.get(3, "dst")
+    mode, kept = _border_mode(border), isinstance(held, Blank) and _is_transparent(border)
+    fill = held.fill if kept else call.get(6, "borderValue", 0)
+    after = borders.padded(made, (whole_[0], whole_[1]), (corner[0], corner[1]), fill, call.place)
+    return after if kept or mode == "constant" else borders.of_kind(after, made, mode)
+
+
+def _is_transparent(border: Value) -> bool:
+    """Whether a warp leaves what it is written into as it is, beyond the picture."""
+    return border == 5 if isinstance(border, int) else last(border) == "BORDER_TRANSPARENT"
 
 
 @function("cv2.flip")

@@ -366,9 +366,7 @@ def _padded(call: Call, mode: str) -> Value:
         return call.unknown("a border")
     left, right, top, bottom = sides
     after = borders.enlarged(value.state, top, bottom, left, right, 0, call.place)
-    if mode != "constant" and len(after.steps) > len(value.state.steps):
-        after = replace(after, steps=(*after.steps[:-1], borders.with_mode(after.steps[-1], mode)))
-    return Picture(after)
+    return Picture(after if mode == "constant" else borders.of_kind(after, value.state, mode))
 
 
 _COLLATE = "torch.utils.data.default_collate"
