@@ -14,6 +14,7 @@ from dataguard.preprocessing.errors import DeclarationError
 from dataguard.preprocessing.pipeline import Affine, Dtype, Layout, Order, Pipeline
 from dataguard.preprocessing.readers import kernels, values
 from dataguard.preprocessing.readers.source import Source, composed, given_pixels, of_object, sourced
+from dataguard.preprocessing.readers.torchvision import IMAGENET_MEAN, IMAGENET_STD
 from dataguard.preprocessing.steps import Crop, Flip, Pad, Random, Resize, Step
 
 _MODES: dict[int, Any] = {0: "constant", 1: "edge", 2: "symmetric", 4: "reflect"}
@@ -121,8 +122,8 @@ class _State:
         elif way != "standard":
             self.affine = Affine(of_content=f"albumentations normalizes by {values.shown(way)}", provenance=said)
         else:
-            mean = values.numbers(data.get("mean", (0.485, 0.456, 0.406)), "Normalize.mean")
-            std = values.divisors(data.get("std", (0.229, 0.224, 0.225)), "Normalize.std")
+            mean = values.numbers(data.get("mean", IMAGENET_MEAN), "Normalize.mean")
+            std = values.divisors(data.get("std", IMAGENET_STD), "Normalize.std")
             values.matching(mean, std, where="Normalize")
             exact = composed(("divide", largest), ("subtract", mean), ("divide", std))
             # As it computes: a table of (level − mean·255) · 1/(std·255).

@@ -23,7 +23,7 @@ from dataguard.core.behaviour import version_key
 from dataguard.preprocessing.errors import DeclarationError
 from dataguard.preprocessing.pipeline import Affine, Decode, Order, Pipeline
 from dataguard.preprocessing.provenance import Origin, Provenance
-from dataguard.preprocessing.readers import kernels, values
+from dataguard.preprocessing.readers import kernels, open_clip, values
 from dataguard.preprocessing.readers.source import (
     Source,
     composed,
@@ -33,13 +33,14 @@ from dataguard.preprocessing.readers.source import (
     sourced,
     unknown_affine,
 )
+from dataguard.preprocessing.readers.torchvision import IMAGENET_MEAN, IMAGENET_STD
 from dataguard.preprocessing.steps import Crop, Pad, Resize, Step
 
 Backend = Literal["torchvision", "Pillow"]
 
-_CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+_CLIP = (open_clip.MEAN, open_clip.STD)
 _HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_IMAGENET = (IMAGENET_MEAN, IMAGENET_STD)
 _VERSION = "5.23"
 
 

@@ -21,6 +21,7 @@ from dataguard.preprocessing.readers.source import (
     sourced,
     unknown_affine,
 )
+from dataguard.preprocessing.readers.torchvision import IMAGENET_MEAN, IMAGENET_STD
 from dataguard.preprocessing.steps import Crop, Random, Resize, Step
 
 Mode = Literal["caffe", "tf", "torch", "none"]
@@ -82,7 +83,7 @@ def read_mode(mode: Mode, source: Source, *, name: str = "") -> Pipeline:
     elif mode == "tf":
         affine = composed(("divide", 127.5), ("subtract", 1.0))
     elif mode == "torch":
-        affine = Affine.normalized((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+        affine = Affine.normalized(IMAGENET_MEAN, IMAGENET_STD)
     elif mode == "none":
         affine = Affine()
     else:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from dataguard.core.syntax import nodes
+from dataguard.preprocessing.readers import open_clip
+from dataguard.preprocessing.readers.torchvision import IMAGENET_MEAN
 from dataguard.preprocessing.static.machine import Sink
 from dataguard.preprocessing.static.picture import State
 from dataguard.preprocessing.static.reading import CodeFact
@@ -14,8 +16,8 @@ from dataguard.preprocessing.static.tree import Module
 from dataguard.preprocessing.steps import Random
 
 MEANS: Mapping[str, tuple[float, float, float]] = {
-    "ImageNet": (0.485, 0.456, 0.406),
-    "CLIP": (0.48145466, 0.4578275, 0.40821073),
+    "ImageNet": IMAGENET_MEAN,
+    "CLIP": open_clip.MEAN,
     "COCO": (0.47026115, 0.44719302, 0.40789654),
 }
 """Published means of red, green and blue, of levels divided by 255; Caffe's 123.68, 116.779, 103.939 are ImageNet's."""

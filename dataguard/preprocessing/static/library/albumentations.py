@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dataguard.preprocessing.readers.torchvision import IMAGENET_MEAN, IMAGENET_STD
 from dataguard.preprocessing.static import parts
 from dataguard.preprocessing.static.library.given import as_state
 from dataguard.preprocessing.static.library.opencv import kernel_of
@@ -39,7 +40,7 @@ from dataguard.preprocessing.static.values import (
 )
 from dataguard.preprocessing.steps import Pad, Resize
 
-_IMAGENET = (Seq([0.485, 0.456, 0.406], "tuple"), Seq([0.229, 0.224, 0.225], "tuple"))
+_IMAGENET = (Seq(list(IMAGENET_MEAN), "tuple"), Seq(list(IMAGENET_STD), "tuple"))
 _KNOWN = frozenset({"Resize", "LongestMaxSize", "SmallestMaxSize", "CenterCrop", "Normalize", "ToFloat", "PadIfNeeded",
                     "ToTensorV2", "ToTensor", "NoOp", "Lambda", "Crop", "FromFloat"})  # fmt: skip
 _BUT_COLOURS = ("geometry", "affine", "layout", "dtype")

@@ -13,6 +13,8 @@ import re
 from dataclasses import replace
 from typing import TypeAlias
 
+from dataguard.preprocessing.readers import open_clip
+from dataguard.preprocessing.readers.torchvision import IMAGENET_MEAN, IMAGENET_STD
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.values import (
     ExtObj,
@@ -32,9 +34,9 @@ from dataguard.preprocessing.static.values import (
 _Made: TypeAlias = tuple[str, list[Value], dict[str, Value]]
 """A transform of torchvision: its name and arguments."""
 
-_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_IMAGENET = (IMAGENET_MEAN, IMAGENET_STD)
 _HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-_CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+_CLIP = (open_clip.MEAN, open_clip.STD)
 _CONSTANTS = {
     "timm": {
         "IMAGENET_DEFAULT_MEAN": _IMAGENET[0], "IMAGENET_DEFAULT_STD": _IMAGENET[1],

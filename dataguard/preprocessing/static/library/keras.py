@@ -13,6 +13,7 @@ from typing import Any
 from dataguard.preprocessing.errors import DeclarationError
 from dataguard.preprocessing.pipeline import Decode
 from dataguard.preprocessing.readers import kernels
+from dataguard.preprocessing.readers.torchvision import IMAGENET_MEAN, IMAGENET_STD
 from dataguard.preprocessing.static import parts
 from dataguard.preprocessing.static.library import first_layers
 from dataguard.preprocessing.static.library.registry import Call, applied, function
@@ -193,8 +194,8 @@ def preprocessed(state: State, mode: Value, place: str) -> State:
         return cast(mapped(mapped(state, "divide", 127.5, place), "subtract", 1.0, place), "float32", place)
     if mode == "torch":
         after = mapped(state, "divide", 255.0, place)
-        after = mapped(after, "subtract", Seq([0.485, 0.456, 0.406], "array"), place)
-        return cast(mapped(after, "divide", Seq([0.229, 0.224, 0.225], "array"), place), "float32", place)
+        after = mapped(after, "subtract", Seq(list(IMAGENET_MEAN), "array"), place)
+        return cast(mapped(after, "divide", Seq(list(IMAGENET_STD), "array"), place), "float32", place)
     if mode == "none":
         return moved(state, place)
     return losing(state, place, "the mode of preprocess_input is not known", "affine", "order")

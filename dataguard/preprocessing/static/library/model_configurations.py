@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from dataguard.preprocessing.readers.torchvision import IMAGENET_MEAN, IMAGENET_STD
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.values import (
     Func,
@@ -23,8 +24,8 @@ from dataguard.preprocessing.static.values import (
 
 _PLAIN: dict[str, Value] = {
     "interpolation": "bicubic",
-    "mean": Seq([0.485, 0.456, 0.406], "tuple"),
-    "std": Seq([0.229, 0.224, 0.225], "tuple"),
+    "mean": Seq(list(IMAGENET_MEAN), "tuple"),
+    "std": Seq(list(IMAGENET_STD), "tuple"),
     "crop_pct": 0.875,
 }
 """What is taken where neither the command line nor the model says anything."""

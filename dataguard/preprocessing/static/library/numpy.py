@@ -6,7 +6,7 @@ import ast
 from dataclasses import replace
 
 from dataguard.preprocessing.static import batches, borders
-from dataguard.preprocessing.static.arrays import arithmetic
+from dataguard.preprocessing.static.arrays import arithmetic, opaque, shape_of
 from dataguard.preprocessing.static.library.registry import Call, function, methods
 from dataguard.preprocessing.static.parts import alike, assembled
 from dataguard.preprocessing.static.picture import (
@@ -15,6 +15,7 @@ from dataguard.preprocessing.static.picture import (
     explicit,
     losing,
     moved,
+    reordered,
     stepped,
     transposed,
     with_axis,
@@ -235,8 +236,6 @@ def _deleted(call: Call) -> Value:
     value = call.get(0, "arr")
     if isinstance(value, Picture) and value.state.layout[:1] == "N" and call.get(2, "axis") == 0:
         return Picture(moved(value.state, call.place))
-    from dataguard.preprocessing.static.arrays import opaque
-
     return opaque(call.machine, call.args, "rows are left out", call.node)
 
 
@@ -245,8 +244,6 @@ def _deleted(call: Call) -> Value:
 def _reshape(call: Call) -> Value:
     state, place = call.state, call.place
     given = call.args[0].items if len(call.args) == 1 and isinstance(call.args[0], Seq | Shape) else call.args
-    from dataguard.preprocessing.static.arrays import shape_of
-
     shape = shape_of(state)
     if call.name == "expand" and len(call.args) == len(call.state.layout) + 1:
         return Picture(with_axis(call.state, 0, call.place))
@@ -488,8 +485,6 @@ def _flipped(state: State, axis: Value, place: str) -> Value:
         return Picture(losing(state, place, "a flip along an axis that is not known", "geometry"))
     name = state.layout[axis]
     if name == "C" and state.channels is not None:
-        from dataguard.preprocessing.static.picture import reordered
-
         return Picture(reordered(state, list(range(len(state.channels)))[::-1], place))
     if name in "HW":
         return Picture(

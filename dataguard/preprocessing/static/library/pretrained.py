@@ -7,6 +7,7 @@ not listed the middle is of 224 pixels, out of 256 and, of a second version, out
 
 from __future__ import annotations
 
+from dataguard.preprocessing.readers.torchvision import IMAGENET_MEAN, IMAGENET_STD
 from dataguard.preprocessing.static.library.registry import Call
 from dataguard.preprocessing.static.values import Ext, ExtObj, Seq, Value
 
@@ -60,10 +61,9 @@ _SECOND = ("EfficientNet_B1", "MobileNet_V2", "MobileNet_V3_Large", "RegNet_", "
 """Beginnings of networks whose weights by default are those of the second version."""
 _SWAG = frozenset({"RegNet_Y_128GF", "ViT_H_14"})
 """Networks whose weights by default were trained with SWAG."""
-_IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 _OTHERS = {
-    "EfficientNet_V2_L.IMAGENET1K_V1": ([0.5] * 3, [0.5] * 3),
-    "VGG16.IMAGENET1K_FEATURES": ([0.48235, 0.45882, 0.40784], [1 / 255] * 3),
+    "EfficientNet_V2_L.IMAGENET1K_V1": ((0.5,) * 3, (0.5,) * 3),
+    "VGG16.IMAGENET1K_FEATURES": ((0.48235, 0.45882, 0.40784), (1 / 255,) * 3),
 }
 """Mean and deviation of those that are not ImageNet's."""
 BEGINNING = "torchvision.models."
@@ -90,7 +90,7 @@ def transforms_of(call: Call) -> Value:
     weights = _weights(call.name)
     version = weights.rpartition(".")[2]
     steps: list[tuple[str, list[Value], dict[str, Value]]] = []
-    mean, std = _OTHERS.get(weights, _IMAGENET)
+    mean, std = _OTHERS.get(weights, (IMAGENET_MEAN, IMAGENET_STD))
     if version.startswith("IMAGENET"):
         second = version == "IMAGENET1K_V2"
         side, shorter, kernel = _SIZES.get(weights, (224, 232 if second else 256, "bilinear"))

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from dataguard.preprocessing.errors import DeclarationError
+from dataguard.preprocessing.pipeline import Decode
 from dataguard.preprocessing.readers import kernels
 from dataguard.preprocessing.static import borders, parts
 from dataguard.preprocessing.static.effects import unfollowed
@@ -31,6 +32,7 @@ from dataguard.preprocessing.static.picture import (
     mapped,
     moved,
     of_order,
+    resized,
     stepped,
 )
 from dataguard.preprocessing.static.values import (
@@ -343,8 +345,6 @@ def resized_to(state: State, size: Value, longest: Value, fields: dict[str, Any]
     ):
         rule = {"rule": "exact", "height": int(size.items[0]), "width": int(size.items[1]), "rounding": "floor"}
     elif isinstance(size, Seq | Shape) and len(size.items) == 2:
-        from dataguard.preprocessing.static.picture import resized
-
         return resized(state, size.items[0], size.items[1], fields, place, kernel=said)
     else:
         unknown = size if isinstance(size, Unknown) else single if isinstance(single, Unknown) else None
@@ -474,8 +474,6 @@ def _resized_crop(call: Call, state: State, place: str) -> State:
 
 @function("torchvision.io.read_image", "torchvision.io.decode_image", "torchvision.io.decode_jpeg")
 def _read(call: Call) -> Value:
-    from dataguard.preprocessing.pipeline import Decode
-
     mode = last(call.get(1, "mode")) or "UNCHANGED"
     decode = replace(Decode.of("torchvision", f"mode={mode}"), provenance={"": explicit(call.place, call.name)})
     order = decode.order or "RGB"
