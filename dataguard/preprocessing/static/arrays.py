@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dataguard.preprocessing.static import loaders, parts, records, rows, unknowns
+from dataguard.preprocessing.static import loaders, parts, records, rows, sizes, unknowns
 from dataguard.preprocessing.static.beside import open_length
 from dataguard.preprocessing.static.effects import unfollowed
 from dataguard.preprocessing.static.masks import under_mask
@@ -39,8 +39,6 @@ from dataguard.preprocessing.static.values import (
 if TYPE_CHECKING:
     from dataguard.preprocessing.static.machine import Machine
 
-LENGTHS = ("a height that is not known", "a width that is not known")
-"""Reasons of lengths of pictures, which are of one pixel at least."""
 MOST_NUMBERS = 16
 """Numbers of a range that are kept apart; of longer ones the first stands for all."""
 
@@ -50,8 +48,8 @@ def shape_of(state: State) -> list[Value]:
     lengths: dict[str, Value] = {
         "N": 1,
         "C": len(state.channels) if state.channels is not None else Unknown("how many channels"),
-        "H": state.size[0] if state.size[0] is not None else open_length(state, LENGTHS[0]),
-        "W": state.size[1] if state.size[1] is not None else open_length(state, LENGTHS[1]),
+        "H": state.size[0] if state.size[0] is not None else open_length(state, sizes.LENGTHS[0]),
+        "W": state.size[1] if state.size[1] is not None else open_length(state, sizes.LENGTHS[1]),
     }
     return [lengths.get(axis, Unknown("a length")) for axis in state.layout]
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from dataguard.preprocessing.pipeline import Affine, Decode, Pipeline
 from dataguard.preprocessing.provenance import Part
 from dataguard.preprocessing.static.picture import State, affine_of
+from dataguard.preprocessing.static.unknowns import CHANCE
 from dataguard.preprocessing.steps import Crop, Filter, Flip, Pad, Random, Resize, Step, unread
 
 _LAYOUTS = ("HWC", "CHW", "NHWC", "NCHW", "HW", "NHW")
@@ -84,10 +85,6 @@ def _of_files(parts: list[Decode]) -> list[Decode]:
     return files if files and all(one.library == parts[0].library for one in parts) else parts
 
 
-_CHANCE = "chance decides"
-"""What the reason says where one of several ways is gone by chance."""
-
-
 def steps_of(ways: list[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | None:
     """What several ways have in common in their steps; None where that is nothing."""
     if all(one == ways[0] for one in ways):
@@ -158,7 +155,7 @@ def _ending(found: list[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | No
         return None
     chance: list[list[Step]] = [[step for step in one if isinstance(step, Random)] for one in begun]
     if any(one != chance[0] for one in chance):
-        if _CHANCE not in reason:
+        if CHANCE not in reason:
             return None
         # Which way is gone is by chance itself: any of them may happen.
         chance[0] = _of_all(begun, chance)

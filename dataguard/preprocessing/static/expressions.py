@@ -7,7 +7,7 @@ from abc import abstractmethod
 from typing import Any
 
 from dataguard.core.syntax import nodes
-from dataguard.preprocessing.static import arithmetic, arrays, blending, unknowns
+from dataguard.preprocessing.static import arithmetic, arrays, blending, sizes, unknowns
 from dataguard.preprocessing.static.items import Items
 from dataguard.preprocessing.static.joining import join, truth
 from dataguard.preprocessing.static.library import placeholders
@@ -327,7 +327,7 @@ class Expressions(Items):
             except TypeError:
                 return Unknown("a comparison that fails", self.place(node))
         if function is not None and (left == 0 or right == 0):
-            sides = [1 if isinstance(one, Unknown) and one.why in arrays.LENGTHS else one for one in (left, right)]
+            sides = [1 if isinstance(one, Unknown) and one.why in sizes.LENGTHS else one for one in (left, right)]
             if all(is_number(one) for one in sides):
                 return bool(function(*sides))
         return unknowns.unknown_of(left, right, self.place(node))

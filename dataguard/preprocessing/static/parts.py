@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dataguard.preprocessing.static import batches, beside, borders, sizes
+from dataguard.preprocessing.static import batches, beside, borders, sizes, unknowns
 from dataguard.preprocessing.static.blending import overwritten
 from dataguard.preprocessing.static.picture import (
     State,
@@ -162,7 +162,7 @@ def _is_several(key: Value) -> bool:
     if isinstance(key, Choice):
         return any(map(_is_several, key.options))
     if isinstance(key, Unknown):
-        return key.why == "chance decides which" or key.why.startswith(("what numpy.argsort", "what numpy.where"))
+        return key.why in (unknowns.WHICH, unknowns.PLACES)
     return isinstance(key, Seq) or (isinstance(key, ExtObj) and key.name == "builtins.range")
 
 

@@ -430,7 +430,7 @@ def resized(
 
 def _sized_by_chance(state: State, unknown: Any) -> bool:
     """Whether a length is not known as it is of a picture that chance gave its size."""
-    lost = unknown.why in ("a height that is not known", "a width that is not known")
+    lost = unknown.why in sizes.LENGTHS
     return lost and any(isinstance(one, Random) and one.name not in _KEEPS_SIZE for one in state.steps)
 
 

@@ -210,6 +210,10 @@ HEIGHT = Measure(tuple(size[0] for size in SIZES))
 WIDTH = Measure(tuple(size[1] for size in SIZES))
 
 
+LENGTHS = ("a height that is not known", "a width that is not known")
+"""Why lengths of pictures are not known, which are of one pixel at least."""
+
+
 def corners(top: Value, left: Value) -> list[tuple[int, int]] | None:
     """Where upper left corners may be, of two lengths that may be several."""
     tall, wide = listed(top), listed(left)

@@ -30,6 +30,12 @@ def by_content(operator: ast.cmpop, left: Value, right: Value, place: str) -> Va
 
 MASK = "the picture's own levels, one by one"
 """Why it is not known which levels of a picture are larger than a number: it is a mask."""
+CHANCE = "chance decides"
+"""Why a number that is drawn is not known."""
+WHICH = f"{CHANCE} which"
+"""Why the numbers of several are not known that are drawn of a list."""
+PLACES = "which of several they are"
+"""Why the places of several in an array are not known."""
 
 
 def computed(operator: ast.operator, left: Value, right: Value, place: str) -> Value:

@@ -50,6 +50,9 @@ def test_a_film_that_is_fed_whole_has_no_layout_of_pictures(tmp_path: Path) -> N
     [
         "np.sort(np.random.choice(9, replace=True, size=2))",
         "np.random.permutation(9)",
+        "np.argsort(scores)",
+        "np.flatnonzero(scores)",
+        "np.where(scores > 1)[0]",
         "range(4)",
         "np.sort(np.random.choice(9, size=2)) if training else range(9)",
     ],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataguard.preprocessing.static.feeding import DRAWING
 from dataguard.preprocessing.static.library.registry import Call, function, methods
+from dataguard.preprocessing.static.unknowns import CHANCE
 from dataguard.preprocessing.static.values import Seq, Unknown, Value, is_number
 
 _CLASSES = ("RandomCrop", "RandomResizedCrop", "RandomSizedCrop", "RandomAffine", "RandomRotation", "RandomPerspective",
@@ -23,7 +24,7 @@ def parameters(call: Call, name: str) -> Value:
     """Parameters of a random transform of a class."""
     from dataguard.preprocessing.static.library.torchvision import pair_of
 
-    chance = Unknown("chance decides", call.place, "random")
+    chance = Unknown(CHANCE, call.place, "random")
     if name == "RandomCrop":
         height, width = pair_of(call.get(1, "output_size"))
         return Seq([chance, chance, height, width], "tuple")
@@ -52,4 +53,4 @@ def never(name: str, call: Call) -> bool:
 @methods("value", *DRAWING)
 def _filled(call: Call) -> Value:
     """'torch.tensor(1.0).uniform_(low, high)'."""
-    return Unknown("chance decides", call.place, "random")
+    return Unknown(CHANCE, call.place, "random")

@@ -16,6 +16,7 @@ from typing import TypeAlias
 from dataguard.preprocessing.readers import open_clip
 from dataguard.preprocessing.readers.torchvision import IMAGENET_MEAN, IMAGENET_STD
 from dataguard.preprocessing.static.library.registry import Call, function
+from dataguard.preprocessing.static.unknowns import CHANCE
 from dataguard.preprocessing.static.values import (
     ExtObj,
     Map,
@@ -123,7 +124,7 @@ def _of_timm(call: Call, size: Value, training: Value, *, unknown: bool = False)
 def _trained(call: Call, size: Value, kernel: dict[str, Value], normalize: _Made) -> ExtObj:
     steps: list[_Made] = [("RandomResizedCrop", [size], dict(kernel))]
     if last(kernel["interpolation"]) == "random":
-        by_chance = Unknown("chance decides the kernel", call.place, "random")
+        by_chance = Unknown(f"{CHANCE} the kernel", call.place, "random")
         steps = [("RandomResizedCrop", [size], {"interpolation": by_chance})]
     if call.kwargs.get("no_aug") is True:
         steps = [("Resize", [size], dict(kernel)), ("CenterCrop", [size], {})]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataguard.preprocessing.static.joining import join
 from dataguard.preprocessing.static.library.registry import FUNCTIONS, Call, function
+from dataguard.preprocessing.static.unknowns import CHANCE
 from dataguard.preprocessing.static.values import ExtObj, Map, Seq, Unknown, Value, is_picture
 
 PROVIDERS = ("tensorflow.contrib.slim.dataset_data_provider.", "tensorflow.contrib.slim.DatasetDataProvider",
@@ -66,7 +67,7 @@ def _merged(call: Call) -> Value:
     found = inputs.items if isinstance(inputs, Seq) else []
     if not found or not all(is_picture(one) for one in found):
         return call.unknown("one of several values")
-    made, chance = found[0], Unknown("chance decides", call.place, "random")
+    made, chance = found[0], Unknown(CHANCE, call.place, "random")
     for one in found[1:]:
         made = join(chance, made, one)
     return Seq([made, chance], "tuple")

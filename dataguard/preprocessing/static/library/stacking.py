@@ -9,6 +9,7 @@ from dataguard.preprocessing.static.joining import join
 from dataguard.preprocessing.static.library.bordering import bordered, mirrored
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.picture import State, explicit, losing, moved, reordered
+from dataguard.preprocessing.static.unknowns import PLACES
 from dataguard.preprocessing.static.values import Blank, Choice, Picture, Seq, Shape, Stat, Unknown, Value, choice
 
 
@@ -145,11 +146,20 @@ def _flipped_stack(states: list[State], layout: str, place: str) -> State:
 def _where(call: Call) -> Value:
     """Levels of one picture, and others where a condition holds."""
     found = [one for one in call.args[1:3] if isinstance(one, Picture)]
+    if len(call.args) == 1:
+        return call.unknown(PLACES)
     if not found:
         return call.unknown(f"what {call.name} returns")
     if call.by_chance and len(found) == 2:
         return join(call.args[0], found[0], found[1])
     return Picture(losing(found[0].state, call.place, "levels are exchanged where a condition holds", "affine"))
+
+
+@function("numpy.argsort", "numpy.argpartition", "numpy.lexsort", "numpy.nonzero", "numpy.flatnonzero",
+          "numpy.argwhere", "torch.argsort", "torch.nonzero")  # fmt: skip
+def _places(call: Call) -> Value:
+    """The places of several in an array."""
+    return call.unknown(PLACES)
 
 
 @function("numpy.power", "numpy.exp", "numpy.log", "numpy.log1p", "numpy.square", "numpy.tanh",

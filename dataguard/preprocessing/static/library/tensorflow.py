@@ -31,6 +31,7 @@ from dataguard.preprocessing.static.picture import (
     resized,
     stepped,
 )
+from dataguard.preprocessing.static.unknowns import CHANCE
 from dataguard.preprocessing.static.values import (
     Choice,
     ExtObj,
@@ -372,7 +373,7 @@ def _cut_by_chance(call: Call) -> Value:
 
 @function("tensorflow.random.*", "tensorflow.random_uniform")
 def _random(call: Call) -> Value:
-    return Unknown("chance decides", call.place, "random")
+    return Unknown(CHANCE, call.place, "random")
 
 
 @function("tensorflow.data.Dataset.*", "tensorflow.data.TFRecordDataset")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from dataguard.preprocessing.readers import kernels
-from dataguard.preprocessing.static import borders, parts
+from dataguard.preprocessing.static import borders, parts, unknowns
 from dataguard.preprocessing.static.feeding import holds_transform
 from dataguard.preprocessing.static.library.numpy import dtype_of
 from dataguard.preprocessing.static.library.opencv import pair
@@ -288,7 +288,7 @@ def _random(call: Call) -> Value:
     several = call.name.endswith(_OF_SEVERAL) or (
         call.name.endswith(".choice") and ("size" in call.kwargs or call.args[1:])
     )
-    return Unknown("chance decides which" if several else "chance decides", call.place, "random")
+    return Unknown(unknowns.WHICH if several else unknowns.CHANCE, call.place, "random")
 
 
 _OF_SEVERAL = (".permutation", ".randperm", ".multinomial", ".sample", ".choices")

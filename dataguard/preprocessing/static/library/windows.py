@@ -13,6 +13,7 @@ from typing import Any
 from dataguard.preprocessing.static import arrays, parts
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.picture import by_chance, moved
+from dataguard.preprocessing.static.unknowns import CHANCE
 from dataguard.preprocessing.static.values import Measure, Picture, Seq, Shape, Unknown, Value, is_number, measured
 
 _ON_NUMBERS: dict[str, Any] = {
@@ -35,7 +36,7 @@ STRATEGIES = frozenset({
 @function("tensorflow.image.sample_distorted_bounding_box", "tensorflow.image.sample_distorted_bounding_box_v2",
           "tensorflow.image.stateless_sample_distorted_bounding_box")  # fmt: skip
 def _window(call: Call) -> Value:
-    return Seq([Unknown("chance decides", call.place, "random") for _ in range(3)], "tuple")
+    return Seq([Unknown(CHANCE, call.place, "random") for _ in range(3)], "tuple")
 
 
 @function("tensorflow.image.crop_to_bounding_box", "tensorflow.slice")
