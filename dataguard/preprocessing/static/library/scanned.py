@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 
 from dataguard.preprocessing.static.library.registry import Call, function
-from dataguard.preprocessing.static.values import Choice, Ext, Mod, Seq, Value, choice
+from dataguard.preprocessing.static.values import Choice, Ext, ExtObj, Mod, Seq, Value, choice
 
 MOST = 48
 """Modules of a folder."""
@@ -40,7 +40,28 @@ def _named(call: Call, name: str) -> Value:
     return Mod(found) if found is not None else Ext(name)
 
 
-@function("importlib.util.spec_from_file_location", "imp.load_source", "importlib.machinery.SourceFileLoader")
+LOADER = "importlib.machinery.SourceFileLoader"
+LOADING = frozenset({"load_module", "exec_module", "create_module"})
+
+
+@function(LOADER)
+def _loader(call: Call) -> Value:
+    """What loads a module of a file, once it is asked to."""
+    return ExtObj(LOADER, call.args, call.kwargs, call.place, {"*module": _of_file(call)})
+
+
+def loaded(call: Call) -> Value:
+    """What such a loader gives, or what it fills an empty module with."""
+    module = call.thing.attrs["*module"]
+    if call.name != "exec_module":
+        return module if call.name == "load_module" else None
+    written = call.node.args[0] if isinstance(call.node, ast.Call) and call.node.args else None
+    if isinstance(written, ast.Name) and not isinstance(call.get(0, "module"), Mod):
+        call.machine.put(call.machine.frame.names, written.id, module)
+    return None
+
+
+@function("importlib.util.spec_from_file_location", "imp.load_source")
 def _of_file(call: Call) -> Value:
     """A module by a name of its own and the file that it is in, of which its path may say no more than the end."""
     name, path = call.get(0, "name"), call.get(1, "location", call.get(1, "pathname", call.kwargs.get("path")))
@@ -59,6 +80,13 @@ def _of_file(call: Call) -> Value:
 @function("importlib.util.module_from_spec")
 def _of_spec(call: Call) -> Value:
     return call.get(0, "spec")
+
+
+@function("importlib.util.spec_from_loader")
+def _by_loader(call: Call) -> Value:
+    loader = call.get(1, "loader")
+    module = loader.attrs.get("*module") if isinstance(loader, ExtObj) else None
+    return module if module is not None else call.unknown("a module of a loader that is not known")
 
 
 def _beginning(node: ast.expr | None) -> str | None:
