@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dataguard.preprocessing.pipeline import Decode
 from dataguard.preprocessing.static import kept_parameters, records
 from dataguard.preprocessing.static.feeding import changes
-from dataguard.preprocessing.static.picture import State, explicit
+from dataguard.preprocessing.static.picture import State, explicit, without
 from dataguard.preprocessing.static.values import (
     Bound,
     Choice,
@@ -352,27 +353,40 @@ def batched(value: Value) -> Value:
     return stamped(value, "", batched=True)
 
 
-def stamped(value: Value, identity: str, *, batched: bool, depth: int = 0) -> Value:
+def unbatched(value: Value) -> Value:
+    """A value of whose batches the pictures are taken one by one."""
+
+    def one_of(state: State) -> State:
+        return replace(state, layout=without(state.layout)) if state.layout[:1] == "N" else state
+
+    return _each(value, one_of)
+
+
+def stamped(value: Value, identity: str, *, batched: bool) -> Value:
     """A value whose pictures say that they came out of a data set, as a batch."""
+
+    def stamp(state: State) -> State:
+        layout = f"N{state.layout}" if batched and "N" not in state.layout else state.layout
+        return replace(state, layout=layout, through=(*state.through, identity) if identity else state.through)
+
+    return _each(value, stamp)
+
+
+def _each(value: Value, change: Callable[[State], State], depth: int = 0) -> Value:
+    """A value of whose pictures each is changed."""
     if isinstance(value, Picture):
-        state = value.state
-        layout = state.layout
-        if batched and "N" not in layout:
-            layout = "N" + layout
-        return Picture(replace(state, layout=layout, through=(*state.through, identity) if identity else state.through))
+        return Picture(change(value.state))
     if depth > 6:
         return value
     if isinstance(value, Seq):
-        return Seq([stamped(one, identity, batched=batched, depth=depth + 1) for one in value.items], value.kind)
+        return Seq([_each(one, change, depth + 1) for one in value.items], value.kind, value.many)
     if isinstance(value, Map):
-        items = {key: stamped(one, identity, batched=batched, depth=depth + 1) for key, one in value.items.items()}
-        return Map(items, open=value.open)
+        return Map({key: _each(one, change, depth + 1) for key, one in value.items.items()}, open=value.open)
     if isinstance(value, Choice):
-        return choice([stamped(one, identity, batched=batched, depth=depth + 1) for one in value.options], value.why)
+        return choice([_each(one, change, depth + 1) for one in value.options], value.why)
     if isinstance(value, Obj) and not records.TENSORS.isdisjoint(value.attrs):
-        held = {key: one for key, one in value.attrs.items() if key in records.TENSORS}
-        changed = {key: stamped(one, identity, batched=batched, depth=depth + 1) for key, one in held.items()}
-        return replace(value, attrs={**value.attrs, **changed})
+        held = {key: _each(one, change, depth + 1) for key, one in value.attrs.items() if key in records.TENSORS}
+        return replace(value, attrs={**value.attrs, **held})
     return value
 
 

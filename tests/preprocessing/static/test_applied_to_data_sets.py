@@ -56,3 +56,42 @@ def test_a_function_of_the_repository_that_is_applied(tmp_path: Path) -> None:
         1,
     )
     assert resized(only(reading(tmp_path, {"train.py": text}))).height == 64
+
+
+@pytest.mark.parametrize(
+    ("chained", "layout"),
+    [
+        ("map(load).batch(4).unbatch()", "HWC"),
+        ("map(load).batch(4).apply(tf.data.experimental.unbatch())", "HWC"),
+        ("map(load).padded_batch(4)", "NHWC"),
+        ("map(load).apply(tf.data.experimental.bucket_by_sequence_length(len, [2], [4, 4]))", "NHWC"),
+        ("map(load).batch(2).unbatch().batch(4)", "NHWC"),
+        ("map(load).apply(tf.data.experimental.assert_cardinality(3)).batch(4)", "NHWC"),
+        ("interleave(lambda name: tf.data.Dataset.from_tensors(name).map(load)).batch(4)", "NHWC"),
+        ("flat_map(lambda name: tf.data.Dataset.from_tensors(name).map(load)).batch(4)", "NHWC"),
+    ],
+)
+def test_data_sets_are_put_into_batches_and_taken_apart(tmp_path: Path, chained: str, layout: str) -> None:
+    script = f"""
+        import tensorflow as tf
+        def load(name):
+            return tf.image.resize(tf.io.decode_jpeg(tf.io.read_file(name), channels=3), [64, 64]) / 255.0
+        images = tf.data.Dataset.list_files("train/*.jpg").{chained}
+        for x in images:
+            model(x)
+        """
+    assert only(reading(tmp_path, {"predict.py": script})).pipeline.layout == layout
+
+
+@pytest.mark.parametrize("counted", ["enumerate()", "apply(tf.data.experimental.enumerate_dataset())"])
+def test_items_of_data_sets_that_are_counted(tmp_path: Path, counted: str) -> None:
+    script = f"""
+        import tensorflow as tf
+        def load(name):
+            return tf.image.resize(tf.io.decode_jpeg(tf.io.read_file(name), channels=3), [64, 64]) / 255.0
+        images = tf.data.Dataset.list_files("train/*.jpg").map(load).{counted}
+        count = tf.data.experimental.cardinality(images)
+        for number, x in images:
+            model(x[tf.newaxis])
+        """
+    assert only(reading(tmp_path, {"predict.py": script})).pipeline.layout == "NHWC"

@@ -47,16 +47,15 @@ def test_a_module_of_a_file_is_found(tmp_path: Path, asked: str, first: str, sec
     [
         "sizes = SourceFileLoader('sizes', {path}).load_module()",
         "loader = SourceFileLoader('sizes', {path})\nsizes = types.ModuleType(loader.name)\nloader.exec_module(sizes)",
-        "loader = SourceFileLoader('sizes', {path})\n"
-        "sizes = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))\n"
-        "loader.exec_module(sizes)",
-        "loader = SourceFileLoader('sizes', path={path})\n"
-        "spec = importlib.util.spec_from_loader('sizes', loader)\nsizes = importlib.util.module_from_spec(spec)\n"
-        "spec.loader.exec_module(sizes)",
+        "loader = SourceFileLoader('sizes', {path})\nspec = spec_from_loader('sizes', loader)\n\
+sizes = importlib.util.module_from_spec(spec)",
+        "spec = spec_from_loader('sizes', SourceFileLoader('sizes', path={path}))\n\
+sizes = importlib.util.module_from_spec(spec)\nspec.loader.exec_module(sizes)",
     ],
 )
 def test_a_module_that_a_loader_of_a_file_gives(tmp_path: Path, lines: str) -> None:
     script = "import importlib.util, types\nimport cv2\nfrom importlib.machinery import SourceFileLoader\n"
+    script += "from importlib.util import spec_from_loader\n"
     script += lines.format(path="'settings/sizes.py'")
     script += "\nif __name__ == '__main__':\n"
     script += "    model(cv2.resize(cv2.imread('a.png'), (sizes.SIDE, sizes.SIDE))[None] / 255.0)\n"

@@ -16,6 +16,7 @@ from dataguard.preprocessing.static.library.numpy import dtype_of
 from dataguard.preprocessing.static.library.registry import Call, applied, function, methods
 from dataguard.preprocessing.static.library.tensorflow_iterators import ITERATOR, applied_to, of_iterator
 from dataguard.preprocessing.static.library.torchvision import pair_of
+from dataguard.preprocessing.static.loaders import identity_of, stamped, unbatched
 from dataguard.preprocessing.static.picture import (
     COLOURS,
     State,
@@ -394,8 +395,13 @@ def _dataset(call: Call) -> Value:
 
 
 def _item(value: Value) -> Value:
+    """An item of a data set; unknown of what is none."""
     unknown = Unknown("an item of a data set", getattr(value, "place", ""))
     return value.attrs.get("batch", unknown) if isinstance(value, ExtObj) else unknown
+
+
+_BATCHING = frozenset({"batch", "padded_batch", "ragged_batch", "sparse_batch", "bucket_by_sequence_length"})
+"""Methods of a data set that put several items together."""
 
 
 def map_over(call: Call) -> Value:
@@ -410,26 +416,33 @@ def map_over(call: Call) -> Value:
         return item
     if name == "apply":
         return applied_to(call)
-    batched = name == "batch" or (name == "map" and isinstance(item, Unknown) and source.attrs.get("batched") is True)
-    made.attrs["batched"] = name == "batch" or source.attrs.get("batched", False)
-    if name in ("map", "interleave"):
+    batches = name in _BATCHING
+    batched = batches or (name == "map" and isinstance(item, Unknown) and source.attrs.get("batched") is True)
+    made.attrs["batched"] = batches or (name != "unbatch" and source.attrs.get("batched", False))
+    if name == "cardinality":
+        return call.unknown("how many items a data set has")
+    if name in ("map", "interleave", "flat_map"):
         given = item.items if isinstance(item, Seq) and item.kind == "tuple" else [item]
         # What a function sets in an item, other functions over the same data set do not see.
         given = [Map(dict(one.items), open=one.open) if isinstance(one, Map) else one for one in given]
         if isinstance(item, Unknown):
             given = _arguments(call.get(0, "map_func"), item)
-        made.attrs["batch"] = call.machine.call(call.get(0, "map_func"), list(given), {}, call.node)
+        found = call.machine.call(call.get(0, "map_func"), list(given), {}, call.node)
+        made.attrs["batch"] = found if name == "map" else _item(found)
+    elif name == "unbatch":
+        made.attrs["batch"] = unbatched(item)
+    elif name == "enumerate":
+        made.attrs["batch"] = Seq([Unknown("a counter", call.place), item], "tuple")
     else:
         made.attrs["batch"] = item
     if batched:
         from dataguard.preprocessing.static.arrays import pictures
-        from dataguard.preprocessing.static.loaders import identity_of, stamped
 
         identity = identity_of(ExtObj(made.name, [], {}, call.place))
-        made.attrs["batch"] = stamped(made.attrs["batch"], identity, batched=name == "batch")
-        found = pictures(made.attrs["batch"])
-        if found:
-            call.machine.sink("dataset", found[0], call.node, hints=call.machine.binding(), identity=identity)
+        made.attrs["batch"] = stamped(made.attrs["batch"], identity, batched=batches)
+        arrived = pictures(made.attrs["batch"])
+        if arrived:
+            call.machine.sink("dataset", arrived[0], call.node, hints=call.machine.binding(), identity=identity)
     return made
 
 

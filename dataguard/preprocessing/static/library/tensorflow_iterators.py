@@ -35,16 +35,22 @@ def of_iterator(call: Call) -> Value:
 
 
 _MAPPING = ("map_and_batch", "parallel_interleave", "map_and_batch_with_legacy_function")
-_BATCHING = ("map_and_batch", "batch_and_drop_remainder", "map_and_batch_with_legacy_function", "dense_to_ragged_batch",
-             "dense_to_sparse_batch", "padded_batch_and_drop_remainder")  # fmt: skip
-_OTHERS = ("shuffle_and_repeat", "prefetch_to_device", "copy_to_device", "ignore_errors", "unbatch", "unique",
-           "cardinality", "assert_cardinality", "enumerate_dataset", "bucket_by_sequence_length")  # fmt: skip
+_AS = {
+    **dict.fromkeys(("map_and_batch", "batch_and_drop_remainder", "map_and_batch_with_legacy_function",
+                     "dense_to_ragged_batch", "dense_to_sparse_batch", "padded_batch_and_drop_remainder",
+                     "bucket_by_sequence_length"), "batch"),
+    "unbatch": "unbatch",
+    "enumerate_dataset": "enumerate",
+}  # fmt: skip
+"""Methods of data sets that do what transformations do."""
+_OTHERS = ("shuffle_and_repeat", "prefetch_to_device", "copy_to_device", "ignore_errors", "unique",
+           "assert_cardinality")  # fmt: skip
 _HOMES = ("tensorflow.data.experimental", "tensorflow.contrib.data", "tensorflow.contrib.data.python.ops.batching",
           "tensorflow.contrib.data.python.ops.shuffle_ops",
           "tensorflow.contrib.data.python.ops.interleave_ops")  # fmt: skip
 
 
-@function(*(f"{home}.{name}" for home in _HOMES for name in dict.fromkeys((*_MAPPING, *_BATCHING, *_OTHERS))))
+@function(*(f"{home}.{name}" for home in _HOMES for name in dict.fromkeys((*_MAPPING, *_AS, *_OTHERS))))
 def _transformation(call: Call) -> Value:
     """What a data set's ``apply`` is given."""
     return ExtObj(call.name, call.args, call.kwargs, call.place)
@@ -61,4 +67,9 @@ def applied_to(call: Call) -> Value:
     if name in _MAPPING and given is not None:
         method = "map" if name.startswith("map") else "interleave"
         made = call.machine.call(Method(made, method), [given], {}, call.node)
-    return call.machine.call(Method(made, "batch"), [1], {}, call.node) if name in _BATCHING else made
+    return call.machine.call(Method(made, _AS[name]), [1], {}, call.node) if name in _AS else made
+
+
+@function(*(f"{home}.cardinality" for home in _HOMES))
+def _cardinality(call: Call) -> Value:
+    return call.unknown("how many items a data set has")
