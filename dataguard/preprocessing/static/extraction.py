@@ -146,19 +146,23 @@ class Extraction(Findings):
         return found
 
     def _scripts(self, interesting: Collection[str], mentioning: Collection[str]) -> list[Module]:
-        """Scripts: those that ask for their name, notebooks, and those that do things at the margin."""
-        chosen: list[tuple[int, str]] = []
+        """Scripts: those that ask for their name, notebooks, and those that do things at the margin.
+
+        Those that load what others write come after these.
+        """
+        chosen: list[tuple[int, bool, str]] = []
         for path, data in self.raw.items():
             name = path.rpartition("/")[2]
             if name in ("setup.py", "conftest.py", "__init__.py") or "/tests/" in f"/{path}" or path not in interesting:
                 continue
+            loads = b"pickle.load(" in data and b"pickle.dump(" not in data
             if path.endswith(".ipynb"):
-                chosen.append((2, path))
+                chosen.append((2, loads, path))
             elif (b"__main__" in data or b".automain" in data) and _MAIN.search(data):
-                chosen.append((min(path.count("/"), 2) - 1, path))
+                chosen.append((min(path.count("/"), 2) - 1, loads, path))
             elif name != "hubconf.py" and _acts(data, mentions=path in mentioning):
-                chosen.append((1, path))
-        return [self.tree.modules[path] for _, path in sorted(chosen)]
+                chosen.append((1, loads, path))
+        return [self.tree.modules[path] for _, _, path in sorted(chosen)]
 
     def _entry_points(self, relevant: Iterable[str]) -> None:
         """What others call: functions of hubconf.py, console scripts, methods of predictors."""

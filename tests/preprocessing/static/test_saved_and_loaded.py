@@ -107,3 +107,33 @@ def test_files_of_one_name_in_different_folders(
     heights = {getattr(step, "height", None) for path in reading(tmp_path, {"run.py": script}).paths
                if path.fed for step in path.pipeline.geometry or ()}  # fmt: skip
     assert heights == ({side} if side else set())
+
+
+@pytest.mark.parametrize(("loaded", "scale"), [("settings.pkl", 1 / 255), ("others.pkl", None)])
+def test_objects_that_another_script_pickled(tmp_path: Path, loaded: str, scale: float | None) -> None:
+    settings = """
+        class Settings:
+            def __init__(self):
+                self.side = 32
+                self.factor = 1.0
+        """
+    train = """
+        import cv2, pickle
+        from settings import Settings
+
+        made = Settings()
+        made.factor = 255.0
+        with open("settings.pkl", "wb") as file:
+            pickle.dump(made, file)
+        made.factor = 3.0
+        """
+    evaluate = f"""
+        import cv2, pickle, torch
+
+        with open("{loaded}", "rb") as file:
+            made = pickle.load(file)
+        image = cv2.resize(cv2.imread("a.png"), (made.side, made.side)) / made.factor
+        model(torch.from_numpy(image)[None])
+        """
+    path = only(reading(tmp_path, {"settings.py": settings, "z_train.py": train, "evaluate.py": evaluate}))
+    assert path.pipeline.affine.scale == (None if scale is None else pytest.approx((scale,)))

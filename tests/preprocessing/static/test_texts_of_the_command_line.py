@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.preprocessing.static.repositories import only, reading
+from tests.preprocessing.static.repositories import only, reading, resized
 
 
 @pytest.mark.parametrize("asked", ["type(image) == str", "isinstance(image, str)", "not isinstance(image, np.ndarray)"])
@@ -42,3 +42,24 @@ def test_numbers_are_no_texts(tmp_path: Path) -> None:
         model(image.transpose(2, 0, 1)[None] / 255.0)
         """
     assert only(reading(tmp_path, {"predict.py": script})).pipeline.decode.exif is not None
+
+
+@pytest.mark.parametrize(
+    ("parser", "parsed"), [("optparse.OptionParser", "(options, args)"), ("argparse.ArgumentParser", "options")]
+)
+def test_optparse_gives_options_and_arguments(tmp_path: Path, parser: str, parsed: str) -> None:
+    adding = "add_option" if "optparse" in parser else "add_argument"
+    script = f"""
+        import argparse, cv2, optparse, torch
+
+        parser = {parser}()
+        parser.{adding}("--side", dest="side", default=48)
+        parser.{adding}("--swap", dest="swap", action="store_true", default=False)
+        {parsed} = parser.parse_args()
+        image = cv2.resize(cv2.imread("a.png"), (options.side, options.side))
+        if bool(options.swap):
+            image = image[:, :, ::-1]
+        model(torch.from_numpy(image)[None])
+        """
+    path = only(reading(tmp_path, {"predict.py": script}))
+    assert (path.pipeline.order, resized(path).height) == ("BGR", 48)

@@ -1,4 +1,4 @@
-"""Pictures that a module saves as tensors or arrays and loads again, under the same name."""
+"""Pictures that a module saves and loads again under the same name, and objects of the repository's own classes."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import ast
 import posixpath
 
 from dataguard.preprocessing.static.arrays import pictures
+from dataguard.preprocessing.static.feeding import is_model
 from dataguard.preprocessing.static.library.paths import text_of
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.library.unlisted import wrote
 from dataguard.preprocessing.static.picture import moved
-from dataguard.preprocessing.static.values import ExtObj, Map, Picture, Value
+from dataguard.preprocessing.static.values import ExtObj, Map, Obj, Picture, Value
 
 _MARK = "*saved:"
 _FILE = "*file:"
@@ -36,7 +37,8 @@ def _kept(call: Call, file: tuple[str, str]) -> Value:
     return found
 
 
-@function("torch.save", "numpy.save", "joblib.dump", "pickle.dump", "numpy.savez", "numpy.savez_compressed")
+@function("torch.save", "numpy.save", "joblib.dump", "pickle.dump", "dill.dump", "numpy.savez",
+          "numpy.savez_compressed")  # fmt: skip
 def _saved(call: Call) -> Value:
     """``torch.save(im, path)``: what is loaded into a name like it by the same module is this picture."""
     for one in (*call.args, *call.kwargs.values()):
@@ -44,7 +46,12 @@ def _saved(call: Call) -> Value:
             wrote(call, picture, None, None)
     value = call.get(1, "arr") if call.name == "numpy.save" else call.get(0, "obj")
     file = _file(call.get(0, "file") if call.name == "numpy.save" else call.get(1, "f"))
-    if file[1] and isinstance(value, Picture) and value.state.loaded and "savez" not in call.name:
+    if isinstance(value, Obj) and value.cls is not None and not is_model(value.cls):
+        # As it is now: what becomes of it later is not in the file.
+        value = Obj(value.cls, dict(value.attrs), place=value.place)
+    elif not isinstance(value, Picture) or not value.state.loaded or "savez" in call.name:
+        value = None
+    if file[1] and value is not None:
         held = call.machine.shared.setdefault(f"{_FILE}{file[1]}", Map({}))
         held.items[file[0]] = value
     at = 1 if call.name == "numpy.save" else 0
@@ -55,11 +62,13 @@ def _saved(call: Call) -> Value:
     return None
 
 
-@function("torch.load", "numpy.load", "joblib.load")
+@function("torch.load", "numpy.load", "joblib.load", "pickle.load", "dill.load")
 def _loaded(call: Call) -> Value:
     names = call.machine.assigning
     known = call.machine.shared.get(f"{_MARK}{call.machine.frame.module.path}:{names[0]}") if len(names) == 1 else None
     known = _kept(call, _file(call.args[0] if call.args else None)) if known is None else known
     if isinstance(known, Picture):
         return Picture(moved(known.state, call.place))
+    if isinstance(known, Obj):
+        return Obj(known.cls, dict(known.attrs), place=call.place)
     return call.unknown(f"what {call.name} returns")

@@ -34,7 +34,8 @@ def _parser(call: Call) -> Value:
     for one in parents.items if isinstance(parents, Seq) else []:
         held = one.attrs.get("*options") if isinstance(one, ExtObj) else None
         options |= held.items if isinstance(held, Map) else {}
-    return ExtObj("argparse.ArgumentParser", call.args, call.kwargs, call.place, {"*options": Map(options)})
+    held = {"*options": Map(options), "*with arguments": call.name.startswith("optparse.")}
+    return ExtObj("argparse.ArgumentParser", call.args, call.kwargs, call.place, held)
 
 
 def parser_method(call: Call) -> Value:
@@ -69,7 +70,8 @@ def parser_method(call: Call) -> Value:
             for key, value in said.items():
                 call.machine.put(options.items, key, value)
         found = Obj(None, dict(options.items), place=OPTIONS, open=True)
-        return Seq([found, Seq([], "list")], "tuple") if name != "parse_args" else found
+        alone = name == "parse_args" and made.attrs.get("*with arguments") is not True
+        return found if alone else Seq([found, Seq([], "list")], "tuple")
     if name == "get_default":
         return options.items.get(call.get(0, "dest"), None)
     return None
