@@ -25,6 +25,11 @@ def elementwise(machine: Machine, operator: ast.operator, left: Value, right: Va
     a = left.items if isinstance(left, Seq) else None
     b = right.items if isinstance(right, Seq) else None
     if a is not None and b is not None:
+        if _is_table(a) and not any(isinstance(one, Seq) for one in b):
+            # Each row with all of the numbers, as the last axes of both are the same.
+            b = [Seq(b, "array")] * len(a)
+        elif _is_table(b) and not any(isinstance(one, Seq) for one in a):
+            a = [Seq(a, "array")] * len(b)
         if len(a) != len(b):
             if len(a) == 1 or len(b) == 1:
                 a, b = (a * len(b), b) if len(a) == 1 else (a, b * len(a))
@@ -38,6 +43,11 @@ def elementwise(machine: Machine, operator: ast.operator, left: Value, right: Va
     else:
         return None
     return Seq([Seq(one.items, "array") if isinstance(one, Seq) else one for one in made], "array")
+
+
+def _is_table(items: list[Value]) -> bool:
+    """Whether items are rows of several numbers each, as those of a matrix."""
+    return bool(items) and all(isinstance(one, Seq) and len(one.items) > 1 for one in items)
 
 
 def flags(operator: ast.operator, left: Value, right: Value) -> Value:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from dataguard.preprocessing.static import sizes
-from dataguard.preprocessing.static.picture import State, by_chance, explicit, fill_levels, moved, stepped
+from dataguard.preprocessing.static.picture import State, by_chance, explicit, fill_levels, losing, moved, stepped
 from dataguard.preprocessing.static.values import Unknown, Value, is_number, measured
 from dataguard.preprocessing.steps import Pad
 
@@ -74,6 +74,9 @@ def enlarged(state: State, top: Value, bottom: Value, left: Value, right: Value,
     sides = (top, bottom, left, right)
     if any(isinstance(one, Unknown) and one.kind == "random" for one in sides):
         return by_chance(state, "pad", place, size=(None, None))
+    if any(is_number(one) and one < 0 for one in sides):
+        lost = losing(state, place, "a border of less than nothing, which cuts", "geometry")
+        return replace(lost, size=(None, None))
     if height is None or width is None or any(isinstance(one, Unknown) for one in sides):
         if all(is_number(one) for one in sides):
             levels = fill_levels(state, fill)

@@ -36,19 +36,21 @@ class Importing(Calling):
             first = self.tree.resolve(top, self.frame.module.path)
             if module is not None and rest:
                 if first is None:
-                    first_value: Value = Obj(None, {}, open=True)
-                    holder = first_value
-                    parts = rest.split(".")
-                    for part in parts[:-1]:
-                        inner = Obj(None, {}, open=True)
-                        holder.attrs[part] = inner
-                        holder = inner
-                    holder.attrs[parts[-1]] = Mod(module)
-                    self.put(self.frame.names, top, first_value)
+                    self._within_folders(self.frame.names, alias.name.split("."), Mod(module))
                 else:
                     self.put(self.frame.names, top, Mod(first))
                 continue
             self.put(self.frame.names, top, Mod(first) if first is not None else Ext(library.canonical(top)))
+
+    def _within_folders(self, names: dict[str, Value], parts: list[str], module: Mod) -> None:
+        """Bind a module of folders that are no packages, beside those that were imported out of them before."""
+        for part in parts[:-1]:
+            held = names.get(part)
+            if not isinstance(held, Obj) or held.cls is not None:
+                held = Obj(None, {}, open=True)
+                self.put(names, part, held)
+            names = held.attrs
+        self.put(names, parts[-1], module)
 
     def importing_from(self, node: ast.ImportFrom) -> None:
         """Bind what ``from a import b`` means."""

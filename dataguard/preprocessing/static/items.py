@@ -259,8 +259,7 @@ class Items(Machine):
         if 0 < len(value.items) <= 8 and not value.open:
             why = key.reason() if isinstance(key, Unknown) else "by a key that is not known"
             return choice(value.items.values(), why)
-        kind = key.kind if isinstance(key, Unknown) and key.kind == "random" else ""
-        return Unknown("an item by a key that is not known", self.place(node), kind)
+        return Unknown("an item by a key that is not known", self.place(node))
 
     def contains(self, item: Value, container: Value, positive: bool, node: ast.AST) -> Value:
         """Whether a container holds an item, or holds it not."""

@@ -6,7 +6,8 @@ What is done to levels is kept as a scale and an offset for each channel, in the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import operator
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
@@ -81,18 +82,17 @@ class State:
 
 def explicit(place: str, detail: str = "") -> Provenance:
     """Written in code at 'file:line'."""
-    path, _, line = place.rpartition(":")
-    return Provenance(
-        origin=Origin.EXPLICIT, detail=detail, path=path or None, line=int(line) if line.isdigit() else None
-    )
+    return _said(Origin.EXPLICIT, place, detail)
 
 
 def default(place: str, detail: str) -> Provenance:
     """A library's default, at the call at 'file:line'."""
+    return _said(Origin.DEFAULT, place, detail)
+
+
+def _said(origin: Origin, place: str, detail: str) -> Provenance:
     path, _, line = place.rpartition(":")
-    return Provenance(
-        origin=Origin.DEFAULT, detail=detail, path=path or None, line=int(line) if line.isdigit() else None
-    )
+    return Provenance(origin=origin, detail=detail, path=path or None, line=int(line) if line.isdigit() else None)
 
 
 def moved(state: State, place: str, **changes: Any) -> State:
@@ -172,17 +172,10 @@ def mapped(state: State, operation: str, value: Value, place: str) -> State:
     length = max(len(found), len(state.scale), len(state.offset))
     scale, offset = _spread(state.scale, length), _spread(state.offset, length)
     each = _spread(found, length)
+    change = _CHANGES[operation]
     if operation in ("divide", "multiply"):
-        factors = [1 / one for one in each] if operation == "divide" else list(each)
-        if operation == "divide":
-            scale = tuple(a / one for a, one in zip(scale, each, strict=True))
-            offset = tuple(b / one for b, one in zip(offset, each, strict=True))
-        else:
-            scale = tuple(a * one for a, one in zip(scale, factors, strict=True))
-            offset = tuple(b * one for b, one in zip(offset, factors, strict=True))
-    else:
-        sign = -1.0 if operation == "subtract" else 1.0
-        offset = tuple(b + sign * one for b, one in zip(offset, each, strict=True))
+        scale = tuple(map(change, scale, each))
+    offset = tuple(map(change, offset, each))
     if 0.0 in scale:
         # What is left is of one value, as a border is.
         return replace(losing(state, place, "levels are multiplied by zero", "affine"), scale=scale, offset=offset)
@@ -193,6 +186,14 @@ def mapped(state: State, operation: str, value: Value, place: str) -> State:
         if operation in parts:
             said[f"affine.{name}"] = explicit(place)
     return moved(state, place, scale=scale, offset=offset, written=written[:MOST_STEPS], said=said)
+
+
+_CHANGES: Mapping[str, Callable[[float, float], float]] = {
+    "divide": operator.truediv,
+    "multiply": operator.mul,
+    "subtract": operator.sub,
+    "add": operator.add,
+}
 
 
 def _spread(values: tuple[float, ...], length: int) -> tuple[float, ...]:
@@ -283,6 +284,9 @@ def reordered(state: State, positions: Sequence[int], place: str) -> State:
 def of_order(state: State, order: str, place: str) -> State:
     """A state that a conversion brings to an order, whatever its channels were."""
     lost = {name: why for name, why in state.lost.items() if name != "order"}
+    if any(len(one or (0.0,)) not in (1, len(COLOURS[order])) for one in (state.scale, state.offset)):
+        lost.setdefault("affine", f"channels whose levels were mapped apart are mixed ({place})")
+        state = replace(state, scale=None, offset=None, written=())
     return moved(state, place, channels=COLOURS[order], lost=lost, said={**state.said, "order": explicit(place)})
 
 
@@ -294,10 +298,9 @@ def cast(state: State, dtype: str | None, place: str) -> State:
     if dtype == "uint8" and state.touched and state.steps and getattr(state.steps[-1], "name", "") == "levels":
         # Levels that chance changed are whole ones of 0 to 255 again, whatever they were multiplied by meanwhile.
         state = replace(state, scale=(1.0,), offset=(0.0,), written=())
-    if dtype in ("uint8", "int32", "int64") and state.touched and state.is_float:
-        lost.setdefault("affine", f"levels are cut to whole numbers ({place})") if state.scale is not None and max(
-            abs(one) for one in state.scale
-        ) < 0.5 else None
+    whole = dtype in ("uint8", "int32", "int64") and state.touched and state.is_float
+    if whole and state.scale is not None and max(map(abs, state.scale)) < 0.5:
+        lost.setdefault("affine", f"levels are cut to whole numbers ({place})")
     return moved(state, place, dtype=dtype, lost=lost, said={**state.said, "dtype": explicit(place)})
 
 
@@ -389,11 +392,13 @@ def fill_levels(state: State, value: Value) -> tuple[float, ...] | None:
         return None
     if not state.touched:
         return found
-    if state.scale is None or state.offset is None:
+    if state.scale is None or state.offset is None or 0.0 in state.scale:
         return None
-    length = max(len(found), len(state.scale))
-    triples = zip(_spread(found, length), _spread(state.scale, length), _spread(state.offset, length), strict=False)
-    levels = tuple((one - b) / a for one, a, b in triples)
+    length = max(len(found), len(state.scale), len(state.offset))
+    rows = [_spread(one, length) for one in (found, state.scale, state.offset)]
+    if any(len(one) != length for one in rows):
+        return None
+    levels = tuple((one - b) / a for one, a, b in zip(*rows, strict=True))
     return levels[:1] if len(set(levels)) == 1 else levels
 
 
