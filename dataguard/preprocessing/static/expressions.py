@@ -207,7 +207,10 @@ class Expressions(Items):
             return arithmetic.formatted(left, right)
         if kind is ast.Mult and type(right) is Seq and type(left) in _COUNTS:
             left, right = right, left
-        if kind is ast.Mult and type(right) is Unknown and type(left) is Seq and left.kind == "list":
+        repeated = kind is ast.Mult and type(right) is Unknown and type(left) is Seq and left.kind == "list"
+        if (
+            repeated and right.kind != "random"
+        ):  # what is drawn is an array as often, of which each number is multiplied
             return Seq(list(left.items), "list", many=True)
         if (type(left) is Unknown or type(right) is Unknown) and kind not in _OF_BITS:
             moved = arithmetic.shifted(left, right, kind is ast.Sub) if kind is ast.Add or kind is ast.Sub else None

@@ -60,3 +60,14 @@ def test_colours_that_a_matrix_mixes_have_no_order(tmp_path: Path) -> None:
         f"im = np.dot(cv2.imread(path), np.array([[0.5, 0.5, 0], [0, 0.5, 0.5], [0.5, 0, 0.5]]))\n{END}",
     )
     assert path.pipeline.order is None
+
+
+def test_tables_that_are_computed_of_several_draws_are_by_chance(tmp_path: Path) -> None:
+    path = served(
+        tmp_path,
+        "gains = np.random.uniform(-1, 1, 3) * [0.1, 0.5, 0.3] + 1\n"
+        "table = np.clip(np.arange(256) * gains[1], 0, 255).astype(np.uint8)\n"
+        f"im = cv2.LUT(cv2.imread(path), table)\n{END}",
+    )
+    assert [type(step).__name__ for step in path.pipeline.geometry or ()] == ["Random"]
+    assert path.pipeline.affine.scale is not None
