@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from dataguard.core.syntax import nodes
-from dataguard.preprocessing.static import asserting, returning, unusual
+from dataguard.preprocessing.static import asserting, looping, returning, unusual
 from dataguard.preprocessing.static.feeding import DEEPEST_BRANCH, FEEDING, FITTING, is_model
 from dataguard.preprocessing.static.importing import Importing
 from dataguard.preprocessing.static.joining import MISSING, join, truth
@@ -49,6 +49,8 @@ class Branching(Importing):
             return self.run(node.body)
         if known is False and type(node.test) is ast.Compare:
             unusual.followed(self, node)
+        if known is False and self.turning and looping.counts(self, node):
+            condition, known = None, None
         if known is not None and not self.trying:
             optional = known and bool(node.body) and any(self.is_option(one) for one in self._within_test(node.test))
             if known and (_raises(node.body) or (optional and not node.orelse and _gives_up(node.body))):

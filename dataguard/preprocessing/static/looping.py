@@ -103,6 +103,26 @@ def may_act(value: Value) -> bool:
     return not is_plain(value) and not isinstance(value, Seq | Map | Unknown | Measure)
 
 
+def counts(machine: Machine, node: ast.If) -> bool:
+    """Whether a branch gives something back once as many turns of a loop are counted as a batch has places."""
+    test, func = node.test, machine.frame.func
+    if func is None or not isinstance(test, ast.Compare) or not isinstance(test.ops[0], ast.Eq | ast.GtE | ast.Gt):
+        return False
+    if not isinstance(test.left, ast.Name) or not is_number(machine.evaluate(test.comparators[0])):
+        return False
+    if not any(isinstance(one, ast.Return | ast.Yield) for inner in node.body for one in nodes(inner)):
+        return False
+    loops = [list(nodes(one)) for one in nodes(func.node) if isinstance(one, ast.While | ast.For)]
+    around = [one for inner in loops if node in inner for one in inner]
+    return any(_adds_one(one, test.left.id) for one in around)
+
+
+def _adds_one(node: ast.AST, name: str) -> bool:
+    if not isinstance(node, ast.AugAssign) or not isinstance(node.target, ast.Name) or node.target.id != name:
+        return False
+    return isinstance(node.op, ast.Add) and isinstance(node.value, ast.Constant) and node.value.value == 1
+
+
 def unsettle(machine: Machine, node: ast.While) -> None:
     """Take what grows with each turn for not known: the scales of a pyramid are many, and the first is one of them."""
     names = machine.frame.names

@@ -52,3 +52,24 @@ def test_a_count_of_frames_is_what_it_was(tmp_path: Path) -> None:
     )
     assert path.pipeline.geometry is not None
     assert [getattr(one, "height", None) for one in path.pipeline.geometry] == [64]
+
+
+@pytest.mark.parametrize("leaves", ["return batch / 255.0", "yield batch / 255.0"])
+def test_a_batch_is_given_back_once_as_many_turns_are_counted(tmp_path: Path, leaves: str) -> None:
+    path = served(
+        tmp_path,
+        f"""
+        def batches(size=8):
+            batch, count = np.zeros((size, 64, 64, 3), dtype=np.float32), 0
+            while True:
+                batch[count] = cv2.resize(cv2.imread(paths[count]), (64, 64))
+                count += 1
+                if count == size:
+                    {leaves}
+                    count = 0
+
+        {"for batch in batches(): model.predict(batch)" if "yield" in leaves else "model.predict(batches())"}
+        """,
+    )
+    assert path.fed
+    assert (path.pipeline.decode.library, path.pipeline.affine.scale) == ("opencv", (1 / 255,))
