@@ -129,9 +129,12 @@ def _channels(left: Pipeline, right: Pipeline, pictures: Sequence[NDArray[np.uin
 
 
 def _random(left: Pipeline, right: Pipeline) -> Iterator[Difference]:
-    """Random steps of the second; of the first, which trains, they are augmentation."""
+    """Random steps of the second; of the first, which trains, they are augmentation.
+
+    Noise that is added to each level is none: it is what a model of the repository takes away again.
+    """
     for index, step in enumerate(right.geometry or ()):
-        if isinstance(step, Random):
+        if isinstance(step, Random) and step.name != "noise":
             parameters = ", ".join(f"{name}={value}" for name, value in step.parameters)
             augmented = [one.name for one in left.geometry or () if isinstance(one, Random)]
             yield Difference(

@@ -234,6 +234,11 @@ def test_random_steps_of_the_first_are_augmentation() -> None:
     assert found.aspect == "random"
 
 
+def test_noise_that_is_added_to_each_level_is_what_a_model_takes_away() -> None:
+    degraded = replace(BASE, geometry=(*(BASE.geometry or ()), Random(name="noise")))
+    assert [one.aspect for one in difference(BASE, degraded)].count("random") == 0
+
+
 def test_random_steps_hide_the_others_where_a_function_was_asked() -> None:
     probed = replace(BASE, geometry=(Random(name="ColorJitter"),), provenance={"": Provenance(origin=Origin.PROBE)})
     found = difference(BASE, probed)

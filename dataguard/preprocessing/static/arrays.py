@@ -14,6 +14,7 @@ from dataguard.preprocessing.static.masks import under_mask
 from dataguard.preprocessing.static.operators import ARITHMETIC, OPERATORS
 from dataguard.preprocessing.static.picture import State, as_float, by_chance, losing, mapped, moved, without
 from dataguard.preprocessing.static.values import (
+    NOISE,
     Blank,
     Bound,
     Choice,
@@ -187,9 +188,7 @@ def arithmetic(machine: Machine, operator: ast.operator, left: Value, right: Val
         if operation is None:
             return Picture(losing(left.state, place, f"levels go through {type(operator).__name__}", "affine"))
         if isinstance(right, Unknown) and right.kind == "random":
-            from dataguard.preprocessing.static.picture import by_chance
-
-            return Picture(by_chance(left.state, "levels", place, size=left.state.size))
+            return Picture(by_chance(left.state, _changed_by(right), place, size=left.state.size))
         if operation == "multiply" and _is_mask(right):
             return Picture(moved(left.state, place))  # what a mask leaves of a picture
         state = mapped(left.state, operation, right, place)
@@ -197,9 +196,7 @@ def arithmetic(machine: Machine, operator: ast.operator, left: Value, right: Val
     if not isinstance(right, Picture):
         return unknowns.computed(operator, left, right, place)
     if operation is not None and isinstance(left, Unknown) and left.kind == "random":
-        from dataguard.preprocessing.static.picture import by_chance
-
-        return Picture(by_chance(right.state, "levels", place, size=right.state.size))
+        return Picture(by_chance(right.state, _changed_by(left), place, size=right.state.size))
     if operation == "multiply" and _is_mask(left):
         return Picture(moved(right.state, place))
     if operation in ("add", "multiply"):
@@ -216,6 +213,11 @@ def _is_mask(value: Value) -> bool:
     return isinstance(value, Unknown) and value.why == unknowns.MASK
 
 
+def _changed_by(drawn: Unknown) -> str:
+    """What a step is called by which chance changes levels: all of them alike, or each by itself."""
+    return "noise" if drawn.why == NOISE else "levels"
+
+
 def _planes(left: State, right: State) -> bool:
     """Whether two are single channels of one picture."""
     return left.layout == right.layout == "HW" and left.loaded == right.loaded != "" and left.steps == right.steps
@@ -230,7 +232,7 @@ def _mixed_by_chance(left: State, right: State) -> State | None:
     """A picture mixed with what was made of it, in shares that chance decides: 'a * image + (1 - a) * gray'."""
     from dataguard.preprocessing.steps import Random
 
-    ends = [bool(one.steps) and isinstance(one.steps[-1], Random) and one.steps[-1].name == "levels"
+    ends = [bool(one.steps) and isinstance(one.steps[-1], Random) and one.steps[-1].name in ("levels", "noise")
             for one in (left, right)]  # fmt: skip
     if not any(ends) or left.loaded != right.loaded:
         return None

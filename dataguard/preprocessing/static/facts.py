@@ -48,9 +48,12 @@ def of_state(state: State, role: str) -> Iterator[CodeFact]:
                 loaded=state.loaded,
             )
     yield from _constants(state)
+    yield from _divided_twice(state)
     if role in ("serve", "eval"):
         for step in state.steps:
             said = step.origin_of("")
+            if isinstance(step, Random) and step.name == "noise":
+                continue  # what a model that takes it away is shown with
             if isinstance(step, Random) and said is not None and said.path is not None:
                 yield _fact(
                     "augmentation-in-serving",
@@ -104,6 +107,26 @@ def _constants(state: State) -> Iterator[CodeFact]:
                         mean=_shown(mean), order="".join(state.channels), constants=name,
                     )  # fmt: skip
                     break
+
+
+def _divided_twice(state: State) -> Iterator[CodeFact]:
+    """Levels that are divided by 255 when they are of 0 to 1 already, or normalized."""
+    said = state.said.get("affine.scale")
+    last = next((one for one in reversed(state.written) if one[0] in ("divide", "multiply")), None)
+    if said is None or said.path is None or last is None or "affine" in state.lost or state.scale is None:
+        return
+    factor = last[1][0] if last[0] == "divide" else 1 / last[1][0]
+    before = max(abs(one) for one in state.scale) * factor * 255.0
+    if len(last[1]) == 1 and factor in (255.0, 256.0) and before <= _NORMALIZED:
+        yield _fact(
+            "mean-std-in-wrong-range", f"{said.path}:{said.line}",
+            f"values that span {before:.2g} are divided by {factor:g}, as levels of 0 to 255 are",
+            largest=before,
+        )  # fmt: skip
+
+
+_NORMALIZED = 8.0
+"""More than any values span that were divided by 255 and normalized: 4.5 with ImageNet's deviations."""
 
 
 def _near(found: Sequence[float], known: Sequence[float]) -> bool:

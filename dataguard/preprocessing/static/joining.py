@@ -252,7 +252,7 @@ def _unneeded(condition: Value, first: State, second: State) -> State | None:
     sized = [
         one
         for one in extra
-        if isinstance(one, Resize | Pad | Crop) or (isinstance(one, Random) and one.name != "levels")
+        if isinstance(one, Resize | Pad | Crop) or (isinstance(one, Random) and one.name not in ("levels", "noise"))
     ]
     if not extra or brought.steps[:shared] != alone.steps or len(sized) != len(extra):
         return None

@@ -295,7 +295,8 @@ def cast(state: State, dtype: str | None, place: str) -> State:
     lost = dict(state.lost)
     if dtype is not None:
         lost.pop("dtype", None)
-    if dtype == "uint8" and state.touched and state.steps and getattr(state.steps[-1], "name", "") == "levels":
+    changed = bool(state.steps) and getattr(state.steps[-1], "name", "") in ("levels", "noise")
+    if dtype == "uint8" and state.touched and changed:
         # Levels that chance changed are whole ones of 0 to 255 again, whatever they were multiplied by meanwhile.
         state = replace(state, scale=(1.0,), offset=(0.0,), written=())
     whole = dtype in ("uint8", "int32", "int64") and state.touched and state.is_float

@@ -28,7 +28,8 @@ def random_transform_in_serving(pair: PipelinePair) -> Iterator[Outcome]:
 
     A path that gives two different arrays for one and the same picture has a random step; so has one whose code or
     configuration names one. Nothing is estimated: one difference in any bit is enough. Random steps of training are
-    augmentation, and are not reported. How equal pairs are kept apart is measured in `benchmarks/probe_pairs.py`: 0
+    augmentation, and are not reported; nor is noise that code draws for each level by itself, as programs do that show
+    how a model takes it away. How equal pairs are kept apart is measured in `benchmarks/probe_pairs.py`: 0
     findings on 500 pairs that are written differently and are the same.
 
     ## Example

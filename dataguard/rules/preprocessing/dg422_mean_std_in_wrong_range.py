@@ -16,8 +16,8 @@ def mean_std_in_wrong_range(reading: RepositoryReading) -> Iterator[Outcome]:
 
     ## What it does
 
-    Looks for means and deviations of 0 to 1 that meet levels of 0 to 255, and the other way round. Code is read, never
-    run.
+    Looks for means and deviations of 0 to 1 that meet levels of 0 to 255, and the other way round, and for values that
+    are divided by 255 though they were before. Code is read, never run.
 
     ## Why is this bad?
 
@@ -29,7 +29,8 @@ def mean_std_in_wrong_range(reading: RepositoryReading) -> Iterator[Outcome]:
     The range of the values is followed from the decoder (0 to 255) through every division, `ToTensor`, `img_as_float`
     and `convert_image_dtype`. A mean with a value above 2 is one of levels, and one whose largest value is 0.05 to 1 is
     one of values of 0 to 1. A finding needs the first where the pixels reach at most 2, or the second where they reach
-    more than 100; a mean of zeros fits every range. Where the range is not known there is no finding. Where every path
+    more than 100; a mean of zeros fits every range. A division by 255 or 256 is one too many where values span at most
+    8, as none do any more that are levels. Where the range is not known there is no finding. Where every path
     of the repository, training's too, does the same, the finding is a warning: a model that was trained so expects it.
 
     *Measured*: in 18 repositories labelled by hand it fires once, where the label has it; in the 1,226 files of

@@ -32,7 +32,8 @@ def missing_eval_mode(reading: RepositoryReading, compared: ComparedPaths | None
     or `train(False)`. That something is missing is weaker evidence than that something is there, so it is a warning, of
     medium confidence. For augmentation: a step that is named as random stands on a path that serves, which is an error;
     on one that only evaluates, as test-time augmentation does, it is a warning. Where DG410 holds that step against
-    training already, it is reported there.
+    training already, it is reported there. Noise that is drawn for each level by itself is no such step: a model that
+    takes it away is shown with it.
 
     *Measured*: in 18 repositories labelled by hand it fires once, for a notebook that never calls `eval()`; in the
     1,226 files of scikit-learn, Pillow, timm and datasets twice, both for a factory of transforms that is asked for

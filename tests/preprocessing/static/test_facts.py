@@ -66,6 +66,9 @@ def test_a_frame_that_is_converted_first_or_only_shown_is_none(tmp_path: Path) -
         ("x = cv2.imread(p) / 127.5 - 1", []),
         ("x = (cv2.imread(p) - 127.5) / 128", []),
         ("x = (cv2.imread(p) / 255 - 0.5) / 0.5", []),
+        ("x = ((cv2.imread(p) / 255 - 0.5) / 0.5) / 255", ["mean-std-in-wrong-range"]),
+        ("x = cv2.imread(p) / 255 / 255.0", ["mean-std-in-wrong-range"]),
+        ("x = cv2.imread(p) / 255 * 255 / 255", []),
     ],
 )
 def test_means_in_the_wrong_order_or_range(tmp_path: Path, code: str, kinds: list[str]) -> None:
@@ -107,6 +110,20 @@ def test_a_default_that_changed(tmp_path: Path) -> None:
     assert unpinned.versions["scikit-image"] == "0.19 (commit of 2023-01-01)"
     (step,) = unpinned.paths[0].pipeline.geometry or ()
     assert getattr(step, "antialias", "") == "gaussian"
+
+
+@pytest.mark.parametrize(
+    ("drawn", "kinds"),
+    [
+        ("x + np.random.randn(*x.shape) * 25", []),
+        ("x + np.random.normal(0, 25, x.shape)", []),
+        ("x * (1 - np.random.binomial(1, 0.1, size=x.shape))", []),
+        ("x + np.random.uniform(-9, 9)", ["augmentation-in-serving"]),
+    ],
+)
+def test_noise_for_each_level_is_what_a_model_takes_away(tmp_path: Path, drawn: str, kinds: list[str]) -> None:
+    found = facts(tmp_path, f"x = cv2.imread(p) / 255.0\nx = {drawn}{FEED}")
+    assert [fact.kind for fact in found] == kinds
 
 
 def test_chance_on_the_way_to_serving(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from dataguard.preprocessing.static.picture import (
     resized,
 )
 from dataguard.preprocessing.static.values import (
+    NOISE,
     Blank,
     Choice,
     ExtObj,
@@ -32,6 +33,7 @@ from dataguard.preprocessing.static.values import (
     Obj,
     Picture,
     Seq,
+    Shape,
     Unknown,
     Value,
     is_number,
@@ -135,7 +137,6 @@ def _to(call: Call) -> Value:
 @methods("tensor", "backward", "item", "size", "dim", "ndimension", "shape")
 def _shape(call: Call) -> Value:
     from dataguard.preprocessing.static.arrays import shape_of
-    from dataguard.preprocessing.static.values import Shape
 
     if call.name == "size":
         found = shape_of(call.state)
@@ -285,10 +286,20 @@ def _random(call: Call) -> Value:
         low, high = call.args
         if is_number(high) and low == (high - 1 if call.name == "numpy.random.randint" else high):
             return low
+    if _for_each_level(call):
+        return Unknown(NOISE, call.place, "random")
     several = call.name.endswith(_OF_SEVERAL) or (
         call.name.endswith(".choice") and ("size" in call.kwargs or call.args[1:])
     )
     return Unknown(unknowns.WHICH if several else unknowns.CHANCE, call.place, "random")
+
+
+def _for_each_level(call: Call) -> bool:
+    """Whether a number is drawn for each level of a picture: an array as long as one, or of a normal distribution."""
+    if any(isinstance(one, Shape | Picture) for one in (*call.args, *call.kwargs.values())):
+        return True
+    shaped = len(call.args) > 2 or "size" in call.kwargs
+    return (call.name.endswith(".randn") and len(call.args) > 1) or (call.name.endswith(".normal") and shaped)
 
 
 _OF_SEVERAL = (".permutation", ".randperm", ".multinomial", ".sample", ".choices")
