@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from dataguard.core.syntax import nodes
-from dataguard.preprocessing.static import asserting, looping, returning, unusual
+from dataguard.preprocessing.static import asserting, looping, returning, supposing, unusual
 from dataguard.preprocessing.static.feeding import DEEPEST_BRANCH, FEEDING, FITTING, is_model
 from dataguard.preprocessing.static.importing import Importing
 from dataguard.preprocessing.static.joining import MISSING, join, truth
@@ -69,14 +69,14 @@ class Branching(Importing):
             if other and self._stands_in(node.test, node.body if known else node.orelse, other):
                 return self.run(other)
             if other and not self.exploring and len(self.frames) <= DEEPEST_BRANCH:
-                test = node.test
+                test, holds = node.test, not known
                 while known and len(other) == 1 and isinstance(other[0], ast.If):
                     # Of a chain of alternatives each is one.
                     chained = other[0]
-                    test, other = chained.test, chained.orelse
-                    self._explore(test, chained.body)
+                    test, other, holds = chained.test, chained.orelse, False
+                    self._explore(test, chained.body, holds=True)
                 if other:
-                    self._explore(test, other)
+                    self._explore(test, other, holds=holds)
             return self.run(node.body if known else node.orelse)
         if isinstance(condition, Unknown) and condition.kind == "content" and condition.typical is not None:
             with self.branch() as journal:
@@ -176,7 +176,7 @@ class Branching(Importing):
         limit = self.evaluate(test.comparators[0])
         return is_number(limit) and 0 < len(held.items) <= limit
 
-    def _explore(self, test: ast.expr, body: Sequence[ast.stmt]) -> None:
+    def _explore(self, test: ast.expr, body: Sequence[ast.stmt], *, holds: bool) -> None:
         """Follow a branch that only the defaults of the command line do not take, for the paths in it alone."""
         called = self._calls_within(body)
         opens = any(_opens(one) for one in called) and bool(self._within_test(test))
@@ -194,6 +194,7 @@ class Branching(Importing):
         try:
             with self.branch() as journal:
                 try:
+                    supposing.suppose(self, test, holds=holds)
                     self.run(body)
                 except SpentError:
                     del self.frames[depth:]

@@ -120,11 +120,7 @@ class Interpreter(Branching):
         if names is None:
             names = self.bound[node] = [bound_name(one) for one in targets]
         outer, self.assigning = self.assigning, names
-        first = targets[0]
-        if type(given) is ast.Tuple and isinstance(first, ast.Tuple) and len(given.elts) == len(first.elts):
-            value = self._several(first, given)
-        else:
-            value = self.evaluate(given)
+        value = self.apart(given) if type(given) is ast.Tuple else self.evaluate(given)
         self.assigning = outer
         for target in targets:
             self.assign(target, value)
@@ -134,14 +130,15 @@ class Interpreter(Branching):
             ):
                 self.frame.flags.add(target.id)
 
-    def _several(self, target: ast.Tuple, values: ast.Tuple) -> Value:
-        """``a, b = f(), g()``: each with the name that it gets."""
-        if any(isinstance(one, ast.Starred) for one in (*target.elts, *values.elts)):
+    def apart(self, values: ast.Tuple) -> Value:
+        """``a, b = f(), g()``: each with the name that it gets, also where a function returns both."""
+        outer, items = self.assigning, list[Value]()
+        if any(isinstance(one, ast.Starred) for one in values.elts):
             return self.evaluate(values)
-        items: list[Value] = []
-        for name, one in zip(target.elts, values.elts, strict=True):
-            self.assigning = [bound_name(name)]
+        for index, one in enumerate(values.elts):
+            self.assigning = self.names_of(index, len(values.elts))
             items.append(self.evaluate(one))
+            self.assigning = outer
         return Seq(items, "tuple")
 
     def _augmented(self, node: ast.AugAssign) -> None:
@@ -350,7 +347,7 @@ class Interpreter(Branching):
         return self.run(self.matched[node])
 
     def _returning(self, node: ast.Return) -> Flow:
-        value = self.evaluate(node.value)
+        value = self.apart(node.value) if type(node.value) is ast.Tuple else self.evaluate(node.value)
         conditions = self.frame.conditions
         self.frame.returns.append((conditions[-1] if conditions else None, value))
         return "return"

@@ -269,6 +269,11 @@ class Machine(ABC):
         if not module.main:
             restoring.keep(module, self.of_modules)
 
+    def names_of(self, index: int, count: int) -> list[str]:
+        """What the innermost statement binds an item of several to: 'a, b = map(f, (x, y))'."""
+        words = self.assigning[0].split() if len(self.assigning) == 1 else []
+        return [words[index]] if len(words) == count > 1 else self.assigning
+
     def note(self, kind: str, node: ast.AST | None, message: str, **detail: str | float) -> None:
         """Keep a fact about one place in the code."""
         module = self.frame.module

@@ -33,7 +33,7 @@ from dataguard.preprocessing.static.values import (
     is_number,
     measured,
 )
-from dataguard.preprocessing.static.writing import as_held, chance_in
+from dataguard.preprocessing.static.writing import as_held, chance_in, drawn_of
 from dataguard.preprocessing.steps import Crop, Flip, Random, Resize
 
 if TYPE_CHECKING:
@@ -210,6 +210,8 @@ def _along(
             return reordered(state, [key], place)
         if isinstance(key, Seq) and all(isinstance(one, int) for one in key.items):
             return reordered(state, key.items, place)
+        if drawn_of(key) is not None:
+            return by_chance(state, "channels", place, size=state.size)
         return losing(state, place, "channels are taken by what is not known", "order")
     if name in "NT":
         if not _is_several(key):

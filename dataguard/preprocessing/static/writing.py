@@ -34,15 +34,15 @@ def of_item(machine: Machine, target: ast.Subscript, value: Value) -> ast.Subscr
 def chance_in(holder: Blank, value: Value) -> Unknown | None:
     """What is by chance of what a few points get: so is what is computed of them."""
     small = all(is_number(one) and one <= 4 for one in holder.shape)
-    return _by_chance(value) if small else None
+    return drawn_of(value) if small else None
 
 
-def _by_chance(value: Value) -> Unknown | None:
+def drawn_of(value: Value) -> Unknown | None:
     """A value that is by chance, or one of several or of some that is."""
     if isinstance(value, Unknown):
         return value if value.kind == "random" else None
     held = value.items if isinstance(value, Seq) else value.options if isinstance(value, Choice) else []
-    return next((found for one in held if (found := _by_chance(one)) is not None), None)
+    return next((found for one in held if (found := drawn_of(one)) is not None), None)
 
 
 def as_held(dtype: str, value: Picture, place: str) -> Picture:

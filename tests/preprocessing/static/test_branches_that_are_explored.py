@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dataguard.preprocessing.steps import Pad
+from dataguard.preprocessing.steps import Pad, Random
 from tests.preprocessing.static.repositories import only, reading, resized, steps_of
 
 AUGMENTED = """
@@ -104,3 +104,52 @@ def test_a_parameter_of_a_method_that_is_given_an_option(
 ) -> None:
     found = reading(tmp_path, {"run.py": _METHODS.format(parameters=parameters, asked=asked, given=given)})
     assert [resized(path).height for path in found.paths] == [96] * explored
+
+
+_FOR_TASKS = """
+    import argparse
+    import random
+    import cv2, torch
+    from torch.utils.data import DataLoader, Dataset
+
+    class Pictures(Dataset):
+        def __init__(self, args):
+            self.args = args
+        def __getitem__(self, index):
+            image = cv2.imread(self.names[index])
+            if {augments} and random.random() < 0.5:
+                image = cv2.flip(image, 1)
+            return torch.from_numpy(image.transpose(2, 0, 1)).float().div(255.0)
+
+    def train(args):
+        for images in DataLoader(Pictures(args)):
+            net(images).backward()
+
+    def test(args):
+        for images in DataLoader(Pictures(args)):
+            net(images)
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--mode", default="train")
+    parser.add_argument("--test", action="store_true")
+    args = parser.parse_args()
+    if {tests}:
+        test(args)
+    else:
+        train(args)
+    """
+
+
+@pytest.mark.parametrize(
+    ("augments", "tests"),
+    [
+        ("self.args.mode == 'train'", "args.mode == 'test'"),
+        ("self.args.mode != 'test'", "args.mode in ('test', 'evaluate')"),
+        ("not self.args.test", "args.test"),
+        ("not self.args.test", "not (args.test is False)"),
+    ],
+)
+def test_options_are_what_a_branch_asks_of_them(tmp_path: Path, augments: str, tests: str) -> None:
+    paths = reading(tmp_path, {"main.py": _FOR_TASKS.format(augments=augments, tests=tests)}).paths
+    flipped = [any(isinstance(step, Random) for step in steps_of(one)) for one in paths]
+    assert dict(zip([one.role for one in paths], flipped, strict=True)) == {"train": True, "val": False}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.preprocessing.static.repositories import reading, served, steps_of, trained
+from tests.preprocessing.static.repositories import drawn, reading, served, steps_of, trained
 
 PICTURE = """
 picture = Image.open(path).convert("RGB").resize((512, 512), Image.LANCZOS)
@@ -118,3 +118,19 @@ def test_levels_that_are_divided_by_their_norm(tmp_path: Path, given: str) -> No
         """,
     )
     assert (path.pipeline.affine.scale, path.pipeline.affine.of_content) == (None, "divided by its own norm")
+
+
+def test_an_order_that_is_one_of_several_by_chance(tmp_path: Path) -> None:
+    path = trained(
+        tmp_path,
+        """
+        from itertools import permutations
+        orders = list(permutations(range(3), 3))
+        at = random.randint(0, len(orders) - 1)
+        if random.random() < 0.5:
+            at = 0
+        image = cv2.imread(self.names[index])[..., list(orders[at])]
+        return torch.from_numpy(image.transpose(2, 0, 1) / 255.0)
+        """,
+    )
+    assert (path.pipeline.order, drawn(path).name) == ("BGR", "channels")

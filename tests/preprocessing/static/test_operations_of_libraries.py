@@ -85,7 +85,7 @@ def path_of(folder: Path, ways: tuple[str, str], line: str) -> Any:
         (TENSOR, "x = torch.nn.Sequential(transforms.Resize((96, 96), antialias=True))(x)",
          [("resize", "exact", 96, 96, "linear")]),
         (TENSOR, "x = torch.nn.Identity()(x)", []),
-        (TENSOR, "x = x + 0.1 * torch.randn_like(x)", ["random levels"]),
+        (TENSOR, "x = x + 0.1 * torch.randn_like(x)", ["random noise"]),
         (TENSOR, "x = kornia.geometry.resize(x[None], (96, 64))[0]", [("resize", "exact", 96, 64, "linear")]),
         (TENSOR, "x = kornia.augmentation.RandomHorizontalFlip()(x[None])[0]", ["random RandomHorizontalFlip"]),
         (TENSOR, "x = kornia.augmentation.AugmentationSequential(kornia.augmentation.ColorJitter(0.1))(x[None])[0]",

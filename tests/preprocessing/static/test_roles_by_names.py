@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
+import pytest
+
 from tests.preprocessing.static.repositories import reading
 
 _DATA = """
@@ -52,6 +54,23 @@ def test_loaders_that_are_assigned_together(tmp_path: Path) -> None:
                                     DataLoader(Pictures(), batch_size=4))
         """
     assert roles(tmp_path, "main.py", script) == ["train", "val"]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "def both(names):\n    return DataLoader(Pictures(True)), DataLoader(Pictures(False))\n"
+        "train_loader, val_loader = both(names)",
+        "train_loader, val_loader = map(DataLoader, (Pictures(True), Pictures(False)))",
+    ],
+)
+def test_loaders_that_are_given_back_together(tmp_path: Path, made: str) -> None:
+    script = (
+        f"from data import *\n{made}\n"
+        "for images in train_loader:\n    net(images).backward()\nfor images in val_loader:\n    net(images)\n"
+    )
+    files = {"data.py": _DATA, "main.py": script}
+    assert sorted(one.role for one in reading(tmp_path, files).paths) == ["train", "val"]
 
 
 def test_a_flag_that_says_no_training(tmp_path: Path) -> None:

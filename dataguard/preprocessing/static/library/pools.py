@@ -22,7 +22,13 @@ def over(call: Call, func: Value, sources: list[Value]) -> Seq:
     rows = ExtObj("builtins.zip", sources, {}, call.place)
     found = iterated(call.machine, rows, ast.Constant(0))
     items = found if found is not None else [element(call.machine, rows, None)]
-    return Seq([call.machine.call(func, list(one.items), {}, call.node) for one in items[:16]], "list")
+    machine, made = call.machine, list[Value]()
+    outer = machine.assigning
+    for index, one in enumerate(items[:16]):
+        machine.assigning = machine.names_of(index, len(items))
+        made.append(machine.call(func, list(one.items), {}, call.node))
+        machine.assigning = outer
+    return Seq(made, "list")
 
 
 def of_pool(call: Call) -> Value:
