@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 
 from dataguard.preprocessing.static.machine import Machine
 from dataguard.preprocessing.static.values import Ext, Measure, Seq, Unknown, Value, is_number, is_plain, measured
@@ -71,13 +72,33 @@ def shifted(left: Value, right: Value, minus: bool) -> Value:
     return None
 
 
+_LONG = re.compile(r"%[^a-zA-Z%]*(\*|\d{4})")
+"""A field of a text that is filled up to any length, as no text of use is."""
+
+
+def shown(value: Value, asked: Value) -> str | None:
+    """A value within a text, as a format asks for it: 'f"{index:04d}"'; None where that is not known.
+
+    >>> shown(7, "04d"), shown(0.5, ".2f"), shown("a", ""), shown(1, "99999d"), shown(Unknown(), "")
+    ('0007', '0.50', 'a', None, None)
+    """
+    if not is_plain(value) or not isinstance(asked, str) or re.search(r"\d{4}", asked):
+        return None
+    try:
+        return format(value, asked) if asked else str(value)
+    except (ValueError, TypeError):
+        return None
+
+
 def formatted(template: str, value: Value) -> Value:
     """``template % value``."""
     parts = value.items if isinstance(value, Seq) else [value]
     if not all(is_plain(one) for one in parts):
         return Unknown("a text that is put together")
     try:
-        return (template % tuple(parts))[:LONGEST] if len(template) < LONGEST and "*" not in template else Unknown()
+        return (
+            (template % tuple(parts))[:LONGEST] if len(template) < LONGEST and not _LONG.search(template) else Unknown()
+        )
     except (TypeError, ValueError, OverflowError, MemoryError, KeyError):
         return Unknown("a text that is put together")
 

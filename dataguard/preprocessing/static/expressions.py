@@ -30,6 +30,7 @@ from dataguard.preprocessing.static.values import (
     Unknown,
     Value,
     choice,
+    each,
     is_number,
     is_plain,
     key_of,
@@ -153,6 +154,8 @@ class Expressions(Items):
 
     def _unary(self, node: ast.UnaryOp) -> Value:
         value = self.evaluate(node.operand)
+        if isinstance(node.op, ast.USub):
+            return each(value, lambda one: self._negative(one, node))
         if isinstance(node.op, ast.Not):
             known = truth(value)
             if known is not None:
@@ -160,15 +163,18 @@ class Expressions(Items):
             if isinstance(value, Measure):
                 return Measure(tuple(not one for one in value.values))
             return value if isinstance(value, Unknown) else Unknown("a truth that is not known", self.place(node))
-        if isinstance(node.op, ast.USub):
-            if isinstance(value, Picture):
-                return arrays.arithmetic(self, ast.Mult(), value, -1, node)
-            if isinstance(value, Seq):
-                return Seq([measured(lambda one: -one, item) for item in value.items], value.kind)
-            return measured(lambda one: -one, value) if is_number(value) or isinstance(value, Measure) else Unknown()
         if isinstance(node.op, ast.UAdd):
             return value
-        return ~value if isinstance(value, int) else Unknown("~ of what is not known", self.place(node))
+        return ~int(value) if isinstance(value, int) else Unknown("~ of what is not known", self.place(node))
+
+    def _negative(self, value: Value, node: ast.AST) -> Value:
+        if isinstance(value, Picture):
+            return arrays.arithmetic(self, ast.Mult(), value, -1, node)
+        if isinstance(value, Seq):
+            return Seq([self._negative(one, node) for one in value.items], value.kind, value.many)
+        if is_number(value) or isinstance(value, Measure):
+            return measured(lambda one: -one, value)
+        return unknowns.unknown_of(value, None, self.place(node))
 
     def _binary(self, node: ast.BinOp) -> Value:
         if type(node.op) is ast.Add and type(node.left) is ast.BinOp and type(node.left.op) is ast.Mult:
@@ -277,7 +283,9 @@ class Expressions(Items):
             found = [
                 self.compare(operator, *((one, other) if side is left else (other, one)), node) for one in side.options
             ]
-            return found[0] if all(same(one, found[0]) for one in found) else Unknown(side.why)
+            if all(same(one, found[0]) for one in found):
+                return found[0]
+            return Unknown(side.why) if side.chance is None else side.chance
         if isinstance(operator, ast.Is | ast.IsNot | ast.Eq | ast.NotEq) and (left is None or right is None):
             other = right if left is None else left
             if isinstance(other, Unknown):
@@ -287,6 +295,12 @@ class Expressions(Items):
             return (other is None) == isinstance(operator, ast.Is | ast.Eq)
         if isinstance(operator, ast.In | ast.NotIn):
             return self.contains(left, right, isinstance(operator, ast.In), node)
+        function = COMPARISONS.get(type(operator))
+        if function is not None and (left == 0 or right == 0):
+            # Pictures are of one pixel at least.
+            sides = [1 if isinstance(one, Unknown) and one.why in sizes.LENGTHS else one for one in (left, right)]
+            if all(map(is_number, sides)):
+                return bool(function(*sides))
         if type(left) is Unknown and type(right) not in _PIXELS:
             if left.kind == "random" and (right == 0 or right == 1) and unknowns.is_drawn(node):
                 # A number from 0 to below 1.
@@ -294,7 +308,6 @@ class Expressions(Items):
             return unknowns.unknown_of(left, right, self.place(node))
         if isinstance(left, Picture | Stat) or isinstance(right, Picture | Stat):
             return unknowns.by_content(operator, left, right, self.place(node))
-        function = COMPARISONS.get(type(operator))
         if function is not None and type(left) in _NUMERIC and type(right) in _NUMERIC:
             return measured(function, left, right)
         if (
@@ -329,10 +342,6 @@ class Expressions(Items):
                 return bool(function(left, right))
             except TypeError:
                 return Unknown("a comparison that fails", self.place(node))
-        if function is not None and (left == 0 or right == 0):
-            sides = [1 if isinstance(one, Unknown) and one.why in sizes.LENGTHS else one for one in (left, right)]
-            if all(is_number(one) for one in sides):
-                return bool(function(*sides))
         return unknowns.unknown_of(left, right, self.place(node))
 
     def _boolean(self, node: ast.BoolOp) -> Value:
@@ -378,9 +387,11 @@ class Expressions(Items):
         parts = []
         for one in node.values:
             value = self.evaluate(one.value) if isinstance(one, ast.FormattedValue) else self.evaluate(one)
-            if not is_plain(value):
+            asked = self.evaluate(one.format_spec) if isinstance(one, ast.FormattedValue) else None
+            text = arithmetic.shown(value, asked or "")
+            if text is None:
                 return Unknown("a text that is put together", self.place(node))
-            parts.append(str(value))
+            parts.append(text)
         return "".join(parts)[:LONGEST_TEXT]
 
     def _starred(self, node: ast.Starred) -> Value:

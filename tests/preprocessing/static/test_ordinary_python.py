@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.preprocessing.static.repositories import levels, only, reading, served
+from tests.preprocessing.static.repositories import levels, only, reading, resized, served, steps_of, trained
 
 
 @pytest.mark.parametrize("names", ["height, *rest", "*rest, channels", "(height, *rest)", "height, width, *rest"])
@@ -146,3 +146,57 @@ def test_what_registers_a_class_is_made_once(tmp_path: Path) -> None:
         model(scaled(cv2.imread(path))[None] * len(names))
         """
     assert levels(served(tmp_path, script)) == pytest.approx((1 / 255, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("asked", "name"), [("{1:04d}", "0001"), ("{1.0:.0f}", "1"), ("{'a':>4}", "   a"), ("{2 + 5:0{3}d}", "007")]
+)
+def test_texts_with_formats_in_them(tmp_path: Path, asked: str, name: str) -> None:
+    script = f'SCALES = {{"{name}": 255.0}}\nmodel(cv2.imread(path)[None] / SCALES[f"{asked}"])\n'
+    assert levels(served(tmp_path, script)) == pytest.approx((1 / 255, 0.0))
+
+
+def test_texts_that_would_be_filled_up_without_end_are_left_alone(tmp_path: Path) -> None:
+    script = """
+        number = 5
+        names = [f"{number:999999999d}", "%999999999d" % number]
+        image = cv2.imread(path)
+        image = image / 255.0 if len(names[0] + names[1]) == 9 else image
+        model(image[None])
+        """
+    assert served(tmp_path, script).pipeline.affine.scale is None
+
+
+@pytest.mark.parametrize("asked", ["rows > 0", "0 < rows", "rows != 0", "rows >= 0 and 0 != columns"])
+def test_pictures_are_of_one_pixel_at_least(tmp_path: Path, asked: str) -> None:
+    script = f"""
+        image = warped(cv2.imread(path), 3)
+        rows, columns = image.shape[:2]
+        image = cv2.resize(image, (32, 32)) / 255.0 if {asked} else image[:0]
+        model(image[None])
+        """
+    assert resized(served(tmp_path, script)).height == 32
+
+
+@pytest.mark.parametrize("mode", ["'a' if random.random() < 0.5 else 'b'", "random.choice(['a', 'b'])"])
+def test_a_word_that_chance_chooses_decides_by_chance(tmp_path: Path, mode: str) -> None:
+    lines = f"""
+        image = cv2.resize(cv2.imread(self.paths[index]), (32, 32))
+        mode = {mode}
+        if mode == "a":
+            image = image[:, ::-1]
+        return image.transpose(2, 0, 1) / 255.0
+        """
+    steps = steps_of(trained(tmp_path, lines))
+    assert [getattr(one, "name", type(one).__name__) for one in steps] == ["Resize", "flip"]
+
+
+@pytest.mark.parametrize("sign", ["-", "-1 * "])
+def test_the_negative_of_one_of_several(tmp_path: Path, sign: str) -> None:
+    script = f"""
+        image = cv2.imread(path)
+        image = Image.open(path) if args.pillow else image
+        image = np.array(image)
+        model({sign}image[None])
+        """
+    assert served(tmp_path, script).pipeline.affine.scale == pytest.approx((-1.0,))
