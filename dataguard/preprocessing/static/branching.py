@@ -18,7 +18,6 @@ from dataguard.preprocessing.static.values import (
     Cls,
     ExtObj,
     Func,
-    Measure,
     Mod,
     Obj,
     Picture,
@@ -57,12 +56,12 @@ class Branching(Importing):
                 # Nobody runs what raises: something else is given than is known here.
                 return self.run(node.orelse)
             if not known and self._unset(node):
-                why = f"nothing is the default of {self._shown(node.test)}"
+                why = f"nothing is the default of {self.in_words(node.test)}"
                 return self._both(Unknown(why, self.place(node)), node.body, node.orelse)
             if not known and self._raises_else(node):
                 if not _raises(node.orelse) and _gives_up(node.orelse):
                     return self.run(node.body)
-                why = f"none of the alternatives to {self._shown(node.test)} is the default"
+                why = f"none of the alternatives to {self.in_words(node.test)} is the default"
                 return self._both(Unknown(why, self.place(node)), node.body, node.orelse)
         if known is not None:
             other = node.orelse if known else node.body
@@ -87,11 +86,7 @@ class Branching(Importing):
             return None
         if self._again(node.body):
             return self.run(node.orelse)
-        if not isinstance(condition, Unknown | Measure):
-            condition = Unknown(f"it depends on {self._shown(node.test)}", self.place(node))
-        elif isinstance(condition, Unknown) and condition.kind != "random":
-            condition = Unknown(f"it depends on {self._shown(node.test)}", self.place(node), condition.kind)
-        return self._both(condition, node.body, node.orelse, node.test)
+        return self._both(self.deciding(condition, node), node.body, node.orelse, node.test)
 
     def _by_option(self, node: ast.If) -> bool:
         """Follow for each of several pictures the branch that it takes, where each tells; whether that was done."""
@@ -236,16 +231,6 @@ class Branching(Importing):
         if test not in self.tests:
             self.tests[test] = [one for one in nodes(test) if isinstance(one, ast.Attribute | ast.Name)]
         return self.tests[test]
-
-    def _shown(self, test: ast.expr) -> str:
-        """A condition in a few words."""
-        if test not in self.shown:
-            try:
-                text = ast.unparse(test)
-            except (ValueError, RecursionError):
-                text = "a condition"
-            self.shown[test] = text if len(text) <= 60 else text[:57] + "..."
-        return self.shown[test]
 
     def _leads(self, node: ast.Call) -> bool:
         """Whether a call may lead to the repository's own code, or feeds something."""

@@ -376,9 +376,7 @@ class Expressions(Items):
             known = condition.typical
         if known is not None:
             return self.evaluate(node.body if known else node.orelse)
-        if not isinstance(condition, Unknown | Measure):
-            condition = Unknown("", self.place(node))
-        return join(condition, self.evaluate(node.body), self.evaluate(node.orelse))
+        return join(self.deciding(condition, node), self.evaluate(node.body), self.evaluate(node.orelse))
 
     def _function(self, node: ast.Lambda) -> Value:
         return Func(node, self.frame.module, self.frame if self.frame.func is not None else self.frame.outer)

@@ -17,6 +17,8 @@ from dataguard.preprocessing.static.values import (
     Cls,
     ExtObj,
     Func,
+    Measure,
+    Unknown,
     Value,
 )
 
@@ -313,6 +315,25 @@ class Machine(ABC):
         """Keep a composition of transforms and the names it is bound to: nobody may be seen to put a picture in."""
         if not self.quiet:
             self.transforms.setdefault(made.place, (made, self.stack(), tuple(self.assigning)))
+
+    # Conditions of which reading does not tell the outcome.
+
+    def deciding(self, condition: Value, node: ast.If | ast.IfExp) -> Value:
+        """What decides between two ways: chance, the picture's size, or else what the condition says in words."""
+        if isinstance(condition, Measure) or (isinstance(condition, Unknown) and condition.kind == "random"):
+            return condition
+        kind = condition.kind if isinstance(condition, Unknown) else ""
+        return Unknown(f"it depends on {self.in_words(node.test)}", self.place(node), kind)
+
+    def in_words(self, test: ast.expr) -> str:
+        """A condition in a few words."""
+        if test not in self.shown:
+            try:
+                text = ast.unparse(test)
+            except (ValueError, RecursionError):
+                text = "a condition"
+            self.shown[test] = text if len(text) <= 60 else text[:57] + "..."
+        return self.shown[test]
 
     # Changes that a branch can take back.
 

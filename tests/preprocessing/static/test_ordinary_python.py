@@ -200,3 +200,23 @@ def test_the_negative_of_one_of_several(tmp_path: Path, sign: str) -> None:
         model({sign}image[None])
         """
     assert served(tmp_path, script).pipeline.affine.scale == pytest.approx((-1.0,))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "if rows != 64:\n            image = cv2.resize(image, (64, 64))",
+        "image = cv2.resize(image, (64, 64)) if rows != 64 else image",
+        "image = image if rows == 64 else cv2.resize(image, (64, 64))",
+    ],
+)
+def test_a_resize_that_pictures_of_that_size_do_without(tmp_path: Path, lines: str) -> None:
+    script = f"""
+        image = cv2.imread(path)
+        image = image[read_top():, read_left():]
+        rows, columns = image.shape[:2]
+        {lines}
+        model(image[None] / 255.0)
+        """
+    path = served(tmp_path, script)
+    assert (resized(path).height, resized(path).width) == (64, 64)
