@@ -9,10 +9,20 @@ from typing import TYPE_CHECKING
 
 from dataguard.preprocessing.static import loaders, parts, records, rows, sizes, unknowns
 from dataguard.preprocessing.static.beside import open_length
+from dataguard.preprocessing.static.counting import MOST_NUMBERS
 from dataguard.preprocessing.static.effects import unfollowed
 from dataguard.preprocessing.static.masks import under_mask
 from dataguard.preprocessing.static.operators import ARITHMETIC, OPERATORS
-from dataguard.preprocessing.static.picture import State, as_float, by_chance, losing, mapped, moved, without
+from dataguard.preprocessing.static.picture import (
+    State,
+    as_float,
+    by_chance,
+    losing,
+    mapped,
+    moved,
+    transposed,
+    without,
+)
 from dataguard.preprocessing.static.values import (
     NOISE,
     Blank,
@@ -36,12 +46,10 @@ from dataguard.preprocessing.static.values import (
     measured,
     numbers,
 )
+from dataguard.preprocessing.steps import Random
 
 if TYPE_CHECKING:
     from dataguard.preprocessing.static.machine import Machine
-
-MOST_NUMBERS = 16
-"""Numbers of a range that are kept apart; of longer ones the first stands for all."""
 
 
 def shape_of(state: State) -> list[Value]:
@@ -60,7 +68,7 @@ def attribute(machine: Machine, value: Picture, name: str, node: ast.AST | None)
     state = value.state
     if state.kind == "pil":
         if name == "size":
-            return Shape([shape_of(replace(state, layout="WH"))[0], shape_of(replace(state, layout="WH"))[1]])
+            return Shape(shape_of(replace(state, layout="WH")))
         if name in ("width", "height"):
             return shape_of(replace(state, layout="W" if name == "width" else "H"))[0]
         if name == "mode":
@@ -84,8 +92,6 @@ def attribute(machine: Machine, value: Picture, name: str, node: ast.AST | None)
     if name == "dtype":
         return Ext(f"numpy.{state.dtype}") if state.dtype else Unknown("its type")
     if name == "T":
-        from dataguard.preprocessing.static.picture import transposed
-
         return Picture(transposed(state, range(len(state.layout))[::-1], machine.place(node)))
     if name in ("data", "real"):
         return value
@@ -204,7 +210,7 @@ def arithmetic(machine: Machine, operator: ast.operator, left: Value, right: Val
         return Picture(as_float(state) if _is_float(left) else state)
     if operation == "subtract":
         state = mapped(mapped(right.state, "multiply", -1, place), "add", left, place)
-        return Picture(state)
+        return Picture(as_float(state) if _is_float(left) else state)
     return Picture(losing(right.state, place, "levels go through what is no straight line", "affine"))
 
 
@@ -230,8 +236,6 @@ def _weighed(state: State) -> bool:
 
 def _mixed_by_chance(left: State, right: State) -> State | None:
     """A picture mixed with what was made of it, in shares that chance decides: 'a * image + (1 - a) * gray'."""
-    from dataguard.preprocessing.steps import Random
-
     ends = [bool(one.steps) and isinstance(one.steps[-1], Random) and one.steps[-1].name in ("levels", "noise")
             for one in (left, right)]  # fmt: skip
     if not any(ends) or left.loaded != right.loaded:
@@ -343,17 +347,6 @@ def iterated(machine: Machine, source: Value, node: ast.expr) -> list[Value] | N
             ]
             return [Seq(list(row), "tuple") for row in zip(*filled, strict=False)]
     return None
-
-
-def is_many(source: Value) -> bool:
-    """Whether `iterated` gives of what is iterated over fewer items than it has, or may have."""
-    if isinstance(source, ExtObj) and source.name == "builtins.range":
-        bounds = source.args
-        whole = all(isinstance(one, int) for one in bounds) and 0 < len(bounds) <= 3 and bounds[2:] != [0]
-        return not whole or len(range(*bounds)) > MOST_NUMBERS
-    if isinstance(source, ExtObj) and source.name in ("builtins.enumerate", "builtins.zip"):
-        return all(map(is_many, source.args[:1] if source.name == "builtins.enumerate" else source.args))
-    return getattr(source, "many", False)
 
 
 def spread(machine: Machine, source: Value, node: ast.expr) -> list[Value]:

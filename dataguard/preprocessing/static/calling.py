@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -59,6 +59,11 @@ NAMED = frozenset({"get", "items", "keys", "values", "update", "copy", "clone", 
 _SETTING = frozenset({"__setattr__", "__setitem__", "register_buffer", "register_parameter", "add_module",
                       "register_module"})  # fmt: skip
 """Methods that give an object an attribute, by its name and value."""
+
+_PLACING = frozenset({"cuda", "to", "half", "float", "cpu", "double"})
+"""Methods that bring tensors and models to a device, or to a type of numbers."""
+_KEEPING = frozenset({"copy", "any", "all", "item", "strip", "lower", "numpy", "resize_", "resize_as_"})
+"""Methods of which no more is known than of what they are called on."""
 
 
 class Calling(Expressions):
@@ -337,7 +342,7 @@ class Calling(Expressions):
                 # Of a tensor of a graph: what it comes to for what is fed.
                 return self.feed([kwargs["feed_dict"]], node, "run", network=receiver)
             if func.name in ("train", "eval") and not args:
-                self.set_training(func.name == "train")
+                self.set_training(func.name == "train" and kwargs.get("mode") is not False)
                 return receiver
             if func.name in feeding.FITTING:
                 self.fit(args, kwargs, node, receiver)
@@ -356,7 +361,7 @@ class Calling(Expressions):
                 return None
             if func.name == "start" and isinstance(receiver, Obj) and receiver.cls is not None:
                 found_ = receiver.cls.find("run")
-                if found_ is not None and isinstance(found_[0], Func) and any(_is_thread(receiver.cls)):
+                if found_ is not None and isinstance(found_[0], Func) and _is_thread(receiver.cls):
                     self._inline(found_[0], receiver, [], {}, node)
                     return None
             if func.name == "super().__call__" and isinstance(receiver, Obj):
@@ -375,7 +380,7 @@ class Calling(Expressions):
                     return self.feed([*args, *kwargs.values()], node, func.name, network=receiver)
                 return (
                     receiver
-                    if func.name in ("cuda", "to", "half", "float", "cpu", "double", "requires_grad_")
+                    if func.name in _PLACING or func.name == "requires_grad_"
                     else Unknown("", self.place(node))
                 )
             return arrays.opaque(self, args, f"{func.name} is of a library", node)
@@ -391,23 +396,7 @@ class Calling(Expressions):
     def _unknown_method(
         self, receiver: Unknown, name: str, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None
     ) -> Value:
-        if name in (
-            "cuda",
-            "to",
-            "half",
-            "float",
-            "cpu",
-            "double",
-            "copy",
-            "any",
-            "all",
-            "item",
-            "strip",
-            "lower",
-            "numpy",
-            "resize_",
-            "resize_as_",
-        ):
+        if name in _PLACING or name in _KEEPING:
             return receiver
         sized = name == "resize" and bool(args) and isinstance(args[0], Seq) and len(args[0].items) == 2
         if receiver.kind == "caller" and (sized or (name == "convert" and args[:1] in (["RGB"], ["L"]))):
@@ -496,5 +485,5 @@ class Calling(Expressions):
         return Unknown("what a model returns", self.place(node))
 
 
-def _is_thread(cls: Cls) -> Iterable[bool]:
-    return (base.rpartition(".")[2] in ("Thread", "Process") for base in cls.foreign())
+def _is_thread(cls: Cls) -> bool:
+    return any(base.rpartition(".")[2] in ("Thread", "Process") for base in cls.foreign())

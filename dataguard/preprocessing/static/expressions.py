@@ -8,6 +8,7 @@ from typing import Any
 
 from dataguard.core.syntax import nodes
 from dataguard.preprocessing.static import arithmetic, arrays, blending, sizes, unknowns
+from dataguard.preprocessing.static.counting import is_many
 from dataguard.preprocessing.static.items import Items
 from dataguard.preprocessing.static.joining import join, truth
 from dataguard.preprocessing.static.library import placeholders
@@ -122,7 +123,7 @@ class Expressions(Items):
             if type(one) is ast.Starred:
                 inner = self.evaluate(one.value)
                 items += inner.items if isinstance(inner, Seq | Shape) else [Unknown("unpacked", self.place(one))]
-                many |= not isinstance(inner, Seq | Shape) or arrays.is_many(inner)
+                many |= not isinstance(inner, Seq | Shape) or is_many(inner)
             else:
                 items.append(self.evaluate(one))
         kind = "list" if isinstance(node, ast.List) else "tuple" if isinstance(node, ast.Tuple) else "set"
@@ -443,7 +444,7 @@ class Expressions(Items):
         for name in own:
             names.pop(name, None)
         names.update(saved)
-        many = not known or arrays.is_many(source) or len(values) > MOST_TURNS
+        many = not known or is_many(source) or len(values) > MOST_TURNS
         if isinstance(node, ast.DictComp):
             return Map(entries, open=many)
         return Seq(kept, "list", many) if known or kept else Unknown("a list over what is not known", self.place(node))

@@ -31,6 +31,7 @@ from dataguard.preprocessing.static.values import (
     ExtObj,
     Func,
     Map,
+    Measure,
     Method,
     Mod,
     Obj,
@@ -47,6 +48,8 @@ from dataguard.preprocessing.static.values import (
 
 MODES = frozenset({"mode", "phase", "task", "run_mode"})
 """Names of what a reader sets in a script to say what it shall do, as others give it on the command line."""
+MOST_SET = 64
+"""Items of a list of which any may be the one that is set."""
 
 
 class Interpreter(Branching):
@@ -261,6 +264,9 @@ class Interpreter(Branching):
                 key = 0
             if isinstance(key, int) and -len(holder.items) <= key < len(holder.items):
                 self.put(holder.items, key, value)
+            elif isinstance(key, Unknown | Measure | Choice) and len(holder.items) <= MOST_SET:
+                why = f"it is set by an index that is not known ({self.place(target)})"
+                self.put(holder.items, "*", [choice([one, value], why) for one in holder.items])
         elif isinstance(holder, Obj) and isinstance(key, str):
             self.put(holder.attrs, key, value)
         elif isinstance(holder, Unknown) and isinstance(key, str) and isinstance(target.value, ast.Name):

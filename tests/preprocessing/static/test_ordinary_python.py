@@ -220,3 +220,27 @@ def test_a_resize_that_pictures_of_that_size_do_without(tmp_path: Path, lines: s
         """
     path = served(tmp_path, script)
     assert (resized(path).height, resized(path).width) == (64, 64)
+
+
+@pytest.mark.parametrize(("at", "scale"), [("1", 1 / 255), ("-1", 1 / 255), ("0", 0.5), ("read_index()", None)])
+def test_an_item_that_is_set_by_an_index(tmp_path: Path, at: str, scale: float | None) -> None:
+    script = f"scales = [1.0, 2.0]\nscales[{at}] = 255.0\nmodel(cv2.imread(path)[None] / scales[1])\n"
+    found = served(tmp_path, script).pipeline.affine.scale
+    assert found == (None if scale is None else pytest.approx((scale,)))
+
+
+@pytest.mark.parametrize(("taken", "dtype"), [("255.0 - image", "float64"), ("255 - image", "uint8")])
+def test_the_type_of_what_a_picture_is_taken_from(tmp_path: Path, taken: str, dtype: str) -> None:
+    path = served(tmp_path, f"image = cv2.imread(path)\nimage = {taken}\nnet.setInput(image[None])\n")
+    assert (path.pipeline.dtype, levels(path)) == (dtype, pytest.approx((-1.0, 255.0)))
+
+
+@pytest.mark.parametrize(("mode", "role"), [("mode=False", "val"), ("mode=True", "train"), ("", "train")])
+def test_a_model_that_is_told_whether_it_trains(tmp_path: Path, mode: str, role: str) -> None:
+    script = f"""
+        import cv2
+        net.train({mode})
+        net(cv2.imread("a.png")[None] / 255.0)
+        optimizer.step()
+        """
+    assert only(reading(tmp_path, {"train_main.py": script})).role == role
