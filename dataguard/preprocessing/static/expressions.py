@@ -215,9 +215,8 @@ class Expressions(Items):
         if kind is ast.Mult and type(right) is Seq and type(left) in _COUNTS:
             left, right = right, left
         repeated = kind is ast.Mult and type(right) is Unknown and type(left) is Seq and left.kind == "list"
-        if (
-            repeated and right.kind != "random"
-        ):  # what is drawn is an array as often, of which each number is multiplied
+        # What is drawn is an array as often, of which each number is multiplied.
+        if repeated and right.kind != "random":
             return Seq(list(left.items), "list", many=True)
         if (type(left) is Unknown or type(right) is Unknown) and kind not in _OF_BITS:
             moved = arithmetic.shifted(left, right, kind is ast.Sub) if kind is ast.Add or kind is ast.Sub else None

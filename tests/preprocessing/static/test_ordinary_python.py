@@ -45,7 +45,6 @@ LISTS = """
     def each():
         yield from [1.0, 2.0]
 
-    number = len(args)
     found = glob.glob("*.png")
     lists = {lists}
     image = cv2.imread(path) / 255.0
@@ -59,7 +58,6 @@ LISTS = """
     [
         ("[*found, 'a.png']", "len(lists) == 2", None),
         ("[*['a', 'b'], 'c']", "len(lists) == 3", 2 / 255),
-        ("number * [1.0]", "len(lists) == 1", None),
         ("2 * [1.0, 2.0]", "len(lists) == 4", 2 / 255),
         ("[one for one in found] * 2", "len(lists) == 2", None),
         ("[1.0 for _ in range(100)]", "len(lists) == 1", None),
@@ -232,7 +230,8 @@ def test_an_item_that_is_set_by_an_index(tmp_path: Path, at: str, scale: float |
 @pytest.mark.parametrize(("taken", "dtype"), [("255.0 - image", "float64"), ("255 - image", "uint8")])
 def test_the_type_of_what_a_picture_is_taken_from(tmp_path: Path, taken: str, dtype: str) -> None:
     path = served(tmp_path, f"image = cv2.imread(path)\nimage = {taken}\nnet.setInput(image[None])\n")
-    assert (path.pipeline.dtype, levels(path)) == (dtype, pytest.approx((-1.0, 255.0)))
+    assert path.pipeline.dtype == dtype
+    assert levels(path) == pytest.approx((-1.0, 255.0))
 
 
 @pytest.mark.parametrize(("mode", "role"), [("mode=False", "val"), ("mode=True", "train"), ("", "train")])
