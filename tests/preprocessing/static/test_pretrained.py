@@ -21,6 +21,12 @@ IMAGENET = (1 / 255 / 0.229, -0.485 / 0.229)
         ("EfficientNet_B7_Weights.DEFAULT", 600, 600, "cubic"),
         ("ViT_B_16_Weights.IMAGENET1K_SWAG_E2E_V1", 384, 384, "cubic"),
         ("Inception_V3_Weights.DEFAULT", 342, 299, "linear"),
+        ("quantization.Inception_V3_QuantizedWeights.IMAGENET1K_FBGEMM_V1", 342, 299, "linear"),
+        ("quantization.ResNet50_QuantizedWeights.IMAGENET1K_FBGEMM_V1", 256, 224, "linear"),
+        ("quantization.ResNet50_QuantizedWeights.DEFAULT", 232, 224, "linear"),
+        ("quantization.MobileNet_V2_QuantizedWeights.DEFAULT", 256, 224, "linear"),
+        ("quantization.MobileNet_V3_Large_QuantizedWeights.IMAGENET1K_QNNPACK_V1", 256, 224, "linear"),
+        ("quantization.ShuffleNet_V2_X1_5_QuantizedWeights.DEFAULT", 232, 224, "linear"),
     ],
 )
 @pytest.mark.parametrize("opened", ["Image.open(path).convert('RGB')", "torchvision.io.read_image(path)"])

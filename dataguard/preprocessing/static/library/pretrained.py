@@ -7,6 +7,8 @@ not listed the middle is of 224 pixels, out of 256 and, of a second version, out
 
 from __future__ import annotations
 
+import re
+
 from dataguard.preprocessing.readers.torchvision import IMAGENET_MEAN, IMAGENET_STD
 from dataguard.preprocessing.static.library.registry import Call
 from dataguard.preprocessing.static.values import Ext, ExtObj, Seq, Value
@@ -59,6 +61,9 @@ _SIZES = {
 _SECOND = ("EfficientNet_B1", "MobileNet_V2", "MobileNet_V3_Large", "RegNet_", "ResNeXt101_32X8D", "ResNeXt50_",
            "ResNet50", "ResNet101", "ResNet152", "Wide_ResNet")  # fmt: skip
 """Beginnings of networks whose weights by default are those of the second version."""
+_QUANTIZED = re.compile(r"_(?:FBGEMM|QNNPACK)_")
+_SECOND_QUANTIZED = frozenset({"ResNet50", "ResNeXt101_32X8D"})
+"""Networks whose quantized weights by default are made of those of the second version."""
 _SWAG = frozenset({"RegNet_Y_128GF", "ViT_H_14"})
 """Networks whose weights by default were trained with SWAG."""
 _OTHERS = {
@@ -74,6 +79,11 @@ def _weights(name: str) -> str:
     """The network and the version of weights, as 'ResNet50.IMAGENET1K_V2', of the name of their method."""
     network, _, version = name.rpartition(".")[0].rpartition(".")
     network = network.rpartition(".")[2].removesuffix("_Weights")
+    if network.endswith("_QuantizedWeights"):
+        # Pictures are prepared for them as for the weights that they are made of.
+        network = network.removesuffix("_QuantizedWeights")
+        usual = "IMAGENET1K_V2" if network in _SECOND_QUANTIZED else "IMAGENET1K_V1"
+        return f"{network}.{usual if version == 'DEFAULT' else _QUANTIZED.sub('_', version)}"
     if version != "DEFAULT" or ".video." in name or ".optical_flow." in name:
         return f"{network}.{version}"
     if network.startswith(("DeepLabV3_", "FCN_", "LRASPP_")):
