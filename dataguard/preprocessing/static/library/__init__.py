@@ -57,6 +57,7 @@ from dataguard.preprocessing.static.library import (  # noqa: F401 - what they k
     shapes,
     stacking,
     tensorflow,
+    tensorflow_axes,
     tensorflow_datasets,
     tensorrt,
     threads,

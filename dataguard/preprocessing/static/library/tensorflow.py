@@ -11,7 +11,6 @@ from typing import Any
 
 from dataguard.preprocessing.pipeline import Decode
 from dataguard.preprocessing.static import borders, parts
-from dataguard.preprocessing.static.library.given import of_numbers
 from dataguard.preprocessing.static.library.numpy import dtype_of
 from dataguard.preprocessing.static.library.registry import Call, applied, function, methods
 from dataguard.preprocessing.static.library.tensorflow_iterators import ITERATOR, applied_to, of_iterator
@@ -27,8 +26,6 @@ from dataguard.preprocessing.static.picture import (
     losing,
     mapped,
     moved,
-    of_order,
-    reordered,
     resized,
     stepped,
 )
@@ -80,8 +77,6 @@ def _read(call: Call) -> Value:
     if dtype is not None and dtype.startswith("float"):
         state = cast(mapped(state, "divide", 255.0, place), dtype, place)
     if cropped:
-        from dataguard.preprocessing.static import parts
-
         state = parts.unknown_crop(state, "the window is computed of the picture's size", place)
     return Picture(state)
 
@@ -147,9 +142,13 @@ def _resize(call: Call) -> Value:
             **fields,
             provenance={"": explicit(place), "kernel": said},
         )
-        return Picture(replace(stepped(state, step, place), dtype="float32"))
-    after = resized(state, height, width, fields, place, kernel=said, antialias=said)
-    return Picture(replace(after, dtype="float32" if fields.get("kernel") != "nearest" else state.dtype, kind="tf"))
+        return _as_resized(stepped(state, step, place), fields)
+    return _as_resized(resized(state, height, width, fields, place, kernel=said, antialias=said), fields)
+
+
+def _as_resized(state: State, fields: dict[str, Any]) -> Picture:
+    """Fractions, unless pixels were only repeated or left out."""
+    return Picture(replace(state, dtype=state.dtype if fields.get("kernel") == "nearest" else "float32", kind="tf"))
 
 
 @function("tensorflow.image.crop_and_resize")
@@ -158,8 +157,6 @@ def _boxes(call: Call) -> Value:
     state = call.picture(0, "image")
     if state is None:
         return call.unknown("no picture")
-    from dataguard.preprocessing.static import parts
-
     place = call.place
     fields, said = kernel_of(call.get(4, "method", "bilinear"), call.given(4, "method"), place, False)
     fields["align"] = "align_corners"
@@ -198,7 +195,7 @@ def _resize_with_pad(call: Call) -> Value:
         provenance={"": explicit(call.place), "kernel": said},
     )
     pad = Pad(rule="to", height=int(height), width=int(width), provenance={"": explicit(call.place)})
-    return Picture(replace(stepped(stepped(state, step, call.place), pad, call.place), dtype="float32"))
+    return _as_resized(stepped(stepped(state, step, call.place), pad, call.place), fields)
 
 
 @function("tensorflow.image.pad_to_bounding_box")
@@ -250,8 +247,6 @@ def _crop(call: Call) -> Value:
                 size=(int(height), int(width)),
             )
         )
-    from dataguard.preprocessing.static import parts
-
     return Picture(parts.unknown_crop(state, "the box is not known", call.place))
 
 
@@ -267,16 +262,20 @@ def _casted(call: Call) -> Value:
     if state is None:
         return call.unknown("no picture")
     known = "float32" if call.name.endswith("to_float") else dtype_of(call.get(1, "dtype"))
-    if (
-        call.name.endswith("convert_image_dtype")
-        and state.dtype == "uint8"
-        and known is not None
-        and known.startswith("float")
-    ):
-        state = mapped(state, "divide", 255.0, call.place)
+    if call.name.endswith("convert_image_dtype") and known is not None:
+        state = _of_range(state, known, call.place)
     return Picture(
         cast(replace(state, kind="tf"), known, call.place) if known else replace(state, kind="tf", dtype=None)
     )
+
+
+def _of_range(state: State, dtype: str, place: str) -> State:
+    """A state whose levels are brought to the range of another type of number: 255 for whole ones, 1 for fractions."""
+    if state.dtype is None or "dtype" in state.lost:
+        return losing(state, place, "levels are converted from a type of number that is not known", "affine")
+    if state.dtype == "uint8" and dtype.startswith("float"):
+        return mapped(state, "divide", 255.0, place)
+    return mapped(state, "multiply", 255.0, place) if state.is_float and dtype == "uint8" else state
 
 
 @function("tensorflow.image.per_image_standardization")
@@ -300,49 +299,6 @@ def _turned(call: Call) -> Value:
     if kind is None:
         return Picture(losing(state, call.place, "it is turned", "geometry"))
     return Picture(stepped(state, Flip(kind=kind, provenance={"": explicit(call.place)}), call.place))
-
-
-@function("tensorflow.reverse", "tensorflow.transpose", "tensorflow.image.flip_left_right",
-          "tensorflow.image.rgb_to_grayscale", "tensorflow.image.grayscale_to_rgb",
-          "tensorflow.squeeze", "tensorflow.ensure_shape", "tensorflow.reshape",
-          "tensorflow.clip_by_value", "tensorflow.image.flip_up_down")  # fmt: skip
-def _various(call: Call) -> Value:
-    name, place = call.name.rpartition(".")[2], call.place
-    if name == "reshape" and (raw := _of_record(call)) is not None:
-        return Picture(raw)
-    state = call.picture(0, "tensor")
-    if state is None:
-        return call.unknown("no picture")
-    if name == "reverse":
-        axis = call.get(1, "axis")
-        if isinstance(axis, Seq) and axis.items == [0] and state.layout[:1] == "N":
-            return Picture(moved(state, place))
-        if isinstance(axis, Seq) and axis.items in ([-1], [len(state.layout) - 1]) and state.channels is not None:
-            return Picture(reordered(state, list(range(len(state.channels)))[::-1], place))
-        return Picture(losing(state, place, "reversed along an axis that is not known", "order"))
-    if name == "transpose":
-        from dataguard.preprocessing.static.library.numpy import axes_of
-
-        return Picture(axes_of(state, "transpose", call.args[1:], call.kwargs, place))
-    if name.startswith("flip"):
-        kind: Any = "left_right" if name.endswith("right") else "up_down"
-        return Picture(stepped(state, Flip(kind=kind, provenance={"": explicit(place)}), place))
-    if name == "rgb_to_grayscale":
-        return Picture(of_order(state, "GRAY", place))
-    if name == "squeeze":
-        return Picture(replace(state, layout=state.layout.replace("N", "")))
-    return Picture(moved(state, place))
-
-
-def _of_record(call: Call) -> State | None:
-    """The picture that the bytes of a record are arranged to: 'tf.reshape(tf.decode_raw(…), [height, width, 3])'."""
-    value, shape = call.get(0, "tensor"), call.get(1, "shape")
-    if not isinstance(value, Unknown) or not value.why.endswith("decode_raw returns") or not isinstance(shape, Seq):
-        return None
-    lengths = shape.items
-    if len(lengths) not in (3, 4) or lengths[-1] not in (1, 3) or not all(is_number(one) for one in lengths[-3:]):
-        return None
-    return replace(of_numbers(value, lengths[-3:-1], lengths, call.place), kind="tf", dtype=None)
 
 
 @function("tensorflow.image.random_flip_left_right",
