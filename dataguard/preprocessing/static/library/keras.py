@@ -20,6 +20,7 @@ from dataguard.preprocessing.static.library.registry import Call, applied, funct
 from dataguard.preprocessing.static.library.torchvision import pair_of
 from dataguard.preprocessing.static.loaders import identity_of
 from dataguard.preprocessing.static.picture import (
+    COLOURS,
     State,
     by_chance,
     cast,
@@ -219,7 +220,8 @@ def flow(call: Call) -> Value:
         state = _opened(call, call.name)
         if call.kwargs.get("color_mode") == "grayscale":
             state = replace(of_order(state, "GRAY", place), layout="HWC")
-        size = call.kwargs.get("target_size", call.args[1] if len(call.args) > 1 else Seq([256, 256], "tuple"))
+        at = 5 if call.name.endswith("dataframe") else 1
+        size = call.get(at, "target_size", Seq([256, 256], "tuple"))
         value = call.kwargs.get("interpolation", "nearest")
         state = _sized(state, size, value, "interpolation" in call.kwargs, place, "nearest")
     else:
@@ -275,21 +277,28 @@ def generated(state: State, options: dict[str, Value], place: str, call: Call) -
 @function("keras.preprocessing.image.image_dataset_from_directory", "keras.preprocessing.image_dataset_from_directory")
 def _from_directory(call: Call) -> Value:
     place = call.place
+    count = {"grayscale": 1, "rgba": 4}.get(last(call.kwargs.get("color_mode")), 3)
+    order: Any = {1: "GRAY", 3: "RGB", 4: "RGBA"}[count]
     decode = Decode(
-        library="tensorflow", order="RGB", flags=("channels=3",), provenance={"": explicit(place, call.name)}
+        library="tensorflow", order=order, flags=(f"channels={count}",), provenance={"": explicit(place, call.name)}
     )
-    state = State(kind="tf", decode=decode, loaded=place, places=(place,), said={"order": explicit(place)})
+    said = {"order": explicit(place)}
+    state = State(kind="tf", decode=decode, channels=COLOURS[order], loaded=place, places=(place,), said=said)
     size = call.kwargs.get("image_size", Seq([256, 256], "tuple"))
+    if call.kwargs.get("crop_to_aspect_ratio") is True:
+        state = to_shape(state, size, place)
     from dataguard.preprocessing.static.library.tensorflow import kernel_of
 
     given = "interpolation" in call.kwargs
-    fields, said = kernel_of(call.kwargs.get("interpolation", "bilinear"), given, place, False)
+    fields, kernel = kernel_of(call.kwargs.get("interpolation", "bilinear"), given, place, False)
     height, width = pair_of(size)
-    state = replace(resized(state, height, width, fields, place, kernel=said), dtype="float32", layout="NHWC")
+    layout = "HWC" if call.kwargs.get("batch_size", 32) is None else "NHWC"
+    state = replace(resized(state, height, width, fields, place, kernel=kernel), dtype="float32", layout=layout)
     made = ExtObj("tensorflow.data.Dataset", call.args, call.kwargs, place)
     identity = identity_of(made)
     picture = Picture(replace(state, through=(identity,)))
-    made.attrs["batch"] = Seq([picture, Unknown("labels")], "tuple")
+    alone = call.kwargs.get("label_mode", call.kwargs.get("labels", "int")) is None
+    made.attrs["batch"] = picture if alone else Seq([picture, Unknown("labels")], "tuple")
     words = [*call.machine.assigning, *(one for one in call.kwargs.values() if isinstance(one, str))]
     call.machine.sink("dataset", picture, call.node, hints=words, identity=identity, place=place)
     return made
