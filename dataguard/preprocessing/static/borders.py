@@ -11,6 +11,12 @@ from dataguard.preprocessing.static.values import Unknown, Value, is_number, mea
 from dataguard.preprocessing.steps import Pad
 
 
+def filling(state: State, fill: Value) -> dict[str, Any]:
+    """The fields of a border of one value, which may not be known."""
+    levels = fill_levels(state, fill)
+    return {"fill": levels, "undetermined": {} if levels is not None else {"fill": "the border's value is not known"}}
+
+
 def padded(state: State, size: tuple[Value, Value], corner: tuple[Value, Value], fill: Value, place: str) -> State:
     """A state of a picture that is put at a corner of a larger one of one value."""
     if any(isinstance(one, Unknown) and one.kind == "random" for one in (*corner, *size)):
@@ -19,8 +25,8 @@ def padded(state: State, size: tuple[Value, Value], corner: tuple[Value, Value],
         shown = {"size": f"{int(size[0])}x{int(size[1])}"} if all(is_number(one) for one in size) else None
         return by_chance(state, "pad" if grown else "placement", place, size=size, shown=shown)
     before, after, corners = sizes.pairs(*state.size), sizes.pairs(*size), sizes.corners(*corner)
-    levels = fill_levels(state, fill)
-    why_fill = {} if levels is not None else {"fill": "the border's value is not known"}
+    filled = filling(state, fill)
+    levels, why_fill = filled["fill"], filled["undetermined"]
     if after is not None and before == after:
         return moved(state, place)
     if before is None or after is None or corners is None:
@@ -33,17 +39,16 @@ def padded(state: State, size: tuple[Value, Value], corner: tuple[Value, Value],
         why = "the border is computed in a way that is no known rule"
         step = _open_border(size, levels, {**dict.fromkeys(("rule", "position", "rounding"), why), **why_fill}, place)
     else:
-        step = Pad(**rule, fill=levels, undetermined=why_fill, provenance={"": explicit(place)})
+        step = Pad(**rule, **filled, provenance={"": explicit(place)})
     return replace(stepped(state, step, place), size=size)
 
 
 def about(state: State, fill: Value, place: str) -> State:
     """A state with a border within its size, of which is not known where it lies."""
-    levels = fill_levels(state, fill)
+    filled = filling(state, fill)
     why = dict.fromkeys(("rule", "position", "rounding"), "it depends on a matrix how much of a border there is")
-    if levels is None:
-        why["fill"] = "the border's value is not known"
-    return replace(stepped(state, _open_border(state.size, levels, why, place), place), size=state.size)
+    step = _open_border(state.size, filled["fill"], {**why, **filled["undetermined"]}, place)
+    return replace(stepped(state, step, place), size=state.size)
 
 
 def _open_border(size: tuple[Value, Value], levels: Any, undetermined: dict[str, str], place: str) -> Pad:
@@ -79,11 +84,8 @@ def enlarged(state: State, top: Value, bottom: Value, left: Value, right: Value,
         return replace(lost, size=(None, None))
     if height is None or width is None or any(isinstance(one, Unknown) for one in sides):
         if all(is_number(one) for one in sides):
-            levels = fill_levels(state, fill)
-            step = Pad(
-                rule="by", sides=tuple(int(one) for one in sides), fill=levels, provenance={"": explicit(place)},
-                undetermined={} if levels is not None else {"fill": "the border's value is not known"},
-            )  # fmt: skip
+            whole = tuple(int(one) for one in sides)
+            step = Pad(rule="by", sides=whole, **filling(state, fill), provenance={"": explicit(place)})
             return stepped(state, step, place)
         return padded(state, (None, None), (0, 0), fill, place)
     tall = measured(lambda h, a, b: int(h + a + b), height, top, bottom)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from dataguard.preprocessing.readers.torchvision import IMAGENET_MEAN, IMAGENET_STD
-from dataguard.preprocessing.static import parts
+from dataguard.preprocessing.static import borders, parts
 from dataguard.preprocessing.static.library.given import as_state
-from dataguard.preprocessing.static.library.opencv import kernel_of
+from dataguard.preprocessing.static.library.opencv import border_mode, kernel_of
 from dataguard.preprocessing.static.library.registry import Call, applied, function
 from dataguard.preprocessing.static.library.torchvision import centred, pair_of
 from dataguard.preprocessing.static.picture import (
@@ -16,7 +16,6 @@ from dataguard.preprocessing.static.picture import (
     cast,
     default,
     explicit,
-    fill_levels,
     losing,
     mapped,
     moved,
@@ -155,9 +154,8 @@ def _step(name: str, call: Call, state: State, place: str) -> State:
     if name == "FromFloat":
         return cast(mapped(state, "multiply", call.get(1, "max_value", 255.0), place), "uint8", place)
     if name == "Crop":
-        left, top, right, bottom = (
-            call.get(at, word, 0) for at, word in enumerate(("x_min", "y_min", "x_max", "y_max"))
-        )
+        left, top = call.get(0, "x_min", 0), call.get(1, "y_min", 0)
+        right, bottom = call.get(2, "x_max", 1024), call.get(3, "y_max", 1024)
         tall, wide = measured(lambda a, b: b - a, top, bottom), measured(lambda a, b: b - a, left, right)
         return parts.cut(state, top, left, tall, wide, place)
     if name == "CenterCrop":
@@ -167,25 +165,18 @@ def _step(name: str, call: Call, state: State, place: str) -> State:
         return parts.unknown_crop(state, "the size is not known", place)
     if name == "PadIfNeeded":
         height, width = call.get(0, "min_height", 1024), call.get(1, "min_width", 1024)
-        fill = fill_levels(state, call.kwargs.get("value", call.kwargs.get("fill", 0)) or 0)
-        mode: Any = "constant" if "border_mode" in call.kwargs else "reflect"
+        mode: Any = border_mode(call.kwargs.get("border_mode", "BORDER_REFLECT_101"))
+        value = call.kwargs.get("value", call.kwargs.get("fill"))
+        fields = {**borders.filling(state, 0 if value is None else value), "mode": mode}
+        if mode != "constant":
+            fields |= {"fill": (0.0,), "undetermined": {}}
         divisor = call.kwargs.get("pad_height_divisor")
-        if isinstance(divisor, int) and divisor == call.kwargs.get("pad_width_divisor"):
-            whole = {"rule": "multiple", "multiple": divisor, "mode": mode, "fill": fill or (0.0,)}
-            return stepped(state, Pad(**whole, provenance={"": explicit(place)}), place)
-        if is_number(height) and is_number(width):
-            return stepped(
-                state,
-                Pad(
-                    rule="to",
-                    height=int(height),
-                    width=int(width),
-                    mode=mode,
-                    fill=fill or (0.0,),
-                    provenance={"": explicit(place)},
-                ),
-                place,
-            )
+        if mode is not None and isinstance(divisor, int) and divisor == call.kwargs.get("pad_width_divisor"):
+            step = Pad(rule="multiple", multiple=divisor, **fields, provenance={"": explicit(place)})
+            return stepped(state, step, place)
+        if mode is not None and is_number(height) and is_number(width):
+            step = Pad(rule="to", height=int(height), width=int(width), **fields, provenance={"": explicit(place)})
+            return stepped(state, step, place)
         return losing(state, place, "a border that is not known", "geometry")
     if name in ("Resize", "LongestMaxSize", "SmallestMaxSize"):
         return _resize(name, call, state, place)

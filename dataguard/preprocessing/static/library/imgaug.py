@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from dataguard.preprocessing.static import borders
 from dataguard.preprocessing.static.library.given import as_state
 from dataguard.preprocessing.static.library.opencv import kernel_of
 from dataguard.preprocessing.static.library.registry import Call, applied, function
 from dataguard.preprocessing.static.library.torchvision import centred
-from dataguard.preprocessing.static.picture import State, by_chance, explicit, fill_levels, losing, resized, stepped
+from dataguard.preprocessing.static.picture import State, by_chance, explicit, losing, resized, stepped
 from dataguard.preprocessing.static.values import (
     SIZES,
     Choice,
@@ -155,8 +156,8 @@ def _step(name: str, call: Call, state: State, place: str) -> State:
         return _resize(call, state, place)
     if name in _SQUARE or (name.endswith("PadToAspectRatio") and call.get(0, "aspect_ratio") in (1, 1.0)):
         if name.startswith("Center") or _is_centred(call):
-            fill = fill_levels(state, call.kwargs.get("pad_cval", 0)) or (0.0,)
-            return stepped(state, Pad(rule="square", fill=fill, provenance={"": explicit(place)}), place)
+            filled = borders.filling(state, call.kwargs.get("pad_cval", 0))
+            return stepped(state, Pad(rule="square", **filled, provenance={"": explicit(place)}), place)
         return by_chance(state, "pad", place, size=(None, None))
     if name in _FIXED:
         width, height = call.get(0, "width"), call.get(1, "height")
@@ -167,8 +168,8 @@ def _step(name: str, call: Call, state: State, place: str) -> State:
             return by_chance(state, _FIXED[name], place, size=(height, width), shown=shown)
         if _FIXED[name] == "crop":
             return centred(state, int(height), int(width), place)
-        fill = fill_levels(state, call.kwargs.get("pad_cval", 0)) or (0.0,)
-        step = Pad(rule="to", height=int(height), width=int(width), fill=fill, provenance={"": explicit(place)})
+        filled = borders.filling(state, call.kwargs.get("pad_cval", 0))
+        step = Pad(rule="to", height=int(height), width=int(width), **filled, provenance={"": explicit(place)})
         return replace(stepped(state, step, place), size=(height, width))
     if name in _UNSAID or name.startswith(("CropTo", "PadTo", "CenterCropTo", "CenterPadTo")):
         return losing(state, place, f"what {name} does is not known")

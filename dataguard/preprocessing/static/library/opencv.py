@@ -265,7 +265,7 @@ def _border(call: Call) -> Value:
         return call.unknown("no picture")
     top, bottom = whole(call.get(1, "top")), whole(call.get(2, "bottom"))
     left, right = whole(call.get(3, "left")), whole(call.get(4, "right"))
-    mode = _border_mode(call.get(5, "borderType"))
+    mode = border_mode(call.get(5, "borderType"))
     after = borders.enlarged(state, top, bottom, left, right, call.get(7, "value", 0), call.place)
     return Picture(after if mode == "constant" else borders.of_kind(after, state, mode))
 
@@ -277,7 +277,7 @@ _BORDERS = {
 }  # fmt: skip
 
 
-def _border_mode(value: Value) -> str | None:
+def border_mode(value: Value) -> str | None:
     """What pixels of a border are, as steps call it; None for what is none of those, or not known."""
     return "constant" if value is None else _BORDERS.get(value if isinstance(value, int) else last(value))
 
@@ -309,7 +309,7 @@ def _warp(call: Call) -> Value:
     if put is not None:
         return Picture(put)
     made = parts.warped(state, (height, width), fields, said, call.name, place)
-    if not call.name.endswith("Affine") or _border_mode(call.get(5, "borderMode")) != "constant":
+    if not call.name.endswith("Affine") or border_mode(call.get(5, "borderMode")) != "constant":
         return Picture(made)
     # What lies beyond the picture is filled, as of a whole picture that is brought to another aspect.
     return Picture(borders.about(made, call.get(6, "borderValue", 0), place))
@@ -340,7 +340,7 @@ def _scaled_and_put(
         for one in ((top, whole_[0], height), (left, whole_[1], width))
     ]
     border, held = call.get(5, "borderMode"), call.get(3, "dst")
-    mode, kept = _border_mode(border), isinstance(held, Blank) and _is_transparent(border)
+    mode, kept = border_mode(border), isinstance(held, Blank) and _is_transparent(border)
     fill = held.fill if kept else call.get(6, "borderValue", 0)
     after = borders.padded(made, (whole_[0], whole_[1]), (corner[0], corner[1]), fill, call.place)
     return after if kept or mode == "constant" else borders.of_kind(after, made, mode)
