@@ -63,6 +63,7 @@ class Extraction(Findings):
         self.gradients: dict[ast.AST, bool] = {}
         self.functions: dict[str, dict[tuple[str, int], ast.AST]] = {}
         self.raw: dict[str, bytes] = {}
+        self.lines = 0
 
     def read(self) -> RepositoryReading:
         """All paths and facts."""
@@ -94,21 +95,20 @@ class Extraction(Findings):
         paths = list(self.paths_of(found))
         noted = self.facts_of(paths)
         self.progress("reading", len(roots), len(roots))
-        lines = sum(data.count(b"\n") for data in self.raw.values())
         return RepositoryReading(
             root=tree.root,
             paths=tuple(path for _, path in paths),
             facts=tuple(noted),
             versions=versions.said(self.pins, self.versions, self.committed),
             files=len(self.raw),
-            lines=lines,
+            lines=self.lines,
             skipped=tuple(dict.fromkeys(tree.skipped)),
         )
 
     # Where to begin.
 
     def _relevant(self) -> list[str]:
-        """Files of code that mention pictures, or that import some that do."""
+        """Files of code that mention pictures."""
         found: list[str] = []
         tree = self.tree
         for path in tree.modules:
@@ -119,7 +119,8 @@ class Extraction(Findings):
             tree.held[path] = data
             if any(word in data for word in _PICTURES):
                 found.append(path)
-        self.reserve += sum(data.count(b"\n") for data in self.raw.values()) * self.budget.steps_a_line
+        self.lines = sum(data.count(b"\n") for data in self.raw.values())
+        self.reserve += self.lines * self.budget.steps_a_line
         return found
 
     def _leading_to(self, relevant: list[str]) -> set[str]:
@@ -167,13 +168,10 @@ class Extraction(Findings):
     def _entry_points(self, relevant: Iterable[str]) -> None:
         """What others call: functions of hubconf.py, console scripts, methods of predictors."""
         for path in self.raw:
-            name = path.rpartition("/")[2]
-            if name == "hubconf.py":
+            if path.rpartition("/")[2] == "hubconf.py":
                 self._functions(self.tree.modules[path], lambda one: not one.startswith("_"))
-            elif name in ("setup.py", "setup.cfg", "pyproject.toml") and path.count("/") < 2:
-                self._console(path)
         for path in list(self.tree.sizes):
-            if path.rpartition("/")[2] in ("setup.cfg", "pyproject.toml") and path.count("/") < 2:
+            if path.rpartition("/")[2] in ("setup.py", "setup.cfg", "pyproject.toml") and path.count("/") < 2:
                 self._console(path)
         for path in relevant:
             if _serves(self.raw.get(path, b"")):

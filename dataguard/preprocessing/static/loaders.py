@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -145,10 +145,19 @@ def as_stored(last: str, place: str) -> State:
     return state if decode.size is None else replace(state, size=decode.size)
 
 
-def _by_position(source: ExtObj, last: str) -> Value:
+_TRANSFORMS = {
+    "ImageFolder": 1, "DatasetFolder": 3, "VisionDataset": 2, "Caltech256": 1, "FakeData": 3,
+    **dict.fromkeys(("CIFAR10", "CIFAR100", "MNIST", "FashionMNIST", "KMNIST", "SVHN", "LSUN", "USPS", "CocoDetection",
+                     "CocoCaptions"), 2),
+    **dict.fromkeys(("STL10", "CelebA"), 3), **dict.fromkeys(("VOCDetection", "VOCSegmentation", "Cityscapes"), 4),
+}  # fmt: skip
+"""Which argument of a data set of torchvision is its transform, in 0.2 to 0.24."""
+
+
+def _by_position(args: Sequence[Value], last: str) -> Value:
     """The transform that a data set of torchvision is given without its name; None where it is given none."""
-    at = {"ImageFolder": 1, "DatasetFolder": 3, "CIFAR10": 2, "CIFAR100": 2, "MNIST": 2, "FashionMNIST": 2}.get(last)
-    return source.args[at] if at is not None and at < len(source.args) else None
+    at = _TRANSFORMS.get(last, len(args))
+    return args[at] if at < len(args) else None
 
 
 _LOADERS = {"ImageFolder": 3, "DatasetFolder": 1}
@@ -172,7 +181,7 @@ def _of_folder(machine: Machine, source: ExtObj, last: str) -> Value:
     given = source.attrs.get("transform")
     transform = given if given is not None else source.kwargs.get("transform", source.kwargs.get("transforms"))
     if transform is None and "transform" not in source.attrs:
-        transform = _by_position(source, last)
+        transform = _by_position(source.args, last)
     if transform is not None:
         picture = machine.call(transform, [picture], {}, None)
     found = Seq([picture, Unknown("a label")], "tuple")
@@ -247,8 +256,7 @@ def _transforming(
     machine: Machine, made: Obj, last: str, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None
 ) -> None:
     """Keep what torchvision's ``VisionDataset`` calls ``transform`` and ``transforms``, which takes labels too."""
-    at = {"VisionDataset": 2, "ImageFolder": 1, "DatasetFolder": 3, "CIFAR10": 2, "CIFAR100": 2}.get(last)
-    one = kwargs.get("transform", args[at] if at is not None and at < len(args) else None)
+    one = kwargs.get("transform", _by_position(args, last))
     both = kwargs.get("transforms", args[1] if last == "VisionDataset" and len(args) > 1 else None)
     if both is None and (one is not None or "target_transform" in kwargs):
         both = ExtObj(PAIR, [one, kwargs.get("target_transform")], {}, machine.place(node))
@@ -284,7 +292,7 @@ def kept(source: Obj | ExtObj, name: str) -> tuple[Value, ...]:
         held = given.kwargs.get(name)
         for one in last:
             if one in FOLDERS | GRAY_FOLDERS:
-                return (_by_position(given, one) if held is None and name == "transform" else held,)
+                return (_by_position(given.args, one) if held is None and name == "transform" else held,)
         return ()
     found = next((one for one in last if one in _ARRAYS), None)
     if found is None or name not in KEPT or not isinstance(given, ExtObj):
@@ -327,6 +335,9 @@ def _batch(machine: Machine, source: ExtObj, node: ast.AST | None) -> Value:
         return Unknown("a batch of a data set that is not followed", source.place)
     collate = source.kwargs.get("collate_fn")
     identity = identity_of(source)
+    if source.kwargs.get("batch_size", 1) is None and "batch_sampler" not in source.kwargs and collate is None:
+        # The data set gives batches, or items are taken one by one.
+        return stamped(one, identity, batched=False)
     if collate is not None and not isinstance(collate, Unknown | Ext):
         made = machine.call(collate, [Seq([one], "list")], {}, node)
         from dataguard.preprocessing.static.arrays import opaque, pictures
