@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.preprocessing.static.repositories import only, reading, resized, steps_of
+import pytest
+
+from dataguard.preprocessing.steps import Pad
+from tests.preprocessing.static.repositories import drawn, levels, only, reading, resized, steps_of
 
 CONFIG = """
     from yacs.config import CfgNode as CN
@@ -62,8 +65,9 @@ def test_a_warp_with_areas_is_linear(tmp_path: Path) -> None:
         face = cv2.warpAffine(cv2.imread("a.png"), matrix(), (512, 512), flags=3)
         model(cv2.resize(face, (512, 512)) / 255.0)
     """
-    step, _border = steps_of(only(reading(tmp_path, {"run.py": script})))
-    assert step.kernel == "linear"
+    step, border = steps_of(only(reading(tmp_path, {"run.py": script})))
+    assert (step.height, step.width, step.kernel) == (512, 512, "linear")
+    assert isinstance(border, Pad)
 
 
 def test_noise_that_is_repeated_over_channels_is_noise(tmp_path: Path) -> None:
@@ -82,4 +86,5 @@ def test_noise_that_is_repeated_over_channels_is_noise(tmp_path: Path) -> None:
     """
     path = only(reading(tmp_path, {"run.py": script}))
     assert path.pipeline.order == "BGR"
-    assert path.pipeline.affine.scale is not None
+    assert levels(path) == pytest.approx((1 / 255, 0.0))
+    assert drawn(path).name == "levels"

@@ -201,4 +201,6 @@ def test_paths_of_two_configurations_are_not_compared(tmp_path: Path) -> None:
         "python train.py --config cfg/b.yaml\n",
     }
     compared = compare_paths(reading(tmp_path, files))
-    assert {(one.left.setting, one.right.setting) for one in compared.pairs} <= {("", "")}
+    assert [(one.left.role, one.right.role, one.left.setting, one.right.setting) for one in compared.pairs] == [
+        ("train", "serve", "", "")
+    ]

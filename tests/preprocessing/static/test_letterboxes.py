@@ -53,7 +53,8 @@ def test_each_shape_its_own_way(tmp_path: Path, returned: bool) -> None:
 def test_shapes_that_go_apart_stay_apart(tmp_path: Path) -> None:
     script = BRANCHES.format(first="pass", second="image = image[:, ::-1]", third="pass", last="return image, 1")
     path = only(reading(tmp_path, {"predict.py": script}))
-    assert path.pipeline.geometry is None or not any(getattr(one, "rule", "") == "long" for one in steps_of(path))
+    assert (path.pipeline.order, levels(path)) == ("BGR", pytest.approx((1 / 255, 0.0)))
+    assert not any(isinstance(one, Pad) or getattr(one, "rule", None) for one in steps_of(path))
 
 
 BOUNDS = """
@@ -66,14 +67,14 @@ BOUNDS = """
 
 
 @pytest.mark.parametrize(("bound", "known"), [
-    ("image[image > 255] = 255; image[image < 0] = 0", True),
-    ("image[np.isnan(image)] = 0", True),
-    ("image[image > 255] = 0", False),
-    ("image[image == 255] = 255", False),
+    ("image[image > 255] = 255; image[image < 0] = 0", (2 / 255, 0.0)),
+    ("image[np.isnan(image)] = 0", (2 / 255, 0.0)),
+    ("image[image > 255] = 0", (None, None)),
+    ("image[image == 255] = 255", (None, None)),
 ])  # fmt: skip
-def test_levels_beyond_a_bound(tmp_path: Path, bound: str, known: bool) -> None:
+def test_levels_beyond_a_bound(tmp_path: Path, bound: str, known: tuple[float | None, float | None]) -> None:
     path = only(reading(tmp_path, {"predict.py": BOUNDS.format(bound=bound)}))
-    assert (path.pipeline.affine.scale is not None) is known
+    assert levels(path) == pytest.approx(known)
 
 
 def test_pictures_that_a_library_reads_as_a_list(tmp_path: Path) -> None:

@@ -94,5 +94,5 @@ ASKING = """
 def test_a_network_of_one_of_several_modules(tmp_path: Path) -> None:
     files = {"models/__init__.py": "", "models/small.py": NAMED, "models/large.py": NAMED, "predict.py": ASKING}
     paths = reading(tmp_path, files).paths
-    assert {path.entry.partition(":")[0] for path in paths} <= {"predict.py", "models/small.py", "models/large.py"}
-    assert {path.pipeline.affine.scale for path in paths if path.reachable} == {(1 / 255,)}
+    assert {path.name for path in paths if path.reachable} == {"predict.py: Model.predict"}
+    assert {(path.networks, path.pipeline.affine.scale) for path in paths} == {(("weights:net",), (1 / 255,))}

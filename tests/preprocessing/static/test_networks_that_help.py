@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.preprocessing.static.repositories import levels, only, reading
 
 SOLVER = """
@@ -59,7 +61,9 @@ MAIN = """
 
 def test_the_network_that_a_batch_is_made_for_is_the_one_that_takes_it_as_it_is(tmp_path: Path) -> None:
     found = reading(tmp_path, {"solver.py": SOLVER, "main.py": MAIN})
-    assert [levels(path)[1] for path in found.paths] == [-1.0] * len(found.paths)
+    assert {path.role: levels(path) for path in found.paths} == {
+        role: pytest.approx((2 / 255, -1.0)) for role in ("train", "val")
+    }
 
 
 def test_what_a_model_was_made_with_is_known_in_every_branch(tmp_path: Path) -> None:
@@ -72,4 +76,4 @@ def test_levels_that_are_put_back_for_the_only_network_are_what_it_gets(tmp_path
         "def fit(self)", "def _fit(self)"
     )
     main = MAIN.replace("solver.fit()", "pass")
-    assert levels(only(reading(tmp_path, {"solver.py": text, "main.py": main})))[1] == 0.0
+    assert levels(only(reading(tmp_path, {"solver.py": text, "main.py": main}))) == pytest.approx((1 / 255, 0.0))

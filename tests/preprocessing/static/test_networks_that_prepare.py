@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.preprocessing.static.repositories import only, reading, resized, steps_of
+from tests.preprocessing.static.repositories import levels, only, reading, resized, steps_of
 
 _NETWORK = """
     import torch
@@ -34,7 +34,8 @@ _SCRIPT = """
 def test_what_a_network_subtracts_itself(tmp_path: Path, name: str) -> None:
     network = _NETWORK.replace("preprocess_image", name)
     affine = only(reading(tmp_path, {"net.py": network, "demo.py": _SCRIPT})).pipeline.affine
-    assert (affine.scale, affine.offset) == ((0.02, 0.02, 0.04), (-2.0, -2.2, -4.8))
+    assert affine.scale == pytest.approx((1 / 50, 1 / 50, 1 / 25))
+    assert affine.offset == pytest.approx((-100 / 50, -110 / 50, -120 / 25))
 
 
 def test_another_network_is_fed_as_it_is(tmp_path: Path) -> None:
@@ -118,9 +119,12 @@ def test_what_a_configuration_is_made_into(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("others", "known"), [("rescaled: true\nside: 64\n", True), ("rescaled: false\nside: 64\n", False)]
+    ("others", "known"),
+    [("rescaled: true\nside: 64\n", (2 / 255, -1.0)), ("rescaled: false\nside: 64\n", (None, None))],
 )
-def test_a_configuration_that_is_one_of_several(tmp_path: Path, others: str, known: bool) -> None:
+def test_a_configuration_that_is_one_of_several(
+    tmp_path: Path, others: str, known: tuple[float | None, float | None]
+) -> None:
     script = """
         import argparse, os, cv2, yaml
         parser = argparse.ArgumentParser()
@@ -144,7 +148,8 @@ def test_a_configuration_that_is_one_of_several(tmp_path: Path, others: str, kno
         "README.md": "python run.py --config {DATASET}.yml",
     }
     path = only(reading(tmp_path, files))
-    assert (path.pipeline.affine.scale == (2 / 255,), steps_of(path)[0].height) == (known, None)
+    assert levels(path) == pytest.approx(known)
+    assert steps_of(path)[0].height is None
 
 
 def test_a_default_that_is_not_there(tmp_path: Path) -> None:

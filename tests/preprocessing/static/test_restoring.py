@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dataguard.preprocessing.steps import Random, Resize
+from dataguard.preprocessing.steps import Pad, Random, Resize
 from tests.preprocessing.static.repositories import levels, only, reading, steps_of
 
 DATA = """
@@ -86,6 +86,8 @@ def test_faces_that_facexlib_cuts_out(tmp_path: Path, read: str) -> None:
     path = only(reading(tmp_path, {"restore.py": script}))
     assert (path.pipeline.decode.library, path.pipeline.order, path.pipeline.layout) == ("opencv", "RGB", "NCHW")
     assert levels(path) == pytest.approx((1 / 127.5, -1.0))
-    warp, _border = steps_of(path)
+    warp, border = steps_of(path)
     assert isinstance(warp, Resize)
     assert (warp.height, warp.width, warp.kernel) == (256, 256, "linear")
+    assert isinstance(border, Pad)
+    assert "matrix" in border.undetermined["position"]

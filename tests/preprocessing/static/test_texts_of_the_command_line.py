@@ -31,17 +31,21 @@ def test_what_must_be_given_is_a_text(tmp_path: Path, asked: str, declared: str)
     assert (path.pipeline.decode.library, path.pipeline.order) == ("opencv", "RGB")
 
 
-def test_numbers_are_no_texts(tmp_path: Path) -> None:
-    script = """
+@pytest.mark.parametrize(("declared", "orders"), [("", {"GRAY"}), (", type=int", {None, "BGR"})])
+def test_numbers_are_no_texts(tmp_path: Path, declared: str, orders: set[str | None]) -> None:
+    script = f"""
         import argparse
         import cv2
         parser = argparse.ArgumentParser()
-        parser.add_argument("--camera", required=True, type=int)
+        parser.add_argument("--camera", required=True{declared})
         args = parser.parse_args()
-        image = cv2.imread(args.camera) if isinstance(args.camera, str) else cv2.VideoCapture(args.camera).read()[1]
+        if isinstance(args.camera, str):
+            image = cv2.imread(args.camera, 0)[..., None]
+        else:
+            image = cv2.VideoCapture(args.camera).read()[1]
         model(image.transpose(2, 0, 1)[None] / 255.0)
         """
-    assert only(reading(tmp_path, {"predict.py": script})).pipeline.decode.exif is not None
+    assert only(reading(tmp_path, {"predict.py": script})).pipeline.order in orders
 
 
 @pytest.mark.parametrize(

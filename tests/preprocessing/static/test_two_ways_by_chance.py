@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dataguard.preprocessing.steps import Random, Resize
-from tests.preprocessing.static.repositories import only, reading
+from tests.preprocessing.static.repositories import drawn, levels, only, reading
 
 
 def test_both_ways_end_at_one_size(tmp_path: Path) -> None:
@@ -63,8 +63,8 @@ def test_ways_that_are_cut_out_differently_end_alike(tmp_path: Path) -> None:
         """
     path = only(reading(tmp_path, {"train.py": script}))
     assert path.pipeline.geometry is not None
-    assert "crop" in [getattr(one, "name", "") for one in path.pipeline.geometry]
-    last = path.pipeline.geometry[-1]
+    *before, last = path.pipeline.geometry
+    assert [getattr(one, "name", "") for one in before] == ["resize", "crop"]
     assert isinstance(last, Resize)
     assert (last.height, last.engine, last.kernel) == (48, "pillow", None)
     assert "chance" in last.undetermined["kernel"]
@@ -81,4 +81,5 @@ def test_what_is_computed_of_noise_is_noise(tmp_path: Path) -> None:
         model.fit(image - offset, None)
         """
     path = only(reading(tmp_path, {"train.py": script}))
-    assert path.pipeline.affine.scale == (1.0,)
+    assert levels(path) == (1.0, 0.0)
+    assert drawn(path).name == "levels"
