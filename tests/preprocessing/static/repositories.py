@@ -21,9 +21,21 @@ def written(folder: Path, files: Mapping[str, str]) -> Path:
     return folder
 
 
+FOLLOWED = True
+"""Whether layout and type of every path are read out of its code, or not known at all."""
+
+
 def reading(folder: Path, files: Mapping[str, str], *, committed: dt.date | None = None) -> RepositoryReading:
-    """What is read out of a repository with these files."""
-    return read_repository(written(folder, files), committed=committed)
+    """What is read out of a repository with these files.
+
+    What torch's networks take is NCHW and float32, which most tests expect: where it was taken for what is not
+    followed, they would pass whatever else goes wrong.
+    """
+    found = read_repository(written(folder, files), committed=committed)
+    if FOLLOWED:
+        said = [one for path in found.paths for one in path.pipeline.provenance.values()]
+        assert [one.detail for one in said if one.detail.startswith("what torch's networks take")] == []
+    return found
 
 
 def only(found: RepositoryReading) -> FoundPath:

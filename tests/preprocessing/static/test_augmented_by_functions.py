@@ -49,6 +49,7 @@ def item(folder: Path, body: str) -> FoundPath:
     return only(reading(folder, {"train.py": _TRAIN.format(body=body.replace("\n", "\n" + " " * 12))}))
 
 
+@pytest.mark.usefixtures("not_followed")
 def test_functions_that_return_early(tmp_path: Path) -> None:
     found = item(tmp_path, """whole = image
 if len(boxes) == 0:
@@ -63,12 +64,14 @@ return image / 255.0""")  # fmt: skip
     assert (steps_of(found)[-1].height, found.pipeline.order) == (300, "BGR")
 
 
+@pytest.mark.usefixtures("not_followed")
 def test_hues_and_saturations(tmp_path: Path) -> None:
     found = item(tmp_path, "return colours(image) / 255.0")
     assert {type(one) for one in steps_of(found)} == {Random}
     assert found.pipeline.affine.scale == pytest.approx((1 / 255,))
 
 
+@pytest.mark.usefixtures("not_followed")
 def test_a_kernel_of_chance_and_a_size_that_is_known(tmp_path: Path) -> None:
     found = item(tmp_path, "return cv2.resize(image, (64, 32), interpolation=[1, 2, 3][random.randrange(3)]) / 255.0")
     assert dict(steps_of(found)[0].parameters)["size"] == "32x64"

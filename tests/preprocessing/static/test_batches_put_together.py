@@ -46,6 +46,7 @@ def test_lists_of_pictures_are_concatenated_to_a_batch(tmp_path: Path) -> None:
     assert path.pipeline.affine.scale == pytest.approx((1 / 255,))
 
 
+@pytest.mark.usefixtures("not_followed")
 def test_a_batch_that_is_changed_in_a_way_not_followed_is_not_the_item(tmp_path: Path) -> None:
     script = """
         from data import *

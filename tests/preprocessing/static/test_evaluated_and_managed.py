@@ -49,6 +49,7 @@ def test_a_class_that_eval_looks_up_by_a_configured_name_is_followed(tmp_path: P
 
 
 @pytest.mark.parametrize("text", ["'datasets.' + config.OTHER", "'datasets.'", "'(' * 600"])
+@pytest.mark.usefixtures("not_followed")
 def test_an_eval_of_what_is_not_known_names_no_decoder(tmp_path: Path, text: str) -> None:
     assert all(path.pipeline.decode.library is None for path in _evaluated(tmp_path, text))
 

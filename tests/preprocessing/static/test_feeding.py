@@ -40,6 +40,7 @@ def test_a_branch_that_raises_is_not_what_is_run(tmp_path: Path) -> None:
     assert (path.pipeline.decode.library, path.pipeline.order, resized(path).height) == ("opencv", "BGR", 64)
 
 
+@pytest.mark.usefixtures("not_followed")
 def test_one_of_a_chain_is_chosen_where_what_is_left_raises(tmp_path: Path) -> None:
     script = """
         import argparse, cv2
@@ -301,6 +302,7 @@ def test_of_what_a_collator_does_with_a_processor_of_a_hub_layout_and_type_are_k
     assert (path.pipeline.layout, path.pipeline.dtype) == ("NCHW", "float32")
 
 
+@pytest.mark.usefixtures("not_followed")
 def test_pictures_that_are_stored_and_read_again(tmp_path: Path) -> None:
     prepare = """
         import h5py, numpy as np

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from dataguard.preprocessing.pipeline import Decode
 from dataguard.preprocessing.steps import Random
 from tests.preprocessing.static.repositories import levels, only, reading, resized, served
@@ -364,6 +366,7 @@ def test_settings_that_are_copied_by_their_names(tmp_path: Path) -> None:
     assert [type(step).__name__ for step in path.pipeline.geometry or ()] == ["Pad", "Random"]
 
 
+@pytest.mark.usefixtures("not_followed")
 def test_numbers_that_matlab_stored(tmp_path: Path) -> None:
     path = served(
         tmp_path,

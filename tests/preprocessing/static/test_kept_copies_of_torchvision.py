@@ -77,6 +77,7 @@ def test_what_a_sequence_of_keras_gives_is_what_the_model_gets(tmp_path: Path) -
     assert (found.affine.scale, found.affine.offset) == ((1.0,), (0.0,))
 
 
+@pytest.mark.usefixtures("not_followed")
 def test_what_a_data_set_of_torch_gives_may_be_changed_before_the_model(tmp_path: Path) -> None:
     files = {
         "train.py": KERAS.replace(

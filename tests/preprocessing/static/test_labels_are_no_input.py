@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.preprocessing.static.repositories import only, reading
 
 SCRIPT = """
@@ -27,11 +29,13 @@ def test_a_label_beside_an_input_that_is_not_known(tmp_path: Path) -> None:
     assert not reading(tmp_path, {"train.py": code}).paths
 
 
+@pytest.mark.usefixtures("not_followed")
 def test_an_input_beside_its_label(tmp_path: Path) -> None:
     code = SCRIPT.format(image="np.asarray(Image.open(self.files[index]), dtype=np.float32) / 255.0", name="image")
     assert only(reading(tmp_path, {"train.py": code})).pipeline.affine.scale == (1 / 255,)
 
 
+@pytest.mark.usefixtures("not_followed")
 def test_a_depth_map_that_no_input_is_beside(tmp_path: Path) -> None:
     code = SCRIPT.format(image="index", name="number")
     assert only(reading(tmp_path, {"train.py": code})).pipeline.affine.scale == (0.001,)

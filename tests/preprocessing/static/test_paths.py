@@ -147,6 +147,7 @@ def test_a_data_set_of_the_repository_and_its_collation(tmp_path: Path) -> None:
     assert "transforms.py:18" in path.evidence
 
 
+@pytest.mark.usefixtures("not_followed")
 def test_whole_levels_that_leave_a_data_set_are_scaled_where_they_are_fed_or_unknown(tmp_path: Path) -> None:
     code = """
         import cv2, torch

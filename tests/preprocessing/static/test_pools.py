@@ -48,6 +48,7 @@ def test_what_a_pool_makes_of_every_item(made: str, tmp_path: Path) -> None:
     assert getattr(path.pipeline.geometry[0], "height", None) == 96
 
 
+@pytest.mark.usefixtures("not_followed")
 def test_what_a_data_set_calls_is_no_model(tmp_path: Path) -> None:
     script = """
         import cv2

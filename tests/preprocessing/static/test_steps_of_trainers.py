@@ -75,6 +75,7 @@ def test_a_step_is_given_batches_of_the_loader(tmp_path: Path, begun: str) -> No
     assert path.pipeline.affine.scale == (1 / 127.5,)
 
 
+@pytest.mark.usefixtures("not_followed")
 def test_a_model_without_steps_changes_nothing(tmp_path: Path) -> None:
     script = """
         import pytorch_lightning as pl

@@ -20,6 +20,7 @@ net(prepare(Image.open("a.png").convert("RGB")))
 """
 
 
+@pytest.mark.usefixtures("not_followed")
 def test_layout_and_type_are_those_of_the_framework_where_nothing_else_says_so(tmp_path: Path) -> None:
     pipeline = only(reading(tmp_path, {"predict.py": _SCRIPT})).pipeline
     assert (pipeline.layout, pipeline.dtype) == ("NCHW", "float32")

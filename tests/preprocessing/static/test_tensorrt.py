@@ -39,6 +39,7 @@ def test_copying_to_the_memory_of_an_input_feeds_the_network(fed: str, tmp_path:
     assert path.pipeline.affine.scale == pytest.approx((1 / 255,))
 
 
+@pytest.mark.usefixtures("not_followed")
 def test_what_two_ways_of_chance_resize_to(tmp_path: Path) -> None:
     script = """
         import cv2, random

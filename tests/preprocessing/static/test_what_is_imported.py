@@ -76,6 +76,7 @@ def test_methods_that_bring_pictures_are_followed_where_no_script_asks_them(tmp_
     assert found.pipeline.affine.scale == (1 / 127.5,) * len(found.pipeline.affine.scale or ())
 
 
+@pytest.mark.usefixtures("not_followed")
 def test_a_composition_for_tensors_says_nothing_of_levels(tmp_path: Path) -> None:
     code = (
         "from torchvision import transforms\nway = transforms.Compose([transforms.Normalize([0.5] * 3, [0.5] * 3)])\n"

@@ -120,6 +120,7 @@ def test_a_resize_or_a_resize_and_a_border_up_to_one_size(tmp_path: Path) -> Non
     assert (pad.rule, pad.height, pad.width) == ("to", 32, 1000)
 
 
+@pytest.mark.usefixtures("not_followed")
 def test_both_of_two_steps_of_chance(tmp_path: Path) -> None:
     script = """
         import random
