@@ -84,3 +84,25 @@ def test_a_leaf_of_what_is_nested_as_deep_as_can_be() -> None:
         (found,) = found.items
     assert found == inner == "leaf"
     assert isinstance(as_value([deep]), Seq)
+
+
+@pytest.mark.parametrize(
+    ("data", "path", "why"),
+    [
+        (None, "a.yaml", "a.yaml cannot be read"),
+        (b" " * (contents.LARGEST + 1), "a.yaml", "a.yaml cannot be read"),
+        (b"side = 3", "a.py", "a configuration in Python"),
+        (b"a: [", "a.yaml", "a.yaml cannot be parsed"),
+        (b'{"a": ', "a.json", "a.json cannot be parsed"),
+    ],
+)
+def test_what_cannot_be_read_says_so(data: bytes | None, path: str, why: str) -> None:
+    found = parsed(data, path)
+    assert isinstance(found, Unknown)
+    assert found.why == why
+
+
+def test_what_a_tag_would_call_is_a_list() -> None:
+    found = _value(b"a: !!python/object/apply:os.system ['touch x']\n", "a.yaml")
+    assert isinstance(found, Map)
+    assert found.items["a"].items == ["touch x"]
