@@ -26,7 +26,7 @@ _OTHERS = re.compile(
 )
 _USUAL = frozenset({"HWC", "CHW", "NHWC", "NCHW", "HW", "NHW"})
 
-_KNOWN = ("axes ", "an axis is added to a batch")
+_KNOWN = ("axes ", "an axis is added to a batch", "flattened")
 """Beginnings of reasons why a layout is none of the usual ones, where all that made it so was followed."""
 
 
