@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dataguard.preprocessing.steps import Pad, Random
-from tests.preprocessing.static.repositories import only, reading
+from tests.preprocessing.static.repositories import only, reading, served
 
 SOME = """
     import numpy as np
@@ -70,3 +70,22 @@ def test_axes_that_are_sought_by_their_letters(tmp_path: Path) -> None:
         """
     pipeline = only(reading(tmp_path, {"predict.py": script})).pipeline
     assert (pipeline.order, pipeline.layout) == ("BGR", "NCHW")
+
+
+@pytest.mark.parametrize(
+    ("grouped", "layout"),
+    [
+        ("x.reshape(-1, 4, s[1], s[2], s[3])", None),
+        ("x.reshape(-1, 4, s[1], s[2], s[3]).reshape(-1, s[1], s[2], s[3])", "NCHW"),
+        ("x.reshape(-1, 4, s[1], s[2], s[3]).transpose(0, 1).reshape(-1, s[1], s[2], s[3])", "NCHW"),
+        ("x.reshape(-1, 4, s[1], s[3], s[2])", None),
+        ("x.reshape(-1, 4, s[1], s[2], s[3])[number]", "NCHW"),
+        ("x.reshape(-1, 4, s[1], s[2], s[3])[0]", "NCHW"),
+    ],
+)
+def test_groups_of_a_batch_have_an_axis_more(tmp_path: Path, grouped: str, layout: str | None) -> None:
+    lines = (
+        "import tensorflow\nx = torch.from_numpy(np.stack([cv2.imread(one) for one in paths])).permute(0, 3, 1, 2)\n"
+    )
+    pipeline = served(tmp_path, f"{lines}s = x.shape\nmodel({grouped})\n").pipeline
+    assert (pipeline.order, pipeline.layout, pipeline.dtype) == ("BGR", layout, "uint8")
