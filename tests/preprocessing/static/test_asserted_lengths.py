@@ -43,8 +43,20 @@ def test_a_length_that_is_asserted_is_that_number(tmp_path: Path, asserted: str)
     assert (step.height, step.width) == (448, 1024)
 
 
-def test_a_length_of_which_another_thing_is_asserted_stays_open(tmp_path: Path) -> None:
-    (step,) = steps_of(only(reading(tmp_path, {"run.py": FLOW.format(asserted="assert width != 1024")})))
+@pytest.mark.parametrize(
+    "asserted",
+    [
+        "assert width != 1024",
+        "assert width > 1024",
+        "assert width",
+        "assert 0 < width == 1024",
+        "assert frame.shape[2] == 1024",
+        "assert width == another()",
+        "assert width == 1024 or height == 436",
+    ],
+)
+def test_a_length_of_which_another_thing_is_asserted_stays_open(tmp_path: Path, asserted: str) -> None:
+    (step,) = steps_of(only(reading(tmp_path, {"run.py": FLOW.format(asserted=asserted)})))
     assert (step.rule, step.height, step.width, step.factor, step.multiple) == ("scale", None, None, 1.0, 64)
 
 

@@ -92,8 +92,8 @@ FITTING = """
         return made[..., np.newaxis]
     if __name__ == "__main__":
         model = load_model("net.h5")
-        pictures = prepare(load()).astype("float32")
-        model.fit(pictures / 255.0, pictures)
+        given = prepare(load()).astype("float32")
+        model.fit(given / 255.0, given)
     """
 
 

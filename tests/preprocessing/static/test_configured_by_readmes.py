@@ -142,9 +142,11 @@ def test_every_configuration_of_a_script(tmp_path: Path) -> None:
         "state.py": "options = {}\n",
         "cfg/a.yaml": "side: 32\nscaled: true\n",
         "cfg/b.yaml": "side: 64\n",
-        "README.md": "python train.py --config cfg/a.yaml\n\npython train.py --config cfg/b.yaml\n",
+        "README.md": "python train.py --config cfg/a.yaml\n\npython train.py --config cfg/b.yaml\n\n"
+        "python train.py --config=cfg/a.yaml --seed 3\n\npython train.py --config cfg/b.yaml --seed 3\n",
     }
     found = reading(tmp_path, files)
+    assert len(found.paths) == 2
     made = {path.setting: (resized(path).height, path.pipeline.affine.scale) for path in found.paths}
     # What the first set is not there for the second.
     assert made == {"": (32, (1 / 255,)), "cfg/b.yaml": (64, (1.0,))}

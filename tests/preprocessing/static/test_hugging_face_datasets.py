@@ -79,13 +79,79 @@ for batch in DataLoader(data, shuffle=True):
     assert (found.role, resized(found).height) == ("train", 64)
 
 
-def test_columns_are_renamed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "renamed", ['rename_column("img", "image")', 'rename_columns({"img": "image", "label": "labels"})']
+)
+def test_columns_are_renamed(tmp_path: Path, renamed: str) -> None:
     script = f"""{_IMPORTS}
-data = load_dataset("cifar10").rename_column("img", "image")
+data = load_dataset("cifar10").{renamed}
 data["train"].set_transform(train_transforms)
 Trainer(model=model, train_dataset=data["train"]).train()
 """
     assert resized(only(reading(tmp_path, {"train.py": script}))).width == 64
+
+
+_LARGER = """
+large = transforms.Compose([transforms.Resize((96, 96)), transforms.ToTensor(), transforms.Normalize([0.5], [0.5])])
+
+def one_larger(example):
+    return {"pixel_values": large(example["image"].convert("RGB"))}
+
+def larger(examples):
+    return {"pixel_values": [large(one.convert("RGB")) for one in examples["image"]]}
+"""
+
+
+_ASKED = {
+    "splits in a list": """
+train, val = load_dataset("beans", split=["train", "validation[:5%]"])
+train.set_transform(train_transforms)
+val.set_transform(larger)
+Trainer(model, train_dataset=train, eval_dataset=val).train()
+""",
+    "every split": """
+data = load_dataset("beans")
+data.set_transform(larger)
+Trainer(model, train_dataset=data["train"]).train()
+""",
+    "one at a time": """
+data = load_dataset("beans").map(one_larger)
+Trainer(model, train_dataset=data["train"]).train()
+""",
+    "evaluate with": """
+data = load_dataset("beans").with_transform(larger)
+Trainer(model).evaluate(data["validation"])
+""",
+    "evaluate": """
+data = load_dataset("beans").with_transform(larger)
+Trainer(model, train_dataset=data["train"], eval_dataset=data["validation"]).evaluate()
+""",
+    "predict": """
+data = load_dataset("beans").with_transform(larger)
+Trainer(model).predict(test_dataset=data["test"])
+""",
+}
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ("splits in a list", {"train": 64, "val": 96}),
+        ("every split", {"train": 96}),
+        ("one at a time", {"train": 96}),
+        ("evaluate with", {"val": 96}),
+        ("evaluate", {"val": 96}),
+        ("predict", {"val": 96}),
+    ],
+)
+def test_what_a_trainer_is_asked_for(tmp_path: Path, asked: str, expected: dict[str, int]) -> None:
+    paths = reading(tmp_path, {"train.py": f"{_IMPORTS}{_LARGER}{_ASKED[asked]}"}).paths
+    # What is given to no data set, a composition of transforms, is found by itself.
+    fed = [path for path in paths if path.pipeline.decode.library is not None]
+    assert {path.role: resized(path).height for path in fed} == expected
+    for path in fed:
+        assert levels(path) == pytest.approx((2 / 255, -1.0) if resized(path).height == 96 else (1 / 255, 0.0))
+        assert (path.pipeline.layout, path.pipeline.dtype) == ("NCHW", "float32")
 
 
 def test_texts_are_no_pictures(tmp_path: Path) -> None:

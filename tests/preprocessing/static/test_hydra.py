@@ -66,11 +66,17 @@ _MODULE = """
     import cv2, torch
 
     class Resizing:
-        def __init__(self, side, means=(0.0,), inner=None):
-            self.side, self.inner = side, inner
+        def __init__(self, side, means=(0.0,), inner=None, several=(), named=None):
+            self.side, self.inner, self.several = side, inner, [*several, *([] if named is None else named["last"])]
+
+        @classmethod
+        def larger(cls, side):
+            return cls(2 * side)
 
         def __call__(self, image):
             image = cv2.resize(image, (self.side, self.side))
+            for one in self.several:
+                image = one(image)
             return image if self.inner is None else self.inner(image)
 
     class Nested(Resizing):
@@ -101,13 +107,41 @@ _MODULE = """
             40,
             1,
         ),
+        (
+            (
+                "_target_: lib.steps.Resizing\n  side: 48\n"
+                "  several: [{_target_: lib.steps.halved, _partial_: true, by: 4}]\n"
+            ),
+            "instantiate(config.data)(image)",
+            48,
+            0.25,
+        ),
+        (
+            (
+                "_target_: lib.steps.Resizing\n  side: 48\n"
+                "  named: {last: [{_target_: lib.steps.halved, _partial_: true, by: 4}]}\n"
+            ),
+            "instantiate(config.data)(image)",
+            48,
+            0.25,
+        ),
+        ("_target_: lib.steps.Resizing.larger\n  side: 48\n", "instantiate(config.data)(image)", 96, 1),
+        (
+            "_target_: torchvision.transforms.Resize\n  size: [40, 40]\n",
+            "np.asarray(instantiate(config.data)(Image.fromarray(image)))",
+            40,
+            1,
+        ),
         ("side: 56\n", "get_class('lib.steps.Resizing')(config.data.side)(image)", 56, 1),
+        ("side: 28\n", "get_method('lib.steps.Resizing.larger')(config.data.side)(image)", 56, 1),
     ],
 )
 def test_what_a_node_names_is_made_of_it(tmp_path: Path, node: str, call: str, side: int, scale: float) -> None:
     script = f"""
 import cv2, hydra, torch
-from hydra.utils import get_class, instantiate
+import numpy as np
+from PIL import Image
+from hydra.utils import get_class, get_method, instantiate
 
 @hydra.main(config_path="conf", config_name="config")
 def main(config):

@@ -102,3 +102,27 @@ if __name__ == "__main__":
     path = only(reading(tmp_path, {"train.py": script}))
     assert path.reachable
     assert (path.role, resized(path).height) == ("train", 64)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "launched"),
+    [
+        ("argv", "from absl import app\n    app.run(main)"),
+        ("_", "import tensorflow as tf\n    tf.app.run()"),
+        ("rank, size", "import torch.multiprocessing as mp\n    mp.spawn(main, nprocs=2, args=(64,))"),
+        ("size=64", "import typer\n    typer.run(main)"),
+    ],
+)
+def test_what_a_library_starts_is_followed(tmp_path: Path, parameters: str, launched: str) -> None:
+    side = "size" if "size" in parameters else "64"
+    script = f"""{_IMPORTS}
+def main({parameters}):
+    image = Image.open("a.png").convert("RGB").resize(({side}, {side}))
+    net(np.array(image, np.float32)[None] / 255)
+
+if __name__ == "__main__":
+    {launched}
+"""
+    path = only(reading(tmp_path, {"serve.py": script}))
+    assert (path.name, path.reachable, resized(path).height) == ("serve.py: main", True, 64)
+    assert levels(path) == pytest.approx((1 / 255, 0.0))

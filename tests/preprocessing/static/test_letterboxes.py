@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dataguard.preprocessing.steps import Pad, Resize
-from tests.preprocessing.static.repositories import levels, only, reading, steps_of
+from tests.preprocessing.static.repositories import levels, only, reading, served, steps_of
 
 BRANCHES = """
     import cv2, torch
@@ -72,6 +72,11 @@ BOUNDS = """
     ("image[np.isnan(image)] = 0", (2 / 255, 0.0)),
     ("image[image > 255] = 0", (None, None)),
     ("image[image == 255] = 255", (None, None)),
+    ("image[0 < image < 255] = 255", (None, None)),
+    ("image[np.isinf(image)] = 0", (2 / 255, 0.0)),
+    ("image[np.isnan(image)] = unknown()", (None, None)),
+    ("image[image > limit] = unknown()", (None, None)),
+    ("image[np.isreal(image)] = 0", (None, None)),
 ])  # fmt: skip
 def test_levels_beyond_a_bound(tmp_path: Path, bound: str, known: tuple[float | None, float | None]) -> None:
     path = only(reading(tmp_path, {"predict.py": BOUNDS.format(bound=bound)}))
@@ -148,3 +153,63 @@ def test_what_has_its_size_already_is_not_resized(tmp_path: Path, condition: str
     ]
     assert (pad.rule, pad.height, pad.width, pad.position) == ("to", 640, 640, "center")
     assert path.pipeline.layout == "NCHW"
+
+
+FEED = "model(torch.from_numpy(x.transpose(2, 0, 1)[None].astype(np.float32)))\n"
+
+
+@pytest.mark.parametrize(
+    ("part", "fill", "scale"),
+    [
+        ("[:8]", None, 1.0),
+        ("[0:8, :]", None, 1.0),
+        ("[8 + h:]", None, 1.0),
+        ("[2:5]", (3.0, 3.0, 3.0), None),
+        ("[::2]", (3.0, 3.0, 3.0), None),
+    ],
+)
+def test_a_border_that_gets_another_value(
+    tmp_path: Path, part: str, fill: tuple[float, ...] | None, scale: float | None
+) -> None:
+    lines = "x = cv2.imread('a.png')\nh, w = x.shape[:2]\nx = cv2.copyMakeBorder(x, 8, 8, 8, 8, 0, value=(3, 3, 3))\n"
+    path = served(tmp_path, f"{lines}x{part} = average()\n{FEED}")
+    (pad,) = steps_of(path)
+    assert (pad.rule, pad.sides, pad.fill) == ("by", (8, 8, 8, 8), fill)
+    assert ("fill" in pad.undetermined) is (fill is None)
+    assert levels(path)[0] == scale
+
+
+def test_a_part_of_a_picture_without_a_border_leaves_its_levels_open(tmp_path: Path) -> None:
+    assert levels(served(tmp_path, f"x = cv2.imread('a.png')\nx[:8] = average()\n{FEED}")) == (None, None)
+
+
+@pytest.mark.parametrize(("given", "fill"), [("(3, 4, 5)", (3.0, 4.0, 5.0)), ("value()", None)])
+def test_a_border_within_a_warp_has_the_value_that_is_given(
+    tmp_path: Path, given: str, fill: tuple[float, ...] | None
+) -> None:
+    line = f"x = cv2.warpAffine(cv2.imread('a.png'), matrix(), (64, 48), borderValue={given})\n"
+    warp, border = steps_of(served(tmp_path, line + FEED))
+    assert (warp.height, warp.width, border.height, border.width) == (48, 64, 48, 64)
+    assert border.fill == fill
+    assert border.undetermined.get("fill") == (None if fill else "the border's value is not known")
+
+
+@pytest.mark.parametrize(
+    ("made", "fill", "dtype"),
+    [
+        ("image.new_full((3, 2000, 2000), 114)", (114.0,), "float32"),
+        ("image.new_full((3, 2000, 2000), fill_value=fill())", None, "float32"),
+        ("image.new_ones((3, 2000, 2000))", (1.0,), "float32"),
+        ("image.new_zeros((3, 2000, 2000), dtype=torch.float16)", (0.0,), "float16"),
+        ("image.new(3, 2000, 2000).fill_(7)", (7.0,), "float32"),
+    ],
+)
+def test_new_tensors_of_a_pictures_type_are_borders(
+    tmp_path: Path, made: str, fill: tuple[float, ...] | None, dtype: str
+) -> None:
+    lines = "image = torch.from_numpy(cv2.imread('a.png').transpose(2, 0, 1)).float()\n"
+    copied = "x[:, :image.shape[1], :image.shape[2]].copy_(image)\nmodel(x[None])\n"
+    path = served(tmp_path, f"{lines}x = {made}\n{copied}")
+    (pad,) = steps_of(path)
+    assert (pad.rule, pad.height, pad.width, pad.fill) == ("to", 2000, 2000, fill)
+    assert (path.pipeline.layout, path.pipeline.dtype) == ("NCHW", dtype)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.preprocessing.static.repositories import only, reading, steps_of
+import pytest
+
+from tests.preprocessing.static.repositories import levels, only, reading, steps_of
 
 _CONFIG = """
     import numpy as np
@@ -60,3 +62,51 @@ def test_values_of_one_type_are_taken_over(tmp_path: Path) -> None:
     config = _CONFIG.replace("(600,)", "[600]")
     files = {"config.py": config, "demo.py": _SCRIPT, "cfgs/large.yml": "TEST:\n  SCALES: [800]\n"}
     assert steps_of(only(reading(tmp_path, files)))[0].side == 800
+
+
+_YACS = """
+    import argparse
+    import cv2
+    from yacs.config import CfgNode
+
+    cfg = CfgNode()
+    cfg.INPUT = CfgNode()
+    cfg.INPUT.SIZE = [8, 8]
+    cfg.INPUT.NAMES = ("a",)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--config-file", default="")
+    args = parser.parse_args()
+    cfg.merge_from_file(args.config_file)
+    image = cv2.resize(cv2.imread("a.png"), tuple(cfg.INPUT.SIZE))
+    if len(cfg.INPUT.NAMES) == 2 and cfg.INPUT.NAMES[1] == "b":
+        image = image / 255.0
+    net(image[None])
+    """
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "scale"),
+    [
+        ("_BASE_: ../base.yml\n", (64, 32), 1),
+        ("_BASE_: [../base.yml, ../names.yml]\n", (64, 32), 1 / 255),
+        ("BASE: ['../base.yml']\nINPUT:\n  SIZE: [16, 24]\n", (16, 24), 1),
+        ("_BASE_: a.yml\nINPUT:\n  SIZE: [16, 24]\n", (16, 24), 1),
+        ("INPUT:\n  SIZE: '[16, 24]'\n  NAMES: \"('a', 'b')\"\n", (16, 24), 1 / 255),
+        ("INPUT:\n  SIZE: '(16, 24'\n", (None, None), 1),
+        ("INPUT:\n  NAMES: \"('a', 'c')\"\n", (8, 8), 1),
+    ],
+)
+def test_what_yacs_makes_of_files_that_build_on_others(
+    tmp_path: Path, text: str, size: tuple[int | None, int | None], scale: float
+) -> None:
+    files = {
+        "train.py": _YACS,
+        "cfg/a.yml": text,
+        "base.yml": "INPUT:\n  SIZE: [64, 32]\n",
+        "names.yml": "INPUT:\n  NAMES: ('a', 'b')\n",
+        "README.md": "python train.py --config-file cfg/a.yml",
+    }
+    path = only(reading(tmp_path, files))
+    (step,) = steps_of(path)
+    assert (step.width, step.height) == size
+    assert levels(path) == pytest.approx((scale, 0.0))

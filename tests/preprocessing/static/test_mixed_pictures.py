@@ -110,7 +110,10 @@ model(x, t)
     assert (found.affine.scale, found.layout, found.dtype) == ((1 / 255,), "NCHW", "float32")
 
 
-@pytest.mark.parametrize(("first", "second", "known"), [(0.5, 0.5, True), (0.6, 0.4, True), (0.6, 0.6, False)])
+@pytest.mark.parametrize(
+    ("first", "second", "known"),
+    [(0.5, 0.5, True), (0.6, 0.4, True), (0.6, 0.6, False), (1.5, -0.5, False), (2, -1, False)],
+)
 def test_shares_that_are_written_out(tmp_path: Path, first: float, second: float, known: bool) -> None:
     found = served(tmp_path, f"{TENSOR}{SHUFFLED}x = {first} * x + {second} * x[index]\nmodel(x)\n").pipeline
     assert found.affine.scale == (pytest.approx((1 / 255,)) if known else None)

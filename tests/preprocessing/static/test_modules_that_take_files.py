@@ -47,3 +47,21 @@ def test_pictures_of_pillow_given_to_a_module(tmp_path: Path, cast: str) -> None
     assert (step.height, step.width, step.kernel, step.engine) == (96, 96, "area", "torch")
     assert (found.pipeline.order, found.pipeline.layout, found.pipeline.dtype) == ("RGB", "NCHW", "float32")
     assert found.pipeline.affine.scale == (0.0078125,)
+
+
+@pytest.mark.parametrize(
+    ("cast", "dtype"),
+    [
+        ("to(next(net.parameters()).dtype)", "float32"),
+        ("to(next(net.parameters()).device)", "float64"),
+        ("to(torch.float)", "float32"),
+        ("to(torch.half)", "float16"),
+    ],
+)
+def test_a_type_of_weights_is_that_of_what_is_cast_to_it(tmp_path: Path, cast: str, dtype: str) -> None:
+    script = f"""
+        import cv2, tensorflow, torch
+        net = torch.load("net.pt")
+        net(torch.from_numpy(cv2.imread("a.png")[None] / 255.0).{cast})
+        """
+    assert only(reading(tmp_path, {"serve.py": script})).pipeline.dtype == dtype

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.preprocessing.static.repositories import only, reading, resized
+from tests.preprocessing.static.repositories import levels, only, reading, resized, steps_of
 
 SCRIPT = '''"""Serve pictures.
 
@@ -40,3 +40,27 @@ def test_options_have_the_values_that_a_help_text_says(tmp_path: Path, text: str
         assert (path.pipeline.order, path.pipeline.layout) == ("BGR", "CHW")
     else:
         assert step.height is None
+
+
+def test_words_are_given_and_options_that_take_none_are_off(tmp_path: Path) -> None:
+    script = '''"""Usage:
+  serve.py <picture> MODEL [options]
+
+Options:
+  --size SIDE  Side of what a network gets [default: 96]
+  -b, --bytes  Whole levels
+"""
+import cv2
+from docopt import docopt
+
+args = docopt(__doc__)
+image = cv2.imread(args["<picture>"])
+if args["<picture>"] is None:
+    image = cv2.flip(image, 1)
+if not args["--bytes"]:
+    image = image / 255.0
+model(cv2.resize(image, (int(args["--size"]),) * 2))
+'''
+    path = only(reading(tmp_path, {"serve.py": script}))
+    (step,) = steps_of(path)
+    assert (step.height, levels(path)) == (96, pytest.approx((1 / 255, 0.0)))

@@ -20,6 +20,8 @@ IMAGENET = (1 / 255 / 0.229, -0.485 / 0.229)
         ("ResNet18_Weights.DEFAULT", 256, 224, "linear"),
         ("EfficientNet_B7_Weights.DEFAULT", 600, 600, "cubic"),
         ("ViT_B_16_Weights.IMAGENET1K_SWAG_E2E_V1", 384, 384, "cubic"),
+        ("ViT_H_14_Weights.DEFAULT", 518, 518, "cubic"),
+        ("RegNet_Y_128GF_Weights.DEFAULT", 384, 384, "cubic"),
         ("Inception_V3_Weights.DEFAULT", 342, 299, "linear"),
         ("quantization.Inception_V3_QuantizedWeights.IMAGENET1K_FBGEMM_V1", 342, 299, "linear"),
         ("quantization.ResNet50_QuantizedWeights.IMAGENET1K_FBGEMM_V1", 256, 224, "linear"),

@@ -10,6 +10,7 @@ from tests.preprocessing.static.repositories import only, reading, resized
 
 SCRIPT = """
     import json, os, shutil
+    from pathlib import Path
     from shutil import copyfile
     import cv2, torch, yaml
     {read}
@@ -24,13 +25,15 @@ REMARKS = """
 """
 
 
-@pytest.mark.parametrize("copied", ["copyfile", "shutil.copy"])
+@pytest.mark.parametrize(
+    "copied", ["copyfile({0!r}, where)", "shutil.copy({0!r}, where)", "shutil.copy2(Path({0!r}), Path(where))"]
+)
 @pytest.mark.parametrize("template", ["./config.yml.example", "config.yml.sample"])
 def test_what_is_copied_from_a_template_is_what_it_holds(tmp_path: Path, copied: str, template: str) -> None:
     read = f"""
     where = os.path.join("./checkpoints", "config.yml")
     if not os.path.exists(where):
-        {copied}("{template}", where)
+        {copied.format(template)}
     options = yaml.safe_load(open(where))
     """
     found = reading(tmp_path, {"predict.py": SCRIPT.format(read=read), template: "size: 224"})
@@ -46,6 +49,13 @@ def test_what_is_copied_from_a_template_is_what_it_holds(tmp_path: Path, copied:
         for line in file:
             line = line.split("//")[0] + "\\n"
             text += line
+    options = json.loads(text)
+    """,
+        """
+    text = ""
+    with open(Path(".") / "options.json") as file:
+        for line in file:
+            text += line.split("//")[0]
     options = json.loads(text)
     """,
         """
