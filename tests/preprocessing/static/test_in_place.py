@@ -16,6 +16,11 @@ _UTILS = """
         image -= mean
         image /= std
 
+    class Normalizing:
+        def all_(self, image, mean, std):
+            image -= mean
+            image /= std
+
     def shown(image):
         image = image / 2
         image += 1
@@ -34,13 +39,14 @@ _UTILS = """
 @pytest.mark.parametrize("lines", [
     "normalize_(image, np.array([104.0, 117.0, 123.0]), np.array([2.0, 2.0, 2.0]))",
     "normalize_(std=2.0, mean=np.array([104.0, 117.0, 123.0]), image=image)",
+    "Normalizing().all_(image, np.array([104.0, 117.0, 123.0]), 2.0)",
     "shown(image)\n        normalize_(image, np.array([104.0, 117.0, 123.0]), 2.0)",
 ])  # fmt: skip
 def test_an_array_that_a_function_changes(tmp_path: Path, lines: str) -> None:
     script = f"""
         import cv2
         import numpy as np
-        from utils import normalize_, shown
+        from utils import Normalizing, normalize_, shown
 
         image = cv2.imread("a.png").astype(np.float32)
         {lines}

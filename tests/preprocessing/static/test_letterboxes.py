@@ -213,3 +213,26 @@ def test_new_tensors_of_a_pictures_type_are_borders(
     (pad,) = steps_of(path)
     assert (pad.rule, pad.height, pad.width, pad.fill) == ("to", 2000, 2000, fill)
     assert (path.pipeline.layout, path.pipeline.dtype) == ("NCHW", dtype)
+
+
+FITTED = """
+image = cv2.imread(path)
+h, w = image.shape[:2]
+r = min(640 / h, 640 / w)
+if {condition}:
+    image = cv2.resize(image, (int(round(w * r)), int(round(h * r))))
+model(torch.from_numpy(image[None] / 255.0))
+"""
+
+
+@pytest.mark.parametrize(
+    ("condition", "known"),
+    [("r != 1", True), ("r != 1.0", True), ("not r == 1", True), ("is_large(image)", False)],
+)
+def test_a_resize_that_is_left_out_where_its_factor_is_one(tmp_path: Path, condition: str, known: bool) -> None:
+    path = served(tmp_path, FITTED.format(condition=condition))
+    if known:
+        (step,) = steps_of(path)
+        assert (step.rule, step.side) == ("long", 640)
+    else:
+        assert path.pipeline.geometry is None

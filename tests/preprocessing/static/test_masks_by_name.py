@@ -12,6 +12,8 @@ BOTH = """
 from torchvision.transforms import ToTensor
 image = ToTensor()(Image.open(path).convert("RGB")).unsqueeze(0) * 2 - 1
 masks = ToTensor()(Image.open(other).convert("{mode}")).unsqueeze(0)
+import argparse
+held = argparse.Namespace(masks=masks) if {space} else dict(masks=masks)
 """
 
 
@@ -24,16 +26,26 @@ masks = ToTensor()(Image.open(other).convert("{mode}")).unsqueeze(0)
         "(image * (1 - masks).float()) + masks",
         "image * (1.0 - masks.unsqueeze(1)[0])",
         "image * masks + image * (1 - masks)",
+        "image * {'masks': masks}['masks']",
+        "image * held['masks']",
+        "image * held.masks",
+        "image * -masks",
+        "image * torch.abs(masks)",
     ],
 )
 def test_what_a_mask_leaves_has_the_levels_of_the_picture(tmp_path: Path, mode: str, made: str) -> None:
-    path = served(tmp_path, f"{BOTH.format(mode=mode)}\nmodel({made}, masks)\n")
+    path = served(tmp_path, f"{BOTH.format(mode=mode, space='held.masks' in made)}\nmodel({made}, masks)\n")
     assert levels(path) == pytest.approx((1 / 127.5, -1.0))
     assert (path.pipeline.order, path.pipeline.layout) == ("RGB", "NCHW")
 
 
+def test_a_picture_is_multiplied_in_place_by_its_mask(tmp_path: Path) -> None:
+    path = served(tmp_path, f"{BOTH.format(mode='RGB', space=False)}\nimage *= masks\nmodel(image)\n")
+    assert levels(path) == pytest.approx((1 / 127.5, -1.0))
+
+
 def test_other_pictures_that_are_multiplied_are_not_followed(tmp_path: Path) -> None:
-    path = served(tmp_path, f"{BOTH.format(mode='RGB')}\nother = masks\nmodel(image * other)\n")
+    path = served(tmp_path, f"{BOTH.format(mode='RGB', space=False)}\nother = masks\nmodel(image * other)\n")
     assert levels(path) == (None, None)
 
 

@@ -51,6 +51,45 @@ def test_an_object_that_a_branch_returns_is_whole(tmp_path: Path, making: str) -
     assert (step.height, step.width) == (96, 96)
 
 
+@pytest.mark.parametrize(
+    ("returned", "taken"),
+    [
+        ("Pictures(folder)", ""),
+        ("{'train': Pictures(folder)}", "['train']"),
+        ("(Pictures(folder), 1)", "[0]"),
+        ("Held(Pictures(folder))", ".inner"),
+        ("Held([Pictures(folder)])", ".inner[0]"),
+        ("ConcatDataset([Pictures(folder)])", ""),
+        ("listed(Pictures(folder))", "[0]"),
+    ],
+)
+@pytest.mark.parametrize("otherwise", [True, False])
+def test_what_a_branch_returns_within_something_is_whole(
+    tmp_path: Path, returned: str, taken: str, otherwise: bool
+) -> None:
+    script = f"""{DATA}
+    class Held:
+        def __init__(self, inner):
+            self.inner = inner
+
+    def listed(one):
+        found = []
+        found.append(one)
+        return found
+
+    def made(folder):
+        if unknown(folder):
+            return {returned}
+        return {returned if otherwise else None}
+
+    for images in DataLoader(made(folder()){taken}, shuffle=True):
+        model(images)
+    """
+    path = only(reading(tmp_path, {"train.py": script}))
+    (step,) = steps_of(path)
+    assert (path.reachable, path.pipeline.layout, step.height, step.width) == (True, "NCHW", 96, 96)
+
+
 def test_a_picture_that_is_given_to_a_variable_of_a_graph_is_fed(tmp_path: Path) -> None:
     script = """
         import cv2

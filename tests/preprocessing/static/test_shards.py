@@ -54,6 +54,10 @@ def test_stages_are_followed(tmp_path: Path, made: str) -> None:
 @pytest.mark.parametrize(
     ("word", "layout", "dtype", "scale"),
     [
+        ("l", "NHW", "float64", 1 / 255),
+        ("l8", "NHW", "uint8", 1),
+        ("torchl", "NHW", "float32", 1 / 255),
+        ("pill", "NHW", "uint8", 1),
         ("rgb", "NHWC", "float64", 1 / 255),
         ("rgb8", "NHWC", "uint8", 1),
         ("torchrgb", "NCHW", "float32", 1 / 255),
@@ -70,5 +74,17 @@ for x, y in wds.WebLoader(data, batch_size=None, shuffle=True):
     model(x).backward()
 """
     found = only(reading(tmp_path, {"train.py": script}))
-    assert (found.pipeline.layout, found.pipeline.dtype, found.pipeline.order) == (layout, dtype, "RGB")
+    order = "GRAY" if "C" not in layout else "RGB"
+    assert (found.pipeline.layout, found.pipeline.dtype, found.pipeline.order) == (layout, dtype, order)
+    assert found.pipeline.decode.flags == ("convert L" if order == "GRAY" else "convert RGB",)
     assert levels(found) == pytest.approx((scale, 0))
+
+
+def test_a_word_that_is_not_known_decodes_nothing(tmp_path: Path) -> None:
+    script = """
+import torch, webdataset as wds
+data = wds.WebDataset("a.tar").decode("rgba").to_tuple("jpg", "cls").batched(8)
+for x, y in wds.WebLoader(data, batch_size=None, shuffle=True):
+    model(x).backward()
+"""
+    assert reading(tmp_path, {"train.py": script}).paths == ()
