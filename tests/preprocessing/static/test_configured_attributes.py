@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.preprocessing.static.repositories import only, reading, resized
+from tests.preprocessing.static.repositories import only, reading, resized, steps_of
 
 
 def test_an_attribute_that_getattr_looks_up_in_a_file(tmp_path: Path) -> None:
@@ -115,3 +115,46 @@ def test_what_one_module_sets_in_another_stays(tmp_path: Path) -> None:
     }
     step = resized(only(reading(tmp_path, files)))
     assert (step.width, step.height) == (64, 48)
+
+
+_SETTINGS = """
+    class Inner:
+        side = 96
+
+    class Settings:
+        side = 96
+
+    class Whole:
+        def __init__(self):
+            self.inner = Inner()
+
+    opt = Settings()
+    whole = Whole()
+    """
+_READING = """
+    import cv2, torch
+    from settings import Settings, opt, whole
+    {changed}
+    if __name__ == "__main__":
+        image = cv2.resize(cv2.imread("a.png"), (opt.side, Settings.side))
+        image = cv2.resize(image, (whole.inner.side, getattr(opt, "new", 96)))
+        model(torch.from_numpy(image[None] / 255.0))
+    """
+
+
+@pytest.mark.parametrize("before", [[], ["a.py"]])
+def test_a_script_that_sets_something_leaves_it_as_it_was_for_the_next(tmp_path: Path, before: list[str]) -> None:
+    changed = "Settings.side, opt.side, whole.inner.side, opt.new = 32, 16, 8, 4"
+    files = {
+        "settings.py": _SETTINGS,
+        "b.py": _READING.format(changed=changed),
+        "c.py": _READING.format(changed="pass"),
+    }
+    files |= {name: _READING.format(changed="pass") for name in before}
+    found = {
+        path.name: [(step.height, step.width) for step in steps_of(path)]
+        for path in reading(tmp_path, files).paths
+        if path.reachable
+    }
+    # What is resized to the size that it has already is no step.
+    assert found == {"b.py": [(32, 16), (4, 8)], **{name: [(96, 96)] for name in ["c.py", *before]}}
