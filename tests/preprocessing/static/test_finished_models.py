@@ -46,6 +46,7 @@ def test_a_network_of_dlib_takes_whole_levels(tmp_path: Path) -> None:
     ("lines", "order"),
     [
         ("import face_recognition\nface_recognition.face_encodings(face_recognition.load_image_file(P))", "RGB"),
+        ("import face_recognition as f\nf.face_encodings(f.load_image_file(P, mode='L'))", "GRAY"),
         ("from insightface.app import FaceAnalysis\nFaceAnalysis(name='buffalo_l').get(cv2.imread(P))", "BGR"),
         ("from ultralytics import YOLO\nmodel = YOLO('n.pt')\nfound = model(cv2.imread(P))", "BGR"),
         ("import dlib\nfind = dlib.cnn_face_detection_model_v1('m')\nfind(cv2.imread(P)[:, :, ::-1], 1)", "RGB"),

@@ -203,3 +203,18 @@ def test_a_pipeline_for_texts_has_no_path(tmp_path: Path) -> None:
         "from PIL import Image\nfrom transformers import pipeline\nprint(pipeline('text-classification')('a text'))\n"
     )
     assert reading(tmp_path, {"demo.py": script}).paths == ()
+
+
+def test_a_file_may_name_the_fast_class(tmp_path: Path) -> None:
+    file = {"w/preprocessor_config.json": json.dumps({"image_processor_type": "ViTImageProcessorFast"})}
+    lines = "model(**AutoImageProcessor.from_pretrained('w')(images=image, return_tensors='pt'))\n"
+    step = resized(_served(tmp_path, lines, file, committed=dt.date(2024, 1, 1)))
+    assert (step.height, step.engine) == (224, "torch")
+
+
+def test_of_fractions_it_is_not_known_whether_they_are_divided_again(tmp_path: Path) -> None:
+    given = "torch.from_numpy(cv2.imread('a.png') / 255.0).permute(2, 0, 1)"
+    pipeline = _served(tmp_path, f"model(**ViTImageProcessor()(images={given}, return_tensors='pt'))\n").pipeline
+    assert (pipeline.geometry, pipeline.affine.scale) == (None, None)
+    assert (pipeline.order, pipeline.layout, pipeline.dtype) == ("BGR", "NCHW", "float32")
+    assert "a tensor that is no file's" in pipeline.undetermined["geometry"]

@@ -67,3 +67,9 @@ def test_faces_are_cut_out(tmp_path: Path, cut: str, side: int) -> None:
     assert isinstance(step, Resize)
     assert (step.height, step.width, step.kernel) == (side, side, "linear")
     assert "rule" in step.undetermined
+
+
+def test_gray_pictures(tmp_path: Path) -> None:
+    code = PREDICT.replace("{prepare}", PLAIN).replace("{cut}", "").replace("load_rgb_image", "load_grayscale_image")
+    model = reading(tmp_path, {"predict.py": code}).paths[-1].pipeline
+    assert (model.decode.order, model.order) == ("GRAY", "GRAY")
