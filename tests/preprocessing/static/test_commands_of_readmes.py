@@ -192,3 +192,13 @@ def test_a_readme_of_one_endless_command_is_searched_once(tmp_path: Path) -> Non
     text = "python " * 30_000 + "\npython run.py\n" + "  --more\n" * 20_000 + "\n`python run.py --side 96`\n"
     files = {"run.py": _CHOSEN.format(declared='"--side", type=int, required=True'), "README.md": text}
     assert resized(only(reading(tmp_path, files))).height == 96
+
+
+@pytest.mark.parametrize(("text", "widths"), [
+    ("python tool/predict.py tool/configs/a.py", [64]),
+    # A script of that name stands in such a folder: the command is one of the repository's own folder.
+    ("python other/predict.py other/configs/a.py", []),
+])  # fmt: skip
+def test_a_command_for_the_folder_above_the_repository(tmp_path: Path, text: str, widths: list[int]) -> None:
+    files = {"predict.py": _PYTHON, "other/predict.py": "pass\n", "configs/a.py": _CONFIG, "README.md": text}
+    assert [steps_of(path)[0].width for path in reading(tmp_path, files).paths] == widths

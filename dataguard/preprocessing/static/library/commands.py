@@ -49,8 +49,9 @@ def _commands(tree: Tree) -> list[tuple[str, list[str]]]:
                 words = shlex.split(given)
             except ValueError:
                 words = given.split()
+            name, words = _from_above(tree, script.removeprefix("./"), words)
             for one in _filled(tree, words):
-                found.append((script.removeprefix("./"), one))
+                found.append((name, one))
                 if len(found) >= MOST:
                     return found
     return found
@@ -77,6 +78,14 @@ def _continued(text: str) -> str:
 
 _OPTION = re.compile(r"\s+--?[a-zA-Z]")
 _CALLS = re.compile(r"python[\d.]*\s.{0,300}?\.py\b")
+
+
+def _from_above(tree: Tree, script: str, words: list[str]) -> tuple[str, list[str]]:
+    """A command as it is in the repository's folder, where it is written for the folder that the repository lies in."""
+    folder, _, path = script.partition("/")
+    if path not in tree.sizes or script in tree.sizes:
+        return script, words
+    return path, [word.removeprefix(folder + "/") for word in words]
 
 
 def _filled(tree: Tree, words: list[str]) -> list[list[str]]:
