@@ -32,6 +32,7 @@ from dataguard.preprocessing.static.library import (  # noqa: F401 - what they k
     image_models,
     imgaug,
     imutils,
+    instances,
     interfaces,
     keras,
     kornia,
