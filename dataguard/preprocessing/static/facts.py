@@ -93,20 +93,30 @@ def _constants(state: State) -> Iterator[CodeFact]:
                 "mean-std-in-wrong-range", place, "a mean of levels of 0 to 1 is subtracted from levels of 0 to 255",
                 mean=_shown(mean), largest=largest,
             )  # fmt: skip
-        elif len(mean) == 3 and set(state.channels) == {"R", "G", "B"} and largest > 0:
-            named = {
-                name: value * (1.0 if largest <= 2 else 1 / largest)
-                for name, value in zip(state.channels, mean, strict=True)
-            }
-            colours = (named["R"], named["G"], named["B"])
-            for name, known in MEANS.items():
-                if _near(colours, known[::-1]) and not _near(colours, known):
-                    yield _fact(
-                        "mean-std-in-wrong-channel-order", place,
-                        f"{name}'s mean is subtracted with red and blue exchanged",
-                        mean=_shown(mean), order="".join(state.channels), constants=name,
-                    )  # fmt: skip
-                    break
+        elif largest > 0:
+            yield from _exchanged(state.channels, mean, 1.0 if largest <= 2 else largest, place)
+    apart = sum(operation == "subtract" for operation, _ in state.written) != 1
+    if apart and state.scale is not None and state.offset is not None and 0.0 not in state.scale:
+        # Each channel by itself: what was subtracted is told from what all come to.
+        factors = state.scale * 3 if len(state.scale) == 1 else state.scale
+        if len(factors) == len(state.offset):
+            mean = tuple(-offset / factor for offset, factor in zip(state.offset, factors, strict=True))
+            yield from _exchanged(state.channels, mean, 255.0, place)
+
+
+def _exchanged(channels: Sequence[str], mean: Sequence[float], largest: float, place: str) -> Iterator[CodeFact]:
+    """A published mean, of levels up to the largest, whose red is subtracted from blue."""
+    if len(mean) != 3 or set(channels) != {"R", "G", "B"}:
+        return
+    named = {name: value / largest for name, value in zip(channels, mean, strict=True)}
+    colours = (named["R"], named["G"], named["B"])
+    for name, known in MEANS.items():
+        if _near(colours, known[::-1]) and not _near(colours, known):
+            yield _fact(
+                "mean-std-in-wrong-channel-order", place, f"{name}'s mean is subtracted with red and blue exchanged",
+                mean=_shown(mean), order="".join(channels), constants=name,
+            )  # fmt: skip
+            break
 
 
 def _divided_twice(state: State) -> Iterator[CodeFact]:

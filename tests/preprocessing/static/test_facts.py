@@ -78,6 +78,18 @@ def test_means_in_the_wrong_order_or_range(tmp_path: Path, code: str, kinds: lis
     assert all(fact.line == 5 for fact in found)
 
 
+@pytest.mark.parametrize(
+    ("means", "kinds"),
+    [((123.68, 116.779, 103.939), ["mean-std-in-wrong-channel-order"]), ((103.939, 116.779, 123.68), [])],
+)
+def test_means_that_are_subtracted_channel_by_channel(
+    tmp_path: Path, means: tuple[float, ...], kinds: list[str]
+) -> None:
+    lines = [f"x[:, :, {index}] -= {mean}" for index, mean in enumerate(means)]
+    code = "\n".join(["x = cv2.imread(p).astype(np.float32)", *lines, "x = x / 2.0"])
+    assert [fact.kind for fact in facts(tmp_path, f"{code}{FEED}")] == kinds
+
+
 def test_apis_that_newer_libraries_have_not(tmp_path: Path) -> None:
     code = (
         "from scipy import misc\n# Image.LINEAR, Image.ANTIALIAS\ntext = 'Image.ANTIALIAS'\n"
