@@ -12,6 +12,7 @@ from dataguard.preprocessing.static.beside import open_length
 from dataguard.preprocessing.static.counting import MOST_NUMBERS
 from dataguard.preprocessing.static.effects import unfollowed
 from dataguard.preprocessing.static.masks import under_mask
+from dataguard.preprocessing.static.noise import NOISE
 from dataguard.preprocessing.static.operators import ARITHMETIC, OPERATORS
 from dataguard.preprocessing.static.picture import (
     State,
@@ -24,7 +25,6 @@ from dataguard.preprocessing.static.picture import (
     without,
 )
 from dataguard.preprocessing.static.values import (
-    NOISE,
     Blank,
     Bound,
     Choice,

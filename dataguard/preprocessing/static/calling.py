@@ -17,6 +17,7 @@ from dataguard.preprocessing.static import (
     library,
     loaders,
     networks,
+    noise,
     own_resizes,
     records,
     trainers,
@@ -417,7 +418,8 @@ class Calling(Expressions):
         if name in feeding.FEEDING and any(arrays.pictures(one) for one in values):
             return self.feed(values, node, name, network=receiver)
         if receiver.kind == "random" or name in ("random", "rand", "randint", "uniform", "choice"):
-            return Unknown("by chance", self.place(node), "random")
+            kept = receiver.why == noise.NOISE and name in noise.METHODS
+            return receiver if kept else Unknown("by chance", self.place(node), "random")
         if name == "preprocess_input" and args and is_picture(args[0]):
             # Keras's own of a model that is not known: it maps levels, in an order of channels.
             why = "what the model's preprocess_input does is not known"

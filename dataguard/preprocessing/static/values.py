@@ -41,9 +41,6 @@ MOST_OPTIONS = 8
 """Alternatives that are followed side by side."""
 
 
-NOISE = "chance decides of each level"
-"""Why it is not known what is drawn for each level of a picture by itself."""
-
 # Nobody writes to the next three; they are not frozen, as to make one would then take three times as long.
 
 

@@ -87,4 +87,4 @@ def test_noise_that_is_repeated_over_channels_is_noise(tmp_path: Path) -> None:
     path = only(reading(tmp_path, {"run.py": script}))
     assert path.pipeline.order == "BGR"
     assert levels(path) == pytest.approx((1 / 255, 0.0))
-    assert drawn(path).name == "levels"
+    assert drawn(path).name == "noise"

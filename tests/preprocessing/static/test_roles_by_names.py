@@ -59,8 +59,10 @@ def test_loaders_that_are_assigned_together(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "made",
     [
-        "def both(names):\n    return DataLoader(Pictures(True)), DataLoader(Pictures(False))\n"
-        "train_loader, val_loader = both(names)",
+        (
+            "def both(names):\n    return DataLoader(Pictures(True)), DataLoader(Pictures(False))\n"
+            "train_loader, val_loader = both(names)"
+        ),
         "train_loader, val_loader = map(DataLoader, (Pictures(True), Pictures(False)))",
     ],
 )

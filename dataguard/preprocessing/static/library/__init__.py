@@ -7,6 +7,7 @@ from collections.abc import Collection
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from dataguard.preprocessing.static import noise
 from dataguard.preprocessing.static.library import (  # noqa: F401 - what they know is kept as they are imported
     albumentations,
     axes,
@@ -81,7 +82,6 @@ from dataguard.preprocessing.static.values import (
     Unknown,
     Value,
     choice,
-    is_picture,
 )
 
 if TYPE_CHECKING:
@@ -114,10 +114,8 @@ def call(machine: Calling, name: str, args: list[Value], kwargs: dict[str, Value
     if args and isinstance(args[0], Unknown) and args[0].kind == "random" and windows.computes(name):
         # What is computed of what is by chance is by chance.
         return args[0]
-    if len(args) == 2 and name in windows.OF_TWO and not any(map(is_picture, args)):
-        by_chance = next((one for one in args if isinstance(one, Unknown) and one.kind == "random"), None)
-        if by_chance is not None:
-            return by_chance
+    if (drawn_of_two := noise.of_two(name, args)) is not None:
+        return drawn_of_two
     if args and type(args[0]) is ExtObj and args[0].name in encoding.BUFFERS:
         again = encoding.passed(Call(machine, name, args, kwargs, node))
         if again is not None:

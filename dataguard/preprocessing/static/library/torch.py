@@ -13,6 +13,7 @@ from dataguard.preprocessing.static.library.opencv import pair
 from dataguard.preprocessing.static.library.registry import Call, applied, function, methods
 from dataguard.preprocessing.static.library.stacking import channels_of
 from dataguard.preprocessing.static.library.torchvision import transformed
+from dataguard.preprocessing.static.noise import NOISE
 from dataguard.preprocessing.static.picture import (
     arithmetic,
     by_chance,
@@ -24,7 +25,6 @@ from dataguard.preprocessing.static.picture import (
     resized,
 )
 from dataguard.preprocessing.static.values import (
-    NOISE,
     Blank,
     Choice,
     ExtObj,

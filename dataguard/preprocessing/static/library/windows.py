@@ -10,7 +10,7 @@ import math
 import operator
 from typing import Any
 
-from dataguard.preprocessing.static import arrays, parts
+from dataguard.preprocessing.static import arrays, noise, parts
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.picture import by_chance, moved
 from dataguard.preprocessing.static.unknowns import CHANCE
@@ -60,17 +60,7 @@ def _cut(call: Call) -> Value:
 
 def computes(name: str) -> bool:
     """Whether a function of TensorFlow computes something of its first argument, and does not choose by it."""
-    return (name.startswith("tensorflow.") and name not in _CHOOSING) or name in _OF_NOISE
-
-
-_OF_NOISE = frozenset(f"numpy.{one}" for one in ("expand_dims", "clip", "abs", "float32", "float64", "tile", "repeat",
-                                                 "transpose", "sqrt", "round", "exp"))  # fmt: skip
-_OF_NOISE |= {f"torch.{one}" for one in ("clamp", "abs", "from_numpy", "sqrt", "round", "exp", "unsqueeze", "squeeze")}
-"""Functions of noise that leave it noise."""
-
-OF_TWO = frozenset(f"{library}.{one}" for library in ("numpy", "torch")
-                   for one in ("dot", "matmul", "mm", "outer", "multiply", "mul", "add", "subtract"))  # fmt: skip
-"""Functions of two numbers or matrices, of which what they give is by chance where one is."""
+    return (name.startswith("tensorflow.") and name not in _CHOOSING) or name in noise.FUNCTIONS
 
 
 @function("tensorflow.less", "tensorflow.math.less")
