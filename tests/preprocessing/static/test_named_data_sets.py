@@ -27,7 +27,8 @@ def _by_role(found: RepositoryReading) -> dict[str, FoundPath]:
 
 
 @pytest.mark.parametrize(("name", "order", "size"), [("oxford_flowers102", "RGB", None), ("mnist", "GRAY", (28, 28)),
-                                                     ("cifar10:3.*.*", "RGB", (32, 32))])  # fmt: skip
+                                                     ("cifar10:3.*.*", "RGB", (32, 32)),
+                                                     ("omniglot", "RGB", None)])  # fmt: skip
 def test_a_data_set_by_name_gives_tensors_of_pictures(
     tmp_path: Path, name: str, order: str, size: tuple[int, int] | None
 ) -> None:

@@ -12,7 +12,7 @@ from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.picture import COLOURS, State, explicit
 from dataguard.preprocessing.static.values import Ext, ExtObj, Map, Obj, Picture, Seq, Unknown, Value
 
-_GRAY = frozenset({"mnist", "fashion_mnist", "kmnist", "emnist", "mnist_corrupted", "omniglot"})
+_GRAY = frozenset({"mnist", "fashion_mnist", "kmnist", "emnist", "mnist_corrupted"})
 SPLITS = ("train", "test", "validation")
 
 
