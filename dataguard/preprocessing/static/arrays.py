@@ -325,7 +325,8 @@ def iterated(machine: Machine, source: Value, node: ast.expr) -> list[Value] | N
                 span = range(*bounds)
             except ValueError:
                 return None
-            return list(span) if len(span) <= MOST_NUMBERS else [span[0]]
+            # The length of one that is very long has no number that Python takes for a length.
+            return [span[0]] if span[MOST_NUMBERS:] else list(span)
     if isinstance(source, ExtObj) and source.name == "builtins.enumerate" and source.args:
         inner = iterated(machine, source.args[0], node)
         start = source.args[1] if len(source.args) > 1 else source.kwargs.get("start", 0)

@@ -106,3 +106,16 @@ def test_what_a_tag_would_call_is_a_list() -> None:
     found = _value(b"a: !!python/object/apply:os.system ['touch x']\n", "a.yaml")
     assert isinstance(found, Map)
     assert found.items["a"].items == ["touch x"]
+
+
+def test_remarks_of_json_are_told_from_texts() -> None:
+    text = rb"""{"a": "x\" // y", // "of what"
+        "b": "c:\\", "d": [1, // one
+        2]}"""
+    found = _value(text, "a.json")
+    assert isinstance(found, Map)
+    assert (found.items["a"], found.items["b"], found.items["d"].items) == ('x" // y', "c:\\", [1, 2])
+
+
+def test_a_text_of_json_that_never_ends_is_no_json() -> None:
+    assert isinstance(_value(b'{"' + b'\\"' * 200_000, "a.json"), Unknown)

@@ -118,6 +118,24 @@ def test_strange_code_ends_the_reading_of_nothing(tmp_path: Path, code: str, mon
     read_repository(root, budget=Budget(steps_a_root=20_000, steps=20_000))
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "text = '1'.zfill(10 ** 14)",
+        f"text = '1'.zfill({10**30})",
+        "text = '%99999999999999d' % 1",
+        "text = ('a' * 1).join(['b']).replace('b', 'c')",
+        f"for index in range({10**30}):\n    pass",
+        f"one = list(range({10**30}))",
+        "many = [1]\n" + "many.extend(many)\n" * 60,
+    ],
+)
+def test_what_would_be_very_long_is_not_made(tmp_path: Path, code: str) -> None:
+    script = f"import cv2\n{code}\nnet(cv2.imread('a.png')[None] / 255.0)\n"
+    found = read_repository(written(tmp_path, {"main.py": script}))
+    assert (len(found.paths), found.skipped) == (1, ())
+
+
 def _raising(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let errors of the interpreter itself come out, which a reading otherwise notes and goes on."""
 

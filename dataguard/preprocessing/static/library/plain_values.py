@@ -40,14 +40,19 @@ def _change(call: Call) -> Value:
     receiver = call.receiver
     if isinstance(receiver, Seq):
         items = list(receiver.items)
-        if call.name in ("append", "add") and call.args and len(items) < 512:
+        if call.name in ("append", "add") and call.args and len(items) < LONGEST_LIST:
             items = [*items, call.args[0]]
             receiver.many |= call.machine.turning > 0
         elif call.name == "extend" and call.args:
             more = _one_of_lists(call.args[0])
             items = items + (list(more.items) if isinstance(more, Seq | Shape) else [Unknown("more items", call.place)])
             receiver.many |= not isinstance(more, Shape) and getattr(more, "many", True)
-        elif call.name == "insert" and len(call.args) > 1 and isinstance(call.args[0], int):
+            # What is extended by itself, again and again, would have no end.
+            receiver.many |= len(items) > LONGEST_LIST
+            items = items[:LONGEST_LIST]
+        elif (
+            call.name == "insert" and len(call.args) > 1 and isinstance(call.args[0], int) and len(items) < LONGEST_LIST
+        ):
             items.insert(call.args[0], call.args[1])
         elif call.name == "pop":
             gone = (
@@ -160,13 +165,28 @@ def _of_text(call: Call) -> Value:
         ) and all(isinstance(one, str) for one in call.args[0].items):
             return getattr(receiver, call.name)(tuple(call.args[0].items))
         return call.unknown("a text")
+    if call.name in _GROWING and not _is_short(receiver, *call.args):
+        return call.unknown("a text")
     try:
         made = getattr(receiver, call.name)(*call.args)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return call.unknown("a text")
     if isinstance(made, list | tuple):
+        if len(made) > LONGEST_LIST:
+            return call.unknown("a list of a text")
         return Seq(list(made), "list" if isinstance(made, list) else "tuple")
     return made[:LONGEST] if isinstance(made, str) else made
+
+
+LONGEST_LIST = 512
+"""Items of a list that is followed."""
+_GROWING = frozenset({"zfill", "replace"})
+"""Methods that make texts much longer than what they are given."""
+
+
+def _is_short(*given: Value) -> bool:
+    """Whether texts and numbers are such that what is put together of them is no burden."""
+    return all(len(one) <= LONGEST if isinstance(one, str) else one is None or one <= LONGEST for one in given)
 
 
 def _sought(call: Call, where: Seq) -> Value:
@@ -190,10 +210,12 @@ def _put_together(call: Call, text: str) -> Value:
     unknown = call.unknown("a text that is put together")
     if call.name == "join":
         words = call.args[0].items if call.args and isinstance(call.args[0], Seq) else None
-        if words is None or not all(isinstance(one, str) for one in words):
+        if words is None or not all(isinstance(one, str) and _is_short(one) for one in (text, *words)):
             return unknown
         return text.join(words)[:LONGEST]
     if not all(is_plain(one) for one in (*call.args, *call.kwargs.values())) or "{" in _FIELDS.sub("", text):
+        return unknown
+    if not all(_is_short(one) for one in (text, *call.args, *call.kwargs.values()) if isinstance(one, str)):
         return unknown
     try:
         return text.format(*call.args, **call.kwargs)[:LONGEST]
