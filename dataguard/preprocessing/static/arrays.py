@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dataguard.preprocessing.static import loaders, parts, records, rows, sizes, unknowns
 from dataguard.preprocessing.static.beside import open_length
-from dataguard.preprocessing.static.counting import MOST_NUMBERS
+from dataguard.preprocessing.static.counting import counted, is_long
 from dataguard.preprocessing.static.effects import unfollowed
 from dataguard.preprocessing.static.masks import under_mask
 from dataguard.preprocessing.static.noise import NOISE
@@ -319,14 +319,8 @@ def iterated(machine: Machine, source: Value, node: ast.expr) -> list[Value] | N
             return [one for one in source.attrs if not one.startswith("*")]
         return records.items_of(source)
     if isinstance(source, ExtObj) and source.name == "builtins.range":
-        bounds = source.args
-        if all(isinstance(one, int) and not isinstance(one, bool) for one in bounds) and 0 < len(bounds) <= 3:
-            try:
-                span = range(*bounds)
-            except ValueError:
-                return None
-            # The length of one that is very long has no number that Python takes for a length.
-            return [span[0]] if span[MOST_NUMBERS:] else list(span)
+        span = counted(source)
+        return None if span is None else [span[0]] if is_long(span) else list(span)
     if isinstance(source, ExtObj) and source.name == "builtins.enumerate" and source.args:
         inner = iterated(machine, source.args[0], node)
         start = source.args[1] if len(source.args) > 1 else source.kwargs.get("start", 0)

@@ -15,9 +15,20 @@ def is_many(source: Value) -> bool:
     (True, False)
     """
     if isinstance(source, ExtObj) and source.name == "builtins.range":
-        bounds = source.args
-        whole = all(isinstance(one, int) for one in bounds) and 0 < len(bounds) <= 3 and bounds[2:] != [0]
-        return not whole or len(range(*bounds)) > MOST_NUMBERS
+        span = counted(source)
+        return span is None or is_long(span)
     if isinstance(source, ExtObj) and source.name in ("builtins.enumerate", "builtins.zip"):
         return all(map(is_many, source.args[:1] if source.name == "builtins.enumerate" else source.args))
     return getattr(source, "many", False)
+
+
+def counted(source: ExtObj) -> range | None:
+    """The numbers of a range whose bounds are known; None where they are not."""
+    bounds = source.args
+    known = all(isinstance(one, int) and not isinstance(one, bool) for one in bounds) and 0 < len(bounds) <= 3
+    return range(*bounds) if known and bounds[2:] != [0] else None
+
+
+def is_long(numbers: range) -> bool:
+    """Whether a range has more numbers than are kept apart; Python has no length of one that is very long."""
+    return bool(numbers[MOST_NUMBERS:])

@@ -9,13 +9,11 @@ from dataguard.preprocessing.static import library
 from dataguard.preprocessing.static.calling import Calling
 from dataguard.preprocessing.static.tree import Module
 from dataguard.preprocessing.static.values import (
-    WHOLE,
     Ext,
     Mod,
     Obj,
     Unknown,
     Value,
-    whole_of,
 )
 
 
@@ -61,11 +59,11 @@ class Importing(Calling):
             self.run_module(module)
         for alias in node.names:
             if alias.name == "*":
-                libraries = whole_of(module.names) if module is not None else ()
+                libraries = library.whole_of(module.names) if module is not None else ()
                 if module is None and not node.level:
                     libraries = (library.canonical(f"{name}.")[:-1],)
                 if libraries:
-                    self.put(self.frame.names, WHOLE, (*whole_of(self.frame.names), *libraries))
+                    self.put(self.frame.names, library.WHOLE, (*library.whole_of(self.frame.names), *libraries))
                 if module is not None:
                     for key, value in list(module.names.items()):
                         if not key.startswith(("_", "*")):

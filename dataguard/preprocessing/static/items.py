@@ -6,7 +6,7 @@ import ast
 from abc import abstractmethod
 
 from dataguard.preprocessing.static import arrays, loaders, records, unknowns
-from dataguard.preprocessing.static.library import constant, of_whole
+from dataguard.preprocessing.static.library import constant, of_whole, whole_of
 from dataguard.preprocessing.static.library.mixing import looked_up
 from dataguard.preprocessing.static.library.registry import FUNCTIONS
 from dataguard.preprocessing.static.machine import Machine
@@ -34,7 +34,6 @@ from dataguard.preprocessing.static.values import (
     is_plain,
     key_of,
     same,
-    whole_of,
 )
 
 

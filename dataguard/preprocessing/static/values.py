@@ -35,8 +35,6 @@ SIZES: tuple[tuple[int, int], ...] = (
 MAPPINGS = frozenset({"dict", "OrderedDict", "UserDict", "EasyDict", "CfgNode", "AttrDict", "Munch"})
 """What a class inherits from whose objects hold items by name."""
 
-WHOLE = "*"
-"""The name that holds the libraries of which a module imports everything."""
 MOST_OPTIONS = 8
 """Alternatives that are followed side by side."""
 
@@ -282,13 +280,6 @@ class Shape:
     """The lengths of a picture's axes."""
 
     items: list[Value]
-
-
-def whole_of(names: dict[str, Value]) -> tuple[str, ...]:
-    """The libraries of which a module imports everything, in whichever branch."""
-    held = names.get(WHOLE)
-    ways = held.options if isinstance(held, Choice) else [held]
-    return tuple(dict.fromkeys(one for way in ways if isinstance(way, tuple) for one in way))
 
 
 def choice(options: Iterable[Value], why: str) -> Value:

@@ -140,6 +140,17 @@ _HANDED_ON = {
 """Modules that a library which is imported whole hands on under their usual names, as fastai does."""
 
 
+WHOLE = "*"
+"""The name that holds the libraries of which a module imports everything."""
+
+
+def whole_of(names: dict[str, Value]) -> tuple[str, ...]:
+    """The libraries of which a module imports everything, in whichever branch."""
+    held = names.get(WHOLE)
+    ways = held.options if isinstance(held, Choice) else [held]
+    return tuple(dict.fromkeys(one for way in ways if isinstance(way, tuple) for one in way))
+
+
 def of_whole(libraries: tuple[str, ...], name: str) -> Ext | None:
     """What a name is that nothing defines, where everything of some libraries is imported; None where none has it."""
     named = [canonical(f"{one}.{name}") for one in reversed(libraries)]
@@ -248,6 +259,7 @@ def declared_options(machine: Calling, func: Func, names: Collection[str]) -> di
 
 
 __all__ = [
+    "WHOLE",
     "apply",
     "call",
     "canonical",
@@ -256,5 +268,6 @@ __all__ = [
     "declared_options",
     "method",
     "of_whole",
+    "whole_of",
     "written_argument",
 ]
