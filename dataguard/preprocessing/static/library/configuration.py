@@ -224,7 +224,9 @@ def _of_node(call: Call) -> Value:
         return receiver
     if call.name == "to_dict":
         return _as_map(receiver)
-    if call.name in ("clone", "copy", "copy_and_resolve_references"):
+    if call.name in ("clone", "copy_and_resolve_references"):
+        return copied(receiver, 8)
+    if call.name == "copy":
         return Obj(None, dict(receiver.attrs), place=receiver.place, open=True, library=receiver.library)
     if call.name in ("get", "pop"):
         key = call.get(0, "key")

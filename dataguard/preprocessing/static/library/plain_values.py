@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 from dataguard.preprocessing.static.arithmetic import LONGEST
+from dataguard.preprocessing.static.joining import MISSING
 from dataguard.preprocessing.static.library import given
 from dataguard.preprocessing.static.library.registry import Call, function, methods
 from dataguard.preprocessing.static.values import (
@@ -66,6 +67,8 @@ def _change(call: Call) -> Value:
             )
             call.machine.put(receiver.items, "*", items)
             return gone
+        elif call.name == "remove" and call.args and call.args[0] in items and is_plain(call.args[0]):
+            items.remove(call.args[0])
         elif call.name == "reverse":
             items = items[::-1]
         elif call.name == "clear":
@@ -73,7 +76,11 @@ def _change(call: Call) -> Value:
         call.machine.put(receiver.items, "*", items)
         return None
     if isinstance(receiver, Map) and call.name == "pop" and call.args and is_plain(call.args[0]):
-        return receiver.items.get(call.args[0], call.args[1] if len(call.args) > 1 else call.unknown("an item"))
+        if call.args[0] in receiver.items:
+            gone = receiver.items[call.args[0]]
+            call.machine.put(receiver.items, call.args[0], MISSING)
+            return gone
+        return call.args[1] if len(call.args) > 1 and not receiver.open else call.unknown("an item")
     return call.unknown(f"{call.name} of what is not followed")
 
 
@@ -90,7 +97,10 @@ def _of_map(call: Call) -> Value:
         if key is not NO_KEY:
             if key in receiver.items:
                 return receiver.items[key]
-            return call.get(1, "default") if not receiver.open else call.unknown("a key")
+            default = call.get(1, "default") if not receiver.open else call.unknown("a key")
+            if call.name == "setdefault":
+                call.machine.put(receiver.items, key, default)
+            return default
         return call.unknown("an item by a key that is not known")
     if call.name == "items":
         return (
