@@ -85,7 +85,7 @@ class Findings:
                         extended.setdefault(identity, True)
                     continue
                 by_identity[identity] = replace(one, networks=one.sink.network)
-        seen: list[tuple[str, str, Pipeline, tuple[str, ...]]] = []
+        seen: dict[tuple[str, str, tuple[str, ...]], list[Pipeline]] = {}
         for one in found:
             if "#" in one.sink.identity and by_identity[one.sink.identity].sink is not one.sink:
                 continue
@@ -108,10 +108,10 @@ class Findings:
                 # A picture that is fed mirrored as well, to test with more views, is one path with the one that is not.
                 kept_steps = tuple(step for step in pipeline.geometry if not isinstance(step, Flip))
                 pipeline = replace(pipeline, geometry=kept_steps)
-            key = (last.sink.root, path.role, pipeline, loads)
-            if any(key == other for other in seen):
+            alike = seen.setdefault((last.sink.root, path.role, loads), [])
+            if pipeline in alike:
                 continue
-            seen.append(key)
+            alike.append(pipeline)
             yield last, path
 
     def _path(self, found: Found, modes: set[str]) -> FoundPath:
