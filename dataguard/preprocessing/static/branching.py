@@ -35,6 +35,8 @@ MOST_EXPLORED = 30_000
 class Branching(Importing):
     """Follows branches."""
 
+    __slots__ = ()
+
     def _asserting(self, node: ast.Assert) -> Flow | None:
         asserting.take(self, node.test)
         return "raise" if asserting.fails(node) else None

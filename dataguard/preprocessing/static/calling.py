@@ -70,6 +70,8 @@ _KEEPING = frozenset({"copy", "any", "all", "item", "strip", "lower", "numpy", "
 class Calling(Expressions):
     """Follows calls."""
 
+    __slots__ = ()
+
     def invoke(self, node: ast.Call) -> Value:
         """A call, with its arguments."""
         func = self.evaluate(node.func)

@@ -55,6 +55,8 @@ LARGEST_NUMBER = 1e15
 class Expressions(Items):
     """Evaluates expressions."""
 
+    __slots__ = ()
+
     def evaluate(self, node: ast.expr | None) -> Value:
         """What an expression comes to."""
         if node is None:
@@ -80,9 +82,6 @@ class Expressions(Items):
     def _constant(self, node: ast.Constant) -> Value:
         value = node.value
         return value if is_plain(value) else Unknown("", self.place(node)) if value is not ... else Ext("...")
-
-    def _name(self, node: ast.Name) -> Value:
-        return self.lookup(node.id, node)
 
     def lookup(self, name: str, node: ast.AST | None) -> Value:
         """What a name stands for."""
@@ -472,7 +471,6 @@ _BUILTINS = frozenset([
 ])  # fmt: skip
 _BY_TYPE: dict[type[ast.expr], Any] = {
     ast.Constant: Expressions._constant,
-    ast.Name: Expressions._name,
     ast.Attribute: Expressions._get_attribute,
     ast.Subscript: Expressions._subscript,
     ast.List: Expressions._sequence,

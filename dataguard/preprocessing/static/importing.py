@@ -20,6 +20,8 @@ from dataguard.preprocessing.static.values import (
 class Importing(Calling):
     """Follows imports."""
 
+    __slots__ = ()
+
     def importing(self, node: ast.Import) -> None:
         """Bind what ``import a.b as c`` means."""
         for alias in node.names:

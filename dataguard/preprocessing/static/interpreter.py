@@ -55,6 +55,8 @@ MOST_SET = 64
 class Interpreter(Branching):
     """Follows the statements of modules and functions."""
 
+    __slots__ = ()
+
     def run(self, body: Sequence[ast.stmt]) -> Flow:
         """Follow statements in order, until one leaves."""
         for node in body:

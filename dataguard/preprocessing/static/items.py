@@ -40,6 +40,8 @@ from dataguard.preprocessing.static.values import (
 class Items(Machine):
     """Finds attributes and items."""
 
+    __slots__ = ()
+
     @abstractmethod
     def initialize(self, value: Obj) -> bool:
         """Follow the constructor of a model of which an attribute is asked for; whether it was not followed before."""

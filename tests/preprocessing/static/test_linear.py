@@ -1,4 +1,4 @@
-"""What is done for one path is not done over again for each of the others."""
+"""What costs time for no need: what is done over again for each of the others, and attributes that are many."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dataguard.preprocessing.pipeline import Pipeline
+from dataguard.preprocessing.static.interpreter import Interpreter
 from tests.preprocessing.static.repositories import reading
 
 
@@ -25,3 +26,7 @@ def test_a_path_is_held_against_those_of_its_own_pictures(tmp_path: Path, monkey
     found = reading(tmp_path, {"test.py": head + "".join(fed.format(side) for side in range(100, 112))})
     assert len(found.paths) == 12
     assert len(compared) <= 12
+
+
+def test_the_interpreter_keeps_its_attributes_in_no_dictionary() -> None:
+    assert all("__slots__" in vars(one) for one in Interpreter.__mro__ if one.__module__.startswith("dataguard."))
