@@ -38,3 +38,21 @@ def nodes(root: ast.AST) -> list[ast.AST]:
             elif isinstance(value, ast.AST):
                 add(value)
     return found
+
+
+_BODIES = ("body", "handlers", "cases", "orelse", "finalbody")
+
+
+def statements(root: ast.AST) -> list[ast.AST]:
+    r"""The statements of a tree and what holds them, in the order of `ast.walk`; what they compute is not looked into.
+
+    >>> [type(node).__name__ for node in statements(ast.parse("if a:\n    b = [c for c in d]\nelse:\n    pass"))]
+    ['Module', 'If', 'Assign', 'Pass']
+    """
+    found = [root]
+    for node in found:
+        for name in _BODIES:
+            held = getattr(node, name, None)
+            if held.__class__ is list:
+                found += held
+    return found

@@ -302,7 +302,7 @@ def _with_blank(machine: Machine, operator: ast.operator, left: Value, right: Va
 
 def iterated(machine: Machine, source: Value, node: ast.expr) -> list[Value] | None:
     """The items of what is iterated over; None where it is not known how many there are."""
-    if isinstance(source, Seq | Shape):
+    if isinstance(source, (Seq, Shape)):
         return list(source.items)
     if isinstance(source, Map):
         return keys_of(source) if not source.open else None
@@ -354,7 +354,7 @@ def spread(machine: Machine, source: Value, node: ast.expr) -> list[Value]:
 
 def element(machine: Machine, source: Value, node: ast.expr | None) -> Value:
     """One item of what is iterated over."""
-    if isinstance(source, Seq | Shape):
+    if isinstance(source, (Seq, Shape)):
         return source.items[0] if source.items else Unknown("an item of nothing")
     if isinstance(source, ExtObj):
         if source.name == "builtins.enumerate" and source.args:
@@ -457,7 +457,7 @@ def pictures(value: Value, depth: int = 0) -> list[Picture | Choice]:
         if value.cls is None or "*record" in value.attrs:
             return [one for key in sorted(value.attrs, key=_rank) for one in pictures(value.attrs[key], depth + 1)]
         batches = [value.attrs[key] for key in records.TENSORS if key in value.attrs]
-        return pictures(batches[0], depth + 1) if batches and isinstance(batches[0], Picture | Choice) else []
+        return pictures(batches[0], depth + 1) if batches and isinstance(batches[0], (Picture, Choice)) else []
     return []
 
 

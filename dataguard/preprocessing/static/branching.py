@@ -162,7 +162,7 @@ class Branching(Importing):
         """Whether a test asks if a list has become as long as something: 'len(batch) == batch_size'."""
         if isinstance(test, ast.BoolOp):
             return any(self._fills(one) for one in test.values)
-        if not isinstance(test, ast.Compare) or not isinstance(test.ops[0], ast.Eq | ast.GtE | ast.Gt):
+        if not isinstance(test, ast.Compare) or not isinstance(test.ops[0], (ast.Eq, ast.GtE, ast.Gt)):
             return False
         left = test.left
         if not isinstance(left, ast.Call) or not isinstance(left.func, ast.Name) or left.func.id != "len":
@@ -231,7 +231,7 @@ class Branching(Importing):
     def _within_test(self, test: ast.expr) -> list[ast.expr]:
         """Names and attributes of a condition, which is met again with every call of its function."""
         if test not in self.tests:
-            self.tests[test] = [one for one in nodes(test) if isinstance(one, ast.Attribute | ast.Name)]
+            self.tests[test] = [one for one in nodes(test) if isinstance(one, (ast.Attribute, ast.Name))]
         return self.tests[test]
 
     def _leads(self, node: ast.Call) -> bool:
@@ -240,14 +240,14 @@ class Branching(Importing):
         if isinstance(func, ast.Name):
             called = self.lookup(func.id, None)
             network = isinstance(called, ExtObj) and called.name.startswith("keras.models.")
-            return network or isinstance(called, Func | Cls) or (isinstance(called, Obj) and is_model(called.cls))
+            return network or isinstance(called, (Func, Cls)) or (isinstance(called, Obj) and is_model(called.cls))
         if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
             if func.attr in FITTING:
                 return True
             held = self.lookup(func.value.id, None)
             if isinstance(held, ExtObj):
                 return held.name.startswith("keras.models.") and func.attr in FEEDING
-            return isinstance(held, Mod | Obj) and func.attr not in ("eval", "cuda", "to")
+            return isinstance(held, (Mod, Obj)) and func.attr not in ("eval", "cuda", "to")
         return False
 
     def _both(

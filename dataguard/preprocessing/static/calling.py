@@ -81,7 +81,7 @@ class Calling(Expressions):
         for one in node.args:
             if type(one) is ast.Starred:
                 inner = self.evaluate(one.value)
-                args += inner.items if isinstance(inner, Seq | Shape) else arrays.spread(self, inner, one.value)
+                args += inner.items if isinstance(inner, (Seq, Shape)) else arrays.spread(self, inner, one.value)
             else:
                 args.append(self.evaluate(one))
         kwargs: dict[str, Value] = {}
@@ -95,9 +95,9 @@ class Calling(Expressions):
                 kwargs.update({name: item for name, item in value.attrs.items() if not name.startswith("*")})
         made = self.call(func, args, kwargs, node)
         position = library.written_argument(func, args, kwargs)
-        if position is not None and isinstance(made, Picture | Choice):
+        if position is not None and isinstance(made, (Picture, Choice)):
             target = feeding.by_place(node, len(args)).get(position)
-            if isinstance(target, ast.Name | ast.Attribute):
+            if isinstance(target, (ast.Name, ast.Attribute)):
                 self.assign(target, made)
         return made
 
@@ -238,7 +238,7 @@ class Calling(Expressions):
     def _given_by_caller(self, func: Func, parameter: ast.arg) -> Value:
         """An argument that nobody here gives: Pillow's picture where it is said to be one."""
         value = Unknown(f"argument {parameter.arg} is given by a caller", self.place(func.node), "caller")
-        if isinstance(parameter.annotation, ast.Attribute | ast.Name):
+        if isinstance(parameter.annotation, (ast.Attribute, ast.Name)):
             said = self.evaluate(parameter.annotation)
             if isinstance(said, Ext) and said.name == "PIL.Image.Image":
                 return Picture(given.from_caller(value, kind="pil", opened=True))
@@ -431,7 +431,7 @@ class Calling(Expressions):
         if name in unlisted.AUGMENTING and args and isinstance(args[0], Picture):
             return Picture(by_chance(args[0].state, name, self.place(node)))
         changes = feeding.is_transforming(name) or feeding.given_back(self.assigning, args, node)
-        if changes and any(isinstance(one, Picture | Choice) for one in args):
+        if changes and any(isinstance(one, (Picture, Choice)) for one in args):
             return arrays.opaque(self, args, f"what {name} does is not known", node)
         if any(feeding.is_ready(one) for one in args) and not any(word in name.lower() for word in feeding.LOSSES):
             return self.feed(values, node, name, network=receiver)

@@ -121,8 +121,8 @@ class Expressions(Items):
         for one in node.elts[:LONGEST]:
             if type(one) is ast.Starred:
                 inner = self.evaluate(one.value)
-                items += inner.items if isinstance(inner, Seq | Shape) else [Unknown("unpacked", self.place(one))]
-                many |= not isinstance(inner, Seq | Shape) or is_many(inner)
+                items += inner.items if isinstance(inner, (Seq, Shape)) else [Unknown("unpacked", self.place(one))]
+                many |= not isinstance(inner, (Seq, Shape)) or is_many(inner)
             else:
                 items.append(self.evaluate(one))
         kind = "list" if isinstance(node, ast.List) else "tuple" if isinstance(node, ast.Tuple) else "set"
@@ -220,11 +220,11 @@ class Expressions(Items):
         if (type(left) is Unknown or type(right) is Unknown) and kind not in _OF_BITS:
             moved = arithmetic.shifted(left, right, kind is ast.Sub) if kind is ast.Add or kind is ast.Sub else None
             return moved if moved is not None else unknowns.computed(operator, left, right, self.place(node))
-        if isinstance(operator, ast.BitAnd | ast.BitOr) and isinstance(left, bool) != isinstance(right, bool):
+        if isinstance(operator, (ast.BitAnd, ast.BitOr)) and isinstance(left, bool) != isinstance(right, bool):
             sure = isinstance(operator, ast.BitOr)
             if left is sure or right is sure:
                 return sure
-        lists = isinstance(left, Seq | Shape) and isinstance(right, Seq | Shape) and isinstance(operator, ast.Add)
+        lists = isinstance(left, (Seq, Shape)) and isinstance(right, (Seq, Shape)) and isinstance(operator, ast.Add)
         if lists and "array" not in (getattr(left, "kind", ""), getattr(right, "kind", "")):
             many = any(getattr(one, "many", False) for one in (left, right))
             return Seq((left.items + right.items)[:LONGEST], getattr(left, "kind", "tuple"), many)
@@ -235,7 +235,7 @@ class Expressions(Items):
             return found
         if isinstance(left, Seq) and isinstance(right, int) and isinstance(operator, ast.Mult):
             return Seq((left.items * max(0, min(right, LONGEST)))[:LONGEST], left.kind, left.many)
-        if isinstance(operator, ast.Add | ast.Sub):
+        if isinstance(operator, (ast.Add, ast.Sub)):
             moved = arithmetic.shifted(left, right, isinstance(operator, ast.Sub))
             if moved is not None:
                 return moved
@@ -268,7 +268,7 @@ class Expressions(Items):
             return False
         if all(truth(one) is True for one in results):
             return True
-        if all(isinstance(one, Measure | bool) for one in results):
+        if all(isinstance(one, (Measure, bool)) for one in results):
             found: Value = True
             for one in results:
                 found = measured(lambda a, b: bool(a and b), found, one)
@@ -285,14 +285,14 @@ class Expressions(Items):
             if all(same(one, found[0]) for one in found):
                 return found[0]
             return Unknown(side.why) if side.chance is None else side.chance
-        if isinstance(operator, ast.Is | ast.IsNot | ast.Eq | ast.NotEq) and (left is None or right is None):
+        if isinstance(operator, (ast.Is, ast.IsNot, ast.Eq, ast.NotEq)) and (left is None or right is None):
             other = right if left is None else left
             if isinstance(other, Unknown):
                 # What a caller may leave out is taken as given: without it there would be nothing to read.
                 sure = other.kind == "caller" or (other.kind == "" and not other.why.startswith(MAY_BE_NONE))
-                return isinstance(operator, ast.IsNot | ast.NotEq) if sure else other
-            return (other is None) == isinstance(operator, ast.Is | ast.Eq)
-        if isinstance(operator, ast.In | ast.NotIn):
+                return isinstance(operator, (ast.IsNot, ast.NotEq)) if sure else other
+            return (other is None) == isinstance(operator, (ast.Is, ast.Eq))
+        if isinstance(operator, (ast.In, ast.NotIn)):
             return self.contains(left, right, isinstance(operator, ast.In), node)
         function = COMPARISONS.get(type(operator))
         if function is not None and (left == 0 or right == 0):
@@ -303,26 +303,26 @@ class Expressions(Items):
         if type(left) is Unknown and type(right) not in _PIXELS:
             if left.kind == "random" and (right == 0 or right == 1) and unknowns.is_drawn(node):
                 # A number from 0 to below 1.
-                return (right == 1) == isinstance(operator, ast.Lt | ast.LtE)
+                return (right == 1) == isinstance(operator, (ast.Lt, ast.LtE))
             return unknowns.unknown_of(left, right, self.place(node))
-        if isinstance(left, Picture | Stat) or isinstance(right, Picture | Stat):
+        if isinstance(left, (Picture, Stat)) or isinstance(right, (Picture, Stat)):
             return unknowns.by_content(operator, left, right, self.place(node))
         if function is not None and type(left) in _NUMERIC and type(right) in _NUMERIC:
             return measured(function, left, right)
         if (
-            isinstance(left, Seq | Shape)
-            and isinstance(right, Seq | Shape)
-            and isinstance(operator, ast.Eq | ast.NotEq)
+            isinstance(left, (Seq, Shape))
+            and isinstance(right, (Seq, Shape))
+            and isinstance(operator, (ast.Eq, ast.NotEq))
         ):
             if len(left.items) != len(right.items):
                 return isinstance(operator, ast.NotEq)
             parts = [self.compare(ast.Eq(), a, b, node) for a, b in zip(left.items, right.items, strict=True)]
             whole = self._all(parts, node)
-            if isinstance(operator, ast.NotEq) and isinstance(whole, bool | Measure):
+            if isinstance(operator, ast.NotEq) and isinstance(whole, (bool, Measure)):
                 return measured(lambda same_: not same_, whole)
             return whole
-        if isinstance(operator, ast.Eq | ast.NotEq | ast.Is | ast.IsNot):
-            positive = isinstance(operator, ast.Eq | ast.Is)
+        if isinstance(operator, (ast.Eq, ast.NotEq, ast.Is, ast.IsNot)):
+            positive = isinstance(operator, (ast.Eq, ast.Is))
             if is_plain(left) and is_plain(right):
                 return (left == right) == positive
             if any(isinstance(a, Seq) and a.kind != "array" and is_plain(b) for a, b in ((left, right), (right, left))):
@@ -334,7 +334,7 @@ class Expressions(Items):
                 return positive
             if isinstance(left, Ext) and isinstance(right, str) and left.name in _DTYPES:
                 return not positive
-            if isinstance(left, Cls | Func | Obj) and isinstance(right, Cls | Func | Obj | str):
+            if isinstance(left, (Cls, Func, Obj)) and isinstance(right, (Cls, Func, Obj, str)):
                 return (left is right) == positive
         if is_plain(left) and is_plain(right) and function is not None:
             try:

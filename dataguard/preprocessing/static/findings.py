@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from dataguard.core.syntax import nodes
+from dataguard.core.syntax import statements
 from dataguard.preprocessing.pipeline import Pipeline
 from dataguard.preprocessing.static import canonical, facts, inputs, roles, versions
 from dataguard.preprocessing.static.interpreter import Interpreter
@@ -164,7 +164,7 @@ class Findings:
         node: ast.AST = module.source.tree
         if name:
             if path not in self.functions:
-                found = [one for one in nodes(node) if isinstance(one, ast.FunctionDef)]
+                found = [one for one in statements(node) if isinstance(one, ast.FunctionDef)]
                 # Of two in one place the outer one counts.
                 self.functions[path] = {(one.name, module.line(one.lineno)): one for one in reversed(found)}
             node = self.functions[path].get((name.rpartition(".")[2], line), node)

@@ -101,7 +101,7 @@ class Interpreter(Branching):
                 self.assign(value.func.value, Picture(canvas.planes[-1]))
             return None
         # ``x.sub_(0.5).div_(0.5)`` changes x.
-        if isinstance(made, Picture | Choice):
+        if isinstance(made, (Picture, Choice)):
             inner: ast.expr = value
             while (
                 isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute) and inner.func.attr.endswith("_")
@@ -109,7 +109,7 @@ class Interpreter(Branching):
                 inner = inner.func.value
             if inner is not value and isinstance(inner, ast.Attribute) and inner.attr == "data":
                 inner = inner.value
-            if inner is not value and isinstance(inner, ast.Name | ast.Attribute | ast.Subscript):
+            if inner is not value and isinstance(inner, (ast.Name, ast.Attribute, ast.Subscript)):
                 self.assign(inner, made)
         return None
 
@@ -183,7 +183,7 @@ class Interpreter(Branching):
             if target.attr == tensorrt.HOST and arrays.pictures(value):
                 self.feed([value], target, target.attr)
             self._set_attribute(holder, target.attr, value)
-        elif isinstance(target, ast.Tuple | ast.List):
+        elif isinstance(target, (ast.Tuple, ast.List)):
             self._unpack(target, value)
         elif isinstance(target, ast.Subscript):
             self._set_item(target, value)
@@ -191,7 +191,7 @@ class Interpreter(Branching):
             self.assign(target.value, value)
 
     def _set_attribute(self, holder: Value, name: str, value: Value) -> None:
-        if isinstance(holder, Obj | Cls | ExtObj):
+        if isinstance(holder, (Obj, Cls, ExtObj)):
             held = "item" if isinstance(holder, ExtObj) else "*item"
             if "transform" in name and held in holder.attrs:
                 self.put(holder.attrs, held, MISSING)
@@ -213,7 +213,7 @@ class Interpreter(Branching):
         if isinstance(value, ExtObj) and value.name.startswith("builtins."):
             rows = arrays.iterated(self, value, target)
             value = Seq(rows, "tuple") if rows is not None else value
-        items = value.items if isinstance(value, Seq | Shape) else records.items_of(value)
+        items = value.items if isinstance(value, (Seq, Shape)) else records.items_of(value)
         star = next((index for index, one in enumerate(target.elts) if isinstance(one, ast.Starred)), None)
         if isinstance(value, Shape) and star is None and count == 2 and value.items[2:] == [3]:
             items = value.items[:2]  # of a picture that has no channels where it is unpacked so
@@ -241,7 +241,7 @@ class Interpreter(Branching):
             owner = self.frame.owner.name if self.frame.owner is not None else ""
             self.sink("dataset", arrays.pictures(value)[0], target, hints=(owner,))
         holder = self.evaluate(target.value)
-        if isinstance(target.value, ast.Subscript) and isinstance(holder, Unknown | Picture):
+        if isinstance(target.value, ast.Subscript) and isinstance(holder, (Unknown, Picture)):
             found = writing.of_item(self, target, value)
             if found is None:
                 return
@@ -266,7 +266,7 @@ class Interpreter(Branching):
                 key = 0
             if isinstance(key, int) and -len(holder.items) <= key < len(holder.items):
                 self.put(holder.items, key, value)
-            elif isinstance(key, Unknown | Measure | Choice) and len(holder.items) <= MOST_SET:
+            elif isinstance(key, (Unknown, Measure, Choice)) and len(holder.items) <= MOST_SET:
                 why = f"it is set by an index that is not known ({self.place(target)})"
                 self.put(holder.items, "*", [choice([one, value], why) for one in holder.items])
         elif isinstance(holder, Obj) and isinstance(key, str):
@@ -436,7 +436,7 @@ def _registers(decorator: ast.expr) -> bool:
 
 
 def _count(value: Value) -> int:
-    return len(value.items) if isinstance(value, Seq | Shape) else 0
+    return len(value.items) if isinstance(value, (Seq, Shape)) else 0
 
 
 def _batched(layout: str) -> str:

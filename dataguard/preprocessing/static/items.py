@@ -190,9 +190,9 @@ class Items(Machine):
             return Unknown(value.why, value.place, "random" if drawn else value.kind, changed=value.changed)
         if isinstance(value, Choice):
             return choice([self.item(one, index, node) for one in value.options], value.why)
-        if isinstance(value, Picture | Blank):
+        if isinstance(value, (Picture, Blank)):
             return arrays.subscript(self, value, index, node)
-        if isinstance(value, Seq | Shape | str):
+        if isinstance(value, (Seq, Shape, str)):
             return self._of_sequence(value, index, node)
         key = self.evaluate(index)
         if isinstance(value, Map):

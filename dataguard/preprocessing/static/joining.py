@@ -45,7 +45,7 @@ def truth(value: Value) -> bool | None:
     if isinstance(value, Measure):
         truths = {bool(one) for one in value.values}
         return truths.pop() if len(truths) == 1 else None
-    if kind is Unknown or kind is Ext or (isinstance(value, Method) and isinstance(value.receiver, Unknown | Obj)):
+    if kind is Unknown or kind is Ext or (isinstance(value, Method) and isinstance(value.receiver, (Unknown, Obj))):
         return None
     if isinstance(value, Choice):
         found = {truth(one) for one in value.options}
@@ -91,7 +91,7 @@ def join(condition: Value, first: Value, second: Value) -> Value:
     ensured = _ensured(condition, first, second)
     if ensured is not None:
         return ensured
-    plain = not isinstance(first, Picture | Choice) and not isinstance(second, Picture | Choice)
+    plain = not isinstance(first, (Picture, Choice)) and not isinstance(second, (Picture, Choice))
     by_chance_ = [one for one in (first, second) if isinstance(one, Unknown) and one.kind == "random"]
     if len(by_chance_) == 1 and any(is_number(one) or isinstance(one, Measure) for one in (first, second)):
         # A number in one case, by chance in the other: nobody knows it before.
@@ -122,7 +122,11 @@ def join(condition: Value, first: Value, second: Value) -> Value:
             open=first.open or second.open,
         )
     why = condition.reason() if isinstance(condition, Unknown) else "it depends on the picture's size"
-    if isinstance(condition, Measure) and isinstance(first, Picture | Choice) and isinstance(second, Picture | Choice):
+    if (
+        isinstance(condition, Measure)
+        and isinstance(first, (Picture, Choice))
+        and isinstance(second, (Picture, Choice))
+    ):
         boxed = letterboxes.joined(condition, first, second)
         if boxed is not None:
             return Picture(boxed)

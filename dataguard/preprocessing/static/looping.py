@@ -42,7 +42,7 @@ def most_turns(machine: Machine, node: ast.For | ast.AsyncFor, source: Value, it
     All of them over names, as of a configuration, over what may act, and over the places of a list of such:
     'for i in range(len(images))'.
     """
-    if isinstance(source, Map | Obj) or any(may_act(one) for one in items):
+    if isinstance(source, (Map, Obj)) or any(may_act(one) for one in items):
         return LONGEST_LOOP
     call = node.iter if isinstance(node.iter, ast.Call) else None
     name = getattr(call.func, "id", "") if call is not None else ""
@@ -100,19 +100,19 @@ def may_act(value: Value) -> bool:
     if isinstance(value, Seq) and value.kind == "tuple":
         # A tuple with a word in it is a key of what is kept by such; of numbers alone there may be many.
         return any(isinstance(one, str) or may_act(one) for one in value.items[:8])
-    return not is_plain(value) and not isinstance(value, Seq | Map | Unknown | Measure)
+    return not is_plain(value) and not isinstance(value, (Seq, Map, Unknown, Measure))
 
 
 def counts(machine: Machine, node: ast.If) -> bool:
     """Whether a branch gives something back once as many turns of a loop are counted as a batch has places."""
     test, func = node.test, machine.frame.func
-    if func is None or not isinstance(test, ast.Compare) or not isinstance(test.ops[0], ast.Eq | ast.GtE | ast.Gt):
+    if func is None or not isinstance(test, ast.Compare) or not isinstance(test.ops[0], (ast.Eq, ast.GtE, ast.Gt)):
         return False
     if not isinstance(test.left, ast.Name) or not is_number(machine.evaluate(test.comparators[0])):
         return False
-    if not any(isinstance(one, ast.Return | ast.Yield) for inner in node.body for one in nodes(inner)):
+    if not any(isinstance(one, (ast.Return, ast.Yield)) for inner in node.body for one in nodes(inner)):
         return False
-    loops = [list(nodes(one)) for one in nodes(func.node) if isinstance(one, ast.While | ast.For)]
+    loops = [list(nodes(one)) for one in nodes(func.node) if isinstance(one, (ast.While, ast.For))]
     around = [one for inner in loops if node in inner for one in inner]
     return any(_adds_one(one, test.left.id) for one in around)
 
@@ -141,7 +141,7 @@ def _growing(node: ast.While) -> set[str]:
     for statement in node.body:
         for one in nodes(statement):
             if isinstance(one, ast.AugAssign) and isinstance(one.target, ast.Name):
-                (found if isinstance(one.op, ast.Mult | ast.Div) else counted).add(one.target.id)
+                (found if isinstance(one.op, (ast.Mult, ast.Div)) else counted).add(one.target.id)
             elif isinstance(one, ast.BinOp) and isinstance(one.op, ast.Pow) and isinstance(one.right, ast.Name):
                 powers.add(one.right.id)
             elif isinstance(one, ast.Call) and getattr(one.func, "attr", getattr(one.func, "id", "")) in _POWERS:
@@ -162,7 +162,7 @@ def by_channel(machine: Interpreter, node: ast.For | ast.AsyncFor, source: Value
     target = node.target.elts[0] if isinstance(node.target, ast.Tuple) and node.target.elts else None
     if not arrays.pictures(first) or not isinstance(target, ast.Name) or not isinstance(holder, ast.Name):
         return False
-    if isinstance(first, Seq | Map):
+    if isinstance(first, (Seq, Map)):
         return False
     if not changes_in_place(node.body, target.id):
         return False

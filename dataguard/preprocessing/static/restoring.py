@@ -39,7 +39,7 @@ def keep(module: Module, held: dict[int, Any]) -> None:
     queue: list[tuple[Value, int]] = [(one, 0) for one in module.names.values() if type(one) in _HOLDING]
     while queue:
         value, depth = queue.pop()
-        inner: Any = value.items if isinstance(value, Seq | Map) else value.attrs
+        inner: Any = value.items if isinstance(value, (Seq, Map)) else value.attrs
         if id(inner) in held or (isinstance(value, Cls) and value.module is not module):
             continue
         held[id(inner)] = inner

@@ -49,7 +49,7 @@ def _containers(value: Value) -> list[Any]:
         return [value.attrs]
     if isinstance(value, ExtObj):
         return [value.attrs, value.args, value.kwargs]
-    return [value.items] if isinstance(value, Seq | Map) else []
+    return [value.items] if isinstance(value, (Seq, Map)) else []
 
 
 def _within(value: Value) -> Iterable[Value]:

@@ -58,7 +58,7 @@ def computed(operator: ast.operator, left: Value, right: Value, place: str) -> V
 
 def is_drawn(node: ast.AST) -> bool:
     """Whether a comparison is of a number from 0 to 1 that is drawn there: 'random.random() < p'."""
-    if not isinstance(node, ast.Compare) or not isinstance(node.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE):
+    if not isinstance(node, ast.Compare) or not isinstance(node.ops[0], (ast.Lt, ast.LtE, ast.Gt, ast.GtE)):
         return False
     call = node.left
     name = getattr(call.func, "attr", getattr(call.func, "id", "")) if isinstance(call, ast.Call) else ""

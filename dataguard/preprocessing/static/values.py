@@ -486,6 +486,6 @@ def last(value: Value) -> str:
     >>> last(Ext("cv2.INTER_CUBIC"))
     'INTER_CUBIC'
     """
-    if isinstance(value, Ext | ExtObj):
+    if isinstance(value, (Ext, ExtObj)):
         return value.name.rpartition(".")[2]
     return value if isinstance(value, str) else ""

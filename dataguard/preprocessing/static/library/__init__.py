@@ -120,7 +120,7 @@ def call(machine: Calling, name: str, args: list[Value], kwargs: dict[str, Value
         again = encoding.passed(Call(machine, name, args, kwargs, node))
         if again is not None:
             return again
-    for index, one in enumerate(args):
+    for index, one in enumerate(args) if Choice in map(type, args) else ():
         if type(one) is Choice and any(isinstance(option, Picture) for option in one.options):
             kept = [option for option in one.options if option is not None]
             return choice(

@@ -23,8 +23,10 @@ _LONGEST = 200_000
 
 def parsed(machine: Calling, func: Func, given: list[Value], made: Value) -> Value:
     """What a function of the repository made of such a file, where it is told by its name and the file is here."""
+    if not isinstance(made, Seq):
+        return made
     path = next((one for one in given[:2] if isinstance(one, str)), "")
-    if not path.endswith(".cfg") or not isinstance(made, Seq) or _PARSES.fullmatch(func.name) is None:
+    if not path.endswith(".cfg") or _PARSES.fullmatch(func.name) is None:
         return made
     found = resolve(Call(machine, func.name, [], {}, func.node), path)
     if found is None or machine.tree.sizes[found] > _LONGEST:

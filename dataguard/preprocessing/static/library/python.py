@@ -67,7 +67,7 @@ def copied(value: Value, depth: int) -> Value:
         return Seq([copied(one, depth - 1) for one in value.items], value.kind)
     if isinstance(value, Map):
         return Map({key: copied(one, depth - 1) for key, one in value.items.items()}, open=value.open)
-    if isinstance(value, ExtObj | Obj):
+    if isinstance(value, (ExtObj, Obj)):
         attrs = {
             key: copied(one, depth - 1) for key, one in value.attrs.items() if key not in ("item", "*item", "batch")
         }
@@ -118,7 +118,7 @@ def _of_number(call: Call) -> Value:
 @function("builtins.min", "builtins.max", "builtins.sum")
 def _extreme(call: Call) -> Value:
     items = call.args
-    if len(items) == 1 and isinstance(items[0], Seq | Shape):
+    if len(items) == 1 and isinstance(items[0], (Seq, Shape)):
         items = items[0].items
     if call.name == "builtins.sum" and items and all(isinstance(one, Obj) for one in items):
         # Data sets that are added to each other.
@@ -143,7 +143,7 @@ def _length(call: Call) -> Value:
         return choice(each, value.why)
     if isinstance(value, Seq) and value.many:
         return call.unknown("how many items a loop puts into a list")
-    if isinstance(value, Seq | Shape):
+    if isinstance(value, (Seq, Shape)):
         return len(value.items)
     if isinstance(value, Map) and not value.open:
         return len(value.items)
@@ -169,7 +169,7 @@ def _sequence(call: Call) -> Value:
 
     items = iterated(call.machine, value, ast.Constant(0))
     if items is None:
-        return value if isinstance(value, ExtObj | Unknown | Picture) else call.unknown("a list")
+        return value if isinstance(value, (ExtObj, Unknown, Picture)) else call.unknown("a list")
     if name == "reversed":
         items = items[::-1]
     return Seq(items, "tuple" if name == "tuple" else "list", getattr(value, "many", False))
@@ -193,7 +193,7 @@ def _dictionary(call: Call) -> Value:
 
 @function("collections.OrderedDict", "collections.defaultdict")
 def _ordered(call: Call) -> Value:
-    rest = [one for one in call.args if isinstance(one, Map | Seq)]
+    rest = [one for one in call.args if isinstance(one, (Map, Seq))]
     return _dictionary(Call(call.machine, call.name, rest[:1], call.kwargs, call.node))
 
 
@@ -240,7 +240,7 @@ def _attribute(call: Call) -> Value:
         held = data_sets(holder.module.names) if isinstance(holder, Mod) and call.name.endswith("getattr") else None
         return held if held is not None else call.unknown("an attribute that is not known")
     if call.name.endswith("setattr"):
-        if isinstance(holder, Obj | Cls | ExtObj) and len(call.args) > 2:
+        if isinstance(holder, (Obj, Cls, ExtObj)) and len(call.args) > 2:
             call.machine.put(holder.attrs, name, call.args[2])
         return None
     found = call.machine.attribute(holder, name, call.node)
@@ -251,7 +251,7 @@ def _attribute(call: Call) -> Value:
         # Of a namespace that the repository fills itself everything is seen.
         if missing and isinstance(holder, Obj) and (not holder.open or holder.library.endswith("Namespace")):
             return False
-        return call.unknown("whether it has an attribute") if missing or isinstance(holder, Unknown | Ext) else True
+        return call.unknown("whether it has an attribute") if missing or isinstance(holder, (Unknown, Ext)) else True
     if missing and len(call.args) > 2:
         return call.args[2]
     if missing and isinstance(holder, Mod):
@@ -348,15 +348,15 @@ def _passed(call: Call) -> Value:
         found = [truth(one) for one in call.args[0].items]
         if None not in found:
             return any(found) if name == "any" else all(found)
-        return next((one for one in call.args[0].items if isinstance(one, Unknown | Measure)), call.unknown("a truth"))
+        return next((one for one in call.args[0].items if isinstance(one, (Unknown, Measure))), call.unknown("a truth"))
     if name == "callable" and call.args:
         one = call.args[0]
         return (
             True
-            if isinstance(one, Func | Bound | Cls | Partial | ExtObj | Ext)
+            if isinstance(one, (Func, Bound, Cls, Partial, ExtObj, Ext))
             or (isinstance(one, Obj) and one.cls is not None and one.cls.find("__call__") is not None)
             else False
-            if is_plain(one) or isinstance(one, Map | Seq | Picture) or (isinstance(one, Obj) and one.cls is None)
+            if is_plain(one) or isinstance(one, (Map, Seq, Picture)) or (isinstance(one, Obj) and one.cls is None)
             else call.unknown("callable")
         )
     if name == "object":
@@ -379,7 +379,7 @@ def declared(call: Call) -> Value:
     if "default" in call.kwargs:
         return call.kwargs["default"]
     factory = call.kwargs.get("default_factory")
-    if isinstance(factory, Func | Ext | Cls):
+    if isinstance(factory, (Func, Ext, Cls)):
         return call.machine.call(factory, [], {}, call.node)
     if call.name.startswith(("typer.", "fastapi.", "pydantic.")) and call.args and call.args[0] is not ...:
         return call.args[0]

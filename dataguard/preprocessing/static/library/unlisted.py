@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from dataguard.preprocessing.static import feeding, loaders
+from dataguard.preprocessing.static import arrays, feeding, loaders
 from dataguard.preprocessing.static.library import (
     basicsr,
     configuration,
@@ -244,8 +244,6 @@ def _reads(name: str) -> bool:
 
 def unlisted(call: Call) -> Value:
     """A function or class of a library that no table knows."""
-    from dataguard.preprocessing.static.arrays import opaque, pictures
-
     name = call.name
     values = [*call.args, *call.kwargs.values()] if call.kwargs else call.args
     if name.startswith(_COMPUTING):
@@ -268,7 +266,7 @@ def unlisted(call: Call) -> Value:
         return pretrained.transforms_of(call)
     if name.startswith(image_processors.BEGINNING) and (processor := image_processors.made(call)) is not None:
         return processor
-    given = [one for one in values if isinstance(one, _PICTURED) and pictures(one)]
+    given = [one for one in values if isinstance(one, _PICTURED) and arrays.pictures(one)]
     if given and name.startswith(placeholders.LAYERS) and (graph := placeholders.name_of(given[0])):
         return placeholders.reached(call.machine, graph, given[0], [one for one in values if one is not given[0]])
     if given and tail in graphs.FIRST_LAYERS and name.startswith(placeholders.LAYERS):
@@ -289,7 +287,7 @@ def unlisted(call: Call) -> Value:
     if given and tail in _HANDED_ON:
         return given[0]
     if given and not tail[:1].isupper():
-        return opaque(call.machine, given, f"what {name} does is not known", call.node)
+        return arrays.opaque(call.machine, given, f"what {name} does is not known", call.node)
     if not given and _reads(name):
         return Picture(from_caller(Unknown(f"{name}{READ}", call.place)))
     if not given and _READS_MANY.search(tail.lower()) and not name.startswith(_NO_READERS):
@@ -309,7 +307,7 @@ def changed_by(machine: Calling, values: list[Value], why: str, node: ast.AST | 
     if not isinstance(first, Map):
         return opaque(machine, values, why, node)
     items = {
-        key: opaque(machine, [one], why, node) if isinstance(one, Picture | Choice) else one
+        key: opaque(machine, [one], why, node) if isinstance(one, (Picture, Choice)) else one
         for key, one in first.items.items()
     }
     return Map(items, open=True)
