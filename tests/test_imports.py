@@ -334,3 +334,15 @@ def test_the_checker_follows_imports_and_leaves_lazy_ones_out() -> None:
     assert [name for _, name in runtime_imports(modules["dataguard.core.errors"].tree)] == ["pandas"]
     guarded = ast.parse("if TYPE_CHECKING:\n    import pandas\nelse:\n    import json")
     assert [name for _, name in runtime_imports(guarded)] == ["json"]
+
+
+def test_an_audit_imports_nothing_for_the_network_nor_makes_pictures_without_need(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text("print(1)\n", encoding="utf-8")
+    code = (
+        "import sys, dataguard.cli\n"
+        f"sys.argv = ['dataguard', 'audit', {str(tmp_path)!r}]\n"
+        "dataguard.cli.main()\n"
+        "print(*sorted({'ssl', 'http.client', 'urllib.request', 'numpy.fft', 'numpy.random'} & {*sys.modules}), 'end')"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.splitlines()[-1] == "end"

@@ -7,9 +7,6 @@ import contextlib
 import datetime as dt
 import json
 import re
-import ssl
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -74,6 +71,10 @@ def fetch_page(index: str, name: str, *, timeout: float, cafile: str | None = No
     Raises:
         PageError: no answer, or none that is understood.
     """
+    import ssl
+    import urllib.error
+    import urllib.request
+
     base, headers = _without_password(index)
     address = f"{base.rstrip('/')}/{quote(name)}/"
     headers["Accept"] = ACCEPT

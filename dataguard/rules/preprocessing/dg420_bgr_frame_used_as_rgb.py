@@ -61,9 +61,9 @@ def bgr_frame_used_as_rgb(reading: RepositoryReading) -> Iterator[Outcome]:
     - Pillow, *Image.fromarray*: an array of shape (height, width, 3) is taken for RGB.
     - Qiu et al., *ML-EXray: Visibility into ML Deployment on the Edge*, MLSys 2022.
     """
-    pictures = [photograph(240, 320, 0), photograph(330, 250, 1)]
 
     def exchanged(_: object) -> Effect:
+        pictures = [photograph(240, 320, 0), photograph(330, 250, 1)]
         return measured_effect([(one, one[:, :, ::-1]) for one in pictures], on="on 2 generated photographs")
 
     yield from fact_findings(
