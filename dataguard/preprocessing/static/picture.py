@@ -29,6 +29,9 @@ COLOURS: Mapping[str, tuple[str, ...]] = {
 }
 _ORDERS = {channels: order for order, channels in COLOURS.items()}
 
+LUMA = "brightness first"
+"""The note of a picture in a space of colours of which the first channel is its gray: YCbCr, YUV."""
+
 MOST_STEPS = 64
 """More steps than any path has; a loop that adds more is not followed further."""
 
@@ -260,6 +263,9 @@ def reordered(state: State, positions: Sequence[int], place: str) -> State:
     if any(not -count <= one < count for one in positions):
         return losing(state, place, "a channel is taken that does not exist", "order")
     channels = tuple(state.channels[one] for one in positions)
+    if list(positions) == [0] and any(name == LUMA for name, _ in state.notes):
+        channels = COLOURS["GRAY"]
+        state = replace(state, lost={name: why for name, why in state.lost.items() if name != "order"})
 
     def taken(values: tuple[float, ...] | None) -> tuple[float, ...] | None:
         if values is None or len(values) == 1:

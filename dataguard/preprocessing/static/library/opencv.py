@@ -11,7 +11,7 @@ from typing import Any
 from dataguard.preprocessing.errors import DeclarationError
 from dataguard.preprocessing.pipeline import Decode
 from dataguard.preprocessing.readers import kernels
-from dataguard.preprocessing.static import borders, parts, sizes
+from dataguard.preprocessing.static import borders, parts, sizes, spaces
 from dataguard.preprocessing.static.library.registry import Call, applied, function
 from dataguard.preprocessing.static.picture import (
     COLOURS,
@@ -125,12 +125,10 @@ def _convert(call: Call) -> Value:
     source, _, target = name.removeprefix("COLOR_").removeprefix("CV_").partition("2")
     known = {"RGB", "BGR", "RGBA", "BGRA", "GRAY"}
     if source not in known or target not in known:
-        random_like = target in ("HSV", "LAB", "HLS", "YUV", "YCrCb", "Lab", "YCR_CB", "HSV_FULL")
-        back = source in ("HSV", "LAB", "HLS", "YUV", "YCrCb", "Lab", "YCR_CB", "HSV_FULL") and target in known
-        if random_like:
-            return Picture(moved(state, place, notes=(*state.notes, ("space", "HSV"))))
-        if back:
-            return Picture(moved(state, place, notes=tuple(one for one in state.notes if one[0] != "space")))
+        if target in spaces.NAMES and source in known:
+            return Picture(spaces.entered(state, source, target, place))
+        if source in spaces.NAMES and target in known:
+            return Picture(spaces.left(state, target, place))
         return Picture(losing(state, place, f"cvtColor to {target}", "order"))
     return Picture(converted(state, source, target, place))
 

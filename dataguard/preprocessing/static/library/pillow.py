@@ -19,6 +19,7 @@ from dataguard.preprocessing.static.library.given import as_state
 from dataguard.preprocessing.static.library.opencv import pair, whole
 from dataguard.preprocessing.static.library.registry import Call, function, methods
 from dataguard.preprocessing.static.picture import (
+    LUMA,
     State,
     by_chance,
     default,
@@ -115,7 +116,7 @@ def convert(call: Call) -> Value:
     mode = call.get(0, "mode", "P")
     was = next((held for name, held in state.notes if name == _SPACE), None)
     if mode == "RGB" and was is not None:
-        notes = tuple(one for one in state.notes if one[0] != _SPACE)
+        notes = tuple(one for one in state.notes if one[0] not in (_SPACE, LUMA))
         return Picture(replace(of_order(state, was, place), notes=notes))
     if mode == "RGB":
         state = replace(state, decode=_with_flag(state, "convert RGB", place)) if not state.touched else state
@@ -134,6 +135,7 @@ def convert(call: Call) -> Value:
     if mode in ("HSV", "LAB", "YCbCr", "CMYK", "P"):
         held = state.order if mode in _SPACES else None
         notes = (*state.notes, (_SPACE, held)) if held in ("RGB", "BGR") else state.notes
+        notes = (*notes, (LUMA, mode)) if mode == "YCbCr" and state.order != "GRAY" else notes
         return Picture(losing(replace(state, notes=notes), place, f"converted to {mode}", "order"))
     return Picture(losing(state, place, "converted to a mode that is not known", "order"))
 

@@ -15,6 +15,7 @@ from dataguard.preprocessing.static.library.opencv import pair, whole
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.picture import (
     COLOURS,
+    LUMA,
     State,
     by_chance,
     default,
@@ -37,7 +38,8 @@ def _read(call: Call) -> Value:
     place = call.place
     gray = call.kwargs.get("as_gray", call.kwargs.get("as_grey", call.kwargs.get("flatten"))) is True
     mode = call.kwargs.get("pilmode", call.kwargs.get("mode"))
-    flags = (f"convert {mode}",) if mode in ("RGB", "L") and not call.name.startswith("skimage") else ()
+    by_mode = {"RGB": "convert RGB", "YCbCr": "convert RGB", "L": "convert L"}  # to YCbCr by way of RGB
+    flags = (by_mode[mode],) if mode in by_mode and not call.name.startswith("skimage") else ()
     # imageio, as scipy before it, reads through Pillow.
     pillow = call.name.startswith(("scipy.", "imageio."))
     decode = Decode.of("pillow", *flags) if pillow else Decode.of("scikit-image")
@@ -46,6 +48,8 @@ def _read(call: Call) -> Value:
     state = State(kind="array", decode=decode, loaded=place, places=(place,), said={"order": explicit(place)})
     if gray:
         state = replace(state, channels=COLOURS["GRAY"], layout="HW", decode=replace(decode, order="GRAY"))
+    if mode == "YCbCr":
+        state = losing(replace(state, notes=((LUMA, mode),)), place, f"read as {mode}", "order")
     if call.name.startswith("matplotlib"):
         state = losing(
             state,
