@@ -295,13 +295,17 @@ def _random(call: Call) -> Value:
 
 
 def _for_each_level(call: Call) -> bool:
-    """Whether a number is drawn for each level of a picture: an array as long as one, or of a normal distribution."""
-    if any(isinstance(one, Shape | Picture) for one in (*call.args, *call.kwargs.values())):
+    """Whether a number is drawn for each level of a picture: an array as long as one."""
+    given = (*call.args, *call.kwargs.values())
+    if any(isinstance(one, Shape | Picture) for one in given):
         return True
-    shaped = len(call.args) > 2 or "size" in call.kwargs
-    return (call.name.endswith(".randn") and len(call.args) > 1) or (call.name.endswith(".normal") and shaped)
+    lengths = [*call.args] if call.name.endswith(".randn") else [*call.args[2:], call.kwargs.get("size")]
+    flat = [one for held in lengths for one in (held.items if isinstance(held, Seq) else [held])]
+    return any(isinstance(one, Measure) or (is_number(one) and one > _FEW) for one in flat)
 
 
+_FEW = 8
+"""More numbers than channels or the parts of a transformation are."""
 _OF_SEVERAL = (".permutation", ".randperm", ".multinomial", ".sample", ".choices")
 """Functions that draw more than one."""
 
