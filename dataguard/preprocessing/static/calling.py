@@ -24,7 +24,7 @@ from dataguard.preprocessing.static import (
 )
 from dataguard.preprocessing.static.expressions import ENUMS, Expressions
 from dataguard.preprocessing.static.joining import MISSING, join
-from dataguard.preprocessing.static.library import darknet, first_layers, given, placeholders, unlisted
+from dataguard.preprocessing.static.library import darknet, first_layers, given, placeholders, pools, unlisted
 from dataguard.preprocessing.static.library.command_lines import OPTIONS, given_options
 from dataguard.preprocessing.static.library.configuration import filled
 from dataguard.preprocessing.static.machine import DEEPEST, Frame, returned, signature_of
@@ -406,6 +406,8 @@ class Calling(Expressions):
             # Of what a caller may give, Pillow's pictures alone have these.
             opened = Picture(given.from_caller(receiver, kind="pil", opened=True))
             return library.method(self, opened, name, args, kwargs, node)
+        if name in pools.ROWS and args and isinstance(args[0], Func | Bound):
+            return pools.of_rows(self, args[0], node)
         if name == "reshape":
             arranged = given.of_stored(receiver, args, self.place(node))
             return receiver if arranged is None else Picture(arranged)

@@ -49,7 +49,6 @@ FEEDING = frozenset(
         "set_tensor",
         "setInput",
         "feed",
-        "predict_generator",
         "predict_classes",
         "generate",
         "get_image_features",
@@ -83,7 +82,7 @@ DRAWN_BY = ("what matplotlib.", "what seaborn.", "what plotly.", "what wandb.", 
 """Beginnings of why something is not known that a library gave which has no models: 'plt.get_cmap("jet")'."""
 DRAWING = frozenset({"normal_", "uniform_", "random_", "bernoulli_", "exponential_"})
 """Methods of tensors that fill them by chance."""
-FITTING = frozenset({"fit", "fit_generator", "fit_dataset", "evaluate_generator", "evaluate"})
+FITTING = frozenset({"fit", "fit_generator", "fit_dataset", "evaluate_generator", "evaluate", "predict_generator"})
 MEASURES = ("loss", "criterion", "ssim", "psnr", "lpips", "metric")
 """Parts of names of classes that compare pictures: they are modules as networks are, and are none."""
 LOSSES = (
@@ -114,8 +113,8 @@ LOSSES = (
 """Parts of names of what is given pictures and is no model."""
 
 
-_OF_KERAS = re.compile(r"^(predict|predict_classes|predict_proba|predict_generator|\w+_on_batch|fit)$")
-"""Methods of Keras's models."""
+_OF_KERAS = re.compile(r"^(predict|predict_classes|predict_proba|\w+_on_batch|fit|function)$")
+"""Methods of Keras's models, and a function of a part of one."""
 
 
 def as_fed(value: Value, name: str) -> Value:

@@ -37,6 +37,8 @@ _DETECTORS = re.compile(rf"what {re.escape(_OF_DETECTORS)}\.(?:\w+\.)?(\w+) retu
 """Networks that normalize by themselves: what else a repository trains is another, though its class is not known."""
 _ELSEWHERE = re.compile(r"what cv2\.dnn\.(readNetFrom(?:Caffe|Darknet)) returns$")
 """Networks of frameworks of which the repository's other models are none."""
+_PUBLISHED = re.compile(r"what (clip|open_clip)\.[\w.]+ returns for (\S+)$")
+"""Networks by their published names, each of which comes with what prepares pictures for it."""
 _WEIGHTS = re.compile(
     r"\.(h5|hdf5|keras|pth?|pth\.tar|ckpt|onnx|pb|tflite|caffemodel|weights|safetensors|pkl)$", re.IGNORECASE
 )
@@ -46,7 +48,8 @@ def of(value: Value) -> tuple[str, ...]:
     """What names a network, as words 'class:…', 'part:…', 'weights:…', in order and each once.
 
     A class is 'class:Name@file'; the repository's models that it is made of or inherits from are 'part:Name@file'. A
-    file that weights are read from or written to is 'weights:path', without its suffix.
+    file that weights are read from or written to is 'weights:path', without its suffix; what a package calls one of its
+    own is 'published:Name@package'.
     """
     return tuple(dict.fromkeys(_words(value)))
 
@@ -58,7 +61,7 @@ def _words(value: Value) -> Iterable[str]:
     elif isinstance(value, Bound):
         yield from _words(value.receiver)
     elif isinstance(value, ExtObj):
-        if value.name.startswith("keras.models.") and not value.name.endswith("load_model"):
+        if value.name.startswith("keras.models.") and not value.name.endswith(("load_model", ".function")):
             # A network that is put together here is known by the place.
             yield f"class:{value.name.rpartition('.')[2]}@{value.place}"
         for one in (*value.args, *value.kwargs.values()):
@@ -70,6 +73,8 @@ def _words(value: Value) -> Iterable[str]:
             yield f"class:{found[1]}@{_OF_DETECTORS}"
         elif found := _ELSEWHERE.match(value.why):
             yield f"class:{found[1]}@{value.place}"
+        elif found := _PUBLISHED.match(value.why):
+            yield f"published:{found[2]}@{found[1]}"
     elif isinstance(value, Seq):
         for one in value.items:
             yield from _words(one) if not isinstance(one, str) else _weights(one)
@@ -118,7 +123,7 @@ def joined(one: Sequence[str], other: Sequence[str]) -> int:
 
 
 def apart(one: Sequence[str], other: Sequence[str]) -> bool:
-    """Whether two paths feed networks of two classes, of which neither holds the other.
+    """Whether two paths feed networks of two classes, of which neither holds the other, or two published ones.
 
     >>> apart(["class:Detector@a.py"], ["class:Reader@a.py"]), apart(["class:Detector@a.py"], [])
     (True, False)
@@ -126,8 +131,12 @@ def apart(one: Sequence[str], other: Sequence[str]) -> bool:
     True
     >>> apart([], ["class:cnn_face_detection_model_v1@dlib"])
     True
+    >>> apart(["published:RN50@clip"], ["published:ViT-B/32@clip"])
+    True
     """
     ours, theirs = _named(one), _named(other)
+    if ours["published"] and theirs["published"] and not ours["published"] & theirs["published"]:
+        return True
     detector = any(name.partition("@")[2] in _FINISHED for name in ours["class"] | theirs["class"])
     return (detector or bool(ours["class"] and theirs["class"])) and not joined(one, other)
 
@@ -147,7 +156,7 @@ def _without_file(name: str) -> str:
 
 
 def _named(words: Sequence[str]) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {"class": set(), "part": set(), "weights": set()}
+    found: dict[str, set[str]] = {"class": set(), "part": set(), "weights": set(), "published": set()}
     for word in words:
         kind, _, name = word.partition(":")
         found[kind].add(name)

@@ -102,8 +102,10 @@ def fit(machine: Calling, args: Sequence[Value], kwargs: dict[str, Value], node:
             machine.initialize(one)
             follow_hooks(machine, one, node)
     follow_steps(machine, [*args], kwargs, node)
-    given: list[tuple[str, Value]] = [("train", one) for one in args[:1]]
-    given += [("train", kwargs[name]) for name in ("generator", "x") if name in kwargs]
+    called = getattr(node.func, "attr", "") if isinstance(node, ast.Call) else ""
+    first = "test" if called.startswith(("evaluate", "predict")) else "train"
+    given: list[tuple[str, Value]] = [(first, one) for one in args[:1]]
+    given += [(first, kwargs[name]) for name in ("generator", "x") if name in kwargs]
     if "validation_data" in kwargs:
         given.append(("val", kwargs["validation_data"]))
     for word, value in given:

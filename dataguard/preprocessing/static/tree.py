@@ -198,6 +198,17 @@ class Tree:
         data = self.read(path)
         return None if data is None else decode(data) if path.endswith(".py") else data.decode("utf-8", "replace")
 
+    def template(self, path: str) -> str | None:
+        """The one file that a README says to copy for one that is not there: 'sample_config.ini' for 'config.ini'."""
+        folder, _, name = path.rpartition("/")
+        found = [one for one in self.sizes if _TEMPLATE_WORD.sub("", one.rpartition("/")[2]) == name]
+        found = [one for one in found if one.rpartition("/")[0].endswith(folder)]
+        if len(found) != 1:
+            return None
+        readmes = [one for one in self.sizes if one.lower().endswith("readme.md")]
+        named = found[0].rpartition("/")[2]
+        return found[0] if any(named in (self.text(one) or "") for one in readmes[:8]) else None
+
     def _loader(self, path: str) -> Callable[[], PythonSource | None]:
         def load() -> PythonSource | None:
             data = self.held.pop(path, None) or self.read(path)
@@ -358,6 +369,9 @@ def _suffix(name: str) -> str:
     return name[dot:].lower() if dot > 0 else ""
 
 
+_TEMPLATE_WORD = re.compile(
+    r"(?i)^(sample|example|template|default)[._-]|[._-](sample|example|template|dist|default)(?=[._]|$)"
+)
 _TEMPLATES = frozenset({".example", ".sample", ".template", ".dist", ".default"})
 
 

@@ -103,6 +103,9 @@ def test_what_clip_brings_with_its_models(tmp_path: Path, line: str, expected: s
     body = f"{line}\nimage = prepare(Image.open('a.png')).unsqueeze(0)\nnet.encode_image(image)\n"
     path = served(tmp_path, body)
     assert steps(path)[-1] == expected
+    (network,) = path.networks
+    assert network.startswith("published:")
+    assert network.partition("@")[0].removeprefix("published:") in line
     known = path.pipeline.affine.scale
     assert (known is None) == ("SigLIP" in line)
     if known is not None:

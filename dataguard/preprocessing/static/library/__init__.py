@@ -17,6 +17,7 @@ from dataguard.preprocessing.static.library import (  # noqa: F401 - what they k
     caffe,
     command_lines,
     commands,
+    config_parser,
     configuration,
     dlib,
     docopt,

@@ -99,7 +99,7 @@ def resolve(call: Call, path: str) -> str | None:
                 return candidate
         source = call.machine.copied.get((script, wanted))
     fits = tree.ending(wanted)
-    return fits[0] if len(fits) == 1 else None
+    return fits[0] if len(fits) == 1 else None if fits else tree.template(wanted)
 
 
 def _from_the_top(path: str) -> str:

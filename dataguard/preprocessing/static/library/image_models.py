@@ -221,7 +221,9 @@ def _of_clip(call: Call, name: Value) -> ExtObj:
 
 @function("clip.load", "clip.clip.load")
 def _load(call: Call) -> Value:
-    return Seq([call.unknown(f"what {call.name} returns"), _of_clip(call, call.get(0, "name"))], "tuple")
+    name = call.get(0, "name")
+    model = call.unknown(f"what {call.name} returns" + (f" for {name}" if isinstance(name, str) else ""))
+    return Seq([model, _of_clip(call, name)], "tuple")
 
 
 @function("open_clip.create_model_and_transforms", "open_clip.create_model_from_pretrained",
@@ -238,7 +240,7 @@ def _create_model(call: Call) -> Value:
     kernel: dict[str, Value] = {"interpolation": "bicubic"}
     judged = _composed(call, ("Resize", [size], dict(kernel)), ("CenterCrop", [size], {}), ("ToTensor", [], {}),
                        normalize)  # fmt: skip
-    model = call.unknown(f"what {call.name} returns")
+    model = call.unknown(f"what {call.name} returns" + (f" for {word}" if word else ""))
     if call.name.endswith("from_pretrained"):
         return Seq([model, judged], "tuple")
     trained = _composed(call, ("RandomResizedCrop", [size], dict(kernel)), ("ToTensor", [], {}), normalize)

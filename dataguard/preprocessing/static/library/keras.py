@@ -371,6 +371,12 @@ def _use_layer(call: Call) -> Value:
     return call.machine.feed([value], call.node, name)
 
 
+@function("keras.backend.function")
+def _part_of_model(call: Call) -> Value:
+    """A function from a model's inputs to some of its tensors, which is fed as the model is."""
+    return ExtObj("keras.models.function", call.args, call.kwargs, call.place)
+
+
 @applied("keras.models.")
 def _use_model(call: Call) -> Value:
     value = call.get(0, "inputs")
@@ -379,4 +385,5 @@ def _use_model(call: Call) -> Value:
         if whole:
             # Layers that prepare pictures and are put together, as those of augmentation are.
             return picture
-    return call.machine.feed([*call.args, *call.kwargs.values()], call.node, "model", network=call.receiver)
+    name = "function" if call.thing.name.endswith(".function") else "model"
+    return call.machine.feed([*call.args, *call.kwargs.values()], call.node, name, network=call.receiver)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+from typing import TYPE_CHECKING
 
 from dataguard.preprocessing.static.arrays import element, iterated
 from dataguard.preprocessing.static.library.registry import Call, function
-from dataguard.preprocessing.static.values import ExtObj, Seq, Shape, Value
+from dataguard.preprocessing.static.values import Bound, ExtObj, Func, Seq, Shape, Unknown, Value
+
+if TYPE_CHECKING:
+    from dataguard.preprocessing.static.calling import Calling
 
 POOLS = ("multiprocessing.", "torch.multiprocessing.", "concurrent.futures.", "joblib.pool.", "pathos.")
 METHODS = frozenset(["map", "imap", "imap_unordered", "starmap", "map_async", "apply", "apply_async", "submit"])
@@ -51,6 +55,15 @@ def of_pool(call: Call) -> Value:
         return Seq([call.machine.call(func, one, {}, call.node) for one in given_], "list")
     many = call.name == "map" and "futures" in call.thing.name
     return over(call, func, rest if many else rest[:1]) if rest else call.unknown("a map")
+
+
+ROWS = frozenset({"apply", "progress_apply", "parallel_apply"})
+"""Methods of tables that call a function with each row, under their progress and parallel names too."""
+
+
+def of_rows(machine: Calling, func: Func | Bound, node: ast.AST | None) -> Value:
+    """What a table's method makes of its rows, of which it is not known how many there are."""
+    return Seq([machine.call(func, [Unknown("a row of a table", machine.place(node))], {}, node)], "list", many=True)
 
 
 def result(call: Call) -> Value:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dataguard.preprocessing.static import arrays, feeding, loaders
 from dataguard.preprocessing.static.library import (
     basicsr,
+    config_parser,
     configuration,
     drawn,
     films,
@@ -199,6 +200,7 @@ OBJECT_METHODS: list[tuple[str, frozenset[str] | None, Handler]] = [
     ("keras.preprocessing.image.ImageDataGenerator", None, _generator),
     ("argparse.", None, _parser),
     (scanned.LOADER, scanned.LOADING, scanned.loaded),
+    *[(one, config_parser.METHODS, config_parser.of_parser) for one in (config_parser.PARSER, config_parser.SECTION)],
     *[(one, pools.METHODS, pools.of_pool) for one in pools.POOLS],
     ("submitit.", frozenset({"submit"}), pools.of_pool),
     ("concurrent.futures.Future", frozenset({"result", "get"}), pools.result),
