@@ -17,6 +17,7 @@ from dataguard.core.finding import (
 )
 from dataguard.core.rule import Rule
 from dataguard.preprocessing.differing import Effect
+from dataguard.preprocessing.static import networks
 from dataguard.preprocessing.static.reading import CodeFact, FactKind, FoundPath, RepositoryReading
 
 _FEEDING = ("val", "eval", "serve")
@@ -130,12 +131,18 @@ def trained_so(reading: RepositoryReading, fact: CodeFact) -> bool:
     """Whether training does the same, so that a model that was trained here expects it.
 
     That is so where every training path goes through a fact of this kind, or feeds channels in such an order without
-    one; and no path that serves or evaluates is known to do otherwise.
+    one; and no path that serves or evaluates is known to do otherwise, unless it feeds another network, as a detector
+    is that finds what is recognized then.
     """
     alike = [other for other in reading.facts if other.kind == fact.kind]
     touched = {id(path) for other in alike for path in paths_through(reading, other)}
     training = [path for path in reading.paths if path.role == "train" and path.reachable]
-    feeding = [path for path in reading.paths if path.role in _FEEDING and path.reachable]
+    ours = [word for path in reading.paths if id(path) in touched or path in training for word in path.networks]
+    feeding = [
+        path
+        for path in reading.paths
+        if path.role in _FEEDING and path.reachable and not networks.apart(path.networks, ours)
+    ]
     turned = fact.kind == "bgr-used-as-rgb"
     trained = all(id(path) in touched or (turned and path.pipeline.order == "BGR") for path in training)
     fed = all(id(path) in touched or (turned and path.pipeline.order in ("BGR", None)) for path in feeding)

@@ -40,6 +40,15 @@ def test_a_frame_that_is_wrapped_twice_is_told_where_it_was_first(tmp_path: Path
     assert [(one.kind, one.line) for one in found if one.kind == "bgr-used-as-rgb"] == [("bgr-used-as-rgb", 6)]
 
 
+def test_a_picture_that_a_library_gives_red_first_and_that_is_turned_on_purpose_is_none(tmp_path: Path) -> None:
+    found = facts(
+        tmp_path,
+        "import mxnet as mx\nfrom torchvision import transforms\npicture = mx.image.imdecode(data).asnumpy()\n"
+        "image = Image.fromarray(picture[:, :, ::-1])\nmodel(transforms.ToTensor()(image).unsqueeze(0))\n",
+    )
+    assert [one for one in found if one.kind == "bgr-used-as-rgb"] == []
+
+
 def test_a_frame_that_is_converted_first_or_only_shown_is_none(tmp_path: Path) -> None:
     swapped = (
         "from torchvision import transforms\n"

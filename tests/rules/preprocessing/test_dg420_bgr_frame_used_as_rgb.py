@@ -48,6 +48,14 @@ def test_fires_as_a_warning_where_training_feeds_such_an_order() -> None:
     assert finding.severity is Severity.ERROR
 
 
+def test_fires_as_a_warning_where_only_another_network_takes_red_first() -> None:
+    trained = found("train", "train.py:3", pipeline=Pipeline(order="BGR"), networks=("class:Recognizer@net.py",))
+    finding_faces = found("serve", "faces.py:4", networks=("class:Detector@faces.py",))
+    recognized = found("serve", "serve.py:7", networks=("class:Recognizer@net.py",))
+    (finding,) = findings(bgr_frame_used_as_rgb(reading(FACT, paths=(trained, finding_faces, recognized))))
+    assert finding.severity is Severity.WARNING
+
+
 def test_silent_where_there_is_no_such_place() -> None:
     assert silent(bgr_frame_used_as_rgb(reading(fact("removed-api"))))
 

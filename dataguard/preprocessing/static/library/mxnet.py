@@ -30,11 +30,9 @@ def _asked(call: Call, name: str, *args: Value, **kwargs: Value) -> Value:
           "mxnet.image.image.imread")  # fmt: skip
 def _read(call: Call) -> Value:
     """OpenCV decodes, and red comes first unless that is not wanted."""
-    gray = call.get(1, "flag", 1) == 0
-    made = _asked(call, "cv2.imread", call.get(0, "buf"), 0 if gray else 1)
-    if gray or call.get(2, "to_rgb", True) in (False, 0):
-        return made
-    return _asked(call, "cv2.cvtColor", made, Ext("cv2.COLOR_BGR2RGB"))
+    gray, exchanged = call.get(1, "flag", 1) == 0, call.get(2, "to_rgb", True) not in (False, 0)
+    flag = "IMREAD_GRAYSCALE" if gray else "IMREAD_COLOR_RGB" if exchanged else "IMREAD_COLOR"
+    return _asked(call, "cv2.imread", call.get(0, "buf"), Ext(f"cv2.{flag}"))
 
 
 @function("mxnet.recordio.unpack_img")

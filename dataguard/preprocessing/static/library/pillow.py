@@ -75,7 +75,7 @@ def wrapped(state: State, call: Call) -> State:
     """An array as a picture of Pillow, whose channels are not exchanged by that."""
     place = call.place
     known = any(kind == "bgr-as-rgb" for kind, _ in state.notes)
-    if state.order == "BGR" and state.decode.library == "opencv" and not known:
+    if state.order == state.decode.order == "BGR" and state.decode.library == "opencv" and not known:
         state = replace(state, notes=(*state.notes, ("bgr-as-rgb", place)))
     layout = "HW" if state.channels is not None and len(state.channels) == 1 else "HWC"
     # Numbers with fractions are of mode F, which has one channel.
