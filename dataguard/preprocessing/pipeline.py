@@ -58,14 +58,23 @@ class Decode(Part):
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Height and width of all pictures, where they are of a data set that has one size; its name is their origin.
+        """Height and width of all pictures, where they are of a data set that has one size, or of arrays of one.
+
+        Their origin is the data set's name, or says the size itself.
 
         >>> from dataguard.preprocessing.provenance import Origin, Provenance
         >>> Decode(provenance={"": Provenance(origin=Origin.EXPLICIT, detail="CIFAR10")}).size
         (32, 32)
+        >>> Decode(library="array", provenance={"": Provenance(origin=Origin.EXPLICIT, detail="48×64")}).size
+        (48, 64)
         """
         origin = self.provenance.get("")
-        side = _SIDES.get(origin.detail.lower()) if origin is not None and self.library is not None else None
+        if origin is None or self.library is None:
+            return None
+        height, _, width = origin.detail.partition("×")
+        if height.isdecimal() and width.isdecimal():
+            return int(height), int(width)
+        side = _SIDES.get(origin.detail.lower())
         return None if side is None else (side, side)
 
     @classmethod

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from abc import abstractmethod
 
-from dataguard.preprocessing.static import arrays, loaders, records, unknowns
-from dataguard.preprocessing.static.library import constant, of_whole, whole_of
+from dataguard.preprocessing.static import arrays, loaders, parts, records, unknowns
+from dataguard.preprocessing.static.library import constant, given, of_whole, whole_of
 from dataguard.preprocessing.static.library.mixing import looked_up
 from dataguard.preprocessing.static.library.registry import FUNCTIONS
 from dataguard.preprocessing.static.machine import Machine
@@ -186,6 +186,9 @@ class Items(Machine):
             key = self.evaluate(index)
             if isinstance(key, Picture) and key.state.loaded:
                 return looked_up(value, key.state, self.place(node))
+            plane = given.of_plane(value, self.place(node)) if parts.adds_channel(index) else None
+            if plane is not None:
+                return plane
             drawn = isinstance(key, Unknown) and key.kind == "random" and not value.kind
             return Unknown(value.why, value.place, "random" if drawn else value.kind, changed=value.changed)
         if isinstance(value, Choice):

@@ -81,6 +81,12 @@ def _is_new(one: ast.expr | None) -> bool:
     return isinstance(one, ast.Attribute) and one.attr == "newaxis"
 
 
+def adds_channel(index: ast.expr) -> bool:
+    """Whether an index gives a plane an axis for its channel: ``[:, :, None]``."""
+    axes = index.elts if isinstance(index, ast.Tuple) else []
+    return len(axes) == 3 and _is_new(axes[2]) and all(map(is_whole, axes[:2]))
+
+
 def channel_of(machine: Machine, state: State, index: ast.expr) -> int | None:
     """The channel that an index like ``[:, :, 1]`` means; None where it means something else."""
     if "C" not in state.layout or state.channels is None:
@@ -157,12 +163,16 @@ def taken(machine: Machine, value: Picture | Blank, index: ast.expr, node: ast.A
     return Picture(state)
 
 
+_SEVERAL = (unknowns.WHICH, unknowns.PLACES, unknowns.STACKED)
+"""Reasons why an index is not known which say that it is of several."""
+
+
 def _is_several(key: Value) -> bool:
     """Whether an index takes several of a batch: 'frames[[0, 4]]', 'frames[range(8)]', 'frames[np.sort(chosen)]'."""
     if isinstance(key, Choice):
         return any(map(_is_several, key.options))
     if isinstance(key, Unknown):
-        return key.why in (unknowns.WHICH, unknowns.PLACES)
+        return key.why in _SEVERAL
     return isinstance(key, Seq) or (isinstance(key, ExtObj) and key.name == "builtins.range")
 
 

@@ -215,7 +215,8 @@ def stepped(state: State, step: Step, place: str) -> State:
             size = (size[1], size[0])
     elif isinstance(step, Resize | Crop | Pad):
         size = sizes.through(step, *size) or (None, None)
-    return moved(state, place, steps=(*state.steps, step), size=size)
+    after = moved(state, place, steps=(*state.steps, step), size=size)
+    return begun_anew(after) if isinstance(step, Resize) else after
 
 
 _KEEPS_SIZE = frozenset(
@@ -436,8 +437,7 @@ def resized(
     size: tuple[Value, Value] = (int(height), int(width)) if constant else (height, width)
     if after is None and not constant:
         size = (None, None)
-    after_step = replace(stepped(state, step, place), size=size)
-    return begun_anew(after_step)
+    return replace(stepped(state, step, place), size=size)
 
 
 def _sized_by_chance(state: State, unknown: Any) -> bool:

@@ -36,6 +36,8 @@ WHICH = f"{CHANCE} which"
 """Why the numbers of several are not known that are drawn of a list."""
 PLACES = "which of several they are"
 """Why the places of several in an array are not known."""
+STACKED = "numbers by chance"
+"""Why arrays that are put together of what was drawn are not known."""
 
 
 def computed(operator: ast.operator, left: Value, right: Value, place: str) -> Value:

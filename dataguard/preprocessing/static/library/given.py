@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dataguard.preprocessing.pipeline import Decode
-from dataguard.preprocessing.static.picture import Kind, State, losing
+from dataguard.preprocessing.static.picture import Kind, State, explicit, losing
 from dataguard.preprocessing.static.values import Choice, Picture, Seq, Unknown, Value
 
 if TYPE_CHECKING:
@@ -20,6 +20,10 @@ NO_PICTURES = ("no picture", "what a model returns", "what tensorflow.nn.", "wha
 """Beginnings of reasons why a value is not known which say that it is no picture."""
 STORED = ("an item of ", "what scipy.io.loadmat", "what numpy.load", "what bcolz.carray")
 """Beginnings of reasons why a value is not known which say that it was stored as numbers."""
+_COLLECTED = "an item of h5py."
+"""Beginning of the reason of what a file holds that data sets are handed round in: with it a path begins."""
+PICKLED = (*STORED, "what pickle.load")
+"""The same, and of what was stored as objects, which are arrays where they are stacked or arranged as such."""
 READ = " reads it"
 """End of the reason why a picture is not known that a function of another package reads."""
 
@@ -58,7 +62,10 @@ def from_caller(value: Unknown, *, kind: Kind = "array", opened: bool = False) -
         undetermined=dict.fromkeys(("library", "flags", "order", "exif", "alpha", "gray", "sixteen_bit"), why),
     )
     lost = {} if opened else {"order": why}
-    if not opened and value.kind != "caller" and not value.why.endswith(READ):
+    begun = (
+        value.kind == "caller" or value.why.endswith(READ) or (value.why.startswith(_COLLECTED) and not value.changed)
+    )
+    if not opened and not begun:
         # Of an argument the caller is asked; what a function did to a picture nobody asks.
         lost["geometry"] = why
     if value.why.startswith(STORED):
@@ -96,9 +103,11 @@ def of_numbers(value: Unknown, size: Sequence[Value], lengths: Sequence[Value], 
     why = f"the numbers of the picture are read: {value.reason()}"
     channels = lengths[-1] if len(lengths) > 2 and lengths[-1] in (1, 3) else lengths[0] if lengths[0] == 3 else 1
     gray = channels == 1
+    known = all(isinstance(one, int) for one in size)
     decode = Decode(
         library="array", order="GRAY" if gray else None, exif=None, alpha=None, gray=None, sixteen_bit=None,
         undetermined={} if gray else {"order": why},
+        provenance={"": explicit(place, f"{size[0]}×{size[1]}" if known else "")},
     )  # fmt: skip
     flat = len(lengths) == 2
     layout = "HW" if flat else "HWC" if lengths[-1] == channels else "CHW"
@@ -114,6 +123,14 @@ def of_numbers(value: Unknown, size: Sequence[Value], lengths: Sequence[Value], 
     )
 
 
+def of_plane(value: Unknown, place: str) -> Picture | None:
+    """A gray picture, where something that a file of arrays holds is given an axis for its one channel."""
+    if not value.why.startswith(PICKLED) or value.changed:
+        return None
+    decode = Decode(library="array", order="GRAY", exif=None, alpha=None, gray=None, sixteen_bit=None)
+    return Picture(State(kind="array", decode=decode, channels=("Y",), layout="HWC", loaded=place, places=(place,)))
+
+
 def of_stored(value: Unknown, lengths: Sequence[Value], place: str) -> State | None:
     """Pictures that a file of arrays holds, where they are said to be arranged as such; None where they are not.
 
@@ -124,7 +141,7 @@ def of_stored(value: Unknown, lengths: Sequence[Value], place: str) -> State | N
     """
     if len(lengths) == 1 and isinstance(lengths[0], Seq):
         lengths = lengths[0].items
-    if not value.why.startswith(STORED) or len(lengths) not in (3, 4):
+    if not value.why.startswith(PICKLED) or len(lengths) not in (3, 4):
         return None
     gray = len(lengths) == 3 and lengths[0] not in (1, 3) and lengths[-1] not in (1, 3)
     item = list(lengths[1:]) if gray or len(lengths) == 4 else list(lengths)

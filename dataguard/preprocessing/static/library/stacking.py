@@ -7,9 +7,10 @@ from dataclasses import replace
 from dataguard.preprocessing.static import parts
 from dataguard.preprocessing.static.joining import join
 from dataguard.preprocessing.static.library.bordering import bordered, mirrored
+from dataguard.preprocessing.static.library.given import PICKLED
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.picture import State, explicit, losing, moved, reordered
-from dataguard.preprocessing.static.unknowns import PLACES
+from dataguard.preprocessing.static.unknowns import PLACES, STACKED
 from dataguard.preprocessing.static.values import Blank, Choice, Picture, Seq, Shape, Stat, Unknown, Value, choice
 
 
@@ -54,7 +55,10 @@ def _stack(call: Call) -> Value:
         return Picture(moved(states[0], call.place))
     if not states or len(states) != len(items):
         if not states and any(isinstance(one, Unknown) and one.kind == "random" for one in items):
-            return Unknown("numbers by chance", call.place, "random")
+            return Unknown(STACKED, call.place, "random")
+        stored = next((one for one in items if isinstance(one, Unknown) and one.why.startswith(PICKLED)), None)
+        if stored is not None and all(isinstance(one, Unknown) for one in items):
+            return stored
         of_graph = call.name.startswith("tensorflow.")
         return value if isinstance(value, Picture) else call.unknown("no picture" if of_graph else "stacked arrays")
     place = call.place
