@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dataguard.preprocessing.static.sizes import crop_rule, pad_rule, resize_rule
 from dataguard.preprocessing.static.values import SIZES
 from dataguard.preprocessing.steps import Crop, Pad, Resize
-from tests.preprocessing.static.repositories import drawn, served, steps_of
+from tests.preprocessing.static.repositories import drawn, resized, served, steps_of
 
 AS_PICTURE = "\nmodel(torch.from_numpy(np.array(img) / 255.0).permute(2, 0, 1)[None].float())\n"
 FEED = "\nmodel(torch.from_numpy(img / 255.0).permute(2, 0, 1)[None].float())\n"
@@ -247,3 +247,31 @@ def test_what_pixels_of_a_border_are(tmp_path: Path, padded: str, mode: str | No
     (pad,) = steps_of(found)
     assert isinstance(pad, Pad)
     assert (pad.mode, pad.fill) == (mode, None if fill is None else (fill,))
+
+
+def test_a_thumbnail_of_a_limit_that_is_computed(tmp_path: Path) -> None:
+    path = served(
+        tmp_path,
+        """
+        from torchvision import transforms
+        image = Image.open(path).convert("RGB")
+        image.thumbnail((limit(), limit()), Image.ANTIALIAS)
+        model(transforms.ToTensor()(image).unsqueeze(0))
+        """,
+    )
+    assert (resized(path).rule, resized(path).kernel, resized(path).enlarge) == (None, "lanczos", False)
+
+
+@pytest.mark.parametrize(("name", "size"), [("TenCrop", "44"), ("FiveCrop", "(44, 44)")])
+def test_several_crops_that_are_all_fed_are_no_chance(tmp_path: Path, name: str, size: str) -> None:
+    path = served(
+        tmp_path,
+        f"""
+        from torchvision import transforms
+        crops = transforms.{name}({size})(Image.open(path).convert("RGB"))
+        model(torch.stack([transforms.ToTensor()(crop) for crop in crops]))
+        """,
+    )
+    (crop,) = steps_of(path)
+    assert isinstance(crop, Crop)
+    assert (crop.rule, crop.height, crop.width) == (None, 44, 44)

@@ -6,10 +6,11 @@ from typing import Any
 
 from dataguard.preprocessing.readers.torchvision import IMAGENET_MEAN, IMAGENET_STD
 from dataguard.preprocessing.static import borders, parts
+from dataguard.preprocessing.static.library.crops import centred
 from dataguard.preprocessing.static.library.given import as_state
 from dataguard.preprocessing.static.library.opencv import border_mode, kernel_of
 from dataguard.preprocessing.static.library.registry import Call, applied, function
-from dataguard.preprocessing.static.library.torchvision import centred, pair_of
+from dataguard.preprocessing.static.library.torchvision import pair_of
 from dataguard.preprocessing.static.picture import (
     State,
     by_chance,

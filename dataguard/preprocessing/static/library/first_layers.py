@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from dataguard.preprocessing.static import parts
 from dataguard.preprocessing.static.library import placeholders
+from dataguard.preprocessing.static.library.crops import centred
 from dataguard.preprocessing.static.library.registry import Call, function
-from dataguard.preprocessing.static.library.torchvision import centred
 from dataguard.preprocessing.static.picture import State, by_chance, mapped, resized
 from dataguard.preprocessing.static.values import ExtObj, Picture, Seq, Value, is_number, numbers
 from dataguard.preprocessing.steps import Random

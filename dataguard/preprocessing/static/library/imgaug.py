@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from dataguard.preprocessing.static import borders
+from dataguard.preprocessing.static.library.crops import centred
 from dataguard.preprocessing.static.library.given import as_state
 from dataguard.preprocessing.static.library.opencv import kernel_of
 from dataguard.preprocessing.static.library.registry import Call, applied, function
-from dataguard.preprocessing.static.library.torchvision import centred
 from dataguard.preprocessing.static.picture import State, by_chance, explicit, losing, resized, stepped
 from dataguard.preprocessing.static.values import (
     SIZES,

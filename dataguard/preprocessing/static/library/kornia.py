@@ -7,9 +7,10 @@ from typing import Any
 
 from dataguard.preprocessing.readers import kernels
 from dataguard.preprocessing.static import parts
+from dataguard.preprocessing.static.library.crops import centred
 from dataguard.preprocessing.static.library.given import as_state
 from dataguard.preprocessing.static.library.registry import Call, applied, function
-from dataguard.preprocessing.static.library.torchvision import centred, normalized, pair_of, resized_to
+from dataguard.preprocessing.static.library.torchvision import normalized, pair_of, resized_to
 from dataguard.preprocessing.static.picture import (
     State,
     arithmetic,

@@ -211,12 +211,17 @@ def thumbnail(call: Call) -> Value:
     state, place = call.state, call.place
     fields, said = kernel_of(call.get(1, "resample"), call.given(1, "resample"), place)
     width, height = pair(call.get(0, "size"))
+    rule: dict[str, Any] = {"rule": "fit", "rounding": "half_up"}
     if is_number(width) and is_number(height):
-        step = Resize(
-            rule="fit", height=int(height), width=int(width), enlarge=False, rounding="half_up", **fields,
-            reducing_gap=2.0, provenance={"": explicit(place), "kernel": said},
-        )  # fmt: skip
-        call.receiver.state = stepped(state, step, place)
+        rule |= {"height": int(height), "width": int(width)}
+    else:
+        why = next((one.reason() for one in (width, height) if isinstance(one, Unknown)), "its limit is computed")
+        open_ = {**fields.get("undetermined", {}), "rule": why, "rounding": why}
+        rule = {"rule": None, "rounding": None, "undetermined": open_}
+    step = Resize(
+        **{**fields, **rule}, enlarge=False, reducing_gap=2.0, provenance={"": explicit(place), "kernel": said}
+    )
+    call.receiver.state = stepped(state, step, place)
     return None
 
 

@@ -16,6 +16,7 @@ from dataguard.preprocessing.static import borders, parts
 from dataguard.preprocessing.static.effects import unfollowed
 from dataguard.preprocessing.static.joining import join
 from dataguard.preprocessing.static.library import drawn
+from dataguard.preprocessing.static.library.crops import centred, of_several
 from dataguard.preprocessing.static.library.given import as_state
 from dataguard.preprocessing.static.library.numpy import dtype_of
 from dataguard.preprocessing.static.library.registry import Call, applied, function
@@ -48,7 +49,7 @@ from dataguard.preprocessing.static.values import (
     last,
     numbers,
 )
-from dataguard.preprocessing.steps import Crop, Flip, Pad, Resize
+from dataguard.preprocessing.steps import Flip, Pad, Resize
 
 ANTIALIASED_SINCE = (0, 17)
 RANDOM = (
@@ -157,7 +158,7 @@ def transformed(thing: Value, value: Value, call: Call, depth: int = 0) -> Value
     if name == "RandomApply" or name in ("RandomChoice", "RandomOrder"):
         return Picture(by_chance(state, name, thing.place, size=state.size))
     if name in ("FiveCrop", "TenCrop"):
-        return Seq([Picture(by_chance(state, name, thing.place))], "tuple")
+        return Seq([Picture(of_several(name, state, *pair_of(inner.get(0, "size")), thing.place))], "tuple")
     return Picture(one_step(name, inner, state, thing.place))
 
 
@@ -356,21 +357,6 @@ def resized_to(state: State, size: Value, longest: Value, fields: dict[str, Any]
     step = Resize(**rule, **given, provenance=provenance, undetermined=undetermined)
     after = stepped(state, step, place)
     return after if rule["rule"] is not None else replace(after, size=(None, None))
-
-
-def centred(state: State, height: int, width: int, place: str) -> State:
-    """A state after a crop from the middle, as torchvision does it."""
-    fill = fill_levels(state, 0) or (0.0,)
-    step = Crop(
-        rule="center",
-        height=height,
-        width=width,
-        rounding="half_even",
-        border="floor",
-        fill=fill,
-        provenance={"": explicit(place)},
-    )
-    return replace(stepped(state, step, place), size=(height, width))
 
 
 def _pad(call: Call, state: State, place: str) -> State:
