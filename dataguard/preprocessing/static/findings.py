@@ -146,8 +146,9 @@ class Findings:
         return inputs.of_torch_alone(self.raw.values())
 
     def _role(self, sink: Sink, modes: set[str]) -> str:
-        trains = sink.kind == "model" and self._mode(sink) == "train"
         text = self.raw.get(sink.stack[0][1], b"") if sink.stack else b""
+        trains = sink.kind == "model" and self._mode(sink) == "train"
+        trains = trains and roles.learns(text, self.raw.get(sink.place.rpartition(":")[0], b""))
         return roles.role_of(sink, trains, text, "".join(modes) if len(modes) == 1 else "")
 
     def _mode(self, sink: Sink) -> str:

@@ -106,8 +106,14 @@ class Items(Machine):
                 return Mod(inner)
             # A library of that name is meant that the repository only seems to have a module of.
             foreign = f"{value.module.path.rpartition('/')[2].removesuffix('.py')}.{name}"
-            known = foreign in FUNCTIONS
-            return Ext(foreign) if known else Unknown(f"{name} is not in {value.module.path}", self.place(node))
+            if foreign in FUNCTIONS:
+                return Ext(foreign)
+            handed_on = self._of_whole(value.module.names, name)
+            return (
+                handed_on
+                if handed_on is not None
+                else Unknown(f"{name} is not in {value.module.path}", self.place(node))
+            )
         if kind is Cls:
             found = value.find(name)
             if found is not None:
@@ -144,9 +150,13 @@ class Items(Machine):
 
     def undefined(self, name: str, node: ast.AST | None) -> Value:
         """What a name stands for that nothing here binds: something of a library that is imported whole."""
-        libraries = whole_of(self.frame.module.names)
-        found = of_whole(libraries, name) if libraries else None
+        found = self._of_whole(self.frame.module.names, name)
         return found if found is not None else Unknown(f"{name} is not defined where it is read", self.place(node))
+
+    def _of_whole(self, names: dict[str, Value], name: str) -> Value:
+        """What a module gets by a name from the libraries that it imports whole; None for nothing."""
+        libraries = whole_of(names)
+        return of_whole(libraries, name) if libraries else None
 
     def _of_class(self, found: Value, receiver: Obj, node: ast.AST | None) -> Value:
         if not isinstance(found, Func):

@@ -156,6 +156,11 @@ def _of_words(words: str) -> str:
     return ""
 
 
+def learns(*texts: bytes) -> bool:
+    """Whether one of several files learns from gradients, as far as they are at hand: others show what they find."""
+    return not all(texts) or any(_LEARNS.search(one) for one in texts)
+
+
 def computes_gradients(node: ast.AST) -> bool:
     """Whether a function calls ``backward`` or an optimizer's step."""
     for one in nodes(node):

@@ -45,6 +45,7 @@ _CONFIG = """
     "Run it:\n```\npython predict.py ${CONFIG}\nGPU=0 python ./predict.py configs/a.py models/last.pth\n```\n",
     "`python -m torch.distributed.launch --nproc_per_node=4 predict.py configs/a.py`",
     "python predict.py \\\n    configs/a.py",
+    "python predict.py \\  \n    configs/a.py",
 ])  # fmt: skip
 def test_a_configuration_in_python(tmp_path: Path, text: str) -> None:
     path = only(reading(tmp_path, {"predict.py": _PYTHON, "configs/a.py": _CONFIG, "readme.md": text}))

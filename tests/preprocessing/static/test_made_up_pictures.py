@@ -58,3 +58,19 @@ def test_numbers_of_64_bits_that_are_returned_are_no_input_yet(tmp_path: Path) -
     pipeline = only(reading(tmp_path, {"data.py": script})).pipeline
     assert (pipeline.dtype, pipeline.affine.offset) == (None, (-1.0,))
     assert "64 bits" in pipeline.undetermined["dtype"]
+
+
+@pytest.mark.parametrize("made", ["uniform(150, 180, (64, 64, 3))", "randint(0, 255, size=(64, 64, 3))"])
+def test_a_picture_of_noise_that_is_fed_is_no_path(tmp_path: Path, made: str) -> None:
+    script = f"""
+        import numpy as np
+        import torch
+        from PIL import Image
+
+        def ready(image):
+            image = image if isinstance(image, Image.Image) else Image.fromarray(image)
+            return torch.from_numpy(np.float32(image).transpose(2, 0, 1)).unsqueeze(0) / 255
+
+        net(ready(np.uint8(np.random.{made})))
+        """
+    assert reading(tmp_path, {"predict.py": script}).paths == ()

@@ -137,3 +137,20 @@ def test_arrays_of_pictures_that_a_script_writes(tmp_path: Path, name: str, body
 def test_a_script_in_a_folder_of_evaluation(tmp_path: Path) -> None:
     script = "import cv2\nmodel(cv2.imread('a.png') / 255.0)\n"
     assert only(reading(tmp_path, {"standard_evaluation/features.py": script})).role == "eval"
+
+
+@pytest.mark.parametrize(("step", "role"), [("", "serve"), ("optimizer.step()", "train")])
+def test_gradients_that_nothing_learns_from(tmp_path: Path, step: str, role: str) -> None:
+    maps = f"""
+        def gradients(net, image):
+            score = net(image)
+            score[0, 3].backward()
+            {step or "pass"}
+            return image.grad
+        """
+    script = """
+        import cv2, torch
+        from maps import gradients
+        gradients(net, torch.from_numpy(cv2.imread("a.png")).permute(2, 0, 1).unsqueeze(0).float())
+        """
+    assert only(reading(tmp_path, {"maps.py": maps, "saliency.py": script})).role == role

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dataguard.preprocessing.static.extraction import _IMPORT
-from tests.preprocessing.static.repositories import only, reading, resized
+from tests.preprocessing.static.repositories import levels, only, reading, resized
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ STORED = """
 
 def test_what_normalizes_tensors_takes_them_channels_first(tmp_path: Path) -> None:
     found = only(reading(tmp_path, {"run.py": STORED})).pipeline
-    assert (found.layout, found.geometry) == ("NCHW", None)
+    assert (found.layout, found.geometry) == ("NCHW", ())
 
 
 NODES = """
@@ -171,3 +171,23 @@ def test_a_library_that_is_imported_whole_after_branches_that_import_others(tmp_
         model(Compose([ToPILImage(), Resize(96), ToTensor()])(cv2.imread("a.png")))
         """
     assert resized(only(reading(tmp_path, {"run.py": script}))).side == 96
+
+
+def test_what_a_module_of_the_repository_hands_on_of_a_library(tmp_path: Path) -> None:
+    transforms = """
+        from torchvision.transforms import *
+
+        class Squared(object):
+            def __call__(self, image):
+                return image.resize((64, 64))
+        """
+    script = """
+        from PIL import Image
+        from tools import transforms as T
+        ready = T.Compose([T.Squared(), T.ToTensor(), T.Normalize([0.5], [0.5])])
+        net(ready(Image.open("a.png").convert("RGB")).unsqueeze(0))
+        """
+    files = {"tools/__init__.py": "", "tools/transforms.py": transforms, "predict.py": script}
+    path = only(reading(tmp_path, files))
+    assert levels(path) == pytest.approx((2 / 255, -1.0))
+    assert resized(path).height == 64

@@ -40,7 +40,7 @@ def _commands(tree: Tree) -> list[tuple[str, list[str]]]:
     found: list[tuple[str, list[str]]] = []
     texts = [one for one in tree.sizes if one.lower().endswith(".md") and tree.sizes[one] <= LARGEST]
     for path in sorted(texts, key=lambda one: (one.count("/"), "readme" not in one.lower(), one))[:8]:
-        text = _continued(re.sub(r"\\\r?\n\s*", " ", tree.text(path) or ""))
+        text = _continued(re.sub(r"\\[ \t]*\r?\n\s*", " ", tree.text(path) or ""))
         text = _HERE.sub("", text)
         called = [(match.start(), match[1], match[2]) for match in _COMMAND.finditer(text)]
         called += [(match.start(), match[1].replace(".", "/") + ".py", match[2]) for match in _MODULE.finditer(text)]

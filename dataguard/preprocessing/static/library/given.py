@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dataguard.preprocessing.pipeline import Decode
+from dataguard.preprocessing.static.noise import NOISE
 from dataguard.preprocessing.static.picture import Kind, State, explicit, losing
 from dataguard.preprocessing.static.values import Choice, Picture, Seq, Unknown, Value
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     pass
 
 
-NO_PICTURES = ("no picture", "what a model returns", "what tensorflow.nn.", "what tensorflow.layers.",
+NO_PICTURES = (NOISE, "no picture", "what a model returns", "what tensorflow.nn.", "what tensorflow.layers.",
                "what tensorflow.contrib.", "what keras.layers.",
                "what tensorflow.get_variable", "what tensorflow.Variable")  # fmt: skip
 """Beginnings of reasons why a value is not known which say that it is no picture."""
