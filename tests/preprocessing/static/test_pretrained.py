@@ -156,3 +156,27 @@ def test_what_a_factory_makes_by_default(tmp_path: Path) -> None:
         """,
     )
     assert path.pipeline.affine.offset == (-10.0, -20.0, -30.0)
+
+
+@pytest.mark.parametrize(("weights", "sides"), [
+    ("get_model_weights('resnet18').DEFAULT", (256, 224)),
+    ("get_model_weights('resnet50').DEFAULT", (232, 224)),
+    ("get_model_weights('mobilenet_v3_large').IMAGENET1K_V1", (256, 224)),
+    ("get_model_weights('swin_t').DEFAULT", (232, 224)),
+    ("get_model_weights(torchvision.models.inception_v3).DEFAULT", (342, 299)),
+    ("get_weight('ResNet50_Weights.IMAGENET1K_V1')", (256, 224)),
+    ("get_model_weights('fasterrcnn_resnet50_fpn').DEFAULT", None),
+    ("get_model_weights(name).DEFAULT", None),
+])  # fmt: skip
+def test_weights_by_the_name_of_a_network(tmp_path: Path, weights: str, sides: tuple[int, int] | None) -> None:
+    path = served(
+        tmp_path,
+        f"""
+        import torchvision
+        from torchvision.models import get_model_weights, get_weight
+        transform = {weights}.transforms()
+        model(transform(Image.open(path).convert("RGB")).unsqueeze(0))
+        """,
+    )
+    found = [(getattr(step, "side", None), getattr(step, "height", None)) for step in path.pipeline.geometry or ()]
+    assert found == ([(sides[0], None), (None, sides[1])] if sides is not None else [])

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 
 from dataguard.preprocessing.readers.torchvision import IMAGENET_MEAN, IMAGENET_STD
-from dataguard.preprocessing.static.library.registry import Call
-from dataguard.preprocessing.static.values import Ext, ExtObj, Seq, Value
+from dataguard.preprocessing.static.library.registry import Call, function
+from dataguard.preprocessing.static.values import Ext, ExtObj, Seq, Value, last
 
 _SIZES = {
     "ConvNeXt_Base.IMAGENET1K_V1": (224, 232, "bilinear"),
@@ -71,6 +71,10 @@ _OTHERS = {
     "VGG16.IMAGENET1K_FEATURES": ((0.48235, 0.45882, 0.40784), (1 / 255,) * 3),
 }
 """Mean and deviation of those that are not ImageNet's."""
+_CLASSIFIERS = ("alexnet", "convnext", "densenet", "efficientnet", "googlenet", "inception_v3", "maxvit", "mnasnet",
+                "mobilenet", "regnet", "resnet", "resnext", "shufflenet", "squeezenet", "swin_", "vgg", "vit_",
+                "wide_resnet")  # fmt: skip
+"""Beginnings of the names that torchvision registers networks for classification by."""
 BEGINNING = "torchvision.models."
 METHOD = "transforms"
 
@@ -93,6 +97,21 @@ def _weights(name: str) -> str:
     if network in _SWAG:
         return f"{network}.IMAGENET1K_SWAG_E2E_V1"
     return f"{network}.IMAGENET1K_V2" if network.startswith(_SECOND) else f"{network}.IMAGENET1K_V1"
+
+
+@function("torchvision.models.get_model_weights", "torchvision.models.get_weight")
+def _by_name(call: Call) -> Value:
+    """The weights that a network is registered with: of 'resnet50' those of 'ResNet50_Weights'."""
+    name = call.get(0, "name")
+    word = name if isinstance(name, str) else last(name)
+    if call.name.endswith("get_weight"):
+        return Ext(f"{BEGINNING}{word}") if "_Weights." in word else call.unknown("weights of that name")
+    if not word.lower().startswith(_CLASSIFIERS):
+        return call.unknown("weights of that name")
+    known = (*(one.partition(".")[0] for one in _SIZES), *_SECOND, *_SWAG)
+    network = next((one for one in known if one.lower() == word.lower()), None)
+    network = network or next((one for one in _SECOND if word.lower().startswith(one.lower())), word)
+    return Ext(f"{BEGINNING}{network}_Weights")
 
 
 def transforms_of(call: Call) -> Value:
