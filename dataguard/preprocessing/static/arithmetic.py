@@ -62,7 +62,7 @@ def flags(operator: ast.operator, left: Value, right: Value) -> Value:
 def shifted(left: Value, right: Value, minus: bool) -> Value:
     """A sum or difference of something unknown and a number, or of two that began as one; None for others."""
     if isinstance(left, Unknown) and isinstance(right, Unknown):
-        if minus and left.place and left.shifted(0) == right.shifted(0):
+        if minus and (left.base or left) is (right.base or right):
             return measured(lambda a, b: a - b, left.shift, right.shift)
         return None
     if isinstance(left, Unknown) and (is_number(right) or isinstance(right, Measure)):

@@ -8,7 +8,7 @@ from typing import Any
 from dataguard.preprocessing.static import sizes
 from dataguard.preprocessing.static.picture import State, by_chance, explicit, fill_levels, losing, moved, stepped
 from dataguard.preprocessing.static.values import Unknown, Value, is_number, measured
-from dataguard.preprocessing.steps import Pad
+from dataguard.preprocessing.steps import Pad, Random
 
 
 def filling(state: State, fill: Value) -> dict[str, Any]:
@@ -23,6 +23,10 @@ def padded(state: State, size: tuple[Value, Value], corner: tuple[Value, Value],
         # Where the whole size is by chance the border is; where it is not, the picture's place in it is.
         grown = any(isinstance(one, Unknown) and one.kind == "random" for one in size)
         shown = {"size": f"{int(size[0])}x{int(size[1])}"} if all(is_number(one) for one in size) else None
+        last = state.steps[-1] if state.steps else None
+        if isinstance(last, Random) and last.name == "crop" and last.origin_of("") == explicit(place, "crop"):
+            # What the same statement cuts off is what reaches beyond the larger one.
+            state = replace(state, steps=state.steps[:-1])
         return by_chance(state, "pad" if grown else "placement", place, size=size, shown=shown)
     before, after, corners = sizes.pairs(*state.size), sizes.pairs(*size), sizes.corners(*corner)
     filled = filling(state, fill)

@@ -226,7 +226,7 @@ class Interpreter(Branching):
         if items is None or len(items) != count:
             kind = value.kind if isinstance(value, Unknown) else ""
             why = value.why if isinstance(value, Unknown) else "unpacked from what is not known"
-            items = [Unknown(why, self.place(target), kind)] * count
+            items = [Unknown(why, self.place(target), kind) for _ in range(count)]
         for one, item in zip(target.elts, items, strict=True):
             self.assign(one.value if isinstance(one, ast.Starred) else one, item)
 

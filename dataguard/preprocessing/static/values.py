@@ -58,9 +58,13 @@ class Unknown:
     changed: bool = False
     """Whether it went through arithmetic: of a picture that it turns out to be, the levels are not known."""
 
+    base: Any = field(default=None, compare=False, repr=False)
+    """What it was before numbers were added: two that are described alike need not be the same number."""
+
     def shifted(self, shift: Value) -> Unknown:
         """The same with another number added."""
-        return Unknown(self.why, self.place, self.kind, self.typical, shift, self.changed)
+        base = self if self.base is None else self.base
+        return Unknown(self.why, self.place, self.kind, self.typical, shift, self.changed, base)
 
     def reason(self) -> str:
         """Why, and where."""
