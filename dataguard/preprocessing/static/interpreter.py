@@ -16,6 +16,7 @@ from dataguard.preprocessing.static import (
     records,
     rows,
     shaping,
+    supposing,
     writing,
 )
 from dataguard.preprocessing.static.branching import Branching, ends_program
@@ -172,7 +173,10 @@ class Interpreter(Branching):
         """Bind a target."""
         if type(target) is ast.Name:
             frame = self.frames[-1]
-            self.put(frame.elsewhere.get(target.id, frame.names), target.id, value)
+            names = frame.elsewhere.get(target.id, frame.names)
+            if type(value) is Unknown and supposing.are_kept(names.get(target.id), value):
+                return
+            self.put(names, target.id, value)
             if type(value) is Picture or type(value) is Choice:
                 self.residues.passed(self, value, target.id)
         elif isinstance(target, ast.Attribute):

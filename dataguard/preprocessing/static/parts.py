@@ -248,9 +248,12 @@ def _cropped(state: State, box: dict[str, tuple[Value, Value]], place: str) -> S
     edges: list[Value] = []
     for name, length in (("H", height), ("W", width)):
         lower, upper = box.get(name, (None, None))
-        random = any(isinstance(one, Unknown) and one.kind == "random" for one in (lower, upper))
-        if random:
+        drawn = [one for one in (lower, upper) if isinstance(one, Unknown) and one.kind == "random"]
+        if drawn:
             extents = [sizes.extent(*box[one]) if one in box else state.size["HW".index(one)] for one in "HW"]
+            if all(one.why in sizes.LENGTHS for one in drawn) and all(map(is_number, extents)):
+                # The picture's size is by chance, and where the part lies is computed of it.
+                return unknown_crop(state, drawn[0].reason(), place, (int(extents[0]), int(extents[1])))
             return random_crop(state, extents[0], extents[1], place)
         low: Value = 0 if lower is None else lower
         high: Value = length if upper is None else upper
@@ -264,16 +267,19 @@ def _cropped(state: State, box: dict[str, tuple[Value, Value]], place: str) -> S
     return unknown_crop(state, unknown, place)
 
 
-def unknown_crop(state: State, why: str, place: str) -> State:
-    """A state after a crop of which the box is not known."""
+def unknown_crop(state: State, why: str, place: str, size: tuple[int, int] | None = None) -> State:
+    """A state after a crop of which it is not known where the box lies, and its size only where that is given."""
+    height, width = size or (None, None)
     step = Crop(
         rule=None,
+        height=height,
+        width=width,
         rounding=None,
         fill=None,
         undetermined={"rule": why, "rounding": why},
         provenance={"": explicit(place)},
     )
-    return replace(stepped(state, step, place), size=(None, None))
+    return replace(stepped(state, step, place), size=(height, width))
 
 
 def warped(state: State, size: tuple[Value, Value], fields: dict[str, Any], said: Any, name: str, place: str) -> State:

@@ -5,13 +5,22 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from dataguard.preprocessing.static.values import Seq
+from dataguard.preprocessing.static.library.command_lines import OPTIONS
+from dataguard.preprocessing.static.values import Obj, Seq, Unknown, Value
 
 if TYPE_CHECKING:
     from dataguard.preprocessing.static.calling import Calling
 
 _EQUAL = (ast.Eq, ast.In, ast.Is)
 _OTHER = (ast.NotEq, ast.NotIn, ast.IsNot)
+
+
+def are_kept(held: Value, value: Unknown) -> bool:
+    """Whether options are replaced by those that were kept beside weights: 'args = checkpoint["args"]'.
+
+    Who trained gave them on the command line, as whoever runs the script would.
+    """
+    return value.why.startswith("what torch.load") and isinstance(held, Obj) and held.place == OPTIONS
 
 
 def suppose(machine: Calling, test: ast.expr, *, holds: bool) -> None:

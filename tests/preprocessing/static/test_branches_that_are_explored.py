@@ -153,3 +153,24 @@ def test_options_are_what_a_branch_asks_of_them(tmp_path: Path, augments: str, t
     paths = reading(tmp_path, {"main.py": _FOR_TASKS.format(augments=augments, tests=tests)}).paths
     flipped = [any(isinstance(step, Random) for step in steps_of(one)) for one in paths]
     assert dict(zip([one.role for one in paths], flipped, strict=True)) == {"train": True, "val": False}
+
+
+@pytest.mark.parametrize("kept", ["saved['args']", "torch.load(args.resume)['args']"])
+def test_options_that_were_kept_with_weights(tmp_path: Path, kept: str) -> None:
+    script = f"""
+        import argparse
+        import cv2, torch
+
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--mode", default="colour")
+        parser.add_argument("--resume", default="last.pth")
+        args = parser.parse_args()
+        saved = torch.load(args.resume)
+        args = {kept}
+        image = cv2.imread("a.png")
+        if args.mode == "gray":
+            image = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)[..., None]
+        net(torch.from_numpy(image.transpose(2, 0, 1)[None] / 255.0))
+        """
+    (path, *_) = [one for one in reading(tmp_path, {"run.py": script}).paths if one.pipeline.order != "GRAY"]
+    assert (path.pipeline.order, path.pipeline.layout) == ("BGR", "NCHW")

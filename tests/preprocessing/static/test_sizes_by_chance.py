@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dataguard.preprocessing.steps import Random, Resize
-from tests.preprocessing.static.repositories import only, reading
+from dataguard.preprocessing.steps import Crop, Random, Resize
+from tests.preprocessing.static.repositories import only, reading, steps_of, trained
 
 _TRANSFORMS = """
     import random
@@ -105,3 +105,20 @@ def test_transforms_that_chance_adds_to_a_list(tmp_path: Path) -> None:
     path = only(reading(tmp_path, {"train.py": script}))
     assert (path.pipeline.layout, path.pipeline.dtype) == ("NCHW", "float32")
     assert path.pipeline.affine.offset == (-1.0,)
+
+
+def test_the_middle_of_a_picture_whose_size_is_by_chance(tmp_path: Path) -> None:
+    path = trained(
+        tmp_path,
+        """
+        image = cv2.imread(self.names[index])
+        scale = np.random.uniform(1.0, 1.5)
+        image = cv2.resize(image, None, fx=scale, fy=scale)
+        height, width = image.shape[0], image.shape[1]
+        top, left = int(round((height - 228) / 2.0)), int(round((width - 304) / 2.0))
+        return torch.from_numpy(image[top : top + 228, left : left + 304].transpose(2, 0, 1) / 255.0)
+        """,
+    )
+    *_, crop = steps_of(path)
+    assert isinstance(crop, Crop)
+    assert (crop.rule, crop.height, crop.width) == (None, 228, 304)
