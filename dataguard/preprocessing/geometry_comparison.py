@@ -150,6 +150,9 @@ def geometry_differences(
     if one == two:
         yield from _undetermined(left, right, one, two)
         return
+    if (unseen := _prepared(left, right, one, two)) is not None:
+        yield _unknown("geometry", left, right, unseen)
+        return
     trial = trial_for(one, two, pictures, seed)
     whole = _effect(one, two, trial)
     if isinstance(whole, str):
@@ -367,6 +370,26 @@ def _effect(one: Steps, two: Steps, trial: Trial) -> Effect | str:
     except (UndeterminedError, MissingLibraryError) as error:
         return error.message
     return measured_effect(pairs, on=trial.on, names=trial.names)
+
+
+def _prepared(left: Pipeline, right: Pipeline, one: Steps, two: Steps) -> str | None:
+    """Why steps cannot be compared where the pictures of one path alone have one size from the start.
+
+    What brought them to it is not seen. Only where the other path brings its own to another size, the two differ.
+    """
+    sizes = left.decode.size, right.decode.size
+    if (sizes[0] is None) == (sizes[1] is None):
+        return None
+    size, steps, others = (sizes[0], one, two) if sizes[0] is not None else (sizes[1], two, one)
+    height, width = size or (0, 0)
+    try:
+        own = executed(steps, np.zeros((height, width, 3), dtype=np.uint8)).shape
+        reached = {executed(others, np.zeros((*each, 3), dtype=np.uint8)).shape for each in ((480, 640), (640, 480))}
+    except (UndeterminedError, MissingLibraryError):
+        return None
+    if len(reached) == 1 and own not in reached:
+        return None
+    return f"the pictures of one path are {height}×{width} from the start"
 
 
 def tried(one: Steps, two: Steps, sizes: Sequence[tuple[int, int]]) -> None:

@@ -252,3 +252,16 @@ def test_a_library_that_is_not_installed_cannot_be_compared(monkeypatch: pytest.
     gone = Resize(height=64, width=64, engine="tensorflow")
     (steps,) = [item for item in difference(BASE, replace(BASE, geometry=(gone,))) if item.aspect == "geometry"]
     assert "tensorflow is not installed" in steps.unknown
+
+
+@pytest.mark.parametrize(("resize", "told"), [
+    (Resize(rule="exact", height=32, width=32, engine="pillow", antialias="scaled"), False),
+    (Resize(rule="scale", factor=0.5, engine="pillow", antialias="scaled"), False),
+    (Resize(rule="exact", height=48, width=48, engine="pillow", antialias="scaled"), True),
+])  # fmt: skip
+def test_pictures_of_one_size_are_not_held_against_what_brings_others_to_it(resize: Resize, told: bool) -> None:
+    sized = {"": Provenance(origin=Origin.EXPLICIT, detail="32×32")}
+    stored = Pipeline(decode=replace(Decode.of("array"), provenance=sized))
+    served = Pipeline(decode=Decode.of("array"), geometry=(resize,))
+    (one,) = difference(stored, served)
+    assert (one.field, one.unknown == "") == ("geometry", told)

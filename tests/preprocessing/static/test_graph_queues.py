@@ -82,6 +82,7 @@ def test_the_bytes_of_a_record_arranged_to_a_picture(tmp_path: Path) -> None:
         """
     path = only(reading(tmp_path, {"train.py": script}))
     assert (path.pipeline.decode.library, path.pipeline.layout, path.pipeline.dtype) == ("array", "NHWC", "float32")
+    assert path.pipeline.decode.size == (112, 96)
     assert path.pipeline.affine.scale == pytest.approx((1 / 255,))
 
 
