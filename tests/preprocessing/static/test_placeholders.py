@@ -253,3 +253,19 @@ def test_a_graph_that_adds_what_it_is_fed_to_what_it_gives(tmp_path: Path) -> No
     path = only(reading(tmp_path, {"sr.py": script, "helper/__init__.py": "", "helper/args.py": helper}))
     assert (path.pipeline.decode.library, path.pipeline.order, path.pipeline.layout) == ("pillow", "GRAY", "NHWC")
     assert path.pipeline.geometry == ()
+
+
+def test_a_placeholder_that_is_arranged_is_no_picture_of_its_own(tmp_path: Path) -> None:
+    script = """
+        import cv2
+        import tensorflow as tf
+        from tensorflow.contrib import slim
+
+        images = tf.placeholder(tf.float32, name="images")
+        height = tf.placeholder(tf.int32)
+        score = slim.conv2d(tf.reshape(images, [1, height, height, 3]), 64, 7)
+        with tf.Session() as sess:
+            sess.run(score, feed_dict={images: cv2.imread("a.png") / 255.0, height: 64})
+        """
+    path = only(reading(tmp_path, {"eval.py": script}))
+    assert (path.pipeline.decode.library, path.pipeline.order, path.pipeline.dtype) == ("opencv", "BGR", "float32")

@@ -63,6 +63,17 @@ def _placeholder(call: Call) -> Value:
     return Picture(replace(state, dtype="uint8") if dtype_of(call.get(0, "dtype")) == "uint8" else state)
 
 
+def arranged(value: Value, shape: Value, place: str) -> State | None:
+    """The picture that a placeholder of any shape is arranged to: 'tf.reshape(x, [-1, 28, 28, 1])'; None for none."""
+    lengths = shape.items if isinstance(shape, Seq) else []
+    if not isinstance(value, Unknown) or not value.why.startswith(UNSHAPED) or len(lengths) != 4:
+        return None
+    if lengths[-1] not in (1, 3):
+        return None
+    size = (lengths[1], lengths[2]) if all(is_number(one) for one in lengths[1:3]) else None
+    return replace(of_input(place, lengths[-1], size), dtype=value.why.removeprefix(UNSHAPED) or "float32")
+
+
 def of_input(place: str, count: int, size: tuple[Value, Value] | None) -> State:
     """The state of a placeholder of so many channels."""
     why = "the picture is fed to a placeholder"

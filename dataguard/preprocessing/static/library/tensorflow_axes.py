@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from dataguard.preprocessing.static.library import placeholders
 from dataguard.preprocessing.static.library.given import of_numbers
 from dataguard.preprocessing.static.library.numpy import axes_of
 from dataguard.preprocessing.static.library.registry import Call, function
@@ -29,7 +30,7 @@ from dataguard.preprocessing.steps import Flip
           "tensorflow.clip_by_value", "tensorflow.image.flip_up_down")  # fmt: skip
 def _various(call: Call) -> Value:
     name, place = call.name.rpartition(".")[2], call.place
-    if name == "reshape" and (raw := _of_record(call)) is not None:
+    if name == "reshape" and (raw := _of_record(call) or _of_placeholder(call)) is not None:
         return Picture(raw)
     state = call.picture(0, "tensor")
     if state is None:
@@ -77,6 +78,10 @@ def _reshaped(state: State, shape: Value, place: str) -> State:
     lengths = shape.items if isinstance(shape, Seq | Shape) else []
     more = len(lengths) == len(state.layout) + 1 and lengths[0] in (1, -1) and "N" not in state.layout
     return with_axis(state, 0, place) if more else moved(state, place)
+
+
+def _of_placeholder(call: Call) -> State | None:
+    return placeholders.arranged(call.get(0, "tensor"), call.get(1, "shape"), call.place)
 
 
 def _of_record(call: Call) -> State | None:
