@@ -27,7 +27,7 @@ _EVAL_FILE = re.compile(
 )
 _OFFLINE = re.compile(
     r"prepar(e|ing|ation)|preproc|convert|(create|make)_?(dataset|lmdb|data|db)|extract_?(sub|patch|face|frame)|crop_|"
-    r"build_?data|align_|_align(ed)?([_.]|$)|gen_?(data|patch|lmdb|record)|to_?(tf_?records?|lmdb|h5)"
+    r"build_?data|align_|_align(ed)?([_.]|$)|gen(erate)?_(\w*_?data|patch|lmdb|record)|gen(data|patch|lmdb|record)|to_?(tf_?records?|lmdb|h5)"
 )
 
 
@@ -123,7 +123,7 @@ def role_of(sink: Sink, trains: bool, script_text: bytes = b"", mode: str = "") 
     if re.search(r"train|finetune", name) or ("main" in name and _TRAINS.search(script_text)):
         if re.search(r"val|test|eval", functions):
             return "val"
-        return "val" if sink.training is False else "train"
+        return "val" if sink.training is False or predicted else "train"
     if re.search(r"eval|valid", functions) or re.search(r"evaluat|benchmark", script.rpartition("/")[0].lower()):
         return "eval"
     return "serve"

@@ -124,3 +124,31 @@ def test_one_script_for_several_tasks(tmp_path: Path) -> None:
             train("b.png")
         """
     assert roles(tmp_path, "main.py", script) == ["serve", "train"]
+
+
+def test_what_is_only_predicted_does_not_train(tmp_path: Path) -> None:
+    script = """
+        import cv2
+        from keras.models import load_model
+
+        model = load_model("a.h5")
+        model.fit(cv2.imread("a.png")[None] / 255.0, 0)
+        model.predict(cv2.imread("b.png")[None] / 127.5)
+        """
+    assert roles(tmp_path, "train.py", script) == ["train", "val"]
+
+
+@pytest.mark.parametrize(
+    ("name", "offline"), [("gen_12_data.py", True), ("generate_patches.py", True), ("generate.py", False)]
+)
+def test_scripts_that_generate_data_are_named_so(tmp_path: Path, name: str, offline: bool) -> None:
+    script = """
+        import cv2
+
+        for line in open("boxes.txt"):
+            name, left, right = line.split()
+            image = cv2.imread(name)
+            if right - left > 20:
+                cv2.imwrite("faces/" + name, cv2.resize(image, (12, 12)))
+        """
+    assert roles(tmp_path, name, script) == ["offline"] * offline
