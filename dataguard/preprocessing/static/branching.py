@@ -266,6 +266,8 @@ class Branching(Importing):
             before = len(frame.returns)
             frame.conditions.append((condition, positive))
             with self.branch() as journal:
+                if self.turning and flows == ["next"]:
+                    looping.carry(self, changes[0])
                 if positive and test is not None and isinstance(body[-1], ast.Return):
                     asserting.take(self, test)
                 flows.append(self._reached(body))

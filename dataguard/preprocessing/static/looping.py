@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dataguard.core.syntax import nodes
 from dataguard.preprocessing.static import arrays, parts
+from dataguard.preprocessing.static.joining import MISSING
 from dataguard.preprocessing.static.machine import Machine
 from dataguard.preprocessing.static.picture import losing
 from dataguard.preprocessing.static.values import (
@@ -121,6 +122,38 @@ def _adds_one(node: ast.AST, name: str) -> bool:
     if not isinstance(node, ast.AugAssign) or not isinstance(node.target, ast.Name) or node.target.id != name:
         return False
     return isinstance(node.op, ast.Add) and isinstance(node.value, ast.Constant) and node.value.value == 1
+
+
+def carry(machine: Machine, left: dict[tuple[int, Any], tuple[Any, Any, Value, Value]]) -> None:
+    """Give a branch what the other one made in an earlier turn: 'if first: state = begin(x) else: go_on(state, x)'.
+
+    Args:
+        machine: The interpreter's state, within a loop of which one turn stands for all.
+        left: What the other branch changed.
+    """
+    if not any(old is MISSING and new is not MISSING for _, _, old, new in left.values()):
+        return
+    names = machine.frame.names
+    changed: dict[int, list[tuple[Any, Any, Value, Value]]] = {}
+    for one in left.values():
+        changed.setdefault(id(one[0]), []).append(one)
+    found: list[Obj | Map] = []
+    for holder in (names, *(one.attrs for one in names.values() if isinstance(one, Obj))):
+        for container, key, old, new in changed.pop(id(holder), ()):
+            if old is MISSING:
+                machine.put(container, key, new)
+                found += [new] if isinstance(new, Obj | Map) else []
+    seen: set[int] = set()
+    while found and changed:
+        # What was made holds what was put into it since.
+        made = found.pop()
+        inner = made.attrs if isinstance(made, Obj) else made.items
+        if id(inner) in seen:
+            continue
+        seen.add(id(inner))
+        for container, key, _, new in changed.pop(id(inner), ()):
+            machine.put(container, key, new)
+        found += [one for one in inner.values() if isinstance(one, Obj | Map)]
 
 
 def unsettle(machine: Machine, node: ast.While) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dataguard.preprocessing.steps import Resize
-from tests.preprocessing.static.repositories import served
+from tests.preprocessing.static.repositories import resized, served
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,48 @@ def test_a_batch_is_given_back_once_as_many_turns_are_counted(tmp_path: Path, le
     )
     assert path.fed
     assert (path.pipeline.decode.library, path.pipeline.affine.scale) == ("opencv", (1 / 255,))
+
+
+@pytest.mark.parametrize(
+    ("begin", "go_on"),
+    [
+        ("state = begin(frame)", "state = go_on(state, frame)"),
+        ("tracker.open(frame)", "go_on({'size': tracker.size}, frame)"),
+    ],
+)
+def test_what_the_first_frame_begins_the_others_go_on_with(tmp_path: Path, begin: str, go_on: str) -> None:
+    path = served(
+        tmp_path,
+        f"""
+        class Size:
+            side = 48
+            def update(self, given):
+                for key, value in given.items():
+                    setattr(self, key, value)
+
+        class Tracker:
+            def open(self, frame):
+                self.size = Size()
+                self.size.side = 96
+
+        def begin(frame):
+            state, size = dict(), Size()
+            size.update({{"side": 96}})
+            state["size"] = size
+            return state
+
+        def go_on(state, frame):
+            side = state["size"].side
+            model(torch.from_numpy(cv2.resize(frame, (side, side)).transpose(2, 0, 1)[None]).float())
+            return state
+
+        tracker = Tracker()
+        for index, name in enumerate(names):
+            frame = cv2.imread(name)
+            if index == 0:
+                {begin}
+            elif index > 0:
+                {go_on}
+        """,
+    )
+    assert resized(path).height == 96
