@@ -100,6 +100,9 @@ def steps_of(ways: list[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | No
         found = _padded_alike(ways, reason) or _but_for_chance(ways) or _ending(ways, reason) or _shared(ways, reason)
         if found is not None:
             return found
+    cut = _cut_or_resized(ways, reason)
+    if cut is not None:
+        return cut
     return _resized_alike(ways, reason)
 
 
@@ -177,6 +180,30 @@ def _alike(one: Step, other: Step) -> bool:
     if isinstance(one, Resize) and isinstance(other, Resize):
         return replace(one, arithmetic=other.arithmetic, undetermined={}, provenance={}) == other
     return one == other
+
+
+def _cut_or_resized(ways: Sequence[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | None:
+    """A part of one size by chance, where what is too small for it is resized to that size: both, in this order.
+
+    Whether a picture is resized is not known; that it has the size in the end is.
+    """
+    shared = 0
+    while all(shared < len(way) and way[shared] == ways[0][shared] for way in ways):
+        shared += 1
+    resizes = [one for way in ways for one in way[shared : shared + 1] if isinstance(one, Resize)]
+    cuts = [one for way in ways for one in way[shared : shared + 1] if isinstance(one, Random) and "crop" in one.name]
+    if not resizes or not cuts or len(resizes) + len(cuts) < len(ways):
+        return None
+    resize, cut = resizes[0], cuts[0]
+    alike = all(one == resize for one in resizes) and all(one == cut for one in cuts)
+    size = dict(cut.parameters).get("size")
+    if not alike or resize.rule != "exact" or size != f"{resize.height}x{resize.width}":
+        return None
+    if any(way[shared + 1 :] != ways[0][shared + 1 :] for way in ways):
+        return None
+    open_ = {**resize.undetermined, "rule": reason, "rounding": reason}
+    some = replace(resize, rule=None, height=None, width=None, rounding=None, undetermined=open_)
+    return *ways[0][:shared], some, cut, *ways[0][shared + 1 :]
 
 
 def _padded_alike(ways: Sequence[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | None:

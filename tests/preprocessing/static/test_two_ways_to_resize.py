@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dataguard.preprocessing.steps import Resize
-from tests.preprocessing.static.repositories import only, reading
+from dataguard.preprocessing.static.reading import FoundPath
+from dataguard.preprocessing.steps import Random, Resize
+from tests.preprocessing.static.repositories import only, reading, steps_of, trained
 
 _JOINT = """
     import random
@@ -77,3 +78,28 @@ def test_what_is_smaller_than_a_crop_for_sure_is_resized(tmp_path: Path) -> None
     _, step = _trained(tmp_path, "[Scale(292), RandomCrop((256, 512))]")
     assert isinstance(step, Resize)
     assert (step.height, step.width) == (256, 512)
+
+
+def cut(folder: Path, size: tuple[int, int]) -> FoundPath:
+    """A part of 96 × 128 pixels by chance, and of pictures that are too small for it the whole, at a size."""
+    lines = f"""
+        image = Image.open(self.names[index]).convert("RGB")
+        (w, h), (th, tw) = image.size, (96, 128)
+        if w < tw or h < th:
+            image = image.resize({size}, Image.BILINEAR)
+        else:
+            x, y = random.randint(0, w - tw), random.randint(0, h - th)
+            image = image.crop((x, y, x + tw, y + th))
+        return transforms.ToTensor()(image)
+        """
+    return trained(folder, lines)
+
+
+def test_what_is_too_small_for_a_part_by_chance_is_resized_to_its_size(tmp_path: Path) -> None:
+    resize, part = steps_of(cut(tmp_path / "same", (128, 96)))
+    assert isinstance(resize, Resize)
+    assert (resize.rule, resize.height, resize.engine, resize.kernel) == (None, None, "pillow", "linear")
+    assert "picture's size" in resize.undetermined["rule"]
+    assert isinstance(part, Random)
+    assert (part.name, dict(part.parameters)) == ("crop", {"size": "96x128"})
+    assert not any(isinstance(one, Random) for one in cut(tmp_path / "other", (64, 64)).pipeline.geometry or ())
