@@ -24,6 +24,12 @@ def takes_tensors(composition: Any) -> bool:
     return first is not None and first.name.startswith("torchvision.") and first.name.endswith(".Normalize")
 
 
+def shows(composition: Any) -> bool:
+    """Whether a composition turns tensors back into pictures to look at: it ends with a picture of Pillow's."""
+    last = steps_of(composition)[-1:]
+    return bool(last) and last[0].name.endswith(".ToPILImage")
+
+
 def unfinished(state: State) -> State:
     """What leaves a composition as a picture of Pillow: who calls that makes the array of it that is fed."""
     return losing(

@@ -305,10 +305,13 @@ class Extraction(Findings):
             if self.reserve <= 0:
                 return
             for value in list(module.names.values()):
-                if isinstance(value, Func) and value.module is module and value.node not in self.machine.seen:
-                    if calls.works_on_pictures(value):
-                        self._ask(value, None, module)
-                elif isinstance(value, Cls) and value.module is module and value.node is not None:
+                own = isinstance(value, Func) and value.module is module and value.node not in self.machine.seen
+                if own and calls.works_on_pictures(value):
+                    self._ask(value, None, module)
+        for module in modules:
+            # What functions make of classes was followed with what they give them.
+            for value in list(module.names.values()) if self.reserve > 0 else ():
+                if isinstance(value, Cls) and value.module is module and value.node is not None:
                     self._class(value, module)
                     self._unused(value, module)
 
@@ -400,6 +403,8 @@ class Extraction(Findings):
         within = {id(one) for thing, *_ in machine.transforms.values() for one in compositions.steps_of(thing)}
         for place, (thing, stack, names) in list(machine.transforms.items()):
             if place in machine.applied or id(thing) in within or compositions.is_of_labels(thing, names):
+                continue
+            if compositions.shows(thing):
                 continue
             path = place.rpartition(":")[0]
             module = self.tree.modules.get(path)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dataguard.preprocessing.steps import Resize
-from tests.preprocessing.static.repositories import only, reading
+from tests.preprocessing.static.repositories import only, reading, resized
 
 CLASSIFIER = """
     import os, torch
@@ -97,3 +97,33 @@ def test_objects_that_are_called_with_a_path(tmp_path: Path) -> None:
         """
     path = only(reading(tmp_path, {"extractor.py": script}))
     assert (path.pipeline.decode.library, path.pipeline.order, path.pipeline.layout) == ("pillow", "RGB", "NCHW")
+
+
+def test_data_sets_that_a_function_makes_are_not_asked_once_more(tmp_path: Path) -> None:
+    files = {
+        "sets/a.py": """
+            from PIL import Image
+            from torch.utils.data import Dataset
+
+            class Faces(Dataset):
+                def __init__(self, transform=None):
+                    self.transform = transform
+                def __getitem__(self, index):
+                    image = Image.open(self.names[index]).convert("RGB")
+                    return self.transform(image) if self.transform is not None else image
+            """,
+        "sets/b.py": """
+            import torchvision.transforms as T
+            from torch.utils.data import DataLoader
+            from sets.a import Faces
+
+            def loaders():
+                return DataLoader(Faces(T.Compose([T.Resize((32, 32)), T.ToTensor()])), shuffle=True)
+            """,
+        "learn.py": """
+            def learn(loaders):
+                return loaders()
+            """,
+    }
+    path = only(reading(tmp_path, files))
+    assert (path.entry.partition(":")[0], resized(path).height, path.reachable) == ("sets/b.py", 32, False)
