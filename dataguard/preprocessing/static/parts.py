@@ -33,7 +33,7 @@ from dataguard.preprocessing.static.values import (
     is_number,
     measured,
 )
-from dataguard.preprocessing.static.writing import as_held, chance_in, drawn_of
+from dataguard.preprocessing.static.writing import as_held, chance_in, drawn_of, filled, overlaid
 from dataguard.preprocessing.steps import Crop, Flip, Random, Resize
 
 if TYPE_CHECKING:
@@ -350,7 +350,7 @@ def written(machine: Machine, holder: Picture | Blank, index: ast.expr, value: V
         if held:
             return _written_options(machine, holder, index, Choice(list(held), value.why), node)
     if not isinstance(value, Picture):
-        return chance_in(holder, value) or holder
+        return chance_in(holder, value) or (filled(holder, value) if is_whole(index) else holder)
     value = as_held(holder.dtype, value, place)
     if is_whole(index) and not isinstance(index, ast.Tuple):
         return value
@@ -427,8 +427,8 @@ def assembled(planes: Sequence[State], place: str, *, axis: str = "HWC") -> Stat
 
 def _into_picture(machine: Machine, holder: Picture, index: ast.expr, value: Value, place: str) -> Value:
     state = holder.state
-    if isinstance(value, Picture) and is_whole(index):
-        return value
+    if is_whole(index):
+        return overlaid(state, value, place)
     whole = not isinstance(index, ast.Tuple) or all(map(is_whole, index.elts[1:]))
     if isinstance(value, Picture) and state.layout == "N" + value.state.layout and whole:
         # A batch that is filled one by one, and changed one by one: its last picture stands for all.
@@ -462,7 +462,7 @@ def _into_picture(machine: Machine, holder: Picture, index: ast.expr, value: Val
                 said={**state.said, "affine": explicit(place)},
             )
         )
-    if is_whole(index) or beside.is_beside(machine, state, _aligned(index, len(state.layout))):
+    if beside.is_beside(machine, state, _aligned(index, len(state.layout))):
         return holder
     mixed = overwritten(machine, state, index, value, place)
     return Picture(mixed or losing(state, place, "a part of the levels is overwritten", "affine"))

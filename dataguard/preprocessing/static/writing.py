@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from dataguard.core.syntax import nodes
 from dataguard.preprocessing.static.machine import Machine
-from dataguard.preprocessing.static.picture import cast
-from dataguard.preprocessing.static.values import Blank, Choice, Picture, Seq, Unknown, Value, is_number
+from dataguard.preprocessing.static.picture import State, cast, losing
+from dataguard.preprocessing.static.values import (
+    Blank,
+    Choice,
+    Picture,
+    Seq,
+    Unknown,
+    Value,
+    choice,
+    is_number,
+    numbers,
+)
 
 
 def of_item(machine: Machine, target: ast.Subscript, value: Value) -> ast.Subscript | None:
@@ -51,3 +62,24 @@ def as_held(dtype: str, value: Picture, place: str) -> Picture:
     if not dtype or state.dtype is None or state.dtype == dtype:
         return value
     return Picture(cast(state, dtype, place))
+
+
+def filled(holder: Blank, value: Value) -> Blank:
+    """A new array all of which gets a value that is no picture."""
+    given = numbers(value)
+    fill = given[0] if given and len(set(given)) == 1 else None
+    return replace(holder, fill=fill, planes={}, sides=[])
+
+
+def overlaid(state: State, value: Value, place: str) -> Value:
+    """What an array with a picture in it is after all of it was overwritten: 'image[...] = value'."""
+    from dataguard.preprocessing.static.arrays import shape_of
+
+    if isinstance(value, Picture):
+        return value
+    if isinstance(value, Choice):
+        return choice([overlaid(state, one, place) for one in value.options], value.why)
+    if numbers(value) is not None:
+        library = "torch" if state.kind == "tensor" else "numpy"
+        return filled(Blank(shape_of(state), None, library, {}, place, dtype=state.dtype or ""), value)
+    return Picture(losing(state, place, "it is overwritten by what is not known", "order", "geometry", "affine"))
