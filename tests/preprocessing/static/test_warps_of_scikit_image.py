@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.preprocessing.static.repositories import levels, resized, served
+from tests.preprocessing.static.repositories import drawn, levels, resized, served
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,28 @@ def test_a_resize_to_a_longest_side_by_its_factor(tmp_path: Path) -> None:
         """,
     )
     assert (resized(path).rule, resized(path).side) == ("long", 1000)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "AffineTransform(rotation=np.random.uniform(-1, 1))",
+        "SimilarityTransform(scale=1, translation=(0, random.random())).inverse",
+        "(AffineTransform(rotation=0.5) + AffineTransform(shear=random.uniform(-1, 1))).params",
+        "ProjectiveTransform(np.eye(3) + np.random.randn(3, 3))",
+    ],
+)
+@pytest.mark.parametrize(("more", "scale"), [("", 1 / 255), (", preserve_range=True", 1.0)])
+def test_a_warp_by_what_chance_draws(tmp_path: Path, where: str, more: str, scale: float) -> None:
+    path = served(
+        tmp_path,
+        f"""
+        import random
+        from skimage.io import imread
+        from skimage.transform import AffineTransform, ProjectiveTransform, SimilarityTransform, warp
+        turned = warp(imread("a.png"), {where}{more})
+        model(torch.from_numpy(turned.transpose(2, 0, 1))[None].float())
+        """,
+    )
+    assert drawn(path).name == "warp"
+    assert levels(path) == pytest.approx((scale, 0.0))

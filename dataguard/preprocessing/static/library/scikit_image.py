@@ -26,7 +26,9 @@ from dataguard.preprocessing.static.picture import (
     of_order,
     resized,
 )
-from dataguard.preprocessing.static.values import Measure, Picture, Seq, Unknown, Value, is_number, measured
+from dataguard.preprocessing.static.unknowns import CHANCE
+from dataguard.preprocessing.static.values import Measure, Method, Picture, Seq, Unknown, Value, is_number, measured
+from dataguard.preprocessing.static.writing import drawn_of
 
 _ORDERS = {0: "nearest", 1: "linear", 3: "cubic"}
 
@@ -113,9 +115,7 @@ def _resize(call: Call) -> Value:
     else:
         height, width = pair(_of_plane(state, call.get(1, "output_shape")))
     after = resized(state, whole(height), whole(width), fields, place, kernel=said, antialias=said)
-    if state.dtype == "uint8" and call.kwargs.get("preserve_range") is not True:
-        after = mapped(after, "divide", 255.0, place)
-    return Picture(replace(after, dtype="float64"))
+    return Picture(_of_fractions(call, after, state))
 
 
 @function("skimage.transform.warp")
@@ -124,8 +124,10 @@ def _warp(call: Call) -> Value:
     state, place = call.picture(0, "image"), call.place
     if state is None:
         return call.unknown("no picture")
-    if call.by_chance:
-        return Picture(by_chance(state, "warp", place))
+    where = call.get(1, "inverse_map")
+    held = where.receiver if isinstance(where, Method) else where  # 'tform.inverse', 'tform.params'
+    if call.by_chance or drawn_of(held) is not None:
+        return Picture(_of_fractions(call, by_chance(state, "warp", place), state))
     order, given = call.get(4, "order"), call.given(4, "order")
     kernel = _ORDERS.get(1 if order is None else order) if order is None or isinstance(order, int) else None
     fields: dict[str, Any] = {
@@ -140,9 +142,21 @@ def _warp(call: Call) -> Value:
     after = parts.warped(state, (height, width), fields, said, call.name, place)
     if size is None:
         after = replace(after, size=state.size)
-    if state.dtype == "uint8" and call.kwargs.get("preserve_range") is not True:
-        after = mapped(after, "divide", 255.0, place)
-    return Picture(replace(after, dtype="float64"))
+    return Picture(_of_fractions(call, after, state))
+
+
+def _of_fractions(call: Call, after: State, before: State) -> State:
+    """What was made of whole levels, as fractions of the largest."""
+    if before.dtype == "uint8" and call.kwargs.get("preserve_range") is not True:
+        after = mapped(after, "divide", 255.0, call.place)
+    return replace(after, dtype="float64")
+
+
+@function(*(f"skimage.transform.{one}Transform" for one in ("Affine", "Euclidean", "Similarity", "Projective",
+                                                            "Polynomial")))  # fmt: skip
+def _map(call: Call) -> Value:
+    """Where pixels go to, which chance decides where it decides of a part of that."""
+    return Unknown(CHANCE, call.place, "random") if call.by_chance else call.unknown("where pixels go to")
 
 
 def _of_plane(state: State, shape: Value) -> Value:
