@@ -392,6 +392,7 @@ class Calling(Expressions):
     def set_training(self, training: bool) -> None:
         """A model is put into training, or into evaluation."""
         self.frame.training = training
+        self.told += 1
         if not training:
             # A module that is imported twice is followed once: its file is remembered beside the script's.
             self.evaluating |= {self.root, self.frame.module.path}

@@ -342,16 +342,20 @@ class Interpreter(Branching):
         return final if final != "next" else flow
 
     def _within(self, node: ast.With | ast.AsyncWith) -> Flow | None:
+        frame, held, told = self.frame, self.frame.training, self.told
         for item in node.items:
             value = self.evaluate(item.context_expr)
             if isinstance(value, ExtObj) and value.name.rpartition(".")[2] in ("no_grad", "inference_mode"):
-                self.frame.training = self.frame.training or False
+                frame.training = frame.training or False
             if item.optional_vars is not None:
                 if isinstance(value, Obj) and value.cls is not None:
                     entered = value.cls.find("__enter__")
                     value = self.call(self.attribute(value, "__enter__", node), [], {}, node) if entered else value
                 self.assign(item.optional_vars, value)
-        return self.run(node.body)
+        flow = self.run(node.body)
+        if held is None and self.told == told:
+            frame.training = None
+        return flow
 
     def _matching(self, node: ast.Match) -> Flow:
         if node not in self.matched:

@@ -114,8 +114,8 @@ class Machine(ABC):
         "applied", "assigning", "bound", "calls_in", "catching", "changed_in_place", "changes", "changing",
         "commands", "configured", "copied", "evaluating", "exploring", "fixed_graphs", "frames", "graphs", "growing",
         "inner", "journal", "left", "matched", "notes", "of_modules", "parsed", "quiet", "raising", "residues",
-        "root", "seen", "setting", "shared", "shown", "signatures", "sinks", "tests", "transforms", "tree", "trying",
-        "turning", "versions", "way", "written",
+        "root", "seen", "setting", "shared", "shown", "signatures", "sinks", "tests", "told", "transforms", "tree",
+        "trying", "turning", "versions", "way", "written",
     )  # fmt: skip
     # Objects of more than 30 attributes share no keys of their dictionaries, and Python takes longer to find them.
 
@@ -145,6 +145,8 @@ class Machine(ABC):
         """Whether errors of the interpreter itself are raised; for tests."""
         self.exploring = False
         """Whether what is followed is a branch that the defaults of the command line do not take."""
+        self.told = 0
+        """How often a model was put into training or evaluation."""
         self.turning = 0
         """Loops within one another of which one turn stands for all."""
         self.trying = 0

@@ -312,7 +312,8 @@ _OF_SEVERAL = (".permutation", ".randperm", ".multinomial", ".sample", ".choices
 
 @function("torch.no_grad", "torch.inference_mode", "torch.set_grad_enabled")
 def _no_grad(call: Call) -> Value:
-    return ExtObj("torch.no_grad", call.args, call.kwargs, call.place)
+    kept = call.name.endswith("set_grad_enabled") and call.get(0, "mode") is not False
+    return ExtObj("torch.enable_grad" if kept else "torch.no_grad", call.args, call.kwargs, call.place)
 
 
 @function("torch.jit.trace", "torch.onnx.export")
