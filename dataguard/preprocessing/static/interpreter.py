@@ -396,6 +396,19 @@ class Interpreter(Branching):
                 holder, key = self.evaluate(target.value), key_of(self.evaluate(target.slice))
                 if isinstance(holder, Map) and key is not NO_KEY and key in holder.items:
                     self.put(holder.items, key, MISSING)
+                elif isinstance(holder, Seq) and not holder.many:
+                    self._without(holder, target.slice, key)
+
+    def _without(self, holder: Seq, index: ast.expr, key: Value) -> None:
+        """Take an item out of a list, or several: 'del items[0]', 'del items[2:]'."""
+        bounds = (index.lower, index.upper, index.step) if isinstance(index, ast.Slice) else ()
+        limits = [self.evaluate(one) for one in bounds]
+        rest = list(holder.items)
+        if limits and limits[2] != 0 and all(one is None or type(one) is int for one in limits):
+            del rest[slice(*limits)]
+        elif type(key) is int and -len(rest) <= key < len(rest):
+            del rest[key]
+        self.put(holder.items, "*", rest)
 
     def _defining(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         frame = self.frame

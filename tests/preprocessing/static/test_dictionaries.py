@@ -16,6 +16,11 @@ from tests.preprocessing.static.repositories import resized, served
         ("sizes = {'a': 32}\nside = sizes.pop('b', 96)", 96),
         ("sizes = {}\nsizes.setdefault('a', 96)\nside = sizes['a']", 96),
         ("sizes = {'a': 96}\nsizes.setdefault('a', 32)\nside = sizes['a']", 96),
+        ("sides = [32, 48, 96]\ndel sides[0]\nside = sides[1]", 96),
+        ("sides = [32, 96, 48]\ndel sides[-1]\nside = sides[-1]", 96),
+        ("sides = [32, 48, 96]\ndel sides[:2]\nside = sides[0]", 96),
+        ("sides = [96, 48, 32]\ndel sides[::2], sides[::0]\nside = 2 * sides[0]", 96),
+        ("sides = [96, 48]\ndel sides[7]\nside = sides[0]", 96),
         ("names = ['x', 'y', 'z']\nnames.remove('x')\nside = {'y': 96, 'x': 32}[names[0]]", 96),
     ],
 )
