@@ -64,6 +64,9 @@ class Extraction(Findings):
         self.functions: dict[str, dict[tuple[str, int], ast.AST]] = {}
         self.raw: dict[str, bytes] = {}
         self.lines = 0
+        self.roots: set[Module] = set()
+        self.settings: dict[str, list[restoring.Change]] = {}
+        """What scripts set in other modules, by their paths, once they were followed as modules."""
 
     def read(self) -> RepositoryReading:
         """All paths and facts."""
@@ -71,6 +74,7 @@ class Extraction(Findings):
         relevant = self._relevant()
         leading = self._leading_to(relevant)
         roots = self._scripts(leading, frozenset(relevant))
+        self.roots.update(roots)
         for number, module in enumerate(roots):
             self.progress("reading", number, len(roots))
             self._script(module)
@@ -198,7 +202,8 @@ class Extraction(Findings):
         machine.left, machine.root = steps, root
         depth = len(machine.frames)
         try:
-            work()
+            with restoring.given(machine, self.settings.get(root, ())):
+                work()
         except (SpentError, RecursionError, MemoryError):
             self.tree.skipped.append((root, "the budget of work was used up before its end"))
         except Exception as error:  # whatever a strange file makes the interpreter do, the rest is still read
@@ -296,7 +301,7 @@ class Extraction(Findings):
             if self.reserve <= 0:
                 return
             module = self.tree.modules[path]
-            self._guarded(lambda module=module: self.machine.run_module(module), path)  # type: ignore[misc]
+            self._guarded(lambda module=module: self._module(module), path)  # type: ignore[misc]
             modules.append(module)
         for func in calls.outermost(modules):
             if self.reserve > 0 and func.node not in self.machine.seen:
@@ -319,6 +324,13 @@ class Extraction(Findings):
             # What a function hands on to be called, and nobody was seen to call.
             if self.reserve > 0 and func.node not in self.machine.seen and calls.works_on_pictures(func):
                 self._ask(func, None, func.module)
+
+    def _module(self, module: Module) -> None:
+        """Follow a module; of a script, keep what it sets in others for what it defines."""
+        if module in self.roots and module.state == "new":
+            self.settings[module.path] = restoring.settings_of(self.machine, module)
+        else:
+            self.machine.run_module(module)
 
     def _unused(self, cls: Cls, module: Module) -> None:
         """Methods that work on pictures, of a class that brings or takes pictures and that no script asks for them."""

@@ -78,7 +78,7 @@ class Interpreter(Branching):
             return
         module.state = "running"
         self.frames.append(Frame(names=module.names, module=module))
-        journal, self.journal = self.journal, self.changes if module.main else None
+        journal, self.journal = self.journal, self.changes if module.main or module.apart else None
         try:
             if len(self.frames) < 60:
                 self.run(module.body)

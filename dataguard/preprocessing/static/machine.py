@@ -279,7 +279,7 @@ class Machine(ABC):
     def done(self, module: Module) -> None:
         """A module was followed to its end."""
         module.state = "done"
-        if not module.main:
+        if not module.main and not module.apart:
             restoring.keep(module, self.of_modules)
 
     def names_of(self, index: int, count: int) -> list[str]:

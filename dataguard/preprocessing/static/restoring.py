@@ -1,14 +1,15 @@
 """What one script sets in the modules that it imports is gone when the next one begins, as each is run by itself.
 
-What a module sets in another while it is imported stays, as neither is followed once more.
+What a module sets in another while it is imported stays, as neither is followed once more. What a script sets that is
+followed as a module, for what no script leads to, is there for what it defines itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dataguard.preprocessing.static.tree import Module
 from dataguard.preprocessing.static.values import Cls, ExtObj, Map, Obj, Seq, Value
@@ -20,6 +21,8 @@ DEEPEST = 3
 """Objects within one another."""
 MOST = 256
 """Objects within one that are looked at."""
+Change: TypeAlias = tuple[Any, Any, Value, Value]
+"""A dictionary or list, a key, and the value before and after."""
 
 
 @contextmanager
@@ -29,8 +32,36 @@ def as_before(machine: Machine) -> Iterator[None]:
     try:
         yield
     finally:
-        machine.take_back([one for one in machine.changes if id(one[0]) in machine.of_modules])
-        machine.changes = []
+        _taken_back(machine)
+
+
+def _taken_back(machine: Machine) -> list[Change]:
+    made, machine.changes = machine.changes, []
+    return list(machine.take_back([one for one in made if id(one[0]) in machine.of_modules]).values())
+
+
+def settings_of(machine: Machine, module: Module) -> list[Change]:
+    """Follow a script as a module; what it sets in others, which is taken back."""
+    machine.changes, module.apart = [], True
+    try:
+        machine.run_module(module)
+    finally:
+        module.apart = False
+        changes = _taken_back(machine)
+        keep(module, machine.of_modules)
+    return changes
+
+
+@contextmanager
+def given(machine: Machine, changes: Sequence[Change]) -> Iterator[None]:
+    """Let what a script sets be there, for what it defines."""
+    try:
+        for container, key, _, new in changes:
+            machine.put(container, key, new)
+        yield
+    finally:
+        for container, key, old, _ in changes:
+            machine.put(container, key, old)
 
 
 def keep(module: Module, held: dict[int, Any]) -> None:

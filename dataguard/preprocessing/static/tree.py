@@ -40,6 +40,8 @@ class Module:
         """What its names stand for."""
         self.main = False
         """Whether it is run as a script."""
+        self.apart = False
+        """Whether it is a script that is followed as a module: what it sets in others is for what it defines alone."""
         self.state: str = "new"
         """'new', 'running' or 'done'."""
         self.places: dict[int, str] = {}
