@@ -125,7 +125,7 @@ def taken(machine: Machine, value: Picture | Blank, index: ast.expr, node: ast.A
         array = node.value if isinstance(node, ast.Subscript) else node
         if state.layout[:1] == "N" and batches.takes_several(array, index, key, machine.assigning):
             return Picture(moved(state, place))
-        if state.layout[:1] == "N" and _is_several(key):
+        if state.layout[:1] == "N" and is_several(key):
             return value
         if isinstance(key, Unknown):
             if state.layout[:1] in ("N", "C"):
@@ -167,10 +167,10 @@ _SEVERAL = (unknowns.WHICH, unknowns.PLACES, unknowns.STACKED)
 """Reasons why an index is not known which say that it is of several."""
 
 
-def _is_several(key: Value) -> bool:
+def is_several(key: Value) -> bool:
     """Whether an index takes several of a batch: 'frames[[0, 4]]', 'frames[range(8)]', 'frames[np.sort(chosen)]'."""
     if isinstance(key, Choice):
-        return any(map(_is_several, key.options))
+        return any(map(is_several, key.options))
     if isinstance(key, Unknown):
         return key.why in _SEVERAL
     return isinstance(key, Seq) or (isinstance(key, ExtObj) and key.name == "builtins.range")
@@ -224,7 +224,7 @@ def _along(
             return by_chance(state, "channels", place, size=state.size)
         return losing(state, place, "channels are taken by what is not known", "order")
     if name in "NT":
-        if not _is_several(key):
+        if not is_several(key):
             dropped.append(axis)
         return state
     return losing(state, place, "a part is taken by what is not known", "geometry")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from dataguard.preprocessing.static import parts
 from dataguard.preprocessing.static.library.given import as_state
-from dataguard.preprocessing.static.library.registry import Call, function
-from dataguard.preprocessing.static.picture import by_chance, explicit, losing, moved, reordered, stepped
+from dataguard.preprocessing.static.library.registry import Call, function, methods
+from dataguard.preprocessing.static.picture import by_chance, explicit, losing, moved, reordered, stepped, without
 from dataguard.preprocessing.static.values import Picture, Seq, Value
 from dataguard.preprocessing.steps import Flip
 
@@ -29,7 +30,7 @@ def _turned(call: Call) -> Value:
 
 @function("numpy.take", "tensorflow.gather", "torch.index_select")
 def _chosen(call: Call) -> Value:
-    """Channels in another order; of other axes a part."""
+    """Channels in another order; of a batch some pictures, or one; of other axes a part."""
     first = next((one for one in (*call.args, *call.kwargs.values()) if isinstance(one, Picture)), None)
     if first is None:
         return call.unknown(f"what {call.name} returns")
@@ -37,11 +38,25 @@ def _chosen(call: Call) -> Value:
     torch_like = call.name.startswith("torch.")
     axis = call.get(1, "dim") if torch_like else call.get(2 if call.name == "numpy.take" else 9, "axis")
     places = call.get(2 if torch_like else 1, "index" if torch_like else "indices")
+    if axis is None and call.name == "tensorflow.gather" and "batch_dims" not in call.kwargs:
+        axis = 0
     known = isinstance(places, Seq) and all(isinstance(one, int) for one in places.items)
-    at_channels = isinstance(axis, int) and state.layout[axis % len(state.layout)] == "C"
-    if known and at_channels:
+    name = state.layout[axis] if isinstance(axis, int) and -len(state.layout) <= axis < len(state.layout) else ""
+    if known and name == "C":
         return Picture(reordered(state, places.items, call.place))
-    return Picture(losing(state, call.place, "a part is taken by its places", "geometry"))
+    if name == "N" and (torch_like or parts.is_several(places)):
+        return Picture(moved(state, call.place))
+    if name == "N" and isinstance(places, int):
+        return Picture(moved(state, call.place, layout=without(state.layout)))
+    lost = {"N": ("layout",), "C": ("order",), "": ("layout", "order", "geometry")}.get(name, ("geometry",))
+    return Picture(losing(state, call.place, "a part is taken by its places", *lost))
+
+
+@methods("array", "take")
+@methods("tensor", "index_select")
+def _chosen_of(call: Call) -> Value:
+    library = "torch.index_select" if call.name == "index_select" else "numpy.take"
+    return _chosen(Call(call.machine, library, [call.receiver, *call.args], call.kwargs, call.node))
 
 
 @function("numpy.roll", "torch.roll")
