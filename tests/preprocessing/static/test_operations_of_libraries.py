@@ -186,3 +186,23 @@ def test_a_filter_that_depends_on_what_is_not_known(tmp_path: Path) -> None:
     found = path_of(tmp_path, ARRAY, "x = cv2.resize(x, (96, 64))\nif options.smooth: x = cv2.blur(x, (3, 3))")
     assert [shown(step) for step in found.geometry] == [("resize", "exact", 64, 96, "linear"), "filter None"]
     assert "options.smooth" in found.geometry[-1].undetermined["name"]
+
+
+@pytest.mark.parametrize(
+    ("call", "kernel", "align"),
+    [
+        ("geometry.resize(x[None], (96, 64))", "linear", "half_pixel"),
+        ("geometry.resize(x[None], (96, 64), 'bicubic', False)", "cubic", "half_pixel"),
+        ("geometry.resize(x[None], (96, 64), 'bicubic', True)", "cubic", "align_corners"),
+        ("geometry.transform.Resize((96, 64), align_corners=True)(x[None])", "linear", "align_corners"),
+        ("geometry.resize(x[None], (96, 64), 'nearest', True)", "nearest", "half_pixel"),
+        ("geometry.resize(x[None], (96, 64), align_corners=unknown())", "linear", None),
+        ("augmentation.Resize((96, 64))(x[None])", "linear", "align_corners"),
+        ("augmentation.Resize((96, 64), 'short', 'BICUBIC', False)(x[None])", "cubic", "half_pixel"),
+        ("augmentation.Resize((96, 64), resample=kornia.constants.Resample.NEAREST)(x[None])", "nearest", "half_pixel"),
+    ],
+)
+def test_what_a_resize_of_kornia_does_to_corners(tmp_path: Path, call: str, kernel: str, align: str | None) -> None:
+    (step,) = path_of(tmp_path, TENSOR, f"x = kornia.{call}[0]").geometry
+    assert (step.rule, step.height, step.width, step.kernel, step.align) == ("exact", 96, 64, kernel, align)
+    assert ("align" in step.undetermined) is (align is None)

@@ -1,4 +1,8 @@
-"""kornia: operations on batches of tensors, channels first."""
+"""kornia: operations on batches of tensors, channels first.
+
+Sources: kornia 0.6 to 0.8 ``geometry/transform/affwarp.py`` (resize and Resize: size, interpolation, align_corners, side,
+antialias), ``augmentation/_2d/geometric/resize.py`` (size, side, resample, align_corners=True).
+"""
 
 from __future__ import annotations
 
@@ -81,17 +85,27 @@ def _cropped(call: Call) -> tuple[Value, Value]:
 
 
 def _resize(call: Call, state: State, place: str) -> State:
-    word = last(call.get(1, "interpolation")) or "bilinear"
-    smooth = call.kwargs.get("antialias", False) is True
+    """As ``kornia.geometry`` does, or ``kornia.augmentation``, which has other defaults at other places."""
+    augments = call.name.startswith("kornia.augmentation.")
+    at, named = (2, "resample") if augments else (1, "interpolation")
+    word = (last(call.get(at, named)) or "bilinear").lower()
+    smooth = call.get(-1 if augments else 4, "antialias", False) is True
+    aligned = call.get(3 if augments else 2, "align_corners", augments)
+    side = call.get(1 if augments else 3, "side", "short")
     known = word in ("nearest", "bilinear", "bicubic")
     fields: dict[str, Any] = (
         kernels.torch(word, "interpolation", antialias=smooth, arithmetic=arithmetic(state))
         if known
         else kernels.undetermined(f"the interpolation at {place} is not known")
     )
-    said = explicit(place, "interpolation") if call.given(1, "interpolation") else default(place, "kornia: bilinear")
+    if known and word != "nearest" and aligned is True:
+        fields = {**fields, "align": "align_corners"}
+    elif known and word != "nearest" and aligned not in (None, False):
+        why = f"align_corners at {place} is not known"
+        fields = {**fields, "align": None, "undetermined": {**fields.get("undetermined", {}), "align": why}}
+    said = explicit(place, named) if call.given(at, named) else default(place, "kornia: bilinear")
     size = call.get(0, "size")
-    if is_number(size) and call.kwargs.get("side", "short") != "short":
+    if is_number(size) and side != "short":
         return losing(state, place, "a resize by another side than the shorter one", "geometry")
     return resized_to(state, size, None, fields, place, said)
 
