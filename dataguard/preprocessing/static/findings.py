@@ -196,6 +196,7 @@ class Findings:
             CodeFact(kind=kind, file=file, line=line, end_line=end, message=message, detail=detail)  # type: ignore[arg-type]
             for kind, file, line, end, message, detail in self.machine.notes
         ]
+        notes = _on_paths(notes, found)
         for one, path in found:
             for state in one.states if path.ended else ():
                 notes += facts.of_state(state, path.role)
@@ -228,6 +229,15 @@ class Findings:
         return isinstance(model, Unknown) and model.why.startswith(
             ("what torchvision.models.", "what timm.", "what segmentation_models")
         )
+
+
+def _on_paths(notes: list[CodeFact], found: list[tuple[Found, FoundPath]]) -> list[CodeFact]:
+    """Notes without those of what is done to pictures that are only shown, or to what is no network's input."""
+    if not any(one.kind == "misplaced-interpolation" for one in notes):
+        return notes
+    ended = [state for one, path in found if path.ended for state in one.states]
+    places = frozenset(place for state in ended for place in state.places)
+    return [one for one in notes if one.kind != "misplaced-interpolation" or f"{one.file}:{one.line}" in places]
 
 
 def _by_chance(states: list[Any]) -> bool:

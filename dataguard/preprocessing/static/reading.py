@@ -25,6 +25,7 @@ FactKind: TypeAlias = Literal[
     "missing-eval-mode",
     "augmentation-in-serving",
     "removed-api",
+    "misplaced-interpolation",
 ]
 
 

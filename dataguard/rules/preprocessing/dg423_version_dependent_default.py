@@ -8,12 +8,10 @@ from dataclasses import replace
 
 from dataguard.core.finding import Outcome, Severity
 from dataguard.core.rule import rule
-from dataguard.preprocessing.differing import Effect, measured_effect
-from dataguard.preprocessing.errors import MissingLibraryError, UndeterminedError
-from dataguard.preprocessing.geometry_comparison import executed, trial_for, tried
+from dataguard.preprocessing.differing import Effect
 from dataguard.preprocessing.static.reading import CodeFact, RepositoryReading
-from dataguard.preprocessing.steps import Antialias, Resize
-from dataguard.rules.preprocessing.facts import fact_findings
+from dataguard.preprocessing.steps import Antialias
+from dataguard.rules.preprocessing.facts import effect_of, fact_findings, resize_at
 
 
 @rule("DG423", "version-dependent-default", Severity.WARNING)
@@ -86,27 +84,9 @@ def _effect(reading: RepositoryReading, fact: CodeFact) -> Effect | None:
     """How far apart a resize with and without antialiasing is, where that is what the fact is about."""
     if "antialias" not in fact.message.replace("anti_alias", "antialias").replace("anti-alias", "antialias").lower():
         return None
-    step = _resize(reading, fact)
+    step = resize_at(reading, fact)
     if step is None:
         return None
     widened: Antialias = "gaussian" if step.engine == "scikit-image" else "scaled"
     one, two = (replace(step, antialias=kind, undetermined={}) for kind in ("none", widened))
-    trial = trial_for((one,), (two,), None, 0)
-    try:
-        tried((one,), (two,), trial.sizes)
-        pairs = [(executed((one,), picture), executed((two,), picture)) for picture in trial.pictures]
-    except (MissingLibraryError, UndeterminedError, ValueError):
-        return None
-    return measured_effect(pairs, on=trial.on, names=trial.names)
-
-
-def _resize(reading: RepositoryReading, fact: CodeFact) -> Resize | None:
-    last = max(fact.line, fact.end_line)
-    for path in reading.paths:
-        for step in path.pipeline.geometry or ():
-            if isinstance(step, Resize) and any(
-                known.path == fact.file and known.line is not None and fact.line <= known.line <= last
-                for known in step.provenance.values()
-            ):
-                return step
-    return None
+    return effect_of(one, two)

@@ -16,9 +16,12 @@ from dataguard.core.finding import (
     Skipped,
 )
 from dataguard.core.rule import Rule
-from dataguard.preprocessing.differing import Effect
+from dataguard.preprocessing.differing import Effect, measured_effect
+from dataguard.preprocessing.errors import MissingLibraryError, UndeterminedError
+from dataguard.preprocessing.geometry_comparison import executed, trial_for, tried
 from dataguard.preprocessing.static import networks
 from dataguard.preprocessing.static.reading import CodeFact, FactKind, FoundPath, RepositoryReading
+from dataguard.preprocessing.steps import Resize
 
 _FEEDING = ("val", "eval", "serve")
 _NUMBERED = re.compile(r"\b(lines?|cell) \d+")
@@ -125,6 +128,31 @@ def _places(path: FoundPath) -> Iterator[str]:
 def _within(fact: CodeFact, place: str) -> bool:
     file, _, line = place.rpartition(":")
     return file == fact.file and line.isdecimal() and fact.line <= int(line) <= max(fact.line, fact.end_line)
+
+
+def resize_at(reading: RepositoryReading, fact: CodeFact) -> Resize | None:
+    """The resize that is done where a fact is, where a path goes through it and says how."""
+    for path in reading.paths:
+        for step in path.pipeline.geometry or ():
+            if isinstance(step, Resize) and any(
+                _within(fact, f"{known.path}:{known.line}") for known in step.provenance.values() if known.path
+            ):
+                return step
+    return None
+
+
+def effect_of(one: Resize, two: Resize) -> Effect | None:
+    """How far apart two resizes are on generated photographs, of sizes above and below the output's.
+
+    None where one of them cannot be executed.
+    """
+    trial = trial_for((one,), (two,), None, 0)
+    try:
+        tried((one,), (two,), trial.sizes)
+        pairs = [(executed((one,), picture), executed((two,), picture)) for picture in trial.pictures]
+    except (MissingLibraryError, UndeterminedError, ValueError):
+        return None
+    return measured_effect(pairs, on=trial.on, names=trial.names)
 
 
 def trained_so(reading: RepositoryReading, fact: CodeFact) -> bool:

@@ -12,6 +12,7 @@ from dataguard.preprocessing.errors import DeclarationError
 from dataguard.preprocessing.pipeline import Decode
 from dataguard.preprocessing.readers import kernels
 from dataguard.preprocessing.static import borders, parts, sizes, spaces
+from dataguard.preprocessing.static.library.misplaced import note_misplaced
 from dataguard.preprocessing.static.library.registry import Call, applied, function
 from dataguard.preprocessing.static.picture import (
     COLOURS,
@@ -191,6 +192,8 @@ def _resize(call: Call) -> Value:
     state = call.picture(0, "src")
     if state is None:
         return call.unknown("what resize is given is no picture")
+    if call.name == "cv2.resize":
+        note_misplaced(call)
     place = call.place
     interpolation = call.get(5, "interpolation", "INTER_LINEAR")
     given = call.given(5, "interpolation")
@@ -287,6 +290,8 @@ def _warp(call: Call) -> Value:
         return call.unknown("no picture")
     place = call.place
     remaps = call.name.endswith("remap")
+    if not remaps:
+        note_misplaced(call)
     width, height = pair(None if remaps else call.get(2, "dsize"))
     # What stands where the output does says nothing of the kernel, though it were one.
     at, name = (3, "interpolation") if remaps else (4, "flags")
