@@ -1,7 +1,7 @@
 """kornia: operations on batches of tensors, channels first.
 
-Sources: kornia 0.6 to 0.8 ``geometry/transform/affwarp.py`` (resize and Resize: size, interpolation, align_corners, side,
-antialias), ``augmentation/_2d/geometric/resize.py`` (size, side, resample, align_corners=True).
+Sources: kornia 0.6 to 0.8 ``geometry/transform/affwarp.py`` (resize and Resize: size, interpolation, align_corners,
+side, antialias), ``augmentation/_2d/geometric/resize.py`` (size, side, resample, align_corners=True).
 """
 
 from __future__ import annotations
