@@ -351,12 +351,12 @@ def size_found(pipeline: Pipeline) -> Any:
     own = pipeline.decode.size
     sizes: list[tuple[int, int]] | None = [own] * len(SIZES) if own is not None else list(SIZES)
     last: Any = None
+    resized = False
     for step in pipeline.geometry or ():
         if isinstance(step, Random):
             shown = dict(step.parameters).get("size")
             if shown is not None:
                 height, width = (int(one) for one in shown.split("x"))
-                resized = any(isinstance(one, Resize) for one in pipeline.geometry or ())
                 if resized and sizes is not None and (step.name == "crop" or step.name in CROPS):
                     continue
                 sizes = [(height, width)] * len(SIZES)
@@ -365,6 +365,7 @@ def size_found(pipeline: Pipeline) -> Any:
             elif re.search(r"(?i)crop|resiz|(?<!gray)scale|(?<!random)affine|placement|pad|zoom|shift", step.name):
                 sizes = None
         elif isinstance(step, Resize):
+            resized = True
             if isinstance(last, Crop) and last.rule == "center" and last.height and last.width and sizes is not None:
                 # A crop before a resize is none from the middle of what was resized.
                 sizes, last = [(last.height, last.width)] * len(SIZES), None
