@@ -161,3 +161,37 @@ data = load_dataset("imdb").map(lambda one: {{"ids": tokenizer(one["text"])}}, b
 Trainer(model=model, train_dataset=data["train"]).train()
 """
     assert [path.name for path in reading(tmp_path, {"train.py": script}).paths] == ["train.py"]
+
+
+@pytest.mark.parametrize(
+    ("feature", "order"),
+    [
+        ('"image", Image(mode="L")', "GRAY"),
+        ('"image", datasets.Image("RGB")', "RGB"),
+        ('column="image", feature=datasets.features.Image(mode="RGB")', "RGB"),
+        ('"image", ClassLabel()', "RGB"),
+    ],
+)
+def test_columns_are_converted(tmp_path: Path, feature: str, order: str) -> None:
+    script = f"""{_IMPORTS}
+import datasets
+from datasets import ClassLabel, Image
+data = load_dataset("beans", split="train").cast_column({feature})
+for one in data:
+    model(small(one["image"])[None])
+"""
+    pipeline = only(reading(tmp_path, {"predict.py": script})).pipeline
+    assert (pipeline.decode.library, pipeline.order) == ("pillow", order)
+
+
+@pytest.mark.parametrize(("feature", "count"), [("Image()", 1), ("Image(decode=False)", 0), ("Value('string')", 0)])
+def test_a_column_of_files_is_opened(tmp_path: Path, feature: str, count: int) -> None:
+    script = f"""{_IMPORTS}
+from datasets import Image, Value
+data = load_dataset("csv", split="train").cast_column("scan", {feature})
+for one in data:
+    model(small(one["scan"].convert("RGB"))[None])
+"""
+    paths = reading(tmp_path, {"predict.py": script}).paths
+    assert [(path.pipeline.decode.library, resized(path).height) for path in paths if path.pipeline.decode.exif is None
+            and path.pipeline.decode.library == "pillow"] == [("pillow", 64)] * count  # fmt: skip

@@ -13,19 +13,20 @@ from dataguard.preprocessing.pipeline import Decode
 from dataguard.preprocessing.static import arrays, feeding, loaders
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.picture import State, explicit
-from dataguard.preprocessing.static.values import ExtObj, Map, Picture, Seq, Unknown, Value
+from dataguard.preprocessing.static.values import ExtObj, Map, Method, Picture, Seq, Unknown, Value
 
 ONE = "datasets.arrow_dataset.Dataset"
 SEVERAL = "datasets.dataset_dict.DatasetDict"
+_FEATURE = "datasets.features.image.Image"
 TRAINERS = ("transformers.Trainer", "transformers.Seq2SeqTrainer")
 _SPLITS = ("train", "validation", "test", "val", "valid", "eval")
 _PICTURES = ("image", "img", "jpg", "png")
 """Columns that hold pictures."""
-_CHANGED = frozenset({"map", "set_transform", "with_transform"})
+_CHANGED = frozenset({"map", "set_transform", "with_transform", "cast_column"})
 _SAME = frozenset(
     {
-        "shuffle", "select", "filter", "with_format", "set_format", "remove_columns", "select_columns", "cast_column",
-        "cast", "flatten_indices", "shard", "take", "skip", "sort", "class_encode_column", "to_iterable_dataset",
+        "shuffle", "select", "filter", "with_format", "set_format", "remove_columns", "select_columns", "cast",
+         "flatten_indices", "shard", "take", "skip", "sort", "class_encode_column", "to_iterable_dataset",
         "repeat", "flatten",
     }
 )  # fmt: skip
@@ -82,6 +83,8 @@ def of_dataset(call: Call) -> Value:
         column = call.get(0, "original_column_name", call.kwargs.get("column_mapping"))
         names = column.items if isinstance(column, Map) else {column: call.get(1, "new_column_name")}
         made: Value = Map({names.get(key, key): value for key, value in item.items.items()}, open=True)
+    elif call.name == "cast_column":
+        made = _cast(call, item)
     else:
         made = _changed(call, item)
     if call.name == "set_transform":
@@ -89,6 +92,27 @@ def of_dataset(call: Call) -> Value:
             call.machine.put(one.attrs, "picture", made)
         return None
     return _several(made, thing.place) if thing.name == SEVERAL else replace(thing, attrs={"picture": made})
+
+
+@function("datasets.Image", "datasets.features.Image")
+def _feature(call: Call) -> Value:
+    return ExtObj(_FEATURE, call.args, call.kwargs, call.place)
+
+
+def _cast(call: Call, item: Map) -> Map:
+    """An item of which a column is read as a feature says: what names a file is opened, and converted to its mode."""
+    column, feature = call.get(0, "column"), call.get(1, "feature")
+    if not isinstance(feature, ExtObj) or feature.name != _FEATURE or not isinstance(column, str):
+        return item
+    asked = Call(call.machine, call.name, feature.args, feature.kwargs, call.node)
+    made: Value = item.items.get(column)
+    if not isinstance(made, Picture):
+        made = _opened(call).items[_PICTURES[0]]
+    if asked.get(1, "decode", True) is not True:
+        made = call.unknown("a picture that may not be decoded")
+    elif asked.get(0, "mode") is not None:
+        made = call.machine.call(Method(made, "convert"), [asked.get(0, "mode")], {}, call.node)
+    return Map({**item.items, column: made}, open=True)
 
 
 def _changed(call: Call, item: Map) -> Value:
