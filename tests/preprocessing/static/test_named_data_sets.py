@@ -139,3 +139,23 @@ def test_the_size_of_a_known_data_set_is_known(
     """
     found = only(reading(tmp_path, {"test.py": code})).pipeline
     assert (found.decode.size, _size(found)) == (size, shown)
+
+
+@pytest.mark.parametrize(("given", "layout"), [("batch_size=None", "HWC"), ("batch_size=8", "NHWC")])
+def test_a_data_set_is_loaded_in_batches(tmp_path: Path, given: str, layout: str) -> None:
+    script = f"""
+        import tensorflow as tf
+        import tensorflow_datasets as tfds
+        for batch in tfds.load("tf_flowers", split="train", {given}):
+            model(batch["image"] / 255)
+    """
+    assert {path.pipeline.layout for path in reading(tmp_path, {"predict.py": script}).paths} == {layout}
+
+
+def test_a_data_set_is_loaded_as_one_array(tmp_path: Path) -> None:
+    script = """
+        import tensorflow_datasets as tfds
+        images, labels = tfds.as_numpy(tfds.load("mnist", split="train", batch_size=-1, as_supervised=True))
+        model(images / 255)
+    """
+    assert {path.pipeline.layout for path in reading(tmp_path, {"predict.py": script}).paths} == {"NHWC"}

@@ -10,7 +10,7 @@ from dataclasses import replace
 from dataguard.preprocessing.pipeline import Decode
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.picture import COLOURS, State, explicit
-from dataguard.preprocessing.static.values import Ext, ExtObj, Map, Obj, Picture, Seq, Unknown, Value
+from dataguard.preprocessing.static.values import Ext, ExtObj, Map, Method, Obj, Picture, Seq, Unknown, Value
 
 _GRAY = frozenset({"mnist", "fashion_mnist", "kmnist", "emnist", "mnist_corrupted"})
 SPLITS = ("train", "test", "validation")
@@ -56,11 +56,16 @@ def _of_splits(call: Call, name: Value, split: Value, supervised: bool) -> Value
     return _dataset(call, name, split, supervised)
 
 
-def _dataset(call: Call, name: Value, split: Value, supervised: bool) -> ExtObj:
+def _dataset(call: Call, name: Value, split: Value, supervised: bool) -> Value:
     picture, label = Picture(_read(name, call.place)), Unknown("a label", call.place)
     item: Value = Seq([picture, label], "tuple") if supervised else Map({"image": picture, "label": label}, open=True)
     words = [split] if isinstance(split, str) else []
-    return ExtObj("tensorflow.data.Dataset", list(words), {}, call.place, {"batch": item})
+    made = ExtObj("tensorflow.data.Dataset", list(words), {}, call.place, {"batch": item})
+    if call.kwargs.get("batch_size") is None:
+        return made
+    whole = call.kwargs["batch_size"] == -1  # all of it as one array, and no data set of TensorFlow
+    batches = call.machine.call(Method(made, "batch"), [call.kwargs["batch_size"]], {}, call.node)
+    return batches.attrs["batch"] if whole else batches
 
 
 def _read(name: Value, place: str) -> State:
