@@ -34,6 +34,35 @@ def made(sample):
     return prepare(sample["jpg"]), sample["cls"]
 for x, y in torch.utils.data.DataLoader(wds.WebDataset("a.tar").decode("pil").map(made), batch_size=8, shuffle=True):
 """,
+    "composed stages": """
+data = wds.WebDataset("a.tar").compose(wds.decode("pilrgb"), wds.to_tuple("jpg", "cls"), wds.map_tuple(prepare))
+for x, y in wds.WebLoader(data.batched(16).compose(wds.shuffle(5)), batch_size=None, shuffle=True):
+""",
+    "a function over all samples": """
+def made(samples, key="jpg"):
+    for sample in samples:
+        yield prepare(sample[key]), sample["cls"]
+data = wds.WebDataset("a.tar").decode("pil").rename(image="jpg").compose(made).compose(wds.repeatedly)
+for x, y in wds.WebLoader(data.batched(16), batch_size=None, shuffle=True):
+""",
+    "a function with more": """
+def made(samples, key, of="cls"):
+    for sample in samples:
+        yield prepare(sample[key]), sample[of]
+data = wds.WebDataset("a.tar").decode("pil").then(made, "jpg", of="txt")
+for x, y in wds.WebLoader(data.batched(16), batch_size=None, shuffle=True):
+""",
+    "a function in a list": """
+def made(samples):
+    for sample in samples:
+        yield prepare(sample["jpg"]), sample["cls"]
+data = wds.DataPipeline(wds.SimpleShardList("a.tar"), wds.split_by_node, wds.decode("pil"), made, wds.batched(8))
+for x, y in wds.WebLoader(data, batch_size=None, shuffle=True):
+""",
+    "batches that are taken apart": """
+data = wds.WebDataset("a.tar").decode("pil").to_tuple("jpg", "cls").map_tuple(prepare).batched(16).unbatched()
+for x, y in wds.WebLoader(data.map(lambda one: (one[0][None][0], one[1])).batched(8), batch_size=None, shuffle=True):
+""",
     "a list of stages": """
 stages = [wds.SimpleShardList("a.tar"), wds.tarfile_to_samples(), wds.shuffle(10), wds.decode("pilrgb")]
 stages.extend([wds.rename(image="jpg;png"), wds.map_dict(image=prepare), wds.to_tuple("image", "txt"), wds.batched(8)])

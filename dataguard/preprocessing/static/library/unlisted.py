@@ -221,6 +221,7 @@ OBJECT_METHODS: list[tuple[str, frozenset[str] | None, Handler]] = [
     ("gradio.", interfaces.EVENTS, interfaces.event),
     *[(one, launchers.METHODS, launchers.prepared) for one in launchers.LAUNCHERS],
     (webdataset.SHARDS, webdataset.METHODS, webdataset.with_stage),
+    (webdataset.SHARDS, webdataset.CHAINED, webdataset.chained),
     (hugging_face_datasets.ONE, hugging_face_datasets.METHODS, hugging_face_datasets.of_dataset),
     (hugging_face_datasets.SEVERAL, hugging_face_datasets.METHODS, hugging_face_datasets.of_dataset),
     *[(one, hugging_face_datasets.TRAINING, hugging_face_datasets.trained) for one in hugging_face_datasets.TRAINERS],

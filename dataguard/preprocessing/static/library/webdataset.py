@@ -9,9 +9,10 @@ import re
 from dataclasses import replace
 
 from dataguard.preprocessing.pipeline import Decode
+from dataguard.preprocessing.static import arrays
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.picture import Kind, State, as_float, explicit, mapped
-from dataguard.preprocessing.static.values import Ext, ExtObj, Map, Picture, Seq, Unknown, Value
+from dataguard.preprocessing.static.values import Bound, Ext, ExtObj, Func, Map, Picture, Seq, Unknown, Value
 
 SHARDS = "webdataset.WebDataset"
 _DECODED = re.compile(r"^(?P<what>pil|torch)?(?P<mode>rgb|l)?(?P<whole>8)?$")
@@ -20,11 +21,13 @@ _PICTURES = ("jpg", "png", "jpeg", "webp", "image")
 _STAGES = frozenset({"decode", "rename", "map_dict", "to_tuple", "map_tuple", "map", "batched", "extract_keys"})
 _SAME = frozenset(
     {
-        "shuffle", "select", "with_epoch", "with_length", "repeat", "slice", "compose", "rename_keys", "unbatched",
-        "ddp_equalize", "detshuffle", "rsample", "listed", "then",
+        "shuffle", "select", "with_epoch", "with_length", "repeat", "slice", "rename_keys", "ddp_equalize",
+        "detshuffle", "rsample", "listed",
     }
 )  # fmt: skip
 METHODS = _STAGES | _SAME
+CHAINED = frozenset({"compose", "then", "unbatched"})
+"""Methods of shards that are given stages, or take batches apart."""
 
 
 @function("webdataset.WebDataset", "webdataset.Dataset", "webdataset.FluidWrapper")
@@ -38,9 +41,38 @@ def _stages(call: Call) -> Value:
     made = ExtObj(SHARDS, [], {}, call.place, {"picture": Map({}, open=True)})
     items = call.args[0].items if len(call.args) == 1 and isinstance(call.args[0], Seq) else call.args
     for one in items:
-        name = one.name.rpartition(".")[2] if isinstance(one, ExtObj) and one.name.startswith("webdataset.") else ""
-        if name in METHODS and isinstance(one, ExtObj):
-            made = with_stage(Call(call.machine, name, one.args, one.kwargs, call.node, made))
+        made = _through(call, made, one) if _stage_of(one) or isinstance(one, Bound | Func) else made
+    return made
+
+
+def _stage_of(value: Value) -> str:
+    """The method that a stage of a list is called as; '' for what is none."""
+    known = isinstance(value, Ext | ExtObj) and value.name.startswith("webdataset.")
+    return value.name.rpartition(".")[2] if known else ""
+
+
+def _through(call: Call, shards: ExtObj, stage: Value) -> ExtObj:
+    """Shards with a stage more, which may be a function that is given all samples and yields others."""
+    name = _stage_of(stage)
+    if name:
+        known = isinstance(stage, ExtObj) and name in METHODS
+        return with_stage(Call(call.machine, name, stage.args, stage.kwargs, call.node, shards)) if known else shards
+    held = shards.attrs["picture"]
+    samples = Seq([Map(dict(held.items), open=True) if isinstance(held, Map) else held], "list", many=True)
+    more = call.args[1:] if call.name == "then" else []
+    made = call.machine.call(stage, [samples, *more], dict(call.kwargs), call.node)
+    return replace(shards, attrs={"picture": arrays.element(call.machine, made, None)})
+
+
+def chained(call: Call) -> ExtObj:
+    """``compose`` of several stages, ``then`` of one with its arguments, and batches that are taken apart."""
+    made = call.thing
+    if call.name == "unbatched":
+        from dataguard.preprocessing.static.loaders import unbatched
+
+        return replace(made, attrs={"picture": unbatched(made.attrs["picture"])})
+    for one in call.args if call.name == "compose" else call.args[:1]:
+        made = _through(call, made, one)
     return made
 
 
