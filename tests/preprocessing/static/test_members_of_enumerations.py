@@ -43,3 +43,19 @@ SCRIPT = """
 def test_a_member_by_its_name(tmp_path: Path, base: str, first: str, second: str, asked: str, mode: str) -> None:
     script = SCRIPT.format(base=base, first=first, second=second, asked=asked, mode=mode)
     assert only(reading(tmp_path, {"predict.py": script})).pipeline.affine.offset == (-1.0,)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "enum.IntEnum('Method', ('SMALL', 'LARGE'))",
+        "enum.Enum('Method', 'SMALL LARGE')",
+        "enum.Enum('Method', [('SMALL', 1), ('LARGE', 2)])",
+        "enum.IntEnum('Method', {'SMALL': 1, 'LARGE': 2})",
+    ],
+)
+def test_members_of_an_enumeration_that_a_call_makes(tmp_path: Path, made: str) -> None:
+    before, _, after = SCRIPT.partition("class Method({base}):")
+    after = after.partition("def prepared")[2].format(asked="", mode="Method.LARGE")
+    script = f"{before}Method = {made}\n\n    def prepared{after}"
+    assert only(reading(tmp_path, {"predict.py": script})).pipeline.affine.offset == (-1.0,)

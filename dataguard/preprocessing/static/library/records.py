@@ -1,10 +1,10 @@
-"""``collections.namedtuple``: a class of records, made by a call."""
+"""``collections.namedtuple`` and ``enum.Enum``: classes of records and of names for numbers, made by a call."""
 
 from __future__ import annotations
 
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.records import FIELDS
-from dataguard.preprocessing.static.values import Cls, Ext, Seq, Value
+from dataguard.preprocessing.static.values import Cls, Ext, Map, Obj, Seq, Value
 
 
 @function("collections.namedtuple")
@@ -20,3 +20,24 @@ def _namedtuple(call: Call) -> Value:
     attrs = dict(zip(names[len(names) - len(given) :], given, strict=False))
     made = {**attrs, FIELDS: Seq(list(names), "tuple")}
     return Cls(None, call.machine.frame.module, name, [Ext("typing.NamedTuple")], made)
+
+
+@function("enum.Enum", "enum.IntEnum", "enum.StrEnum", "enum.Flag", "enum.IntFlag")
+def _enumeration(call: Call) -> Value:
+    """Members by their names, as what they stand for: 'IntEnum("Mode", ("CROP", "WARP"))'."""
+    names, start = call.get(1, "names"), call.get(2, "start", 1)
+    items: list[Value] = list(names.items) if isinstance(names, Seq) else []
+    if isinstance(names, str):
+        items = list(names.replace(",", " ").split())
+    made: dict[str, Value]
+    if isinstance(names, Map):
+        made = {str(name): value for name, value in names.items.items()}
+    elif not items or not isinstance(start, int) or "Flag" in call.name:
+        return call.unknown("an enumeration whose members are not known")
+    elif all(isinstance(one, str) for one in items):
+        made = {name: start + index for index, name in enumerate(items)}
+    elif all(isinstance(one, Seq) and len(one.items) == 2 for one in items):
+        made = {str(one.items[0]): one.items[1] for one in items}
+    else:
+        return call.unknown("an enumeration whose members are not known")
+    return Obj(None, made, place=call.place)
