@@ -6,7 +6,7 @@ import ast
 from abc import abstractmethod
 
 from dataguard.preprocessing.static import arrays, loaders, parts, records, unknowns
-from dataguard.preprocessing.static.library import constant, given, of_whole, whole_of
+from dataguard.preprocessing.static.library import commands, constant, given, of_whole, whole_of
 from dataguard.preprocessing.static.library.mixing import looked_up
 from dataguard.preprocessing.static.library.registry import FUNCTIONS
 from dataguard.preprocessing.static.machine import Machine
@@ -256,6 +256,9 @@ class Items(Machine):
             return items[0]
         return Unknown("an item by an index that is not known", self.place(node))
 
+    def _holds_other_than_code(self, value: Map) -> bool:
+        return not all(isinstance(one, Cls | Func | Mod) for one in value.items.values())
+
     def _of_map(self, value: Map, key: Value, node: ast.AST) -> Value:
         known = key_of(key)
         if known is not NO_KEY:
@@ -265,6 +268,10 @@ class Items(Machine):
                 self.fails("KeyError")
             if value.rest is not None:
                 return value.rest
+            if isinstance(known, str) and 0 < len(value.items) <= 8 and not self._holds_other_than_code(value):
+                # A default that is none of them, so nobody runs the script without saying which.
+                said = commands.among(self, value.items)
+                return value.items[said] if said is not None else choice(value.items.values(), "nothing says which")
             return Unknown(f"there is no {known!r} in what is read", self.place(node))
         if isinstance(key, Unknown) and key.kind == "random":
             return Unknown("one of several, by chance", self.place(node), "random")

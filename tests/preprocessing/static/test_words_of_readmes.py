@@ -99,3 +99,28 @@ def test_pairs_that_are_shuffled_together_are_taken_apart_again(tmp_path: Path) 
         model(low[0])
     """
     assert levels(only(reading(tmp_path, {"train.py": script}))) == pytest.approx((1 / 255, 0.0))
+
+
+@pytest.mark.parametrize(("readme", "scale"), [("python eval.py --model_name=large", 1 / 255), ("", None)])
+def test_a_name_that_a_table_lacks_is_the_one_that_a_readme_gives(
+    tmp_path: Path, readme: str, scale: float | None
+) -> None:
+    script = """
+        import argparse
+        import cv2
+
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--model_name", default="missing")
+
+        def small(image):
+            return image / 127.5
+
+        def large(image):
+            return image / 255.0
+
+        image = {"small": small, "large": large}[parser.parse_args().model_name](cv2.imread("a.png"))
+        model.predict(image[None])
+        """
+    path = only(reading(tmp_path, {"eval.py": script, "README.md": readme}))
+    assert path.pipeline.affine.scale == (None if scale is None else pytest.approx((scale,)))
+    assert path.pipeline.decode.library == "opencv"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -230,6 +230,12 @@ def one_of(machine: Machine, taken: Callable[[str], Any]) -> Any:
         if found is not None:
             return found
     return None
+
+
+def among(machine: Machine, names: Container[Any]) -> str | None:
+    """Which of several names a README gives a script, in whatever option; None for none of them."""
+    given = (word.rpartition("=")[2] for words in words_of(machine) for word in words)
+    return next((one for one in given if one in names), None)
 
 
 def positional(machine: Machine) -> str | None:
