@@ -96,3 +96,16 @@ def test_a_method_that_is_not_known_leaves_where_pixels_lie(tmp_path: Path) -> N
     assert (step.height, step.width, step.kernel, step.align) == (64, 48, None, "asymmetric")
     assert "kernel" in step.undetermined
     assert "align" not in step.undetermined
+
+
+def test_a_batch_of_one_that_is_arranged_to_a_picture(tmp_path: Path) -> None:
+    script = """
+        import tensorflow as tf
+
+        image = tf.expand_dims(tf.image.decode_jpeg(tf.read_file("a.jpg"), channels=3), 0)
+        image = tf.image.resize_images(image, [64, 48])
+        image = tf.reshape(image, tf.stack([64, 48, image.get_shape()[3]]))
+        model.predict(tf.transpose(image, perm=(2, 0, 1)))
+        """
+    path = only(reading(tmp_path, {"predict.py": script}))
+    assert (path.pipeline.layout, path.pipeline.order) == ("CHW", "RGB")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.preprocessing.static.repositories import served
+from tests.preprocessing.static.repositories import reading, served
 
 FEED = "model(x)\n"
 TENSOR = "x = torch.from_numpy(cv2.imread(path).transpose(2, 0, 1)).float().div(255).unsqueeze(0)\n"
@@ -87,3 +87,13 @@ def test_a_map_of_colours_is_no_model(tmp_path: Path, colours: str) -> None:
     shown += "heat = skimage.transform.resize(attention(), (64, 64))\nheat -= heat.min()\nheat /= heat.max()\n"
     path = served(tmp_path, f"{TENSOR}{FEED}{shown}plt.imshow(colours(heat))\n")
     assert path.pipeline.affine.scale == (1 / 255,)
+
+
+def test_coordinates_of_a_grid_are_no_picture(tmp_path: Path) -> None:
+    script = """
+        import numpy as np
+
+        rows, columns = np.mgrid[0:8, 0:8]
+        model.predict(np.expand_dims((rows.astype("float32") + 0.5) * 8 / 300, -1))
+        """
+    assert reading(tmp_path, {"predict.py": script}).paths == ()

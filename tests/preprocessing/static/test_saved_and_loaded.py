@@ -137,3 +137,16 @@ def test_objects_that_another_script_pickled(tmp_path: Path, loaded: str, scale:
         """
     path = only(reading(tmp_path, {"settings.py": settings, "z_train.py": train, "evaluate.py": evaluate}))
     assert path.pipeline.affine.scale == (None if scale is None else pytest.approx((scale,)))
+
+
+def test_a_stored_array_that_is_made_a_picture_is_arranged_as_one(tmp_path: Path) -> None:
+    script = """
+        import numpy as np
+        from PIL import Image
+
+        pictures = [Image.fromarray(one).resize((64, 64), Image.BICUBIC) for one in np.load("a.npz")["images"]]
+        model.predict(np.array([np.array(one) / 255.0 for one in pictures]))
+        """
+    path = only(reading(tmp_path, {"predict.py": script}))
+    assert path.pipeline.layout == "NHWC"
+    assert path.pipeline.affine.scale == pytest.approx((1 / 255,))

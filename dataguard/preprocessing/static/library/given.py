@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 NO_PICTURES = (NOISE, "no picture", "what a model returns", "what tensorflow.nn.", "what tensorflow.layers.",
                "what tensorflow.contrib.", "what keras.layers.",
-               "what tensorflow.get_variable", "what tensorflow.Variable")  # fmt: skip
+               "what tensorflow.get_variable", "what tensorflow.Variable",
+               "what numpy.mgrid", "what numpy.ogrid")  # fmt: skip
 """Beginnings of reasons why a value is not known which say that it is no picture."""
 STORED = ("an item of ", "what scipy.io.loadmat", "what numpy.load", "what bcolz.carray")
 """Beginnings of reasons why a value is not known which say that it was stored as numbers."""

@@ -80,7 +80,8 @@ def wrapped(state: State, call: Call) -> State:
     layout = "HW" if state.channels is not None and len(state.channels) == 1 else "HWC"
     # Numbers with fractions are of mode F, which has one channel.
     wide = layout == "HW" and state.is_float and "dtype" not in state.lost and call.get(1, "mode") is None
-    return moved(state, place, kind="pil", layout=layout, dtype="float32" if wide else "uint8")
+    lost = {name: why for name, why in state.lost.items() if name != "layout"}
+    return moved(state, place, kind="pil", layout=layout, dtype="float32" if wide else "uint8", lost=lost)
 
 
 @function("PIL.ImageOps.exif_transpose")

@@ -11,7 +11,19 @@ from dataguard.preprocessing.static.library.given import PICKLED
 from dataguard.preprocessing.static.library.registry import Call, function
 from dataguard.preprocessing.static.picture import State, explicit, losing, moved, reordered
 from dataguard.preprocessing.static.unknowns import PLACES, STACKED
-from dataguard.preprocessing.static.values import Blank, Choice, Picture, Seq, Shape, Stat, Unknown, Value, choice
+from dataguard.preprocessing.static.values import (
+    Blank,
+    Choice,
+    Picture,
+    Seq,
+    Shape,
+    Stat,
+    Unknown,
+    Value,
+    choice,
+    is_number,
+    is_picture,
+)
 
 
 def sides(items: list[Value]) -> list[list[Value]]:
@@ -60,6 +72,8 @@ def _stack(call: Call) -> Value:
         if stored is not None and all(isinstance(one, Unknown) for one in items):
             return stored
         of_graph = call.name.startswith("tensorflow.")
+        if of_graph and any(map(is_number, items)) and not any(map(is_picture, items)) and axis == 0:
+            return Seq(list(items), "list")  # lengths that a shape is made of
         return value if isinstance(value, Picture) else call.unknown("no picture" if of_graph else "stacked arrays")
     place = call.place
     name = call.name.rpartition(".")[2]

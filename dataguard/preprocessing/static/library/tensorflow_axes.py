@@ -77,6 +77,8 @@ def _reshaped(state: State, shape: Value, place: str) -> State:
     """A state with one axis of length 1 more, as for a batch; another shape is taken to say what it is."""
     lengths = shape.items if isinstance(shape, Seq | Shape) else []
     more = len(lengths) == len(state.layout) + 1 and lengths[0] in (1, -1) and "N" not in state.layout
+    if len(lengths) == 3 and state.layout == "NHWC" and -1 not in lengths[:2]:
+        return without_axis(state, 0, place)
     return with_axis(state, 0, place) if more else moved(state, place)
 
 
