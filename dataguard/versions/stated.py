@@ -79,7 +79,8 @@ def _dvc(file: Path) -> Iterator[Stated | StatedHash]:
 
     try:
         data = yaml.safe_load(_text(file))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # ValueError: of a date or a number that there is not.
         raise SourceError("no YAML", where=file) from error
     outs = data.get("outs") if isinstance(data, dict) else None
     if not isinstance(outs, list):
@@ -137,7 +138,7 @@ def dvc_listing(path: Path) -> list[tuple[str, str]]:
     """
     try:
         data = json.loads(_text(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SourceError("no list of DVC: it holds no JSON", where=path.absolute()) from error
     if not isinstance(data, list) or not all(_is_entry(item) for item in data):
         raise SourceError("no list of DVC: expected files with md5 and relpath", where=path.absolute())
@@ -188,6 +189,8 @@ def _croissant(file: Path) -> Iterator[Stated | StatedHash]:
 
 def _within(folder: Path, name: str) -> Path | None:
     """A path below a folder; None for one that leads outside of it."""
+    if "\0" in name:
+        return None
     base = os.path.realpath(folder)
     target = os.path.realpath(Path(folder, name))
     return Path(target) if os.path.commonpath((base, target)) == base else None

@@ -66,6 +66,12 @@ def write_croissant(folder: Path, **more: Any) -> None:
     (folder / "croissant.json").write_text(json.dumps({"@context": {}, "name": "pets", **more}))
 
 
+def test_a_path_that_no_file_can_have_is_not_hashed(pets: Path) -> None:
+    (pets.parent / "pets.dvc").write_text(f'outs: [{{path: "pets\\0", md5: {"a" * 32}, hash: md5}}]')
+    found = statements(pets)
+    assert (len(found.stated), found.hashes, found.notes) == (1, (), ())
+
+
 def test_croissant_names_the_version_and_the_hash_of_its_files(pets: Path) -> None:
     right = {"contentUrl": "b.png", "sha256": hashlib.sha256(b"two").hexdigest().upper()}
     wrong = {"contentUrl": "cat/1.png", "sha256": "0" * 64}
@@ -83,9 +89,12 @@ def test_croissant_names_the_version_and_the_hash_of_its_files(pets: Path) -> No
     ("name", "text", "said"),
     [
         ("pets.dvc", "outs: [", "no YAML"),
+        ("pets.dvc", "outs: " + 5000 * "[", "no YAML"),
+        ("pets.dvc", "outs: 2001-99-99", "no YAML"),
         ("pets.dvc", "cmd: train", "it has no outs"),
         ("pets.dvc", "outs:\n- md5: abc", "an out without a path"),
         ("pets/croissant.json", "{", "no JSON"),
+        ("pets/croissant.json", 100_000 * "[", "no JSON"),
         ("pets/croissant.json", "[]", "no @context"),
     ],
 )
@@ -103,7 +112,7 @@ def test_nothing_beside_says_nothing(pets: Path) -> None:
     assert (found.stated, found.hashes, found.notes) == ((), (), ())
 
 
-@pytest.mark.parametrize("text", ["{", "{}", '[{"relpath": "a"}]', '[{"relpath": "a", "md5": "xyz"}]'])
+@pytest.mark.parametrize("text", ["{", "{}", 100_000 * "[", '[{"relpath": "a"}]', '[{"relpath": "a", "md5": "xyz"}]'])
 def test_a_list_that_is_none_of_dvc_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "abc.dir"
     path.write_text(text)
