@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from dataguard.preprocessing.normalizations import CIFAR10, CLIP, COCO, IMAGENET
 from dataguard.preprocessing.steps import UNLIMITED, Crop, Filter, Flip, Pad, Resize, Step, is_unread
 
 if TYPE_CHECKING:
@@ -31,12 +32,12 @@ _ROUNDINGS = {
     "ceil": "rounded up",
 }
 KNOWN_STATISTICS: tuple[tuple[str, tuple[float, ...], tuple[float, ...]], ...] = (
-    ("ImageNet", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    ("CLIP", (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
-    ("CIFAR-10", (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
-    ("COCO", (0.471, 0.448, 0.408), (0.234, 0.239, 0.242)),
+    ("ImageNet", *IMAGENET),
+    ("CLIP", *CLIP),
+    ("CIFAR-10", *CIFAR10),
+    ("COCO", *COCO),
 )
-"""Means and deviations of levels / 255 that go by a name; torchvision's, OpenAI's, and those in common use."""
+"""Means and deviations of levels / 255 by their names."""
 _RANGES = {
     (0.0, 255.0): "0 to 255",
     (0.0, 1.0): "0 to 1",

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataguard.preprocessing.execution import mapped
+from dataguard.preprocessing.normalizations import CIFAR10, CLIP, IMAGENET, Statistics
 from dataguard.preprocessing.pipeline import Affine
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-KNOWN: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...] = (
-    ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+KNOWN: tuple[Statistics, ...] = (
+    IMAGENET,
     ((0.5,), (0.5,)),
-    ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
+    CLIP,
     ((0.0,), (1.0,)),
-    ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+    CIFAR10,
     ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
     ((0.1307,), (0.3081,)),
     ((0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761)),
@@ -27,7 +28,7 @@ KNOWN: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...] = (
 """Mean and standard deviation of levels divided by 255, as published: ImageNet, Inception, CLIP, none, CIFAR-10 (both
 in use), MNIST, CIFAR-100."""
 
-OF_LEVELS: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...] = (
+OF_LEVELS: tuple[Statistics, ...] = (
     ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
     ((123.68, 116.779, 103.939), (1.0,)),
     ((123.675, 116.28, 103.53), (1.0,)),

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from dataguard.preprocessing.errors import DeclarationError
+from dataguard.preprocessing.normalizations import CLIP
 from dataguard.preprocessing.pipeline import Pipeline
 from dataguard.preprocessing.readers import kernels, values
 from dataguard.preprocessing.readers.source import Source, composed, opened_by_pillow, sourced
 from dataguard.preprocessing.readers.torchvision import center_crop
 from dataguard.preprocessing.steps import Resize, Step
 
-MEAN = (0.48145466, 0.4578275, 0.40821073)
-STD = (0.26862954, 0.26130258, 0.27577711)
+MEAN, STD = CLIP
 
 
 def is_config(data: Mapping[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Any
 
 from dataguard.preprocessing.errors import DeclarationError
+from dataguard.preprocessing.normalizations import IMAGENET
 from dataguard.preprocessing.pipeline import Affine, Dtype, Layout, Order, Pipeline
 from dataguard.preprocessing.provenance import Provenance
 from dataguard.preprocessing.readers import kernels, values
@@ -30,8 +31,7 @@ from dataguard.preprocessing.steps import Crop, Pad, Random, Resize, Step
 
 MOST_STEPS = 256
 PRESETS = ("ImageClassification", "ObjectDetection", "SemanticSegmentation", "OpticalFlow", "VideoClassification")
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+IMAGENET_MEAN, IMAGENET_STD = IMAGENET
 _NOTHING = frozenset(
     {"Identity", "ToPureTensor", "MaybeConvertMode", "RGB", "ClampBoundingBoxes", "SanitizeBoundingBoxes"}
 )
