@@ -39,6 +39,18 @@ def test_what_is_asked_of_the_class_is_the_configurations(tmp_path: Path) -> Non
     assert resized(only(reading(tmp_path, files))).height == 256
 
 
+def test_texts_of_a_file_are_read_as_python_by_yacs_alone(tmp_path: Path) -> None:
+    other = CONFIG.replace("from yacs.config import CfgNode as CN", "from easydict import EasyDict as CN")
+    made = {
+        name: reading(
+            tmp_path / name, {"train.py": SCRIPT, "config.py": config, "training.yml": "TRAINING: {SIZE: '96'}"}
+        )
+        for name, config in (("yacs", CONFIG), ("easydict", other))
+    }
+    assert resized(only(made["yacs"])).height == 96
+    assert resized(only(made["easydict"])).height is None
+
+
 def test_who_asks_for_nothing_is_told_so_and_others_go_on(tmp_path: Path) -> None:
     script = """
         import argparse

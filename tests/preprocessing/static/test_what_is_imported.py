@@ -122,7 +122,17 @@ NODES = """
 """
 
 
-@pytest.mark.parametrize(("options", "size"), [("args.options", 64), ("['data.size', 96]", 96)])
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [
+        ("args.options", 64),
+        ("['data.size', 96]", 96),
+        ("['data.size', '96']", 96),
+        ("['data.size', ' 32 ']", 32),
+        ("['data.name', 'CIFAR10', 'data.size', '0x60']", 96),
+        ("['data.size', '96', 'data.name', '{[]: 1}']", 96),
+    ],
+)
 def test_a_class_of_configuration_nodes_is_one(tmp_path: Path, options: str, size: int) -> None:
     found = only(reading(tmp_path, {"test.py": NODES.format(options=options)})).pipeline
     (resize,) = found.geometry or ()

@@ -280,12 +280,12 @@ def _with_bases(call: Call, path: Value, above: tuple[str, ...] = ()) -> list[Ma
 
 
 def _read(value: Value) -> Value:
-    """A text that yacs reads as Python: '("Market1501",)'."""
-    if not isinstance(value, str) or value[:1] not in ("(", "[") or len(value) > 1000:
+    """A text that yacs reads as Python: '("Market1501",)', '0.5', 'True'."""
+    if not isinstance(value, str) or len(value) > 1000 or "\\" in value:
         return value
     try:
         held = ast.literal_eval(value)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return value
     made = as_value(held)
     return Seq(made.items, "tuple") if isinstance(made, Seq) and isinstance(held, tuple) else made
@@ -300,7 +300,7 @@ def _options(into: Obj, given: Value) -> None:
         for one in way:
             node = node.attrs.get(one) if isinstance(node, Obj) else None
         if isinstance(node, Obj) and key:
-            node.attrs[key] = value
+            node.attrs[key] = _read(value)
 
 
 def _merge(into: Obj, other: Map) -> None:
@@ -311,4 +311,5 @@ def _merge(into: Obj, other: Map) -> None:
         if isinstance(value, Map) and isinstance(before, Obj):
             _merge(before, value)
         else:
-            into.attrs[key] = _as_node(_read(value), into)
+            read = isinstance(value, str) and (into.library.endswith("CfgNode") or value[:1] in ("(", "["))
+            into.attrs[key] = _as_node(_read(value) if read else value, into)
