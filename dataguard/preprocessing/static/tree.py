@@ -104,6 +104,7 @@ class Tree:
         """Folders that scripts add to the path that modules are looked for on."""
         self.held: dict[str, bytes] = {}
         """Files that were read once and are parsed later."""
+        self._defining: dict[str, list[Module]] = {}
         self.sizes: dict[str, int] = {}
         if root.is_dir():
             self.sizes = dict(self._folder())
@@ -210,6 +211,20 @@ class Tree:
         readmes = [one for one in self.sizes if one.lower().endswith("readme.md")]
         named = found[0].rpartition("/")[2]
         return found[0] if any(named in (self.text(one) or "") for one in readmes[:8]) else None
+
+    def defining(self, name: str) -> list[Module]:
+        """The modules of whose files one line defines a function of this name; what was read is searched once."""
+        if not self._defining:
+            for path, module in self.modules.items():
+                data = self.held.get(path)
+                if data is not None:
+                    names = {match.decode("ascii", "replace") for match in _DEFINED.findall(b"\n" + data)}
+                else:
+                    body = module.body if module.state != "new" else []
+                    names = {one.name for one in body if isinstance(one, ast.FunctionDef)}
+                for one in names:
+                    self._defining.setdefault(one, []).append(module)
+        return self._defining.get(name, [])
 
     def _loader(self, path: str) -> Callable[[], PythonSource | None]:
         def load() -> PythonSource | None:
@@ -371,6 +386,7 @@ def _suffix(name: str) -> str:
     return name[dot:].lower() if dot > 0 else ""
 
 
+_DEFINED = re.compile(rb"\n[ \t]*def (\w+)\(")
 _TEMPLATE_WORD = re.compile(
     r"(?i)^(sample|example|template|default)[._-]|[._-](sample|example|template|dist|default)(?=[._]|$)"
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dataguard.preprocessing.static import tree
 from dataguard.preprocessing.steps import Crop, Random
 from tests.preprocessing.static.repositories import reading, resized, steps_of
 
@@ -98,3 +99,19 @@ def test_timm_normalizes_for_its_plain_networks_as_imagenet(tmp_path: Path) -> N
     (first, *_) = steps_of(train)
     assert isinstance(first, Random)
     assert dict(first.parameters)["size"] == "224x224"
+
+
+def test_files_are_searched_for_models_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    searched = tree._DEFINED
+
+    class Counting:
+        def findall(self, data: bytes) -> list[bytes]:
+            asked.append(data)
+            return searched.findall(data)
+
+    monkeypatch.setattr(tree, "_DEFINED", Counting())
+    more = "".join(f"create_model('other{number}')\n" for number in range(20))
+    files = {"nets.py": MODELS, "run.py": f"import cv2\nfrom timm import create_model\n{more}"}
+    reading(tmp_path, {**files, **{f"unused{number}.py": f"x = {number}\n" for number in range(5)}})
+    assert len(asked) == len(set(asked)) >= 5

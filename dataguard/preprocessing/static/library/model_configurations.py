@@ -57,10 +57,8 @@ def _registered(call: Call, name: str) -> Func | None:
     """The function that is registered by a name; names that differ by capital letters alone are taken for one."""
     tree = call.machine.tree
     for spelt in dict.fromkeys((name, name.lower())):
-        written = f"def {spelt}(".encode()
-        for path, module in list(tree.modules.items()):
-            if written in tree.held.get(path, b""):
-                call.machine.run_module(module)
+        for module in tree.defining(spelt):
+            call.machine.run_module(module)
             found = module.names.get(spelt)
             if isinstance(found, Func) and any(last(one) == "register_model" for one in found.decorators):
                 return found
