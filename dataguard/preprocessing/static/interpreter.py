@@ -91,6 +91,10 @@ class Interpreter(Branching):
         value = node.value
         if isinstance(value, ast.Constant):
             return None
+        if isinstance(value, ast.IfExp):
+            if value not in self.matched:
+                self.matched[value] = [matching.as_branch(value)]
+            return self.run(self.matched[value])
         made = self.evaluate(value)
         if not isinstance(value, ast.Call):
             return None

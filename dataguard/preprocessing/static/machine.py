@@ -191,7 +191,7 @@ class Machine(ABC):
         """Of functions that were called."""
         self.bound: dict[ast.stmt, list[str]] = {}
         """Names that assignments bind."""
-        self.matched: dict[ast.Match, list[ast.stmt]] = {}
+        self.matched: dict[ast.Match | ast.IfExp, list[ast.stmt]] = {}
         """``match`` as the branches that it is followed as."""
         self.growing: dict[ast.While, set[str]] = {}
         """Names that grow with each turn of loops that were met."""

@@ -1,4 +1,4 @@
-"""``match``: its cases as the chain of ``if`` that says the same, so that what follows those follows these."""
+"""``match``, and choices that stand alone, as the ``if`` that says the same: what follows that follows these."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ N = TypeVar("N", bound=ast.AST)
 _SUBJECT = "the subject of a match"
 _PATTERN = "the pattern of a case"
 """No names that code can have: of the second nothing is known."""
+
+
+def as_branch(node: ast.IfExp) -> ast.If:
+    """A choice that stands alone, 'train() if learns else test()', as the branch that says the same."""
+    return _at(node, ast.If(node.test, [_at(node, ast.Expr(node.body))], [_at(node, ast.Expr(node.orelse))]))
 
 
 def as_branches(node: ast.Match) -> list[ast.stmt]:

@@ -174,3 +174,24 @@ def test_options_that_were_kept_with_weights(tmp_path: Path, kept: str) -> None:
         """
     (path, *_) = [one for one in reading(tmp_path, {"run.py": script}).paths if one.pipeline.order != "GRAY"]
     assert (path.pipeline.order, path.pipeline.layout) == ("BGR", "NCHW")
+
+
+def test_a_choice_between_two_calls_is_a_branch(tmp_path: Path) -> None:
+    script = """
+        import argparse
+        import cv2
+
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--phase", default="train")
+        args = parser.parse_args()
+
+        def train():
+            model.train_on_batch(cv2.imread("a.png")[None] / 255.0)
+
+        def test():
+            model.predict(cv2.imread("a.png")[None] / 127.5 - 1)
+
+        train() if args.phase == "train" else test()
+        """
+    found = [one for one in reading(tmp_path, {"main.py": script}).paths if one.reachable]
+    assert sorted(one.pipeline.affine.offset or () for one in found) == [(-1.0,), (0.0,)]

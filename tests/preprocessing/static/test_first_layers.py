@@ -55,6 +55,7 @@ def test_the_first_layers_of_a_functional_model(
     path = predicted(tmp_path, FUNCTIONAL.format(layer=layer, done=done))
     assert levels(path) == pytest.approx((scale, offset))
     assert (path.pipeline.order, path.pipeline.layout, path.pipeline.geometry or ()) == ("RGB", "NHWC", ())
+    assert path.pipeline.dtype == ("uint8" if scale == 1 else "float32")
 
 
 @pytest.mark.parametrize(
@@ -68,6 +69,7 @@ def test_the_first_layers_of_a_functional_model(
 )
 def test_the_first_layers_of_a_sequence(tmp_path: Path, network: str) -> None:
     path = predicted(tmp_path, network)
+    assert path.pipeline.dtype == "float32"
     assert levels(path) == pytest.approx((1 / 255, 0.0))
     assert not any(isinstance(one, Random) for one in path.pipeline.geometry or ())
 

@@ -101,18 +101,20 @@ def within(machine: Machine, network: Value, value: Value) -> Value:
     if network.name.endswith(".Sequential"):
         call = Call(machine, network.name, [value], {}, None)  # type: ignore[arg-type]
         made, _ = through(call, network, value)
-        return Picture(_without_chance(made.state, value.state))
+        return Picture(_prepared(made.state, value.state))
     given = network.args[0] if network.args else network.kwargs.get("inputs", network.kwargs.get("input"))
     graph = machine.graphs.get(placeholders.name_of(given))
     if not isinstance(graph, State) or not (graph.touched or graph.steps or graph.lost):
         return value
-    return Picture(_without_chance(placeholders.changed(value.state, graph), value.state))
+    return Picture(_prepared(placeholders.changed(value.state, graph), value.state))
 
 
-def _without_chance(after: State, before: State) -> State:
-    """A state without the steps of chance that the model adds, which are for training alone."""
+def _prepared(after: State, before: State) -> State:
+    """What a model's own layers make of a picture, without the steps of chance, which are for training alone."""
     count = len(before.steps)
     kept = [one for one in after.steps[count:] if not isinstance(one, Random)]
+    if not before.is_float and (after.scale, after.offset) != (before.scale, before.offset):
+        after = replace(after, dtype="float32")  # Keras casts what it is fed to the type of its layers
     if len(kept) == len(after.steps) - count:
         return after
     return replace(after, steps=(*before.steps, *kept), size=after.size if kept else before.size)
