@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from dataguard.preprocessing.audit.pairing import compare_paths
 from tests.preprocessing.static.repositories import only, reading, resized, steps_of
 
@@ -178,15 +180,21 @@ def test_what_no_script_leads_to_is_of_the_first_configuration(tmp_path: Path) -
     assert made == {"train.py": 32, "train.py (cfg/b.yaml)": 64, "serve.py: answer": 32}
 
 
-def test_any_configuration_of_a_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("word", "found"), [("cfg/<name>.yaml", [32, 64]), ("cfg/<any>", [32, 64]), ("runs/<name>", [])]
+)
+def test_any_configuration_of_a_folder(tmp_path: Path, word: str, found: list[int]) -> None:
     files = {
         "train.py": _SEVERAL,
         "state.py": "options = {}\n",
         "cfg/a.yaml": "side: 32\n",
         "cfg/b.yaml": "side: 64\n",
-        "README.md": "CUDA_VISIBLE_DEVICES=<ID> python train.py --config cfg/<name>.yaml -t\n",
+        "cfg/notes.txt": "side: 96\n",
+        "runs/c.yaml": "side: 128\n",
+        "README.md": f"CUDA_VISIBLE_DEVICES=<ID> python train.py --config {word} -t\n",
     }
-    assert sorted(resized(path).height or 0 for path in reading(tmp_path, files).paths) == [32, 64]
+    heights = [resized(path).height for path in reading(tmp_path, files).paths]
+    assert sorted(one for one in heights if one is not None) == found
 
 
 def test_paths_of_two_configurations_are_not_compared(tmp_path: Path) -> None:

@@ -30,7 +30,8 @@ _HERE = re.compile(r"(\$\(pwd\)|\$\{?PWD\}?|`pwd`)/")
 _COMMAND = re.compile(r"python[\d.]*\s[^\n|;&>`]{0,300}?(?<![\w.-])([\w./-]*\w\.py)((?:[ \t]+[^\n|;&`#]*)?)")
 MOST_WAYS = 12
 """Configurations that a script is followed with beside the first."""
-_ONE_OF = re.compile(r"(--?[\w-]+=)?([\w./-]+/)[<{\[][^/<>{}\[\]]*[>}\]](\.(?:ya?ml|json))")
+_ONE_OF = re.compile(r"(--?[\w-]+=)?([\w./-]+/)[<{\[][^/<>{}\[\]]*[>}\]](\.(?:ya?ml|json))?")
+_CONFIGURES = re.compile(r"(?i)conf|cfg")
 _NO_VALUE = re.compile(r"[<>$\[\]{}*]|^\.\.\.|^path[/_]to|^/path|^your", re.IGNORECASE)
 CONFIGURATIONS = (".yaml", ".yml", ".json", ".py", ".toml", ".cfg", ".ini")
 
@@ -92,9 +93,9 @@ def _filled(tree: Tree, words: list[str]) -> list[list[str]]:
     """A command of which a word stands for any file of a folder, once for each: 'configs/<name>.yaml'."""
     for index, word in enumerate(words):
         match = _ONE_OF.fullmatch(word)
-        if match is not None:
+        if match is not None and (match[3] or _CONFIGURES.search(word)):
             folder = match[2].removeprefix("./").rstrip("/")
-            names = [one for one in tree.within(folder) if one.endswith(match[3])]
+            names = [one for one in tree.within(folder) if one.endswith(match[3] or (".yaml", ".yml", ".json"))]
             ways = [[*words[:index], (match[1] or "") + one, *words[index + 1 :]] for one in sorted(names)[:MOST_WAYS]]
             return ways or [words]
     return [words]
