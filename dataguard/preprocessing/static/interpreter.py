@@ -43,7 +43,6 @@ from dataguard.preprocessing.static.values import (
     Value,
     choice,
     each,
-    is_picture,
     key_of,
 )
 
@@ -155,10 +154,15 @@ class Interpreter(Branching):
         target = node.target
         if isinstance(target, ast.Subscript):
             holder = self.evaluate(target.value)
-            if is_picture(holder):
-                change = self.evaluate(node.value)
-                made = each(holder, lambda one: arrays.changed_part(self, one, target.slice, node.op, change, node))
-                self.assign(target.value, made)
+            if _may_be(holder, Picture):
+                by = self.evaluate(node.value)
+
+                def changed(one: Value) -> Value:
+                    if not isinstance(one, Picture):
+                        return one
+                    return arrays.changed_part(self, one, target.slice, node.op, by, node)
+
+                self.assign(target.value, each(holder, changed))
                 return
             if shaping.is_empty(holder) and isinstance(node.op, ast.Add):
                 # What is added to a part of zeros is written there.
@@ -255,13 +259,13 @@ class Interpreter(Branching):
                 return
             holder = self.evaluate(found.value) if found is not target else holder
             target = found
-        if is_picture(holder) or isinstance(holder, Blank):
+        if _may_be(holder, Picture, Blank):
             if isinstance(holder, Choice) and len(getattr(value, "options", ())) == len(holder.options):
                 pairs = zip(holder.options, value.options, strict=True)
-                rows = [arrays.written_part(self, one, target.slice, other, target) for one, other in pairs]
+                rows = [self._written(one, target, other) for one, other in pairs]
                 made = choice(rows, holder.why)
             else:
-                made = each(holder, lambda one: arrays.written_part(self, one, target.slice, value, target))
+                made = each(holder, lambda one: self._written(one, target, value))
             if made is not holder:
                 self.assign(target.value, made)
             return
@@ -285,6 +289,12 @@ class Interpreter(Branching):
         elif isinstance(holder, Unknown) and isinstance(value, Picture) and isinstance(target.value, ast.Name):
             # Pictures written into a batch that is made elsewhere: the batch holds them.
             self.assign(target.value, Picture(replace(value.state, layout=_batched(value.state.layout))))
+
+    def _written(self, holder: Value, target: ast.Subscript, value: Value) -> Value:
+        """What a picture is after a part of it is set; what is none of several is left as it is."""
+        if not isinstance(holder, Picture | Blank):
+            return holder
+        return arrays.written_part(self, holder, target.slice, value, target)
 
     def _looping(self, node: ast.For | ast.AsyncFor) -> Flow | None:
         source = self.evaluate(node.iter)
@@ -458,6 +468,11 @@ def _registers(decorator: ast.expr) -> bool:
     inner = decorator.func if isinstance(decorator, ast.Call) else decorator
     word = inner.attr if isinstance(inner, ast.Attribute) else inner.id if isinstance(inner, ast.Name) else ""
     return "regist" in word.lower()
+
+
+def _may_be(value: Value, *kinds: type) -> bool:
+    """Whether a value is of one of some kinds, or one of several values of which some are."""
+    return isinstance(value, kinds) or (isinstance(value, Choice) and any(isinstance(x, kinds) for x in value.options))
 
 
 def _count(value: Value) -> int:

@@ -33,3 +33,20 @@ def test_what_is_bound_anew_in_a_loop_changes_no_list(tmp_path: Path) -> None:
         return images[0]
     """
     assert levels(trained(tmp_path, lines)) == pytest.approx((1 / 255, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("change", "scale", "offset"),
+    [
+        ("image[:, :, 0] -= 103.0\nimage[:, :, 1] -= 103.0\nimage[:, :, 2] -= 103.0", 1.0, -103.0),
+        ("image[:, :, :] = image / 255.0", 1 / 255, 0.0),
+    ],
+)
+def test_one_of_several_of_which_another_is_no_picture_that_is_known(
+    tmp_path: Path, change: str, scale: float, offset: float
+) -> None:
+    lines = (
+        "image = cv2.imread(self.names[index]).astype(np.float32)\n"
+        f"if self.flags[index]:\n    image = self.kept[index]\n{change}\nreturn image.transpose(2, 0, 1)"
+    )
+    assert levels(trained(tmp_path, lines)) == pytest.approx((scale, offset))
