@@ -170,10 +170,10 @@ def written_part(machine: Machine, holder: Picture | Blank, index: ast.expr, val
 def arithmetic(machine: Machine, operator: ast.operator, left: Value, right: Value, node: ast.AST) -> Value:
     """Arithmetic with a picture."""
     place = machine.place(node)
-    if isinstance(left, Stat) or isinstance(right, Stat):
-        return _with_stat(operator, left, right, place)
     if isinstance(left, Blank) or isinstance(right, Blank):
         return _with_blank(machine, operator, left, right, node)
+    if isinstance(left, Stat) or isinstance(right, Stat):
+        return _with_stat(operator, left, right, place)
     operation = ARITHMETIC.get(type(operator))
     if isinstance(left, Picture) and isinstance(right, Picture):
         mixed = _mixed_by_chance(left.state, right.state)
@@ -282,6 +282,9 @@ def _with_blank(machine: Machine, operator: ast.operator, left: Value, right: Va
         return unknowns.unknown_of(left, right, machine.place(node))
     if isinstance(other, Unknown) and other.kind == "random":
         return other
+    if isinstance(other, Stat | Unknown) and not blank.planes and blank.fill == 1 and isinstance(operator, ast.Mult):
+        # A canvas of one value, of which no more is known: 'np.ones((h, w, 3)) * np.mean(image)'.
+        return replace(blank, shape=list(blank.shape), fill=None, sides=[])
     if is_number(other) and not blank.planes and blank.fill is not None:
         function = OPERATORS.get(type(operator))
         if function is not None:

@@ -98,6 +98,7 @@ def steps_of(ways: list[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | No
         return _filtered(ways, reason)
     if not alike:
         found = _padded_alike(ways, reason) or _but_for_chance(ways) or _ending(ways, reason) or _shared(ways, reason)
+        found = found or _any_by_chance(ways, reason)
         if found is not None:
             return found
     cut = _cut_or_resized(ways, reason)
@@ -154,14 +155,16 @@ def _ending(found: list[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | No
         shared += 1
     begun = [one[: len(one) - shared] for one in found]
     ends = [one[len(one) - shared :] for one in found]
-    if not any(isinstance(step, Resize) and step.rule in (None, "exact") for step in ends[0]):
+    placed = any(isinstance(step, Random) and "size" in dict(step.parameters) for step in ends[0])
+    if not placed and not any(isinstance(step, Resize) and step.rule in (None, "exact") for step in ends[0]):
         return None
     chance: list[list[Step]] = [[step for step in one if isinstance(step, Random)] for one in begun]
     if any(one != chance[0] for one in chance):
-        if CHANCE not in reason:
+        if CHANCE not in reason and not placed:
             return None
-        # Which way is gone is by chance itself: any of them may happen.
-        chance[0] = _of_all(begun, chance)
+        # Which way is gone is by chance itself: any of them may happen. Else what all have is, and more at the end.
+        every = [step for step in chance[0] if all(step in one for one in chance)]
+        chance[0] = _of_all(begun, chance) if CHANCE in reason else every
     merged = [_merged(list(column), reason) for column in zip(*ends, strict=True)]
     return None if None in merged else (unread(reason), *chance[0], *(step for step in merged if step is not None))
 
@@ -187,9 +190,7 @@ def _cut_or_resized(ways: Sequence[tuple[Step, ...]], reason: str) -> tuple[Step
 
     Whether a picture is resized is not known; that it has the size in the end is.
     """
-    shared = 0
-    while all(shared < len(way) and way[shared] == ways[0][shared] for way in ways):
-        shared += 1
+    shared = _begun(ways)
     resizes = [one for way in ways for one in way[shared : shared + 1] if isinstance(one, Resize)]
     cuts = [one for way in ways for one in way[shared : shared + 1] if isinstance(one, Random) and "crop" in one.name]
     if not resizes or not cuts or len(resizes) + len(cuts) < len(ways):
@@ -237,9 +238,7 @@ def _but_for_chance(ways: Sequence[tuple[Step, ...]]) -> tuple[Step, ...] | None
 
 def _shared(ways: Sequence[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | None:
     """The steps that all ways begin with, where they go on with borders and crops alone, of which no more is said."""
-    begun = 0
-    while all(len(way) > begun and way[begun] == ways[0][begun] for way in ways):
-        begun += 1
+    begun = _begun(ways)
     rest = [step for way in ways for step in way[begun:]]
     if not begun or not all(isinstance(step, Pad | Crop) for step in rest):
         return None
@@ -255,6 +254,45 @@ def _shared(ways: Sequence[tuple[Step, ...]], reason: str) -> tuple[Step, ...] |
             Pad(rule=None, position=None, rounding=None, fill=None, undetermined=why, provenance=pad.provenance)
         )
     return tuple(made)
+
+
+def _begun(ways: Sequence[tuple[Step, ...]]) -> int:
+    """How many steps all ways begin with."""
+    begun = 0
+    while all(len(way) > begun and way[begun] == ways[0][begun] for way in ways):
+        begun += 1
+    return begun
+
+
+def _any_by_chance(ways: Sequence[tuple[Step, ...]], reason: str) -> tuple[Step, ...] | None:
+    """Ways that begin alike, of which chance takes one: whatever parts and borders any of them goes on with."""
+    begun = _begun(ways)
+    rest = [step for way in ways for step in way[begun:]]
+    if CHANCE not in reason or not begun or not all(isinstance(step, Random | Pad | Crop) for step in rest):
+        return None
+    extra = [one if isinstance(one, Random) else Random(name=type(one).__name__.lower(), parameters=(),
+                                                        provenance=one.provenance) for one in rest]  # fmt: skip
+    extra = sorted(dict.fromkeys(extra), key=lambda one: "size" in dict(one.parameters))
+    ends = {_size_after(way) for way in ways}
+    size = ends.pop() if len(ends) == 1 else None
+    if size is not None and "size" not in dict(extra[-1].parameters):
+        extra[-1] = replace(extra[-1], parameters=(*extra[-1].parameters, ("size", size)))
+    return *ways[0][:begun], *extra
+
+
+def _size_after(way: tuple[Step, ...]) -> str | None:
+    """The size that steps end with, 'height×width' as steps by chance say it; None where that is not told."""
+    for step in reversed(way):
+        if isinstance(step, Random):
+            if "size" in dict(step.parameters):
+                return dict(step.parameters)["size"]
+            if step.name not in ("flip", "levels", "noise", "channels"):
+                return None
+        elif isinstance(step, Resize | Pad) and step.rule in ("exact", "to") and step.height and step.width:
+            return f"{step.height}x{step.width}"
+        elif not isinstance(step, Flip | Filter):
+            return None
+    return None
 
 
 def _merged(column: list[Step], reason: str) -> Step | None:

@@ -370,7 +370,9 @@ def _random_steps(
     names = list(dict.fromkeys(str(one).lower() for one in names))
     name = "flip" if set(names) <= {"left_right", "up_down"} else "+".join(names)
     shown = _resizing(extra, shorter[shared:])
-    if "size" not in dict(shown) and all(map(is_number, size)) and any(isinstance(one, Pad | Resize) for one in fixed):
+    others = [one for one in shorter[shared:] if isinstance(one, Random) and one not in extra]
+    sized = any(isinstance(one, Pad | Resize) or (others and isinstance(one, Crop)) for one in fixed)
+    if "size" not in dict(shown) and all(map(is_number, size)) and sized:
         # Both ways end at one size.
         shown = (*shown, ("size", f"{size[0]}x{size[1]}"))
     said = extra[0].origin_of("") or explicit(condition.place)
@@ -378,6 +380,7 @@ def _random_steps(
     return (
         *longer[:shared],
         *known,
+        *others,
         Random(name=name, parameters=shown, provenance={"": said}),
     )
 
