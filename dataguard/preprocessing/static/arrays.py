@@ -300,6 +300,9 @@ def _with_blank(machine: Machine, operator: ast.operator, left: Value, right: Va
         return Picture(losing(other.state, machine.place(node), "arithmetic with a new array", "affine"))
     if numbers(other) is not None and not blank.planes and blank.fill in (0, 1):
         return other if isinstance(operator, ast.Mult if blank.fill == 1 else ast.Add) else Unknown("an array")
+    if numbers(other) is not None and not blank.planes:
+        # As the first turn is timed with: no picture is in it.
+        return Blank(list(blank.shape), None, blank.library, {}, blank.place)
     return Unknown("arithmetic with a new array", machine.place(node))
 
 

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from typing import Any
 
 from dataguard.core.syntax import nodes
-from dataguard.preprocessing.static import arithmetic, arrays, blending, sizes, unknowns
+from dataguard.preprocessing.static import arithmetic, arrays, blending, sizes, unknowns, unusual
 from dataguard.preprocessing.static.counting import is_many
 from dataguard.preprocessing.static.items import Items
 from dataguard.preprocessing.static.joining import join, truth
@@ -374,7 +374,7 @@ class Expressions(Items):
         if known is None and isinstance(condition, Unknown) and condition.kind == "content":
             known = condition.typical
         if known is not None:
-            return self.evaluate(node.body if known else node.orelse)
+            return self.evaluate(unusual.conversion(node) or (node.body if known else node.orelse))
         return join(self.deciding(condition, node), self.evaluate(node.body), self.evaluate(node.orelse))
 
     def _function(self, node: ast.Lambda) -> Value:

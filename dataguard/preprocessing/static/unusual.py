@@ -41,6 +41,38 @@ def followed(machine: Machine, node: ast.If) -> None:
     machine.put(machine.frame.names, name, Picture(replace(held.state, decode=decode)))
 
 
+def conversion(node: ast.If | ast.IfExp) -> ast.expr | None:
+    """What makes RGB of pictures of other modes while the others are left alone, which is the same as converting all.
+
+    Args:
+        node: A branch: 'if img.mode != "RGB": img = img.convert("RGB")'.
+    """
+    test = node.test
+    if not isinstance(test, ast.Compare) or len(test.ops) != 1 or not isinstance(test.ops[0], ast.Eq | ast.NotEq):
+        return None
+    sides = [test.left, test.comparators[0]]
+    asked = next((one.value for one in sides if isinstance(one, ast.Attribute) and one.attr == "mode"), None)
+    if asked is None or not any(_is_rgb(one) for one in sides):
+        return None
+    equal = isinstance(test.ops[0], ast.Eq)
+    if isinstance(node, ast.IfExp):
+        alone, made = (node.body, node.orelse) if equal else (node.orelse, node.body)
+    else:
+        held = node.body[0] if len(node.body) == 1 and not node.orelse and not equal else None
+        if not isinstance(held, ast.Assign) or len(held.targets) != 1:
+            return None
+        alone, made = held.targets[0], held.value
+    if not isinstance(made, ast.Call) or not isinstance(made.func, ast.Attribute) or made.func.attr != "convert":
+        return None
+    given = [*made.args, *(one.value for one in made.keywords)]
+    one_picture = len({ast.unparse(one) for one in (asked, alone, made.func.value)}) == 1
+    return made if one_picture and len(given) == 1 and _is_rgb(given[0]) else None
+
+
+def _is_rgb(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value == "RGB"
+
+
 def _asked(test: ast.expr) -> tuple[str, Literal["gray", "alpha"]] | None:
     """The name that a test asks for a number of axes or channels that photographs do not have, and what has it."""
     if not isinstance(test, ast.Compare) or len(test.ops) != 1:

@@ -74,3 +74,30 @@ def test_a_picture_of_noise_that_is_fed_is_no_path(tmp_path: Path, made: str) ->
         net(ready(np.uint8(np.random.{made})))
         """
     assert reading(tmp_path, {"predict.py": script}).paths == ()
+
+
+@pytest.mark.parametrize("made", ["128 * np.ones((300, 300, 3), np.uint8)", "np.zeros((300, 300, 3), np.uint8) + 7"])
+def test_a_plain_array_that_the_first_turn_is_made_with_is_no_path(tmp_path: Path, made: str) -> None:
+    script = f"""
+        import cv2
+        import numpy as np
+        import torch
+
+        MEAN = np.array([[[103.0, 116.0, 123.0]]])
+
+        def detect(img):
+            levels = img.astype(np.float32, copy=True)
+            levels -= MEAN
+            levels = cv2.resize(levels, None, None, fx=2.0, fy=2.0)
+            batch = np.zeros((1, 600, 600, 3), np.float32)
+            batch[0, 0 : levels.shape[0], 0 : levels.shape[1], :] = levels
+            return net(torch.from_numpy(batch))
+
+        def named(path):
+            return detect(cv2.imread(path))
+
+        detect({made})
+        named("a.png")
+        """
+    path = only(reading(tmp_path, {"predict.py": script})).pipeline
+    assert (path.decode.library, path.affine.offset) == ("opencv", (-103.0, -116.0, -123.0))
