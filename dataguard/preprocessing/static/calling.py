@@ -18,6 +18,7 @@ from dataguard.preprocessing.static import (
     loaders,
     networks,
     noise,
+    own_normalization,
     own_resizes,
     records,
     trainers,
@@ -320,6 +321,9 @@ class Calling(Expressions):
             made = self._inline(forward, model, args, kwargs, node)
             if len(self.sinks) > before:
                 return made
+        normalizing = own_normalization.first(self, model) if args and arrays.pictures(args[0]) else None
+        if normalizing is not None:
+            values[0] = self._inline(normalizing.func, normalizing.receiver, args[:1], {}, node)
         return self.feed(values, node, model.cls.name if model.cls is not None else "", model)
 
     def _as_base(self, thing: Obj, args: list[Value], kwargs: dict[str, Value], node: ast.AST | None) -> Value:
