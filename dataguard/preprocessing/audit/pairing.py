@@ -23,13 +23,16 @@ from dataguard.preprocessing.pair import PipelinePair
 from dataguard.preprocessing.pipeline import Affine, Pipeline
 from dataguard.preprocessing.provenance import Origin, Part, Provenance
 from dataguard.preprocessing.static import networks
+from dataguard.preprocessing.static.library.given import is_of_transform, is_stored
 from dataguard.preprocessing.static.reading import FoundPath, RepositoryReading
+from dataguard.preprocessing.steps import Crop, Pad, Resize
 
 MOST_PAIRS = 60
 """Pairs that are compared; each different one executes photographs, about 0.2 s."""
 
 _N_CHANNELS = {"RGB": 3, "BGR": 3, "GRAY": 1, "RGBA": 4, "BGRA": 4}
 _OF_NUMBERS: frozenset[Aspect] = frozenset({"value range", "mean and std", "normalized twice", "layout or dtype"})
+_OF_SIZES: frozenset[Aspect] = frozenset({"geometry", "kernel", "step order"})
 _HELD: dict[str, tuple[str, ...]] = {
     "val": ("train",),
     "eval": ("train",),
@@ -38,7 +41,7 @@ _HELD: dict[str, tuple[str, ...]] = {
 """For each role those that it is held against, the first first."""
 _EXAMPLES = frozenset({"example", "examples", "notebooks", "tutorial", "tutorials", "samples"})
 _TOGETHER: tuple[frozenset[Aspect], ...] = (
-    frozenset({"geometry", "kernel", "step order"}),
+    _OF_SIZES,
     frozenset({"value range", "mean and std", "normalized twice"}),
     frozenset({"decoder", "policy"}),
 )
@@ -228,8 +231,13 @@ def _of_one_network(one: FoundPath, other: FoundPath) -> bool:
 
 
 def _as_far_as_read(one: Difference, left: FoundPath, right: FoundPath) -> Difference:
-    """A difference that is open where reading ends at plain pixels, before what makes numbers of them."""
-    if one.unknown or one.aspect not in _OF_NUMBERS:
+    """A difference that is open where reading ends at plain pixels, or begins after what could have made it."""
+    if one.unknown:
+        return one
+    begun = _begun_before(one, left, right)
+    if begun:
+        return replace(one, unknown=begun)
+    if one.aspect not in _OF_NUMBERS:
         return one
     certain = right.fed and networks.joined(left.networks, right.networks) > 0
     ends = [
@@ -240,6 +248,19 @@ def _as_far_as_read(one: Difference, left: FoundPath, right: FoundPath) -> Diffe
     if not ends:
         return one
     return replace(one, unknown=f"{ends[0].name} is read up to pixels of 8 bits, and not what becomes of them")
+
+
+def _begun_before(one: Difference, left: FoundPath, right: FoundPath) -> str:
+    """Why a difference may come of what was done before a path is read from; '' where it does not."""
+    for path, other in ((left, right), (right, left)):
+        pipeline = path.pipeline
+        if one.aspect == "channel order" and is_of_transform(pipeline.decode) and "order" not in pipeline.provenance:
+            return f"what opens the pictures of {path.name} is not seen"
+        if one.aspect not in _OF_SIZES or not is_stored(pipeline.decode) or is_stored(other.pipeline.decode):
+            continue
+        if not any(isinstance(step, Resize | Crop | Pad) for step in pipeline.geometry or ()):
+            return f"{path.name} reads pictures that were stored as numbers, of a size that is not known"
+    return ""
 
 
 def _is_cast(one: Difference) -> bool:

@@ -409,7 +409,7 @@ class Extraction(Findings):
     def _compositions(self, found: list[Found]) -> None:
         """Compositions of transforms that no picture went through: somebody else calls them."""
         from dataguard.preprocessing.static import library
-        from dataguard.preprocessing.static.library.given import from_caller, tensor_of_caller
+        from dataguard.preprocessing.static.library.given import OF_TRANSFORM, from_caller, tensor_of_caller
 
         machine = self.machine
         within = {id(one) for thing, *_ in machine.transforms.values() for one in compositions.steps_of(thing)}
@@ -429,7 +429,7 @@ class Extraction(Findings):
             ) -> None:
                 def ask() -> Value:
                     kind: Any = "array" if thing.name.startswith("albument") else "pil"
-                    opens = Unknown("the caller of the transform opens it", place)
+                    opens = Unknown(OF_TRANSFORM, place)
                     given = Picture(from_caller(opens, kind=kind, opened=kind == "pil"))
                     if compositions.takes_tensors(thing):
                         given = Picture(tensor_of_caller(replace(opens, kind="caller")))

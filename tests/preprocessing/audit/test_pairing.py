@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from dataguard.preprocessing.audit.pairing import ComparedPaths, compare_paths
 from dataguard.preprocessing.pipeline import Affine, Crop, Decode, Pipeline, Random, Resize
 from dataguard.preprocessing.provenance import Origin, Provenance
 from dataguard.preprocessing.static.reading import FoundPath
+from tests.preprocessing.static.repositories import reading as read
 from tests.rules.preprocessing.readings import found, reading
 
 USUAL = Pipeline(
@@ -289,3 +293,63 @@ def test_a_file_that_feeds_its_own_network_may_do_so_to_see_that_it_runs() -> No
     assert [one.distant for one in compared(training, tried, served).pairs] == [True, False]
     known = replace(training, networks=("class:Net@net.py",))
     assert [one.distant for one in compared(known, tried).pairs] == [False]
+
+
+STORED = """
+    import h5py, torch
+    from torch.utils.data import DataLoader, Dataset
+    from torchvision import transforms
+
+    class Kept(Dataset):
+        def __init__(self, transform):
+            self.images = h5py.File("kept.hdf5", "r")["images"]
+            self.transform = transform
+
+        def __getitem__(self, at):
+            return self.transform(torch.FloatTensor(self.images[at] / 255.0))
+
+    transform = transforms.Compose([{resize}transforms.Normalize([0.5] * 3, [0.5] * 3)])
+    for batch in DataLoader(Kept(transform), batch_size=8):
+        loss = net(batch)
+        loss.backward()
+    """
+SERVED = """
+    import torch
+    from PIL import Image
+    from torchvision import transforms
+
+    steps = [transforms.Resize((256, 256)), transforms.ToTensor(), transforms.Normalize([0.5] * 3, [0.5] * 3)]
+    net(transforms.Compose(steps)(Image.open("a.png").convert("RGB"))[None])
+    """
+
+
+@pytest.mark.parametrize(("resize", "told"), [("", False), ("transforms.Resize((128, 128), antialias=True), ", True)])
+def test_what_was_done_before_pictures_were_stored_as_numbers_is_open(tmp_path: Path, resize: str, told: bool) -> None:
+    files = {"train.py": STORED.format(resize=resize), "serve.py": SERVED}
+    (one,) = compare_paths(read(tmp_path, files)).pairs
+    sizes = [not item.unknown for item in one.pair.differences if item.aspect == "geometry"]
+    assert (bool(sizes), any(sizes)) == (True, told)
+
+
+@pytest.mark.parametrize(("data", "told"), [("Faces(steps)", False), ("ImageFolder('data', steps)", True)])
+def test_an_order_that_is_supposed_of_what_transforms_are_given_is_open(tmp_path: Path, data: str, told: bool) -> None:
+    train = f"""
+        from faces import Faces
+        from torch.utils.data import DataLoader
+        from torchvision import transforms
+        from torchvision.datasets import ImageFolder
+
+        steps = transforms.Compose([transforms.Resize((112, 112)), transforms.ToTensor()])
+        for batch, labels in DataLoader({data}, batch_size=8):
+            loss = net(batch)
+            loss.backward()
+        """
+    serve = """
+        import cv2, torch
+
+        img = cv2.resize(cv2.imread("a.png"), (112, 112))
+        net(torch.from_numpy(img / 255.0).permute(2, 0, 1)[None].float())
+        """
+    (one,) = compare_paths(read(tmp_path, {"train.py": train, "serve.py": serve})).pairs
+    orders = [not item.unknown for item in one.pair.differences if item.aspect == "channel order"]
+    assert orders == [told]

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     pass
 
 
+GIVEN = "the picture is given: "
+"""Beginning of the reason why a picture's decoder is not known where nothing here opens it."""
+OF_TRANSFORM = "the caller of the transform opens it"
+"""Beginning of the reason why a picture is not known to which a chain of transforms is applied somewhere."""
 NO_PICTURES = (NOISE, "no picture", "what a model returns", "what tensorflow.nn.", "what tensorflow.layers.",
                "what tensorflow.contrib.", "what keras.layers.",
                "what tensorflow.get_variable", "what tensorflow.Variable",
@@ -52,7 +56,7 @@ def from_caller(value: Unknown, *, kind: Kind = "array", opened: bool = False) -
         kind: Whose picture it is taken for.
         opened: It is a picture that Pillow opened, whose channels are red, green, blue.
     """
-    why = f"the picture is given: {value.reason()}"
+    why = f"{GIVEN}{value.reason()}"
     decode = Decode(
         library=None,
         flags=None,
@@ -85,6 +89,16 @@ def from_caller(value: Unknown, *, kind: Kind = "array", opened: bool = False) -
         lost=lost,
         dtype="uint8",
     )
+
+
+def is_stored(decode: Decode) -> bool:
+    """Whether pictures are read out of a file of numbers, so that nothing tells what was done to them before."""
+    return decode.undetermined.get("library", "").startswith(tuple(GIVEN + one for one in STORED))
+
+
+def is_of_transform(decode: Decode) -> bool:
+    """Whether of a path the transforms alone are known, and not what opens the pictures that they get."""
+    return decode.undetermined.get("library", "").startswith(GIVEN + OF_TRANSFORM)
 
 
 def tensor_of_caller(value: Unknown) -> State:
