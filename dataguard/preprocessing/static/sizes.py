@@ -62,6 +62,11 @@ def _limited(before: Sequence[tuple[int, int]], after: Sequence[tuple[int, int]]
 
     DETR rounds the shorter side that the limit leaves, and cuts off the longer one that follows from it.
     """
+    # What a shorter side is rounded by is many pixels of a side that is many times as long.
+    alike = [(size, made) for size, made in zip(before, after, strict=True) if max(size) <= 4 * min(size)]
+    if not alike:
+        return None
+    before, after = [size for size, _ in alike], [made for _, made in alike]
     short, longest = max(min(one) for one in after), max(max(one) for one in after)
     best: tuple[int, dict[str, Any]] | None = None
     for side in {short, min(after[0])}:
@@ -199,7 +204,7 @@ def before_last(steps: Sequence[Any]) -> list[tuple[int, int]] | None:
 def measure(values: Iterator[int] | Sequence[int]) -> Value:
     """Values for `SIZES` as one value.
 
-    >>> measure([3] * 9)
+    >>> measure([3] * 10)
     3
     """
     found = tuple(values)

@@ -29,8 +29,13 @@ SIZES: tuple[tuple[int, int], ...] = (
     (719, 1283),
     (601, 601),
     (2048, 611),
+    (101, 1601),
 )
-"""Heights and widths of the pictures that stand for all: landscape, portrait, square, small, large, odd."""
+"""Heights and widths of the pictures that stand for all: landscape, portrait, square, small, large, odd.
+
+The last is wide as lines of text are, which reaches the limits of widths that those have. It is not wider, as nothing
+would be left of its height where digits are fitted into 16 pixels.
+"""
 
 MAPPINGS = frozenset({"dict", "OrderedDict", "UserDict", "EasyDict", "CfgNode", "AttrDict", "Munch"})
 """What a class inherits from whose objects hold items by name."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dataguard.preprocessing.static.reading import FoundPath
-from dataguard.preprocessing.steps import Flip, Pad, Resize
+from dataguard.preprocessing.steps import UNLIMITED, Flip, Pad, Resize
 from tests.preprocessing.static.repositories import drawn, resized, served, steps_of
 
 _LINES = """
@@ -34,6 +34,23 @@ def test_a_scale_and_a_shift_to_the_middle(tmp_path: Path) -> None:
     assert isinstance(pad, Pad)
     assert (resize.rule, resize.height, resize.engine, resize.kernel) == ("fit", 64, "opencv", "linear")
     assert (pad.rule, pad.height, pad.width, pad.position, pad.fill) == ("to", 64, 2048, "center", (255.0,))
+
+
+@pytest.mark.parametrize(
+    ("factor", "width"), [("min(128 / w, 32 / h)", 128), ("min(32 / h, 128 / w)", 128), ("32 / h", UNLIMITED)]
+)
+def test_the_limit_of_a_width_that_only_lines_of_text_reach(tmp_path: Path, factor: str, width: int) -> None:
+    lines = """
+    image = cv2.imread("a.png", cv2.IMREAD_GRAYSCALE)
+    h, w = image.shape
+    f = {factor}
+    M = np.float32([[f, 0, (128 - w * f) / 2], [0, f, (32 - h * f) / 2]])
+    model({called} / 255)
+    """
+    warped_ = "cv2.warpAffine(image, M, dsize=(128, 32), borderValue=255)"
+    called = warped_ if width == 128 else "cv2.resize(image, (int(w * f), int(h * f)))"
+    step = resized(served(tmp_path, lines.format(factor=factor, called=called)))
+    assert (step.rule, step.height, step.width) == ("fit", 32, width)
 
 
 def test_a_matrix_of_chance(tmp_path: Path) -> None:
