@@ -413,16 +413,19 @@ def fill_levels(state: State, value: Value) -> tuple[float, ...] | None:
 def resized(
     state: State, height: Value, width: Value, fields: Mapping[str, Any], place: str, **said: Provenance
 ) -> State:
-    """A state after a resize to a height and a width, each a number, a `Measure` or unknown."""
+    """A state after a resize to a height and a width, each a number, a `Measure` or unknown.
+
+    Of its fields, ``rounding`` is that of what multiplies lengths by factors itself.
+    """
     before, after = sizes.pairs(*state.size), sizes.pairs(height, width)
     constant = is_number(height) and is_number(width)
     rule: dict[str, Any] | None = None
     if constant:
         rule = {"rule": "exact", "height": int(height), "width": int(width)} if height > 0 and width > 0 else None
     elif before is not None and after is not None:
-        rule = sizes.resize_rule(before, after)
+        rule = sizes.resize_rule(before, after, fields.get("rounding"))
     undetermined = dict(fields.get("undetermined", {}))
-    given = {name: value for name, value in fields.items() if name != "undetermined"}
+    given = {name: value for name, value in fields.items() if name not in ("undetermined", "rounding")}
     if rule is None:
         unknown = next((one for one in (height, width) if hasattr(one, "reason")), None)
         if unknown is not None and (unknown.kind == "random" or _sized_by_chance(state, unknown)):

@@ -32,29 +32,37 @@ def pairs(height: Value, width: Value) -> list[tuple[int, int]] | None:
     return [(int(a), int(b)) for a, b in zip(tall, wide, strict=True)]
 
 
-def resize_rule(before: Sequence[tuple[int, int]], after: Sequence[tuple[int, int]]) -> dict[str, Any] | None:
+def resize_rule(
+    before: Sequence[tuple[int, int]], after: Sequence[tuple[int, int]], rounding: Rounding | None = None
+) -> dict[str, Any] | None:
     """The fields of a `Resize` that makes these sizes of those; None where no rule does.
+
+    Where it is known how what resizes rounds, sizes that another rounding makes too are not taken for that one's.
 
     >>> resize_rule(SIZES, [(256, 256)] * len(SIZES))
     {'rule': 'exact', 'height': 256, 'width': 256}
     """
-    found = _resize_rule(tuple(before), tuple(after))
+    found = _resize_rule(tuple(before), tuple(after), (rounding,)) if rounding is not None else None
+    if found is None:
+        found = _resize_rule(tuple(before), tuple(after), ROUNDINGS)
     return None if found is None else dict(found)
 
 
 @lru_cache(maxsize=1024)
-def _resize_rule(before: tuple[tuple[int, int], ...], after: tuple[tuple[int, int], ...]) -> dict[str, Any] | None:
+def _resize_rule(
+    before: tuple[tuple[int, int], ...], after: tuple[tuple[int, int], ...], roundings: tuple[Rounding, ...]
+) -> dict[str, Any] | None:
     if len(set(after)) == 1:
         return {"rule": "exact", "height": after[0][0], "width": after[0][1]}
     for candidate in _candidates(before, after):
-        for rounding in ROUNDINGS:
+        for rounding in roundings:
             step = Resize(**candidate, rounding=rounding)
             try:
                 if all(step.target(*b) == a for b, a in zip(before, after, strict=True)):
                     return {**candidate, "rounding": rounding}
             except (ValueError, ArithmeticError):
                 break
-    return _limited(before, after)
+    return _limited(before, after) if roundings == ROUNDINGS else None
 
 
 def _limited(before: Sequence[tuple[int, int]], after: Sequence[tuple[int, int]]) -> dict[str, Any] | None:

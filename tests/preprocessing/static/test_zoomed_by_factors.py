@@ -49,3 +49,25 @@ def test_factors_that_are_not_known(tmp_path: Path) -> None:
     )
     assert path.pipeline.geometry is None
     assert path.pipeline.affine.scale == (1.0,)
+
+
+@pytest.mark.parametrize("factor", ["0.3", "0.5", "1.5"])
+def test_opencv_rounds_after_another_resize_too(tmp_path: Path, factor: str) -> None:
+    lines = f"""
+    image = cv2.imread("a.png")
+    scale = 600 / min(image.shape[:2])
+    image = cv2.resize(image, None, fx=scale, fy=scale)
+    model(cv2.resize(image, None, fx={factor}, fy={factor}) / 255)
+    """
+    step = resized(served(tmp_path, lines))
+    assert (step.rule, step.side, step.rounding) == ("short", 600 * float(factor), "half_even")
+
+
+def test_lengths_that_are_cut_off_are_not_rounded(tmp_path: Path) -> None:
+    lines = """
+    image = cv2.imread("a.png")
+    scale = 600 / min(image.shape[:2])
+    h, w = image.shape[:2]
+    model(cv2.resize(image, (int(w * scale), int(h * scale))) / 255)
+    """
+    assert resized(served(tmp_path, lines)).rounding == "floor"

@@ -213,6 +213,7 @@ def _resize(call: Call) -> Value:
         )
     if size is None or (isinstance(size, Seq) and set(map(str, size.items)) == {"0"}):
         fx, fy = call.get(3, "fx"), call.get(4, "fy")
+        fields = {**fields, "rounding": "half_even"}  # OpenCV's saturate_cast
         if is_number(fx) and is_number(fy) and fx == fy and state.size[0] is not None:
             if fx == 1:
                 return Picture(moved(state, place))
