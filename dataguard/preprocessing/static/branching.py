@@ -48,10 +48,8 @@ class Branching(Importing):
         if known is False and self.turning and self._fills(node.test):
             # Loops are followed once; over all their turns a list does get as long as a batch.
             return self.run(node.body)
-        if known is False and type(node.test) is ast.Compare:
-            if unusual.conversion(node) is not None:
-                return self.run(node.body)
-            unusual.followed(self, node)
+        if known is not None and type(node.test) in (ast.Compare, ast.UnaryOp):
+            unusual.followed(self, node, holds=known)
         if known is False and self.turning and looping.counts(self, node):
             condition, known = None, None
         if known is not None and not self.trying:

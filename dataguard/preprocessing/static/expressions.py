@@ -374,7 +374,8 @@ class Expressions(Items):
         if known is None and isinstance(condition, Unknown) and condition.kind == "content":
             known = condition.typical
         if known is not None:
-            return self.evaluate(unusual.conversion(node) or (node.body if known else node.orelse))
+            taken = self.evaluate(node.body if known else node.orelse)
+            return unusual.chosen(self, node, taken, holds=known) if type(taken) is Picture else taken
         return join(self.deciding(condition, node), self.evaluate(node.body), self.evaluate(node.orelse))
 
     def _function(self, node: ast.Lambda) -> Value:
@@ -446,10 +447,6 @@ class Expressions(Items):
         if isinstance(node, ast.DictComp):
             return Map(entries, open=many)
         return Seq(kept, "list", many) if known or kept else Unknown("a list over what is not known", self.place(node))
-
-    @abstractmethod
-    def assign(self, target: ast.expr, value: Value) -> None:
-        """Bind a target of an assignment."""
 
     @abstractmethod
     def invoke(self, node: ast.Call) -> Value:

@@ -207,6 +207,10 @@ class Machine(ABC):
         """What an expression comes to."""
 
     @abstractmethod
+    def assign(self, target: ast.expr, value: Value) -> None:
+        """Bind a target of an assignment."""
+
+    @abstractmethod
     def run(self, body: Sequence[ast.stmt]) -> Flow:
         """Follow statements."""
 

@@ -1,4 +1,8 @@
-"""What branches do that plain photographs do not take: to gray pictures, and to those with transparency."""
+"""What branches do that plain photographs do not take: to gray pictures, and to those with transparency.
+
+They ask for the number of channels, or Pillow for the mode: 'if img.mode != "RGB": img = img.convert("RGB")' does to
+pictures of other modes what ``convert`` always does.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import ast
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from dataguard.preprocessing.static.values import Picture
+from dataguard.preprocessing.static.values import Picture, Value
 
 if TYPE_CHECKING:
     from dataguard.preprocessing.static.machine import Machine
@@ -14,16 +18,23 @@ if TYPE_CHECKING:
 _REPEATING = frozenset(
     {"gray2rgb", "grey2rgb", "cvtColor", "stack", "dstack", "concatenate", "repeat", "tile", "merge"}
 )
+_MODES = {"L": "gray", "RGBA": "alpha", "I;16": "sixteen_bit"}
+"""Modes of pictures that are no plain photographs, and what a `Decode` says of them."""
 
 
-def followed(machine: Machine, node: ast.If) -> None:
+def followed(machine: Machine, node: ast.If, *, holds: bool) -> None:
     """Say of the picture that a test asks for its channels what the branch makes of one that has others.
 
     Args:
         machine: The interpreter's state.
-        node: An ``if`` of which the test does not hold of a photograph: 'if img.ndim == 2: img = gray2rgb(img)'.
+        node: An ``if`` that takes photographs elsewhere: 'if img.ndim == 2: img = gray2rgb(img)'.
+        holds: Whether its test holds of a photograph.
     """
-    asked = _asked(node.test)
+    mode = _of_mode(node.test, holds=holds)
+    if mode is not None:
+        _converted_by_branch(machine, *mode, node.orelse if holds else node.body)
+        return
+    asked = None if holds else _asked(node.test)
     if asked is None:
         return
     name, kind = asked
@@ -41,36 +52,93 @@ def followed(machine: Machine, node: ast.If) -> None:
     machine.put(machine.frame.names, name, Picture(replace(held.state, decode=decode)))
 
 
-def conversion(node: ast.If | ast.IfExp) -> ast.expr | None:
-    """What makes RGB of pictures of other modes while the others are left alone, which is the same as converting all.
+def chosen(machine: Machine, node: ast.IfExp, taken: Picture, *, holds: bool) -> Value:
+    """What an expression gives that converts pictures of other modes: 'x if x.mode == "RGB" else x.convert("RGB")'.
 
     Args:
-        node: A branch: 'if img.mode != "RGB": img = img.convert("RGB")'.
+        machine: The interpreter's state.
+        node: The expression.
+        taken: What it gives for a photograph.
+        holds: Whether its test holds of a photograph.
     """
-    test = node.test
-    if not isinstance(test, ast.Compare) or len(test.ops) != 1 or not isinstance(test.ops[0], ast.Eq | ast.NotEq):
-        return None
-    sides = [test.left, test.comparators[0]]
-    asked = next((one.value for one in sides if isinstance(one, ast.Attribute) and one.attr == "mode"), None)
-    if asked is None or not any(_is_rgb(one) for one in sides):
-        return None
-    equal = isinstance(test.ops[0], ast.Eq)
-    if isinstance(node, ast.IfExp):
-        alone, made = (node.body, node.orelse) if equal else (node.orelse, node.body)
-    else:
-        held = node.body[0] if len(node.body) == 1 and not node.orelse and not equal else None
-        if not isinstance(held, ast.Assign) or len(held.targets) != 1:
-            return None
-        alone, made = held.targets[0], held.value
-    if not isinstance(made, ast.Call) or not isinstance(made.func, ast.Attribute) or made.func.attr != "convert":
-        return None
-    given = [*made.args, *(one.value for one in made.keywords)]
-    one_picture = len({ast.unparse(one) for one in (asked, alone, made.func.value)}) == 1
-    return made if one_picture and len(given) == 1 and _is_rgb(given[0]) else None
+    mode = _of_mode(node.test, holds=holds)
+    if mode is None:
+        return taken
+    picture, kinds = mode
+    same, other = (node.body, node.orelse) if holds else (node.orelse, node.body)
+    if ast.unparse(same) != ast.unparse(picture) or not _converts(other, picture):
+        return taken
+    return _with(taken, machine.evaluate(other), kinds)
 
 
-def _is_rgb(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value == "RGB"
+def _converted_by_branch(
+    machine: Machine, picture: ast.Name | ast.Attribute, kinds: frozenset[str], body: list[ast.stmt]
+) -> None:
+    """Say of a picture what a branch makes of other modes: it converts them, or puts something else in their place."""
+    held = machine.evaluate(picture)
+    if not isinstance(held, Picture) or held.state.kind != "pil":
+        return
+    shown = ast.unparse(picture)
+    for one in body:
+        bound = isinstance(one, ast.Assign) and any(ast.unparse(target) == shown for target in one.targets)
+        if (bound or isinstance(one, ast.Return)) and _converts(one.value, picture):  # type: ignore[attr-defined]
+            machine.assign(picture, _with(held, machine.evaluate(one.value), kinds))  # type: ignore[attr-defined]
+            return
+        if bound and "alpha" in kinds and held.state.decode.alpha == "kept":
+            # Most lay it on a picture of one colour; what converts it after that drops nothing more.
+            why = f"what becomes of transparency at {machine.place(one)} is not followed"
+            decode = held.state.decode
+            decode = replace(decode, alpha=None, undetermined={**decode.undetermined, "alpha": why})
+            machine.assign(picture, Picture(replace(held.state, decode=decode)))
+            return
+
+
+def _with(held: Picture, made: Value, kinds: frozenset[str]) -> Picture:
+    """A picture of which files of some kinds are converted, and all others are as they are."""
+    if not isinstance(made, Picture):
+        return held
+    before, after = held.state.decode, made.state.decode
+    open_ = {kind: getattr(after, kind) for kind in kinds if getattr(before, kind) == "kept"}
+    if len(open_) == len(_MODES):
+        return made
+    return Picture(replace(held.state, decode=replace(before, **open_)))
+
+
+def _of_mode(test: ast.expr, *, holds: bool) -> tuple[ast.Name | ast.Attribute, frozenset[str]] | None:
+    """The picture that a test asks for its mode, and the kinds of files that take the branch that photographs do not.
+
+    None where it asks for something else, or photographs take the same branch.
+    """
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        return _of_mode(test.operand, holds=not holds)
+    if not isinstance(test, ast.Compare) or len(test.ops) != 1:
+        return None
+    left, right, how = test.left, test.comparators[0], test.ops[0]
+    if (
+        not isinstance(left, ast.Attribute)
+        or left.attr != "mode"
+        or not isinstance(left.value, ast.Name | ast.Attribute)
+    ):
+        return None
+    given = right.elts if isinstance(right, ast.Tuple | ast.List | ast.Set) else [right]
+    modes = {one.value if isinstance(one, ast.Constant) else None for one in given}
+    if None in modes or isinstance(how, ast.In | ast.NotIn) is (given == [right]):
+        return None
+    if not isinstance(how, ast.Eq | ast.NotEq | ast.In | ast.NotIn):
+        return None
+    among = isinstance(how, ast.Eq | ast.In)
+    if (("RGB" in modes) is among) is not holds:
+        return None
+    return left.value, frozenset(kind for mode, kind in _MODES.items() if ((mode in modes) is among) is not holds)
+
+
+def _converts(node: ast.expr | None, picture: ast.expr) -> bool:
+    """Whether an expression is 'picture.convert("RGB")'."""
+    if not isinstance(node, ast.Call) or _called(node) != "convert" or not isinstance(node.func, ast.Attribute):
+        return False
+    given = [*node.args, *(one.value for one in node.keywords if one.arg == "mode")]
+    plain = len(given) == 1 and isinstance(given[0], ast.Constant) and given[0].value == "RGB"
+    return plain and ast.unparse(node.func.value) == ast.unparse(picture)
 
 
 def _asked(test: ast.expr) -> tuple[str, Literal["gray", "alpha"]] | None:

@@ -102,6 +102,8 @@ def _with_flag(state: State, flag: str, place: str) -> Decode:
     if flag != "exif_transpose" and decode.exif is None and "exif" in decode.undetermined:
         # Whether what opened it turned it as EXIF says is not known, and still is not.
         made = replace(made, exif=None, undetermined={**made.undetermined, "exif": decode.undetermined["exif"]})
+    if decode.alpha is None and "alpha" in decode.undetermined:
+        made = replace(made, alpha=None, undetermined={**made.undetermined, "alpha": decode.undetermined["alpha"]})
     return replace(made, provenance={**decode.provenance, "flags": explicit(place, flag)})
 
 
