@@ -43,6 +43,7 @@ _PARENTS = {
     "ImportError": frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException", ""}),
     "KeyError": frozenset({"KeyError", "LookupError"}),
     "AttributeError": frozenset({"AttributeError"}),
+    "ValueError": frozenset({"ValueError"}),
 }
 """What handlers name that are taken to catch an error; '' for those that catch all."""
 

@@ -82,3 +82,37 @@ def test_what_is_raised_in_one_of_two_branches_leaves_the_other(tmp_path: Path) 
         model(torch.from_numpy(cv2.resize(cv2.imread(path), (side, side))[None] / 255.0))
         """
     assert resized(served(tmp_path, body)).height == 64
+
+
+@pytest.mark.parametrize(
+    ("text", "handler", "side"),
+    [
+        ("default", "except ValueError", 32),
+        ("default", "except (TypeError, ValueError)", 32),
+        ("64", "except ValueError", 64),
+    ],
+)
+def test_a_text_that_is_no_number(tmp_path: Path, text: str, handler: str, side: int) -> None:
+    body = f"""
+        def asked(text):
+            try:
+                size = int(text)
+                print(size)
+            {handler}:
+                size = 32
+            return size
+        side = asked({text!r})
+        model(torch.from_numpy(cv2.resize(cv2.imread(path), (side, side))[None] / 255.0))
+        """
+    assert resized(served(tmp_path, body)).height == side
+
+
+def test_a_text_that_is_no_number_where_nothing_catches_that(tmp_path: Path) -> None:
+    body = """
+        try:
+            side = int("default")
+        except OSError:
+            side = 32
+        model(torch.from_numpy(cv2.resize(cv2.imread(path), (side, side))[None] / 255.0))
+        """
+    assert resized(served(tmp_path, body)).height is None

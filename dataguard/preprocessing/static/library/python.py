@@ -94,6 +94,8 @@ def _of_number(call: Call) -> Value:
         try:
             return int(value) if name == "int" else float(value)
         except ValueError:
+            if len(call.args) == 1:
+                call.machine.fails("ValueError")
             return call.unknown("a text that is no number")
     if isinstance(value, Picture):
         return Picture(value.state)
