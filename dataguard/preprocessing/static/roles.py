@@ -30,6 +30,9 @@ _OFFLINE = re.compile(
     r"build_?data|align_|_align(ed)?([_.]|$)|gen(erate)?_(\w*_?data|patch|lmdb|record)|gen(data|patch|lmdb|record)|to_?(tf_?records?|lmdb|h5)"
 )
 
+_OFFLINE_FOLDER = re.compile(r"(?<![a-z])(prepar(e|ing|ation)|pre_?process(ing)?)(?![a-z])")
+"""Whole words of folders: others hold what prepares pictures while they are fed, as 'preprocessors' does."""
+
 
 class _Script:
     """A pattern that scripts are searched for, each once however many paths begin in it."""
@@ -177,8 +180,13 @@ def computes_gradients(node: ast.AST) -> bool:
 
 
 def is_offline(path: str) -> bool:
-    """Whether a script is named as one that prepares data."""
-    return _OFFLINE.search(path.rpartition("/")[2].lower()) is not None
+    """Whether a script is named as one that prepares data, or the folder that it is in.
+
+    >>> is_offline("tools/data_preparation/faces.py"), is_offline("data_preparation/tools/faces.py")
+    (True, False)
+    """
+    folders, _, name = path.lower().rpartition("/")
+    return _OFFLINE.search(name) is not None or _OFFLINE_FOLDER.search(folders.rpartition("/")[2]) is not None
 
 
 def called(sink: Sink) -> str:

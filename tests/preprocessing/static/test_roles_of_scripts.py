@@ -154,3 +154,23 @@ def test_gradients_that_nothing_learns_from(tmp_path: Path, step: str, role: str
         gradients(net, torch.from_numpy(cv2.imread("a.png")).permute(2, 0, 1).unsqueeze(0).float())
         """
     assert only(reading(tmp_path, {"maps.py": maps, "saliency.py": script})).role == role
+
+
+@pytest.mark.parametrize(
+    ("folder", "offline"),
+    [
+        ("prepare_training_data", True),
+        ("tools/data_preparation", True),
+        ("preprocess", True),
+        ("data_preparation/tools", False),
+        ("preprocessors", False),
+    ],
+)
+def test_a_folder_that_is_named_for_preparing(tmp_path: Path, folder: str, offline: bool) -> None:
+    script = """
+        import cv2
+        for name in names:
+            cv2.imwrite("out/" + name, cv2.resize(cv2.imread(name), (64, 64)))
+        """
+    found = reading(tmp_path, {f"{folder}/faces.py": script})
+    assert [path.role for path in found.paths if path.role == "offline"] == ["offline"] * offline
