@@ -123,7 +123,7 @@ class Findings:
         name = roles.called(sink) + (f" ({sink.setting})" if sink.setting else "")
         pipeline = canonical.common([canonical.pipeline_of(state, name) for state in found.states], found.why)
         if role != "offline":
-            pipeline = inputs.as_taken(pipeline, found.states, torch_alone=self.torch_alone)
+            pipeline = inputs.as_taken(pipeline, found.states, torch_alone=self.torch_alone, ended=sink.kind != "last")
         entry = self._entry(sink)
         state = found.states[0]
         return FoundPath(

@@ -41,13 +41,14 @@ def of_torch_alone(sources: Iterable[bytes]) -> bool:
     return found
 
 
-def as_taken(pipeline: Pipeline, states: Sequence[State], *, torch_alone: bool) -> Pipeline:
+def as_taken(pipeline: Pipeline, states: Sequence[State], *, torch_alone: bool, ended: bool = True) -> Pipeline:
     """A path with the layout and the type that torch's networks take, where these are not known otherwise.
 
     Args:
         pipeline: What is known of the path, to be fed to a network.
         states: The pictures that arrive, of which it is made.
         torch_alone: Whether all code is for torch.
+        ended: Whether it was seen where the pictures arrive: levels that were last seen may be kept in a file as well.
     """
     if not torch_alone and any(one.kind != "tensor" for one in states):
         return pipeline
@@ -55,7 +56,8 @@ def as_taken(pipeline: Pipeline, states: Sequence[State], *, torch_alone: bool) 
     reasons = [one.lost.get("layout", "" if one.layout in _USUAL else _KNOWN[0]) for one in states]
     if pipeline.layout is None and not any(one.startswith(_KNOWN) for one in reasons):
         changes["layout"] = "NCHW"
-    if pipeline.dtype is None and not any("dtype" not in one.lost and one.dtype == "float16" for one in states):
+    half = any("dtype" not in one.lost and one.dtype == "float16" for one in states)
+    if pipeline.dtype is None and ended and not half:
         changes["dtype"] = "float32"
     if not changes:
         return pipeline

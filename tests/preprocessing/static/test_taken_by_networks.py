@@ -79,3 +79,17 @@ net(torch.stack([one, one])[None])
 )
 def test_frameworks_are_told_by_imports(sources: list[bytes], alone: bool) -> None:
     assert of_torch_alone(sources) is alone
+
+
+def test_levels_that_are_kept_in_a_file_are_of_no_network(tmp_path: Path) -> None:
+    script = """
+import cv2, h5py
+import torch
+with h5py.File("a.h5", "w") as kept:
+    images = kept.create_dataset("images", (10, 3, 64, 64), dtype="uint8")
+    for index, name in enumerate(names):
+        images[index] = cv2.resize(cv2.imread(name), (64, 64)).transpose(2, 0, 1)
+"""
+    path = only(reading(tmp_path, {"make.py": script}))
+    assert (path.ended, path.pipeline.dtype, path.pipeline.layout) == (False, None, "NCHW")
+    assert "nothing shows what follows" in path.pipeline.undetermined["dtype"]
