@@ -114,6 +114,8 @@ def _of_mode(test: ast.expr, *, holds: bool) -> tuple[ast.Name | ast.Attribute, 
     if not isinstance(test, ast.Compare) or len(test.ops) != 1:
         return None
     left, right, how = test.left, test.comparators[0], test.ops[0]
+    if isinstance(left, ast.Constant) and isinstance(how, ast.Eq | ast.NotEq):
+        left, right = right, left
     if (
         not isinstance(left, ast.Attribute)
         or left.attr != "mode"

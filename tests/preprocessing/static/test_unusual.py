@@ -98,3 +98,27 @@ if x.mode == "RGBA":
     decode = served(tmp_path, OPENED + lines + FED).pipeline.decode
     assert (decode.gray, decode.alpha) == ("repeated", None)
     assert decode.undetermined["alpha"].startswith("what becomes of transparency at predict.py:")
+
+
+@pytest.mark.parametrize(
+    ("branch", "gray", "alpha"),
+    [
+        ('if img.mode != "RGB": img = img.convert("RGB")', "repeated", "dropped"),
+        ('img = img.convert("RGB") if img.mode != "RGB" else img', "repeated", "dropped"),
+        ('img = img if "RGB" == img.mode else img.convert("RGB")', "repeated", "dropped"),
+        ('img = img.convert("L") if img.mode != "RGB" else img', "kept", "kept"),
+        ('if img.mode != "RGB": other = img.convert("RGB")', "kept", "kept"),
+        ('if img.mode != "RGB": print(img.mode)', "kept", "kept"),
+    ],
+)
+def test_converting_what_is_not_rgb_is_converting_all(tmp_path: Path, branch: str, gray: str, alpha: str) -> None:
+    script = f"""
+        from PIL import Image
+        from torchvision import transforms
+
+        img = Image.open("a.png")
+        {branch}
+        model(transforms.ToTensor()(img)[None])
+        """
+    path = only(reading(tmp_path, {"predict.py": script})).pipeline
+    assert (path.order, path.decode.gray, path.decode.alpha) == ("RGB", gray, alpha)
