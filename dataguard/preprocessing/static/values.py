@@ -29,7 +29,7 @@ SIZES: tuple[tuple[int, int], ...] = (
     (719, 1283),
     (601, 601),
     (2048, 611),
-    (101, 1601),
+    (105, 1663),
 )
 """Heights and widths of the pictures that stand for all: landscape, portrait, square, small, large, odd.
 
